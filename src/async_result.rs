@@ -1,0 +1,455 @@
+//! The contract of an asynchronous call: a callback that is invoked, and the result it is invoked with.
+//!
+//! They are two halves of one thing, as a sender and a receiver are: a result holds the callback, and
+//! the callback receives the result. A callback *names* the queue it wants by [`QueueId`], which is
+//! data; turning the name into a queue is the platform's business.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bitflags::bitflags;
+use tokio::sync::SetOnce;
+
+use crate::error::{Error, Hresult, Result};
+use crate::keepalive::Keepalive;
+
+/// Any shared object, as `IUnknown` is for Media Foundation: the type of states and private objects.
+#[doc(alias = "IUnknown")]
+pub type Unknown = Arc<dyn Any + Send + Sync>;
+
+/// What a work queue calls: Media Foundation's `IMFAsyncCallback`.
+///
+/// Every `Fn(&AsyncResult) + Send + Sync` is one:
+///
+/// ```
+/// use std::sync::Arc;
+/// use mf_async::{AsyncCallback, AsyncResult};
+///
+/// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
+/// ```
+///
+/// The queue may call it on any thread, and at the same time for two results; `Send + Sync` is what
+/// says that this is sound. Two callbacks are the same if they are the same object, by
+/// [`Arc::ptr_eq`].
+///
+/// This is the Rust side of the page *IMFAsyncCallback interface*.
+#[doc(alias = "IMFAsyncCallback")]
+#[doc(alias = "IRtwqAsyncCallback")]
+#[doc(alias = "IMFAsyncCallbackLogging")]
+#[doc(alias = "IMFRemoteAsyncCallback")]
+pub trait AsyncCallback: Send + Sync {
+    /// The queue to be invoked on, and what this callback promises of itself.
+    ///
+    /// It is asked on the thread that puts or invokes, once for every such call, and its answer is
+    /// not remembered. The default is no flags and [`QueueId::STANDARD`], as if a COM object had
+    /// answered `E_NOTIMPL`.
+    #[doc(alias = "GetParameters")]
+    fn parameters(&self) -> CallbackParameters {
+        CallbackParameters::default()
+    }
+
+    /// An operation has ended, or a queued item is to be performed.
+    ///
+    /// It should not wait for anything: the thread it runs on serves others (see [`CallbackFlags`]
+    /// for how long it may take). A panic is caught by the queue; it fails the operation behind the
+    /// result with what was panicked, and is counted.
+    #[doc(alias = "Invoke")]
+    fn invoke(&self, result: &AsyncResult);
+
+    /// A name for people, in reports: by default the type's.
+    #[doc(alias = "GetObjectTag")]
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
+    /// A result was made that will call this; what awaits it then hears of the platform's shutdown.
+    #[doc(hidden)]
+    fn lent(&self, _keepalive: &Keepalive) {}
+
+    /// What was to complete this panicked: whoever awaits it is told now, rather than of its loss.
+    #[doc(hidden)]
+    fn fail(&self, _error: &Error) {}
+}
+
+impl<F> AsyncCallback for F
+where
+    F: Fn(&AsyncResult) + Send + Sync,
+{
+    fn invoke(&self, result: &AsyncResult) {
+        self(result);
+    }
+}
+
+/// What a callback tells the platform about itself: `IMFAsyncCallback::GetParameters`.
+///
+/// ```
+/// use mf_async::{CallbackParameters, QueueId};
+///
+/// let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
+/// assert!(parameters.flags.is_empty());
+/// ```
+#[doc(alias = "GetParameters")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallbackParameters {
+    /// What the callback promises, or needs.
+    pub flags: CallbackFlags,
+    /// The queue that it is to be invoked on.
+    pub queue: QueueId,
+}
+
+impl CallbackParameters {
+    /// No flags, on this queue.
+    pub fn on(queue: impl Into<QueueId>) -> CallbackParameters {
+        CallbackParameters { flags: CallbackFlags::empty(), queue: queue.into() }
+    }
+
+    /// The same with these flags.
+    #[must_use]
+    pub fn with_flags(self, flags: CallbackFlags) -> CallbackParameters {
+        CallbackParameters { flags, ..self }
+    }
+}
+
+impl Default for CallbackParameters {
+    /// No flags, on [`QueueId::STANDARD`].
+    fn default() -> CallbackParameters {
+        CallbackParameters::on(QueueId::STANDARD)
+    }
+}
+
+bitflags! {
+    /// What a callback promises of itself, or needs; no flags means that it usually takes less than
+    /// 30 ms and may make any system call.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct CallbackFlags: u32 {
+        /// It takes less than 1 ms and does almost nothing. Only the queues
+        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
+        #[doc(alias = "MFASYNC_FAST_IO_PROCESSING_CALLBACK")]
+        const FAST_IO_PROCESSING = 0x01;
+        /// It takes less than 50 µs and only signals something. Only the queues
+        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
+        #[doc(alias = "MFASYNC_SIGNAL_CALLBACK")]
+        const SIGNAL = 0x02;
+        /// It blocks: it runs on the runtime's blocking pool, where that stops nobody else. On a
+        /// queue that runs one item at a time the next item still waits for it.
+        #[doc(alias = "MFASYNC_BLOCKING_CALLBACK")]
+        const BLOCKING = 0x04;
+        /// A serial queue does not go on when `invoke` returns, but when the result is given to
+        /// `invoke_callback` again. Other queues take no notice of it.
+        #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
+        const REPLY = 0x08;
+        /// Accepted, and without effect here, where nothing crosses processes.
+        #[doc(alias = "MFASYNC_LOCALIZE_REMOTE_CALLBACK")]
+        const LOCALIZE_REMOTE = 0x10;
+        // Bits that have no name are carried along unharmed.
+        const _ = !0;
+    }
+}
+
+/// The number by which Media Foundation names a work queue.
+///
+/// ```
+/// use mf_async::QueueId;
+///
+/// assert_eq!(QueueId::MULTITHREADED.0, 5);
+/// assert!(!QueueId::MULTITHREADED.is_private());
+/// assert_eq!(format!("{} {}", QueueId::STANDARD, QueueId(0x2_0001)), "STANDARD 0x20001");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueId(
+    /// The number, as Windows headers write it.
+    pub u32,
+);
+
+impl QueueId {
+    /// No queue. A put on it runs as on [`STANDARD`](QueueId::STANDARD), as with every number that
+    /// has no private bit and names no queue.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_UNDEFINED")]
+    pub const UNDEFINED: QueueId = QueueId(0);
+    /// The default of callbacks: one item at a time, shared by everybody.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_STANDARD")]
+    pub const STANDARD: QueueId = QueueId(1);
+    /// Media Foundation's own: one item at a time.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_RT")]
+    pub const RT: QueueId = QueueId(2);
+    /// File and network input and output: items run at the same time.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_IO")]
+    pub const IO: QueueId = QueueId(3);
+    /// Timers and periodic callbacks: one item at a time.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_TIMER")]
+    pub const TIMER: QueueId = QueueId(4);
+    /// The queue that applications should use: items run at the same time.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_MULTITHREADED")]
+    pub const MULTITHREADED: QueueId = QueueId(5);
+    /// For callbacks that take long: each runs on the runtime's blocking pool.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_LONG_FUNCTION")]
+    pub const LONG_FUNCTION: QueueId = QueueId(7);
+    /// The bits of which a queue that was allocated has at least one.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_PRIVATE_MASK")]
+    pub const PRIVATE_MASK: QueueId = QueueId(0xFFFF_0000);
+    /// Every platform queue; only for registration with MMCSS.
+    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_ALL")]
+    pub const ALL: QueueId = QueueId(0xFFFF_FFFF);
+
+    /// Whether the number is one that an allocation hands out.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        self.0 & QueueId::PRIVATE_MASK.0 != 0
+    }
+}
+
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            QueueId::UNDEFINED => "UNDEFINED",
+            QueueId::STANDARD => "STANDARD",
+            QueueId::RT => "RT",
+            QueueId::IO => "IO",
+            QueueId::TIMER => "TIMER",
+            QueueId::MULTITHREADED => "MULTITHREADED",
+            QueueId::LONG_FUNCTION => "LONG_FUNCTION",
+            QueueId::ALL => "ALL",
+            QueueId(number) => return write!(f, "0x{number:X}"),
+        })
+    }
+}
+
+impl fmt::Debug for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QueueId({self})")
+    }
+}
+
+impl From<u32> for QueueId {
+    fn from(number: u32) -> QueueId {
+        QueueId(number)
+    }
+}
+
+/// The result of an asynchronous operation, on its way from Begin to End: `IMFAsyncResult`.
+///
+/// It holds the callback to be invoked, the caller's state, the component's private object and the
+/// status. Clones are the same result; making one is as cheap as cloning an [`Arc`]. While any clone
+/// lives, the platform's shutdown waits for it (up to its deadline).
+///
+/// Made by [`Platform::create_async_result`](crate::Platform::create_async_result); this is the Rust
+/// side of the page *IMFAsyncResult interface*.
+#[doc(alias = "IMFAsyncResult")]
+#[doc(alias = "IRtwqAsyncResult")]
+#[doc(alias = "MFASYNCRESULT")]
+#[derive(Clone)]
+pub struct AsyncResult(Arc<Inner>);
+
+impl AsyncResult {
+    pub(crate) fn new(
+        object: Option<Unknown>,
+        callback: Option<Arc<dyn AsyncCallback>>,
+        state: Option<Unknown>,
+        keepalive: Keepalive,
+    ) -> AsyncResult {
+        let target = match callback {
+            Some(callback) => {
+                callback.lent(&keepalive);
+                Target::Callback(callback)
+            }
+            None => Target::Event(Box::default()),
+        };
+        AsyncResult(Arc::new(Inner {
+            target,
+            state,
+            object,
+            status: AtomicU32::new(Hresult::S_OK.0),
+            awaits_reply: AtomicBool::new(false),
+            reply: Mutex::new(None),
+            keepalive,
+        }))
+    }
+
+    /// The operation's status: `S_OK` until somebody sets another.
+    #[doc(alias = "GetStatus")]
+    #[must_use]
+    pub fn status(&self) -> Hresult {
+        // ORDERING: Acquire pairs with the Release in `set_status`, so that whoever reads a status
+        // also sees what was written before it was set, even without a queue in between.
+        Hresult(self.0.status.load(Ordering::Acquire))
+    }
+
+    /// Sets the operation's status; the last one set is the one that is read.
+    ///
+    /// A component does this before it invokes the caller's callback.
+    #[doc(alias = "SetStatus")]
+    pub fn set_status(&self, status: Hresult) {
+        // ORDERING: Release pairs with the Acquire in `status`.
+        self.0.status.store(status.0, Ordering::Release);
+    }
+
+    /// The caller's state, if there is one and it is a `T`.
+    #[doc(alias = "GetState")]
+    #[doc(alias = "GetStateNoAddRef")]
+    #[must_use]
+    pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.state.as_deref()?.downcast_ref()
+    }
+
+    /// The caller's state, or the code that says why not.
+    ///
+    /// # Errors
+    /// `E_POINTER` when there is no state, `E_NOINTERFACE` when it is not a `T`.
+    #[doc(alias = "GetState")]
+    pub fn require_state<T: Any + Send + Sync>(&self) -> Result<&T> {
+        require(self.0.state.as_ref(), "state")
+    }
+
+    /// The component's private object, if there is one and it is a `T`.
+    #[doc(alias = "GetObject")]
+    #[must_use]
+    pub fn object<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.object.as_deref()?.downcast_ref()
+    }
+
+    /// The component's private object, or the code that says why not.
+    ///
+    /// # Errors
+    /// `E_POINTER` when there is no object, `E_NOINTERFACE` when it is not a `T`.
+    #[doc(alias = "GetObject")]
+    pub fn require_object<T: Any + Send + Sync>(&self) -> Result<&T> {
+        require(self.0.object.as_ref(), "object")
+    }
+
+    /// The caller's state as it was given, of whatever type.
+    #[must_use]
+    pub fn unknown_state(&self) -> Option<&Unknown> {
+        self.0.state.as_ref()
+    }
+
+    /// The component's private object as it was given, of whatever type.
+    #[must_use]
+    pub fn unknown_object(&self) -> Option<&Unknown> {
+        self.0.object.as_ref()
+    }
+
+    /// The callback that this result is made for, if it has one.
+    #[must_use]
+    pub fn callback(&self) -> Option<&Arc<dyn AsyncCallback>> {
+        match &self.0.target {
+            Target::Callback(callback) => Some(callback),
+            Target::Event(_) => None,
+        }
+    }
+
+    /// Whether both are the same result, not only equal ones.
+    #[must_use]
+    pub fn ptr_eq(&self, other: &AsyncResult) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Waits until a result *without a callback* is dispatched, as its `hEvent` would tell.
+    ///
+    /// Once dispatched it stays so. A result that has a callback never is, in this sense: the wait
+    /// then fails at once.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` when the result has a callback.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing, and it can be asked again.
+    #[doc(alias = "hEvent")]
+    pub async fn signaled(&self) -> Result<()> {
+        match &self.0.target {
+            Target::Event(event) => {
+                event.wait().await;
+                Ok(())
+            }
+            Target::Callback(_) => Err(Error::new(
+                Hresult::E_INVALIDARG,
+                "wait for the event of a result that has a callback: only a result without one signals it",
+            )),
+        }
+    }
+
+    /// Signals the event of a result that has no callback.
+    pub(crate) fn signal(&self) {
+        if let Target::Event(event) = &self.0.target {
+            let _ = event.set(());
+        }
+    }
+
+    pub(crate) fn keepalive(&self) -> &Keepalive {
+        &self.0.keepalive
+    }
+
+    /// From now on, invoking this result means a reply to `to`.
+    pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
+        *self.reply_slot() = Some(to);
+        // ORDERING: Release pairs with the Acquire in `take_reply`: who sees the flag finds the slot
+        // filled. The slot itself is under its lock; the flag only spares that lock to the many
+        // results that no queue awaits.
+        self.0.awaits_reply.store(true, Ordering::Release);
+    }
+
+    /// Whoever awaits a reply by this result, once.
+    pub(crate) fn take_reply(&self) -> Option<Arc<dyn AwaitsReply>> {
+        // ORDERING: Acquire pairs with the Release in `await_reply`.
+        if !self.0.awaits_reply.load(Ordering::Acquire) {
+            return None;
+        }
+        self.reply_slot().take()
+    }
+
+    fn reply_slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn AwaitsReply>>> {
+        self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for AsyncResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncResult")
+            .field("status", &self.status())
+            .field("callback", &self.callback().map(|callback| callback.name()))
+            .field("has_state", &self.0.state.is_some())
+            .field("has_object", &self.0.object.is_some())
+            .finish()
+    }
+}
+
+/// A serial queue that goes on only when its current item is replied to.
+pub(crate) trait AwaitsReply: Send + Sync {
+    fn replied(self: Arc<Self>);
+}
+
+struct Inner {
+    target: Target,
+    state: Option<Unknown>,
+    object: Option<Unknown>,
+    status: AtomicU32,
+    awaits_reply: AtomicBool,
+    reply: Mutex<Option<Arc<dyn AwaitsReply>>>,
+    /// The last field: shutdown goes on only when what the result held is gone.
+    keepalive: Keepalive,
+}
+
+/// What dispatching a result means.
+enum Target {
+    Callback(Arc<dyn AsyncCallback>),
+    /// No callback: the event that `MFASYNCRESULT` has in its place.
+    Event(Box<SetOnce<()>>),
+}
+
+fn require<'a, T: Any>(stored: Option<&'a Unknown>, what: &str) -> Result<&'a T> {
+    let Some(stored) = stored else {
+        return Err(Error::new(Hresult::E_POINTER, format!("read the {what} of a result that has none")));
+    };
+    stored.downcast_ref().ok_or_else(|| {
+        let wanted = std::any::type_name::<T>();
+        Error::new(
+            Hresult::E_NOINTERFACE,
+            format!("read the {what} of a result as {wanted}, which it is not"),
+        )
+    })
+}
+
+/// Where something was begun; the default of those who did not say.
+pub(crate) type Begun = &'static Location<'static>;

@@ -1,0 +1,130 @@
+//! What can be seen of a queue: counters, how long items waited and ran, and who broke a promise.
+
+use std::time::{Duration, Instant};
+
+use crate::async_result::{CallbackFlags, QueueId};
+
+/// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
+///
+/// `put` is the sum of `run`, `abandoned`, `depth` and `running`, save for what moves while it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// Items that wait.
+    pub depth: usize,
+    /// Callbacks that run now.
+    pub running: usize,
+    /// Items put since the queue was made.
+    pub put: u64,
+    /// Items whose callback was called and came back, panicked ones included.
+    pub run: u64,
+    /// Scheduled and waiting items for this queue that were cancelled by their key.
+    pub cancelled: u64,
+    /// Items let go without a call, because the runtime or the platform went away.
+    pub abandoned: u64,
+    /// Callbacks that panicked.
+    pub panicked: u64,
+    /// Callbacks that took longer than their flags promise: 30 ms without flags, 1 ms with
+    /// `FAST_IO_PROCESSING`, 50 µs with `SIGNAL`.
+    pub overrun: u64,
+    /// The longest time from a put to its callback, in real time whatever tokio's clock says.
+    pub longest_wait: Duration,
+    /// The longest time that a callback ran, in real time.
+    pub longest_run: Duration,
+}
+
+/// What one run of an item adds to the counters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) took: Duration,
+    pub(crate) panicked: bool,
+    pub(crate) overrun: bool,
+}
+
+impl QueueStats {
+    pub(crate) fn add(&mut self, run: Run) {
+        self.run += 1;
+        self.panicked += u64::from(run.panicked);
+        self.overrun += u64::from(run.overrun);
+        self.longest_run = self.longest_run.max(run.took);
+    }
+
+    pub(crate) fn waited(&mut self, wait: Duration) {
+        self.longest_wait = self.longest_wait.max(wait);
+    }
+}
+
+/// A callback that runs now, for reports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running {
+    /// The number of the put, counted per queue.
+    pub(crate) ticket: u64,
+    /// The callback's name.
+    pub(crate) name: &'static str,
+    pub(crate) since: Instant,
+    /// The callback has returned; a serial queue waits for the reply.
+    pub(crate) awaits_reply: bool,
+}
+
+/// How long a callback with these flags promises to take at most.
+pub(crate) fn promised(flags: CallbackFlags) -> Option<Duration> {
+    if flags.contains(CallbackFlags::BLOCKING) {
+        None
+    } else if flags.contains(CallbackFlags::SIGNAL) {
+        Some(Duration::from_micros(50))
+    } else if flags.contains(CallbackFlags::FAST_IO_PROCESSING) {
+        Some(Duration::from_millis(1))
+    } else {
+        Some(Duration::from_millis(30))
+    }
+}
+
+/// Tells that a callback broke its promise.
+pub(crate) fn tell_overrun(queue: QueueId, name: &str, took: Duration, promise: Duration) {
+    trace::overrun(queue, name, took, promise);
+}
+
+pub(crate) use trace::Span;
+
+/// With the feature: real spans and warnings.
+#[cfg(feature = "tracing")]
+mod trace {
+    use super::{Duration, QueueId};
+
+    /// The span that was current at the put.
+    pub(crate) struct Span(tracing::Span);
+
+    impl Span {
+        pub(crate) fn current() -> Span {
+            Span(tracing::Span::current())
+        }
+
+        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
+            self.0.in_scope(call)
+        }
+    }
+
+    pub(crate) fn overrun(queue: QueueId, name: &str, took: Duration, promise: Duration) {
+        tracing::warn!(%queue, callback = name, ?took, ?promise, "a callback took longer than its flags promise");
+    }
+}
+
+/// Without it: nothing, of no size.
+#[cfg(not(feature = "tracing"))]
+mod trace {
+    use super::{Duration, QueueId};
+
+    pub(crate) struct Span;
+
+    impl Span {
+        pub(crate) fn current() -> Span {
+            Span
+        }
+
+        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
+            call()
+        }
+    }
+
+    pub(crate) fn overrun(_: QueueId, _: &str, _: Duration, _: Duration) {}
+}

@@ -1,0 +1,801 @@
+//! Work queues: when and where a callback runs. Kinds of queue, the handle to one, and the one table
+//! that turns an id into a queue.
+
+mod drain;
+mod item;
+mod lanes;
+mod pool;
+mod serial;
+mod window;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+
+use tokio::runtime::Handle;
+
+pub(crate) use self::item::let_go;
+pub use self::lanes::Priority;
+
+use self::item::{Item, Place};
+pub(crate) use self::pool::Watch;
+use self::pool::{Host, Pool};
+use self::serial::Serial;
+use crate::async_result::{
+    AsyncCallback, AsyncResult, Begun, CallbackFlags, CallbackParameters, QueueId, Unknown,
+};
+use crate::error::{Error, Hresult, Result};
+use crate::keepalive::{Keepalive, Lender};
+use crate::observe::{QueueStats, Running};
+
+/// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
+#[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
+#[doc(alias = "RTWQ_WORKQUEUE_TYPE")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WorkQueueType {
+    /// One item at a time, on the runtime's threads.
+    #[doc(alias = "MF_STANDARD_WORKQUEUE")]
+    #[default]
+    Standard,
+    /// One item at a time, all on one thread that the queue has to itself; it is also home to futures
+    /// that are not `Send`, by [`WorkQueue::spawn_local`].
+    #[doc(alias = "MF_WINDOW_WORKQUEUE")]
+    Window,
+    /// Items at the same time, taken out first in, first out.
+    #[doc(alias = "MF_MULTITHREADED_WORKQUEUE")]
+    Multithreaded,
+}
+
+/// A work queue, and a lock on it: while any handle to a private queue lives, the queue is open.
+///
+/// A clone is another lock (`MFLockWorkQueue`), a drop an unlock (`MFUnlockWorkQueue`). When the last
+/// handle is dropped the id is no longer valid, and what is queued still runs. For the platform's
+/// own queues a handle locks nothing, as in Media Foundation.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::{Platform, WorkQueueType};
+///
+/// let platform = Platform::startup()?;
+/// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?;
+/// let answer = queue.run(|| 6 * 7).await?;
+/// assert_eq!(answer, 42);
+/// drop(queue);
+/// platform.shutdown().await?;
+/// # Ok(()) }
+/// ```
+#[doc(alias = "MFLockWorkQueue")]
+#[doc(alias = "RtwqLockWorkQueue")]
+#[doc(alias = "MFUnlockWorkQueue")]
+#[doc(alias = "RtwqUnlockWorkQueue")]
+#[derive(Clone)]
+pub struct WorkQueue {
+    lock: Lock,
+    queues: Arc<Queues>,
+    _held: Option<Held>,
+}
+
+impl WorkQueue {
+    /// The number of this queue, for calls that take one.
+    #[must_use]
+    pub fn id(&self) -> QueueId {
+        self.queue().id
+    }
+
+    /// Puts a work item: `callback` will be invoked once, with a result that has `state`.
+    ///
+    /// # Errors
+    /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`
+    /// when the platform is shut down. Nothing is queued then, and nothing kept.
+    #[doc(alias = "MFPutWorkItem")]
+    pub fn put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
+        self.put_with_priority(Priority::Normal, callback, state)
+    }
+
+    /// Puts a work item that goes before or after others that wait.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItem2")]
+    pub fn put_with_priority(
+        &self,
+        priority: impl Into<Priority>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let result = self.queues.create_result(None, Some(callback), state)?;
+        self.queues.put_on(self.queue(), priority.into(), &result)
+    }
+
+    /// Puts a ready result: its callback will be invoked once with it.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItemEx")]
+    pub fn put_result(&self, result: &AsyncResult) -> Result<()> {
+        self.put_result_with_priority(Priority::Normal, result)
+    }
+
+    /// Puts a ready result that goes before or after others that wait.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItemEx2")]
+    #[doc(alias = "RtwqPutWorkItem")]
+    pub fn put_result_with_priority(
+        &self,
+        priority: impl Into<Priority>,
+        result: &AsyncResult,
+    ) -> Result<()> {
+        self.queues.put_on(self.queue(), priority.into(), result)
+    }
+
+    /// Waits until everything that was put before this call has run.
+    ///
+    /// On a queue that runs items at the same time, that is until all of them have come back.
+    ///
+    /// # Errors
+    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this very queue, which is one of those
+    /// it would wait for.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub fn barrier(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let free = self.not_from_within("wait for a barrier of");
+        let queue = self.queue().clone();
+        let ticket = queue.next_ticket();
+        async move {
+            free?;
+            queue.until_passed(ticket).await;
+            Ok(())
+        }
+    }
+
+    /// Waits until nothing is queued and nothing runs.
+    ///
+    /// While others go on putting, that may never be.
+    ///
+    /// # Errors
+    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this very queue.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub fn quiesce(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let free = self.not_from_within("wait for quiet on");
+        let queue = self.queue().clone();
+        async move {
+            free?;
+            queue.until_quiet().await;
+            Ok(())
+        }
+    }
+
+    /// The queue's counters.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        self.queue().stats()
+    }
+
+    /// Says that items of this queue take long: from now on they run on the runtime's blocking pool.
+    ///
+    /// A queue that runs one item at a time still does.
+    #[doc(alias = "RtwqSetLongRunning")]
+    pub fn set_long_running(&self, enable: bool) {
+        match &self.queue().kind {
+            Kind::Pool(pool) => pool.set_long_running(enable),
+            Kind::Serial(serial) => serial.set_long_running(enable),
+        }
+    }
+
+    /// Gives up this lock; the same as dropping the handle.
+    #[doc(alias = "MFUnlockWorkQueue")]
+    #[doc(alias = "RtwqUnlockWorkQueue")]
+    pub fn unlock(self) {}
+
+    /// Turns the handle into its number and leaves the lock on the queue, for
+    /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to take off, as C++ code does it.
+    #[must_use = "the queue stays locked until its number is unlocked"]
+    pub fn into_id(self) -> QueueId {
+        self.lock.leave();
+        self.id()
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        self.lock.queue()
+    }
+
+    pub(crate) fn queues(&self) -> &Arc<Queues> {
+        &self.queues
+    }
+
+    fn not_from_within(&self, doing: &str) -> Result<()> {
+        if Place::current() == Some(self.queues.place(self.id())) {
+            let what = format!("{doing} queue {} from one of its own callbacks", self.id());
+            return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WorkQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WorkQueue").field(&self.id()).finish()
+    }
+}
+
+impl From<&WorkQueue> for QueueId {
+    fn from(queue: &WorkQueue) -> QueueId {
+        queue.id()
+    }
+}
+
+/// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
+pub(crate) struct Queues {
+    pub(crate) lender: Lender,
+    runtime: Handle,
+    /// How many items a parallel queue runs at the same time: one per worker.
+    width: usize,
+    phase: AtomicU8,
+    platform: [OnceLock<Arc<Queue>>; 8],
+    private: Arc<Private>,
+}
+
+impl Queues {
+    pub(crate) fn new(runtime: Handle) -> Arc<Queues> {
+        let width = runtime.metrics().num_workers().max(1);
+        Arc::new(Queues {
+            lender: Lender::new(),
+            runtime,
+            width,
+            phase: AtomicU8::new(RUNNING),
+            platform: Default::default(),
+            private: Arc::default(),
+        })
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// A result that keeps the platform open.
+    pub(crate) fn create_result(
+        &self,
+        object: Option<Unknown>,
+        callback: Option<Arc<dyn AsyncCallback>>,
+        state: Option<Unknown>,
+    ) -> Result<AsyncResult> {
+        Ok(AsyncResult::new(object, callback, state, self.lend("create an asynchronous result")?))
+    }
+
+    /// A keepalive for something new.
+    pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
+        self.lender.lend().ok_or_else(|| closed(doing))
+    }
+
+    /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, queued on the queue
+    /// that it names.
+    pub(crate) fn invoke(&self, result: &AsyncResult) -> Result<()> {
+        if let Some(serial) = result.take_reply() {
+            serial.replied();
+            return Ok(());
+        }
+        self.admit("invoke a callback")?;
+        self.invoke_late(Priority::Normal, result)
+    }
+
+    /// Invokes a callback that was accepted before: a timer's, or a wait's.
+    pub(crate) fn invoke_late(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
+        let Some(callback) = result.callback() else {
+            result.signal();
+            return Ok(());
+        };
+        let parameters = callback.parameters();
+        self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result))?
+    }
+
+    /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
+    pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: &AsyncResult) -> Result<()> {
+        self.admit("put a work item")?;
+        self.resolve(queue, |queue| put_given(queue, priority, result))?
+    }
+
+    /// The same on a queue that the caller holds.
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: &AsyncResult) -> Result<()> {
+        self.admit("put a work item")?;
+        put_given(queue, priority, result)
+    }
+
+    /// Whether the callback could be dispatched now: its queue is open and allows its flags.
+    pub(crate) fn check(&self, result: &AsyncResult) -> Result<CallbackParameters> {
+        let parameters =
+            result.callback().map_or_else(CallbackParameters::default, |callback| callback.parameters());
+        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
+        Ok(parameters)
+    }
+
+    #[track_caller]
+    pub(crate) fn allocate(self: &Arc<Self>, kind: WorkQueueType) -> Result<WorkQueue> {
+        self.admit("allocate a work queue")?;
+        let begun = Location::caller();
+        self.add(begun, |id| {
+            let place = self.place(id);
+            Ok(Kind::Pool(match kind {
+                WorkQueueType::Standard => Pool::new(place, 1, self.host(), false),
+                WorkQueueType::Multithreaded => Pool::new(place, self.width, self.host(), false),
+                WorkQueueType::Window => Pool::new(place, 1, window::host(&self.runtime, id)?, false),
+            }))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn allocate_serial(self: &Arc<Self>, base: QueueId) -> Result<WorkQueue> {
+        self.admit("allocate a serial work queue")?;
+        let base = self.lock(base)?;
+        let begun = Location::caller();
+        self.add(begun, |id| Ok(Kind::Serial(Serial::new(self.place(id), base))))
+    }
+
+    /// Another handle to a queue, by its id.
+    pub(crate) fn handle(self: &Arc<Self>, id: QueueId) -> Result<WorkQueue> {
+        self.admit("lock a work queue")?;
+        let lock = self.lock(id)?;
+        let held = if id.is_private() {
+            Some(Held::new(lock.queue(), self.lend("lock a work queue")?))
+        } else {
+            None
+        };
+        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
+    }
+
+    /// Takes off a lock that [`WorkQueue::into_id`] left.
+    pub(crate) fn unlock(&self, id: QueueId) -> Result<()> {
+        if !id.is_private() {
+            return Ok(());
+        }
+        let queue = self.private.find(id).ok_or_else(|| not_open(id))?;
+        queue.take_left().map(drop).ok_or_else(|| {
+            let what = format!("unlock queue {id}: it has no lock that was left on it by number");
+            Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
+        })
+    }
+
+    /// Where callbacks of this queue run.
+    pub(crate) fn place(&self, queue: QueueId) -> Place {
+        Place { platform: self.address(), queue }
+    }
+
+    /// Whether the current thread runs a callback of this platform.
+    pub(crate) fn runs_here(&self) -> Option<QueueId> {
+        Place::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
+    }
+
+    /// Every queue that exists.
+    pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
+        let mut all: Vec<_> = self.platform.iter().filter_map(OnceLock::get).cloned().collect();
+        let mut private: Vec<_> = self.private.lock_read().values().cloned().collect();
+        private.sort_by_key(|queue| queue.id);
+        all.append(&mut private);
+        all
+    }
+
+    /// From now on only callbacks of this platform may put.
+    pub(crate) fn start_draining(&self) -> bool {
+        // ORDERING: AcqRel, so that exactly one caller starts it; a put that still read the former
+        // phase lands on a queue that is open, and is drained with the rest.
+        self.phase.compare_exchange(RUNNING, DRAINING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// No more puts at all; queues end when they are empty.
+    pub(crate) fn close(&self) {
+        // ORDERING: Release pairs with the Acquire in `admit`.
+        self.phase.store(CLOSED, Ordering::Release);
+        for queue in self.all() {
+            queue.close();
+        }
+    }
+
+    /// Lets go of everything that is still queued.
+    pub(crate) fn kill(&self) {
+        for queue in self.all() {
+            queue.kill();
+        }
+    }
+
+    /// Lets go of the private queues. The table owns serial queues, which own locks on those below, and
+    /// a lock left by number is a ring of a queue and itself.
+    pub(crate) fn forget(&self) {
+        let forgotten = std::mem::take(&mut *self.private.lock_write());
+        for queue in forgotten.into_values() {
+            let left = std::mem::take(&mut *queue.left.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(left);
+        }
+    }
+
+    /// Waits until every queue is empty and nothing runs.
+    pub(crate) async fn drained(&self) {
+        loop {
+            for queue in self.all() {
+                queue.until_quiet().await;
+            }
+            // A callback may have put on a queue that was looked at before. If nothing was put from
+            // before the first look to after the last, all of them were quiet at the same time.
+            let before = self.put_so_far();
+            if self.all().iter().all(|queue| queue.is_quiet()) && self.put_so_far() == before {
+                return;
+            }
+        }
+    }
+
+    fn put_so_far(&self) -> u64 {
+        self.all().iter().map(|queue| queue.next_ticket()).sum()
+    }
+
+    /// An item for this queue was cancelled.
+    pub(crate) fn count_cancelled(&self, id: QueueId) {
+        let _ = self.resolve(id, |queue| queue.count_cancelled());
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        self.phase.load(Ordering::Acquire) == RUNNING
+    }
+
+    fn admit(&self, doing: &'static str) -> Result<()> {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        match self.phase.load(Ordering::Acquire) {
+            RUNNING => Ok(()),
+            // An operation that is on its way may need another hop to come home.
+            DRAINING if self.runs_here().is_some() => Ok(()),
+            _ => Err(closed(doing)),
+        }
+    }
+
+    /// Calls `with` with the queue of this id. Numbers without a private bit that name no queue mean
+    /// STANDARD, as observed on Windows.
+    fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
+        if id.is_private() {
+            return Ok(with(&self.private.find(id).ok_or_else(|| not_open(id))?));
+        }
+        let named = match id {
+            QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
+                id
+            }
+            _ => QueueId::STANDARD,
+        };
+        Ok(with(self.platform[named.0 as usize].get_or_init(|| self.platform_queue(named))))
+    }
+
+    fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
+        let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
+        let width = if parallel { self.width } else { 1 };
+        let pool = Pool::new(self.place(id), width, self.host(), id == QueueId::LONG_FUNCTION);
+        Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
+    }
+
+    fn host(&self) -> Host {
+        Host::Runtime(self.runtime.clone())
+    }
+
+    fn lock(&self, id: QueueId) -> Result<Lock> {
+        if id.is_private() {
+            // Under the table's lock, which the last unlock takes for writing: no lock is put on a
+            // queue that is just being let go.
+            let table = self.private.lock_read();
+            return table.get(&id).map(Lock::new).ok_or_else(|| not_open(id));
+        }
+        self.resolve(id, Lock::new)
+    }
+
+    fn add(self: &Arc<Self>, begun: Begun, make: impl FnOnce(QueueId) -> Result<Kind>) -> Result<WorkQueue> {
+        let keepalive = self.lend("allocate a work queue")?;
+        let id = self.private.new_id()?;
+        let queue = Queue::new(id, make(id)?, Arc::downgrade(&self.private), begun);
+        let lock = Lock::new(&queue);
+        let held = Some(Held::new(&queue, keepalive));
+        self.private.lock_write().insert(id, queue);
+        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+}
+
+/// One queue, whatever its kind.
+pub(crate) struct Queue {
+    pub(crate) id: QueueId,
+    pub(crate) allocated: Begun,
+    kind: Kind,
+    locks: AtomicUsize,
+    handles: AtomicUsize,
+    /// Locks left on it by number.
+    left: Mutex<Vec<Lock>>,
+    table: Weak<Private>,
+}
+
+enum Kind {
+    Pool(Arc<Pool>),
+    Serial(Arc<Serial>),
+}
+
+impl Queue {
+    fn new(id: QueueId, kind: Kind, table: Weak<Private>, allocated: Begun) -> Arc<Queue> {
+        Arc::new(Queue {
+            id,
+            allocated,
+            kind,
+            locks: AtomicUsize::new(0),
+            handles: AtomicUsize::new(0),
+            left: Mutex::default(),
+            table,
+        })
+    }
+
+    /// Puts an item; gives it back when the queue is closed or the runtime is gone.
+    fn put(&self, item: Item) -> Result<(), Item> {
+        match &self.kind {
+            Kind::Pool(pool) => pool.put(item),
+            Kind::Serial(serial) => serial.put(item),
+        }
+    }
+
+    /// Whether the queue takes callbacks with these flags.
+    fn allows(&self, flags: CallbackFlags) -> Result<()> {
+        let quick = CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL;
+        if flags.intersects(quick) && !matches!(self.id, QueueId::IO | QueueId::TIMER) {
+            let what = format!(
+                "queue {} does not take callbacks with the flags FAST_IO_PROCESSING or SIGNAL, only IO and TIMER do",
+                self.id
+            );
+            return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
+        }
+        Ok(())
+    }
+
+    fn has_backlog(&self) -> bool {
+        match &self.kind {
+            Kind::Pool(pool) => pool.has_backlog(),
+            Kind::Serial(serial) => serial.has_backlog(),
+        }
+    }
+
+    fn runtime(&self) -> &Handle {
+        match &self.kind {
+            Kind::Pool(pool) => pool.runtime(),
+            Kind::Serial(serial) => serial.runtime(),
+        }
+    }
+
+    fn next_ticket(&self) -> u64 {
+        match &self.kind {
+            Kind::Pool(pool) => pool.next_ticket(),
+            Kind::Serial(serial) => serial.next_ticket(),
+        }
+    }
+
+    async fn until_passed(&self, ticket: u64) {
+        match &self.kind {
+            Kind::Pool(pool) => pool.until(|pool| pool.passed(ticket)).await,
+            Kind::Serial(serial) => serial.until(|serial| serial.passed(ticket)).await,
+        }
+    }
+
+    pub(crate) async fn until_quiet(&self) {
+        match &self.kind {
+            Kind::Pool(pool) => pool.until(Pool::is_quiet).await,
+            Kind::Serial(serial) => serial.until(Serial::is_quiet).await,
+        }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        match &self.kind {
+            Kind::Pool(pool) => pool.is_quiet(),
+            Kind::Serial(serial) => serial.is_quiet(),
+        }
+    }
+
+    /// How many handles users have.
+    pub(crate) fn handles(&self) -> usize {
+        // ORDERING: Relaxed, a counter for reports.
+        self.handles.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stats(&self) -> QueueStats {
+        match &self.kind {
+            Kind::Pool(pool) => pool.stats(),
+            Kind::Serial(serial) => serial.stats(),
+        }
+    }
+
+    pub(crate) fn count_cancelled(&self) {
+        match &self.kind {
+            Kind::Pool(pool) => pool.count_cancelled(),
+            Kind::Serial(serial) => serial.count_cancelled(),
+        }
+    }
+
+    pub(crate) fn running(&self) -> Vec<Running> {
+        match &self.kind {
+            Kind::Pool(pool) => pool.running(),
+            Kind::Serial(serial) => serial.running().into_iter().collect(),
+        }
+    }
+
+    /// Starts a future on the thread of a window queue.
+    pub(crate) fn start_local(&self, start: window::Start) -> Result<()> {
+        if let Kind::Pool(pool) = &self.kind {
+            if pool.start_local(start) {
+                return Ok(());
+            }
+        }
+        let what =
+            format!("spawn a local future on queue {}, which is not a window queue or is closed", self.id);
+        Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what))
+    }
+
+    /// Lets go of what is queued.
+    pub(crate) fn kill(&self) {
+        match &self.kind {
+            Kind::Pool(pool) => pool.kill(),
+            Kind::Serial(serial) => serial.kill(),
+        }
+    }
+
+    fn close(&self) {
+        match &self.kind {
+            Kind::Pool(pool) => pool.close(),
+            Kind::Serial(serial) => serial.close(),
+        }
+    }
+
+    fn take_left(&self) -> Option<Lock> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// A counted lock on a queue; the last one to go closes a private queue.
+pub(crate) struct Lock(Arc<Queue>);
+
+impl Lock {
+    fn new(queue: &Arc<Queue>) -> Lock {
+        // ORDERING: Relaxed: whoever locks holds the table's lock or another lock on the queue.
+        queue.locks.fetch_add(1, Ordering::Relaxed);
+        Lock(queue.clone())
+    }
+
+    fn queue(&self) -> &Arc<Queue> {
+        &self.0
+    }
+
+    /// Leaves one more lock on the queue, to be taken off by number.
+    fn leave(&self) {
+        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).push(self.clone());
+    }
+}
+
+impl Clone for Lock {
+    fn clone(&self) -> Lock {
+        Lock::new(&self.0)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // ORDERING: AcqRel: the last unlock comes after all that the others did.
+        if self.0.locks.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if let Some(table) = self.0.table.upgrade() {
+                table.let_go(&self.0);
+            }
+        }
+    }
+}
+
+/// A user's handle to a private queue, which shutdown waits for, and reports count.
+struct Held {
+    queue: Arc<Queue>,
+    keepalive: Keepalive,
+}
+
+impl Held {
+    fn new(queue: &Arc<Queue>, keepalive: Keepalive) -> Held {
+        // ORDERING: Relaxed, a counter for reports.
+        queue.handles.fetch_add(1, Ordering::Relaxed);
+        Held { queue: queue.clone(), keepalive }
+    }
+}
+
+impl Clone for Held {
+    fn clone(&self) -> Held {
+        Held::new(&self.queue, self.keepalive.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed, a counter for reports.
+        self.queue.handles.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The private queues by their ids.
+#[derive(Default)]
+struct Private {
+    queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
+    allocated: AtomicU32,
+}
+
+impl Private {
+    /// An id that was never handed out before, and never will be again.
+    fn new_id(&self) -> Result<QueueId> {
+        let limit = QueueId::ALL.0 - FIRST_PRIVATE;
+        // ORDERING: Relaxed, since only the number's being one's own matters.
+        self.allocated
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
+            .map(|count| QueueId(FIRST_PRIVATE + count))
+            .map_err(|_| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
+    }
+
+    fn find(&self, id: QueueId) -> Option<Arc<Queue>> {
+        self.lock_read().get(&id).cloned()
+    }
+
+    /// The last lock is off: the id becomes invalid, unless somebody has locked again meanwhile.
+    fn let_go(&self, queue: &Arc<Queue>) {
+        let gone = {
+            let mut table = self.lock_write();
+            // ORDERING: Acquire: locks by id are taken under this table's lock.
+            if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None }
+        };
+        if let Some(queue) = gone {
+            queue.close();
+        }
+    }
+
+    fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+        self.queues.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+        self.queues.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn put_given(queue: &Arc<Queue>, priority: Priority, result: &AsyncResult) -> Result<()> {
+    match result.callback() {
+        Some(callback) => put(queue, priority, callback.parameters(), result),
+        None => {
+            result.signal();
+            Ok(())
+        }
+    }
+}
+
+fn put(
+    queue: &Arc<Queue>,
+    priority: Priority,
+    parameters: CallbackParameters,
+    result: &AsyncResult,
+) -> Result<()> {
+    queue.allows(parameters.flags)?;
+    queue.put(Item::invoke(result.clone(), parameters.flags, priority)).map_err(|item| {
+        let_go(item);
+        closed("put a work item on a queue whose platform or runtime is gone")
+    })
+}
+
+fn closed(doing: &'static str) -> Error {
+    Error::shutdown(format!("{doing}: the platform is shut down"))
+}
+
+fn not_open(id: QueueId) -> Error {
+    Error::new(Hresult::MF_E_INVALID_WORKQUEUE, format!("queue {id} is not open on this platform"))
+}
+
+const RUNNING: u8 = 0;
+const DRAINING: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// Private ids start here and count up; none is used twice.
+const FIRST_PRIVATE: u32 = 0x0010_0001;

@@ -1,0 +1,178 @@
+//! One item of a work queue, and what it is to run it: nothing a callback does gets past here.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
+use crate::error::Error;
+use crate::observe::{self, Run, Running, Span};
+use crate::queue::drain::Budget;
+use crate::queue::lanes::Priority;
+use crate::queue::serial::Serial;
+
+/// What waits in a queue.
+pub(crate) struct Item {
+    pub(crate) work: Work,
+    pub(crate) flags: CallbackFlags,
+    pub(crate) priority: Priority,
+    /// The number of the put, counted per queue; the queue sets it.
+    pub(crate) ticket: u64,
+    pub(crate) put_at: Instant,
+    span: Span,
+}
+
+/// What there is to do.
+pub(crate) enum Work {
+    /// Call the result's callback.
+    Invoke(AsyncResult),
+    /// Let the serial queue above run what it has.
+    Turn(Arc<Serial>),
+}
+
+impl Item {
+    pub(crate) fn invoke(result: AsyncResult, flags: CallbackFlags, priority: Priority) -> Item {
+        Item::new(Work::Invoke(result), flags, priority)
+    }
+
+    pub(crate) fn turn(of: Arc<Serial>, priority: Priority) -> Item {
+        Item::new(Work::Turn(of), CallbackFlags::empty(), priority)
+    }
+
+    fn new(work: Work, flags: CallbackFlags, priority: Priority) -> Item {
+        Item { work, flags, priority, ticket: 0, put_at: Instant::now(), span: Span::current() }
+    }
+
+    pub(crate) fn is_turn(&self) -> bool {
+        matches!(self.work, Work::Turn(_))
+    }
+
+    /// What a report says while the item runs.
+    pub(crate) fn running(&self, since: Instant) -> Running {
+        let name = match &self.work {
+            Work::Invoke(result) => result.callback().map_or("", |callback| callback.name()),
+            Work::Turn(_) => "a serial queue's turn",
+        };
+        Running { ticket: self.ticket, name, since, awaits_reply: false }
+    }
+
+    /// Runs the item, as `running` says it started, and lets go of it. Returns what it adds to the
+    /// counters, and when it ended; a turn adds nothing here, since its items are the serial queue's.
+    pub(crate) fn run(self, on: Place, running: &Running, budget: &mut Budget) -> (Option<Run>, Instant) {
+        match self.work {
+            Work::Turn(serial) => {
+                serial.run_turn(budget);
+                (None, Instant::now())
+            }
+            Work::Invoke(result) => {
+                let panicked = on.enter(|| self.span.enter(|| invoke(result, on.queue)));
+                let end = Instant::now();
+                let took = end.saturating_duration_since(running.since);
+                let promise = observe::promised(self.flags);
+                let overrun = promise.is_some_and(|promise| took > promise);
+                if let (true, Some(promise)) = (overrun, promise) {
+                    observe::tell_overrun(on.queue, running.name, took, promise);
+                }
+                (Some(Run { took, panicked, overrun }), end)
+            }
+        }
+    }
+}
+
+/// Runs an item on the blocking pool. `ended` is told once, with `None` if the item never ran, because
+/// the runtime is gone: it drops the closure un-run, and the guard in it tells.
+pub(crate) fn run_blocking(
+    runtime: &Handle,
+    item: Item,
+    place: Place,
+    running: Running,
+    ended: impl FnOnce(Option<Run>) + Send + 'static,
+) {
+    struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);
+    impl<E: FnOnce(Option<Run>)> Drop for Guard<E> {
+        fn drop(&mut self) {
+            if let Some(ended) = self.1.take() {
+                ended(self.0);
+            }
+        }
+    }
+    let guard = Guard(None, Some(ended));
+    drop(runtime.spawn_blocking(move || {
+        let mut guard = guard;
+        let running = Running { since: Instant::now(), ..running };
+        guard.0 = item.run(place, &running, &mut Budget::from(running.since)).0;
+    }));
+}
+
+/// Where a callback runs: told to the thread while it does, so that waiting for oneself is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The address of the platform's queues, as a number that is theirs alone while they live.
+    pub(crate) platform: usize,
+    pub(crate) queue: QueueId,
+}
+
+impl Place {
+    /// Where the current thread runs a callback, if it does.
+    pub(crate) fn current() -> Option<Place> {
+        PLACE.get()
+    }
+
+    pub(crate) fn enter<T>(self, call: impl FnOnce() -> T) -> T {
+        /// Puts the former place back even when `call` unwinds.
+        struct Back(Option<Place>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                PLACE.set(self.0);
+            }
+        }
+        let _back = Back(PLACE.replace(Some(self)));
+        call()
+    }
+}
+
+thread_local! {
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
+/// Calls the callback and lets go of the result; true if the callback panicked. Does not unwind: a
+/// panic of the callback fails what depends on the result, a panic while letting go is contained.
+fn invoke(result: AsyncResult, queue: QueueId) -> bool {
+    let Some(callback) = result.callback() else { return false };
+    let outcome = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
+    let Err(payload) = outcome else {
+        return let_go(result);
+    };
+    // A component's own item carries its caller's result as state: whoever awaits that is told why
+    // nobody will complete it.
+    if let Some(waiting) = result.state::<AsyncResult>().and_then(AsyncResult::callback) {
+        let what = format!("callback {} on queue {queue}", callback.name());
+        waiting.fail(&Error::panicked(&what, payload));
+    } else {
+        forget_payload(payload);
+    }
+    let_go(result);
+    true
+}
+
+/// Drops `value`, whatever its own drop does; true if that panicked.
+pub(crate) fn let_go<T>(value: T) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        Ok(()) => false,
+        Err(payload) => {
+            forget_payload(payload);
+            true
+        }
+    }
+}
+
+/// A panic's payload can panic when it is dropped, too; the second one is leaked to end the row.
+fn forget_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}

@@ -1,0 +1,485 @@
+//! Work that waits for a time, for a period or for something to happen, and the keys that cancel it.
+//!
+//! All scheduled items of a platform are one heap and one task, however many they are. A cancelled item
+//! leaves its place in the heap behind; when half of the heap is such places it is rebuilt.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{Either, select};
+use slab::Slab;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::error::{Error, Hresult, Result};
+use crate::queue::{Priority, Queues, Watch, let_go};
+
+/// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
+///
+/// A key is never used for another item again.
+#[doc(alias = "MFWORKITEM_KEY")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkItemKey(
+    /// The number, as Windows headers have it.
+    pub u64,
+);
+
+/// Names a periodic callback, to remove it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeriodicKey(
+    /// The number, as Windows headers have it.
+    pub u32,
+);
+
+/// How often a periodic callback is called.
+pub(crate) const PERIOD: Duration = Duration::from_millis(10);
+
+/// What a platform has waiting.
+pub(crate) struct Timers {
+    queues: Arc<Queues>,
+    /// Deadlines are counted from here, in nanoseconds.
+    start: Instant,
+    table: Mutex<Table>,
+    /// Something is due earlier than the driver knows.
+    earlier: Notify,
+    /// Tasks of waiting items that have not called back.
+    waits: AtomicUsize,
+    wait_ended: Watch,
+}
+
+impl Timers {
+    pub(crate) fn new(queues: Arc<Queues>) -> Arc<Timers> {
+        let _context = queues.runtime().enter();
+        Arc::new(Timers {
+            start: Instant::now(),
+            table: Mutex::default(),
+            earlier: Notify::new(),
+            waits: AtomicUsize::new(0),
+            wait_ended: Watch::default(),
+            queues: queues.clone(),
+        })
+    }
+
+    /// Invokes the result's callback after `delay`.
+    pub(crate) fn schedule(self: &Arc<Self>, result: &AsyncResult, delay: Duration) -> Result<WorkItemKey> {
+        let parameters = self.queues.check(result)?;
+        let at = self.after(delay);
+        let waits = Waits::Scheduled(result.clone(), parameters.queue);
+        self.add(Some(at), waits, "schedule a work item")
+    }
+
+    /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
+    pub(crate) fn wait_for(
+        self: &Arc<Self>,
+        event: impl Future<Output = ()> + Send + 'static,
+        priority: Priority,
+        result: &AsyncResult,
+    ) -> Result<WorkItemKey> {
+        let parameters = self.queues.check(result)?;
+        if matches!(parameters.queue, QueueId::IO | QueueId::LONG_FUNCTION | QueueId::RT | QueueId::TIMER) {
+            let what = format!("put a waiting work item for queue {}, which takes none", parameters.queue);
+            return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
+        }
+        let (cancel, cancelled) = oneshot::channel();
+        let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), "put a waiting work item")?;
+        // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        let waiting = Waiting { timers: self.clone(), key, priority, result: result.clone() };
+        drop(self.queues.runtime().spawn(waiting.run(event, cancelled)));
+        Ok(key)
+    }
+
+    /// Calls `callback` every [`PERIOD`] on the TIMER queue.
+    pub(crate) fn add_periodic(
+        self: &Arc<Self>,
+        callback: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<PeriodicKey> {
+        let busy = Arc::new(AtomicBool::new(false));
+        let tick: Arc<dyn AsyncCallback> = Arc::new(Tick { callback, busy: busy.clone() });
+        let result = self.queues.create_result(None, Some(tick), None)?;
+        let at = self.after(PERIOD);
+        let mut table = self.table();
+        let number = table.periodic + 1;
+        table.periodic = number;
+        drop(table);
+        self.add(Some(at), Waits::Periodic { number, result, busy }, "add a periodic callback")?;
+        Ok(PeriodicKey(number))
+    }
+
+    pub(crate) fn remove_periodic(&self, key: PeriodicKey) -> Result<()> {
+        let mut table = self.table();
+        table.open("remove a periodic callback")?;
+        let found = table.entries.iter().find_map(|(at, entry)| match entry.waits {
+            Waits::Periodic { number, .. } if number == key.0 => Some(at),
+            _ => None,
+        });
+        let removed = found.map(|at| table.remove(at));
+        drop(table);
+        match removed {
+            Some(entry) => {
+                let_go(entry);
+                Ok(())
+            }
+            None => Err(not_found("remove a periodic callback", u64::from(key.0))),
+        }
+    }
+
+    pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
+        let mut table = self.table();
+        table.open("cancel a work item")?;
+        let Some(at) = table.find(key) else { return Err(not_found("cancel a work item", key.0)) };
+        let entry = table.remove(at);
+        drop(table);
+        match entry.waits {
+            Waits::Scheduled(result, queue) => {
+                self.queues.count_cancelled(queue);
+                let_go(result);
+            }
+            Waits::ForEvent(cancel, queue) => {
+                self.queues.count_cancelled(queue);
+                let _ = cancel.send(());
+            }
+            // Its key is of another kind, so this is never found by one of these.
+            Waits::Periodic { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// How many items wait, for reports: scheduled, waiting, periodic.
+    pub(crate) fn pending(&self) -> (usize, usize, usize) {
+        self.table().entries.iter().fold((0, 0, 0), |(scheduled, waiting, periodic), (_, entry)| match entry
+            .waits
+        {
+            Waits::Scheduled(..) => (scheduled + 1, waiting, periodic),
+            Waits::ForEvent(..) => (scheduled, waiting + 1, periodic),
+            Waits::Periodic { .. } => (scheduled, waiting, periodic + 1),
+        })
+    }
+
+    /// Lets go of what is scheduled, un-called; cancels the waits, which call back; takes no more.
+    pub(crate) fn shut_down(&self) {
+        let entries = {
+            let mut table = self.table();
+            table.closed = true;
+            table.due.clear();
+            std::mem::take(&mut table.entries)
+        };
+        self.earlier.notify_one();
+        for (_, entry) in entries {
+            match entry.waits {
+                Waits::ForEvent(cancel, _) => drop(cancel.send(())),
+                other => drop(let_go(other)),
+            }
+        }
+    }
+
+    /// Waits until every waiting item, cancelled or not, has called back.
+    pub(crate) async fn waits_ended(&self) {
+        // ORDERING: SeqCst, see `wait_for`.
+        self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
+    }
+
+    fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+        let mut table = self.table();
+        table.open(doing)?;
+        let (key, earliest) = table.insert(at, waits);
+        let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
+        drop(table);
+        if first {
+            let driver = Driver(Arc::downgrade(self));
+            drop(self.queues.runtime().spawn(driver.run()));
+        } else if earliest {
+            self.earlier.notify_one();
+        }
+        Ok(key)
+    }
+
+    fn after(&self, delay: Duration) -> u64 {
+        let now = self.now();
+        now.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The runtime's time: a paused clock is asked even from a thread outside.
+    fn now(&self) -> u64 {
+        let _context = self.queues.runtime().enter();
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes what is due, a limited number at a time, and says when the next is.
+    fn take_due(&self, due: &mut Vec<AsyncResult>) -> Next {
+        let now = self.now();
+        let mut table = self.table();
+        if table.closed {
+            return Next::End;
+        }
+        while let Some(Reverse(first)) = table.due.peek() {
+            if first.at > now {
+                return Next::At(first.at);
+            }
+            if due.len() == BATCH {
+                return Next::More;
+            }
+            let Some(Reverse(first)) = table.due.pop() else { break };
+            let Some(at) = table.find(first.key) else {
+                table.left_behind -= 1;
+                continue;
+            };
+            table.take_one(at, first, now, due);
+        }
+        Next::Nothing
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waits, and what is due when.
+#[derive(Default)]
+struct Table {
+    entries: Slab<Entry>,
+    due: BinaryHeap<Reverse<Due>>,
+    /// Places in the heap whose item was cancelled.
+    left_behind: usize,
+    /// How many items there ever were: the upper half of the next key.
+    count: u32,
+    periodic: u32,
+    /// Whether the driver was started.
+    driven: bool,
+    closed: bool,
+}
+
+struct Entry {
+    count: u32,
+    timed: bool,
+    waits: Waits,
+}
+
+enum Waits {
+    Scheduled(AsyncResult, QueueId),
+    ForEvent(oneshot::Sender<()>, QueueId),
+    Periodic { number: u32, result: AsyncResult, busy: Arc<AtomicBool> },
+}
+
+/// A place in the heap. Of two with the same deadline the one made first is due first, since the upper
+/// half of its key is smaller.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: u64,
+    key: WorkItemKey,
+}
+
+impl Table {
+    fn open(&self, doing: &'static str) -> Result<()> {
+        if self.closed { Err(Error::shutdown(format!("{doing}: the platform is shut down"))) } else { Ok(()) }
+    }
+
+    /// The new item's key, and whether it is due before all others.
+    fn insert(&mut self, at: Option<u64>, waits: Waits) -> (WorkItemKey, bool) {
+        self.count = self.count.wrapping_add(1);
+        let index = self.entries.insert(Entry { count: self.count, timed: at.is_some(), waits });
+        // More than 2^32 items at a time do not fit into any memory.
+        let key = WorkItemKey(u64::from(self.count) << 32 | index as u64);
+        let Some(at) = at else { return (key, false) };
+        let earliest = self.due.peek().is_none_or(|Reverse(first)| at < first.at);
+        self.due.push(Reverse(Due { at, key }));
+        (key, earliest)
+    }
+
+    fn find(&self, key: WorkItemKey) -> Option<usize> {
+        let index = (key.0 & u64::from(u32::MAX)) as usize;
+        let count = (key.0 >> 32) as u32;
+        self.entries.get(index).filter(|entry| entry.count == count).map(|_| index)
+    }
+
+    /// Removes an item that is not due yet; its place in the heap is left behind.
+    fn remove(&mut self, index: usize) -> Entry {
+        let entry = self.entries.remove(index);
+        if entry.timed {
+            self.left_behind += 1;
+            if self.left_behind > REBUILD.max(self.due.len() / 2) {
+                let mut due = std::mem::take(&mut self.due).into_vec();
+                due.retain(|Reverse(due)| self.find(due.key).is_some());
+                self.due = BinaryHeap::from(due);
+                self.left_behind = 0;
+            }
+        }
+        entry
+    }
+
+    /// Takes an item whose place in the heap was just popped; a periodic one gets its next.
+    fn take_one(&mut self, index: usize, place: Due, now: u64, due: &mut Vec<AsyncResult>) {
+        if let Waits::Periodic { result, busy, .. } = &self.entries[index].waits {
+            // ORDERING: AcqRel with the Release in `Tick`: a tick comes after the one before it.
+            if !busy.swap(true, Ordering::AcqRel) {
+                due.push(result.clone());
+            }
+            // Ticks that were missed are not made up for.
+            let period = PERIOD.as_nanos() as u64;
+            let missed = (now - place.at) / period;
+            let at = place.at.saturating_add((missed + 1).saturating_mul(period));
+            self.due.push(Reverse(Due { at, ..place }));
+            return;
+        }
+        if let Waits::Scheduled(result, _) = self.entries.remove(index).waits {
+            due.push(result);
+        }
+    }
+}
+
+enum Next {
+    At(u64),
+    Nothing,
+    More,
+    End,
+}
+
+/// The one task that waits for what is due next. Dropped with its runtime, it lets go of everything.
+struct Driver(Weak<Timers>);
+
+impl Driver {
+    async fn run(self) {
+        let mut due = Vec::with_capacity(BATCH);
+        while let Some(timers) = self.0.upgrade() {
+            let earlier = timers.earlier.notified();
+            let next = timers.take_due(&mut due);
+            for result in due.drain(..) {
+                timers.dispatch(Priority::Normal, &result);
+                let_go(result);
+            }
+            match next {
+                Next::End => return,
+                Next::More => tokio::task::yield_now().await,
+                Next::Nothing => earlier.await,
+                Next::At(at) => {
+                    let wait = Duration::from_nanos(at).min(timers.start.elapsed() + LONGEST_SLEEP);
+                    // Either is a reason to look again.
+                    let _ = tokio::time::timeout_at(timers.start + wait, earlier).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(timers) = self.0.upgrade() {
+            timers.shut_down();
+        }
+    }
+}
+
+impl Timers {
+    /// Invokes a callback whose time has come. A queue that was closed meanwhile lets go of the result.
+    fn dispatch(&self, priority: Priority, result: &AsyncResult) {
+        // `parameters` is the callback's own code, and may panic.
+        let invoked =
+            std::panic::catch_unwind(AssertUnwindSafe(|| self.queues.invoke_late(priority, result)));
+        if let Err(payload) = invoked {
+            let_go(payload);
+        }
+    }
+}
+
+/// A waiting item's task.
+struct Waiting {
+    timers: Arc<Timers>,
+    key: WorkItemKey,
+    priority: Priority,
+    result: AsyncResult,
+}
+
+impl Waiting {
+    async fn run(self, event: impl Future<Output = ()> + Send + 'static, cancelled: oneshot::Receiver<()>) {
+        let event = pin!(AssertUnwindSafe(event).catch_unwind());
+        let happened = match select(event, cancelled).await {
+            Either::Left((Ok(()), _)) => Ok(()),
+            Either::Left((Err(payload), _)) => {
+                let_go(payload);
+                Err(Hresult::E_UNEXPECTED)
+            }
+            Either::Right(_) => Err(Hresult::MF_E_OPERATION_CANCELLED),
+        };
+        let removed = {
+            let mut table = self.timers.table();
+            table.find(self.key).map(|at| table.remove(at))
+        };
+        // A cancel that came first has removed it, even if the event happened at the same time.
+        let status = match (&removed, happened) {
+            (Some(_), Ok(())) => None,
+            (Some(_), Err(code)) => Some(code),
+            (None, _) => Some(Hresult::MF_E_OPERATION_CANCELLED),
+        };
+        drop(removed);
+        if let Some(status) = status {
+            self.result.set_status(status);
+        }
+        self.timers.dispatch(self.priority, &self.result);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // ORDERING: SeqCst, see `wait_for`.
+        self.timers.waits.fetch_sub(1, Ordering::SeqCst);
+        self.timers.wait_ended.tell();
+    }
+}
+
+/// One tick of a periodic callback.
+struct Tick {
+    callback: Box<dyn Fn() + Send + Sync>,
+    busy: Arc<AtomicBool>,
+}
+
+impl AsyncCallback for Tick {
+    fn parameters(&self) -> CallbackParameters {
+        CallbackParameters::on(QueueId::TIMER)
+    }
+
+    fn invoke(&self, _: &AsyncResult) {
+        /// The next tick may come, even after a panic.
+        struct Free<'a>(&'a AtomicBool);
+        impl Drop for Free<'_> {
+            fn drop(&mut self) {
+                // ORDERING: Release pairs with the AcqRel in `take_one`.
+                self.0.store(false, Ordering::Release);
+            }
+        }
+        let _free = Free(&self.busy);
+        (self.callback)();
+    }
+
+    fn name(&self) -> &'static str {
+        "a periodic callback"
+    }
+}
+
+impl fmt::Display for WorkItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+fn not_found(doing: &str, key: u64) -> Error {
+    let what = format!("{doing}: no pending item has the key {key:#x}; it has run, or was cancelled");
+    Error::new(Hresult::MF_E_NOT_FOUND, what)
+}
+
+/// At most so many items are taken under the lock at once.
+const BATCH: usize = 256;
+
+/// A heap is not rebuilt for fewer places left behind than this.
+const REBUILD: usize = 1024;
+
+/// tokio's timers end after about two years; longer waits are made of several.
+const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
