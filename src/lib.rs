@@ -14,6 +14,8 @@ mod timer;
 mod operation;
 mod task;
 
+mod mmcss;
+
 mod platform;
 mod report;
 
@@ -21,9 +23,10 @@ pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
+pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
-pub use crate::queue::{Priority, WorkQueue, WorkQueueType};
+pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::timer::{PeriodicKey, WorkItemKey};

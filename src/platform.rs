@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Armed, Entry, Outstanding};
+use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
 use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType};
 use crate::report::{PLATFORM_LOCK, Report};
@@ -321,6 +322,106 @@ impl Platform {
     #[must_use]
     pub fn timer_periodicity(&self) -> Duration {
         timer::PERIOD
+    }
+
+    /// Locks the parallel queue that everybody shares who names this MMCSS class, and tells its task id.
+    ///
+    /// `task_id` is that of a task group to join, or `None` (or 0) for the class's own. The empty class is
+    /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a
+    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that,
+    /// it is told once, and they run as they are.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for the empty class with a task id or a priority, or for a priority outside -2 to 2;
+    /// `ERROR_INVALID_TASK_NAME` for a class that MMCSS does not know; `ERROR_INVALID_TASK_INDEX` for a
+    /// task id of another class or of none; `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFLockSharedWorkQueue")]
+    #[doc(alias = "RtwqLockSharedWorkQueue")]
+    #[track_caller]
+    pub fn lock_shared_work_queue(
+        &self,
+        class: &str,
+        base_priority: i32,
+        task_id: Option<u32>,
+    ) -> Result<(WorkQueue, u32)> {
+        self.queues().lock_shared(class, base_priority, task_id)
+    }
+
+    /// Registers a queue with an MMCSS class, on the queue's own threads; gives the task id.
+    ///
+    /// `task_id` 0 asks for a new task group. A queue that is registered already is registered anew.
+    ///
+    /// # Errors
+    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open, and those of
+    /// [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSSEx")]
+    #[doc(alias = "MFEndRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqBeginRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqEndRegisterWorkQueueWithMMCSS")]
+    #[track_caller]
+    pub fn register_work_queue_with_mmcss(
+        &self,
+        queue: impl Into<QueueId>,
+        class: &str,
+        task_id: u32,
+        base_priority: i32,
+    ) -> Operation<u32> {
+        self.queues().register(queue.into(), class, task_id, base_priority)
+    }
+
+    /// Takes a queue's registration with MMCSS back.
+    ///
+    /// # Errors
+    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` when the
+    /// platform is shut down.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[doc(alias = "MFBeginUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "MFEndUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqBeginUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqEndUnregisterWorkQueueWithMMCSS")]
+    #[track_caller]
+    pub fn unregister_work_queue_with_mmcss(&self, queue: impl Into<QueueId>) -> Operation<()> {
+        self.queues().unregister(queue.into())
+    }
+
+    /// What a queue is registered as with MMCSS: an empty class, task id 0 and priority 0 if it is not.
+    ///
+    /// # Errors
+    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open.
+    #[doc(alias = "MFGetWorkQueueMMCSSClass")]
+    #[doc(alias = "MFGetWorkQueueMMCSSTaskId")]
+    #[doc(alias = "MFGetWorkQueueMMCSSPriority")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSClass")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSTaskId")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSPriority")]
+    pub fn work_queue_mmcss(&self, queue: impl Into<QueueId>) -> Result<Mmcss> {
+        self.queues().mmcss(queue.into())
+    }
+
+    /// Registers all of the platform's own queues with an MMCSS class; gives the task id.
+    ///
+    /// # Errors
+    /// As [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
+    #[doc(alias = "MFRegisterPlatformWithMMCSS")]
+    #[doc(alias = "RtwqRegisterPlatformWithMMCSS")]
+    pub fn register_platform_with_mmcss(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
+        self.queues().register_all(class, task_id, base_priority)
+    }
+
+    /// Takes the registration of the platform's own queues back.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFUnregisterPlatformFromMMCSS")]
+    #[doc(alias = "RtwqUnregisterPlatformFromMMCSS")]
+    pub fn unregister_platform_from_mmcss(&self) -> Result<()> {
+        self.queues().set_platform_mmcss(&Mmcss::none())
     }
 
     /// As [`begin_end`](crate::begin_end), and this platform knows of the operation from the start: a

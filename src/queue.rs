@@ -1,21 +1,24 @@
 //! Work queues: when and where a callback runs. Kinds of queue, the handle to one, and the one table
 //! that turns an id into a queue.
 
+mod deadline;
 mod drain;
 mod item;
 mod lanes;
 mod pool;
+mod realtime;
 mod serial;
 mod window;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::runtime::Handle;
 
+pub use self::deadline::{Deadline, Standing};
 pub(crate) use self::item::let_go;
 pub use self::lanes::Priority;
 
@@ -28,7 +31,8 @@ use crate::async_result::{
 };
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
-use crate::observe::{QueueStats, Running};
+use crate::mmcss::{Groups, Mmcss};
+use crate::observe::{self, QueueStats, Running};
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
 #[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
@@ -240,6 +244,7 @@ pub(crate) struct Queues {
     phase: AtomicU8,
     platform: [OnceLock<Arc<Queue>>; 8],
     private: Arc<Private>,
+    groups: Groups,
 }
 
 impl Queues {
@@ -252,11 +257,16 @@ impl Queues {
             phase: AtomicU8::new(RUNNING),
             platform: Default::default(),
             private: Arc::default(),
+            groups: Groups::default(),
         })
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// A result that keeps the platform open.
@@ -327,6 +337,35 @@ impl Queues {
                 WorkQueueType::Window => Pool::new(place, 1, window::host(&self.runtime, id)?, false),
             }))
         })
+    }
+
+    /// A parallel queue for everybody of an MMCSS class, on raised threads of its own where that is asked
+    /// for and possible.
+    #[track_caller]
+    pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
+        self.admit("lock a shared work queue")?;
+        let begun = Location::caller();
+        self.add(begun, |id| {
+            let host = match realtime::host(mmcss, self.width, id)? {
+                Some(host) => host,
+                None => self.host(),
+            };
+            Ok(Kind::Pool(Pool::new(self.place(id), self.width, host, false)))
+        })
+    }
+
+    /// What a queue is registered as with MMCSS.
+    pub(crate) fn mmcss(&self, queue: QueueId) -> Result<Mmcss> {
+        self.resolve(queue, |queue| queue.mmcss())
+    }
+
+    /// Registers every platform queue.
+    pub(crate) fn set_platform_mmcss(&self, mmcss: &Mmcss) -> Result<()> {
+        self.admit("register the platform with MMCSS")?;
+        for id in [1, 2, 3, 4, 5, 7] {
+            self.resolve(QueueId(id), |queue| queue.set_mmcss(mmcss.clone()))?;
+        }
+        Ok(())
     }
 
     #[track_caller]
@@ -510,6 +549,8 @@ pub(crate) struct Queue {
     kind: Kind,
     locks: AtomicUsize,
     handles: AtomicUsize,
+    missed_deadlines: AtomicU64,
+    mmcss: Mutex<Mmcss>,
     /// Locks left on it by number.
     left: Mutex<Vec<Lock>>,
     table: Weak<Private>,
@@ -528,6 +569,8 @@ impl Queue {
             kind,
             locks: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
+            missed_deadlines: AtomicU64::new(0),
+            mmcss: Mutex::new(Mmcss::none()),
             left: Mutex::default(),
             table,
         })
@@ -603,10 +646,26 @@ impl Queue {
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
-        match &self.kind {
+        let stats = match &self.kind {
             Kind::Pool(pool) => pool.stats(),
             Kind::Serial(serial) => serial.stats(),
-        }
+        };
+        // ORDERING: Relaxed, a counter that orders nothing.
+        QueueStats { missed_deadlines: self.missed_deadlines.load(Ordering::Relaxed), ..stats }
+    }
+
+    fn count_missed_deadline(&self) {
+        // ORDERING: Relaxed, a counter that orders nothing.
+        self.missed_deadlines.fetch_add(1, Ordering::Relaxed);
+        observe::tell_missed_deadline(self.id);
+    }
+
+    pub(crate) fn mmcss(&self) -> Mmcss {
+        self.mmcss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_mmcss(&self, mmcss: Mmcss) {
+        *self.mmcss.lock().unwrap_or_else(PoisonError::into_inner) = mmcss;
     }
 
     pub(crate) fn count_cancelled(&self) {

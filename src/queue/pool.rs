@@ -30,7 +30,8 @@ use crate::observe::{QueueStats, Run, Running};
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place, let_go};
 use crate::queue::lanes::{Lanes, Priority};
-use crate::queue::window::Start;
+use crate::queue::realtime::Own;
+use crate::queue::window::{Hold, Start};
 
 /// A queue that drain tasks empty: one of them for a serial pool, several for a parallel one.
 pub(crate) struct Pool {
@@ -45,6 +46,8 @@ pub(crate) struct Pool {
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
     watch: Watch,
+    /// Holds tokio's paused clock while a thread of its own works.
+    hold: Hold,
     inbox: Mutex<Inbox>,
     outbox: Mutex<Outbox>,
 }
@@ -53,6 +56,12 @@ pub(crate) struct Pool {
 pub(crate) enum Host {
     /// On the runtime's workers.
     Runtime(Handle),
+    /// On the workers of a runtime that the queue has to itself.
+    #[cfg_attr(
+        not(feature = "realtime"),
+        expect(dead_code, reason = "only raised threads are a queue's own")
+    )]
+    Own(Own),
     /// On a thread of their own, which `start` hands them to.
     Thread { runtime: Handle, start: UnboundedSender<Start> },
 }
@@ -61,13 +70,14 @@ impl Host {
     fn runtime(&self) -> &Handle {
         match self {
             Host::Runtime(runtime) | Host::Thread { runtime, .. } => runtime,
+            Host::Own(own) => own.handle(),
         }
     }
 
     fn start(&self, drain: Drain) {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
-            Host::Runtime(runtime) => drop(runtime.spawn(drain)),
+            Host::Runtime(_) | Host::Own(_) => drop(self.runtime().spawn(drain)),
             Host::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(drain)))),
         }
     }
@@ -76,10 +86,9 @@ impl Host {
     /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
     fn make_stealable(&self) {
-        if let Host::Runtime(runtime) = self {
-            if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-                drop(runtime.spawn(std::future::ready(())));
-            }
+        let has_slots = self.runtime().runtime_flavor() != RuntimeFlavor::CurrentThread;
+        if has_slots && !matches!(self, Host::Thread { .. }) {
+            drop(self.runtime().spawn(std::future::ready(())));
         }
     }
 }
@@ -94,6 +103,7 @@ impl Pool {
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
             watch: Watch::default(),
+            hold: Hold::default(),
             inbox: Mutex::default(),
             outbox: Mutex::default(),
         })
@@ -261,6 +271,9 @@ impl Pool {
             }
         };
         drop(outbox);
+        if matches!(take, Take::Rest | Take::End) {
+            self.hold.let_go();
+        }
         self.answer(summon, true);
         self.watch.tell();
         take
@@ -304,6 +317,9 @@ impl Pool {
     /// Calls who was summoned. On a thread that runs callbacks, `from_callback`, it sees to it that the
     /// drain task can be taken over by another thread: see [`Host::make_stealable`].
     fn answer(self: &Arc<Self>, summon: Option<Summon>, from_callback: bool) {
+        if summon.is_some() && matches!(self.host, Host::Thread { .. }) {
+            self.hold.hold(self.host.runtime());
+        }
         match summon {
             None => return,
             Some(Summon::Wake(waker)) => waker.wake(),
