@@ -19,6 +19,9 @@ mod mmcss;
 mod platform;
 mod report;
 
+#[cfg(windows)]
+pub mod com;
+
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
