@@ -14,6 +14,8 @@ mod timer;
 mod operation;
 mod task;
 
+mod method;
+
 mod platform;
 mod report;
 
@@ -21,6 +23,7 @@ pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
+pub use crate::method::{CancelCookie, Method};
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
