@@ -69,6 +69,8 @@ use crate::task::{Ending, Task};
 ///   cancelled (`E_ABORT`): the status of the result says so, and End returns it.
 /// * End takes the value out, once. A second End is `E_FAIL`, one before the end is `E_PENDING`, and
 ///   the result of another method, or of another object's, is `E_INVALIDARG`.
+/// * A block that nothing can wake any more, since it waits for something that is gone, is dropped, and
+///   its call ends with `E_ABORT`: [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned).
 /// * When the platform shuts down, a block that is still pending is dropped, and the method ends with
 ///   `MF_E_SHUTDOWN`. An [`Operation`](crate::Operation) that waits for it is told. Queues take no
 ///   calls any more by then, so a callback of another kind is let go un-called.
@@ -99,10 +101,10 @@ impl<T: Send + 'static> Method<T> {
 
     /// Polls the blocks on this queue, under its ordering, rather than on MULTITHREADED.
     ///
-    /// The method keeps the queue open. Closures run on LONG_FUNCTION all the same.
+    /// The method keeps the queue open, but no shutdown waits for it. Closures run on LONG_FUNCTION all the same.
     #[must_use]
     pub fn on(mut self, queue: &WorkQueue) -> Method<T> {
-        self.queue = Some(queue.clone());
+        self.queue = Some(queue.unheld());
         self
     }
 

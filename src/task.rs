@@ -51,7 +51,7 @@ impl WorkQueue {
     /// Runs a future on this queue: every poll is one item of the queue, under its ordering.
     ///
     /// Between two polls other items run. The operation is the future's output. A future that is still
-    /// pending when the platform shuts down is dropped.
+    /// pending when the platform shuts down is dropped, and so is one that nothing can wake any more.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -65,7 +65,7 @@ impl WorkQueue {
     ///
     /// # Errors
     /// The operation's: `E_UNEXPECTED` when the future panics, `MF_E_SHUTDOWN` when the platform is shut
-    /// down before it has ended.
+    /// down before it has ended, `E_ABORT` when nothing can wake it any more.
     ///
     /// # Cancel safety
     /// As [`Operation`]: dropping the operation lets the future go on.
@@ -244,7 +244,7 @@ where
         future: F,
         ending: E,
     ) -> std::result::Result<Arc<Task<F, E>>, (Error, E)> {
-        let open = Open { ending, _queue: queue.clone(), _entry: None };
+        let open = Open { ending, _queue: queue.unheld(), _entry: None };
         let future = Some(Box::pin(future));
         let task = Arc::new_cyclic(|this: &Weak<Task<F, E>>| Task {
             queues: queue.queues().clone(),
