@@ -468,11 +468,11 @@ impl<T: Send + 'static> Promise<T> {
         self.0.end(value, status);
     }
 
-    /// An operation, and the right to end it.
+    /// An operation, and the right to end it. It is not entered in the platform's register: whoever
+    /// holds the promise ends it at a shutdown.
     #[track_caller]
-    pub(crate) fn new(keepalive: &Keepalive, queue: QueueId) -> (Promise<T>, Operation<T>) {
+    pub(crate) fn new(queue: QueueId) -> (Promise<T>, Operation<T>) {
         let cell = Cell::new((), CallbackParameters::on(queue), Location::caller());
-        cell.enter(keepalive);
         let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
         (Promise(cell), operation)
     }
