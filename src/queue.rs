@@ -415,10 +415,10 @@ impl Queues {
         Place::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
     }
 
-    /// Every queue that exists.
+    /// Every queue that exists: those that are open, and those that still run what was queued.
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         let mut all: Vec<_> = self.platform.iter().filter_map(OnceLock::get).cloned().collect();
-        let mut private: Vec<_> = self.private.lock_read().values().cloned().collect();
+        let mut private = self.private.all();
         private.sort_by_key(|queue| queue.id);
         all.append(&mut private);
         all
@@ -463,17 +463,22 @@ impl Queues {
             for queue in self.all() {
                 queue.until_quiet().await;
             }
-            // A callback may have put on a queue that was looked at before. If nothing was put from
-            // before the first look to after the last, all of them were quiet at the same time.
-            let before = self.put_so_far();
-            if self.all().iter().all(|queue| queue.is_quiet()) && self.put_so_far() == before {
+            // A callback may have put on a queue that was looked at before, or on a new one. If nothing
+            // was made and put from before the first look to after the last, all of them were quiet at
+            // the same time.
+            let all = self.all();
+            let before = self.made_and_put(&all);
+            if all.iter().all(|queue| queue.is_quiet()) && self.made_and_put(&all) == before {
                 return;
             }
         }
     }
 
-    fn put_so_far(&self) -> u64 {
-        self.all().iter().map(|queue| queue.next_ticket()).sum()
+    fn made_and_put(&self, queues: &[Arc<Queue>]) -> (u32, usize, u64) {
+        // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
+        let private = self.private.allocated.load(Ordering::Acquire);
+        let platform = self.platform.iter().filter_map(OnceLock::get).count();
+        (private, platform, queues.iter().map(|queue| queue.next_ticket()).sum())
     }
 
     /// An item for this queue was cancelled.
@@ -787,6 +792,9 @@ impl Drop for Held {
 #[derive(Default)]
 struct Private {
     queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
+    /// Queues that nobody can put on any more. While one runs what was queued, a task owns it.
+    /// Changed under the write lock of the table, so that no queue is ever in neither.
+    ending: Mutex<Vec<Weak<Queue>>>,
     allocated: AtomicU32,
 }
 
@@ -810,11 +818,34 @@ impl Private {
         let gone = {
             let mut table = self.lock_write();
             // ORDERING: Acquire: locks by id are taken under this table's lock.
-            if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None }
+            let gone = if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None };
+            if gone.is_some() {
+                let mut ending = self.lock_ending();
+                if ending.len() == ending.capacity() {
+                    ending.retain(|queue| queue.strong_count() > 0);
+                }
+                ending.push(Arc::downgrade(queue));
+            }
+            gone
         };
         if let Some(queue) = gone {
             queue.close();
+            if !queue.is_quiet() {
+                let runtime = queue.runtime().clone();
+                drop(runtime.spawn(async move { queue.until_quiet().await }));
+            }
         }
+    }
+
+    /// Those in the table, and those that are ending.
+    fn all(&self) -> Vec<Arc<Queue>> {
+        let table = self.lock_read();
+        let ending = self.lock_ending();
+        table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
+    }
+
+    fn lock_ending(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Queue>>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
