@@ -14,11 +14,18 @@ mod timer;
 mod operation;
 mod task;
 
+mod byte_stream;
+
+mod create_file;
 mod platform;
 mod report;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
+};
+pub use crate::byte_stream::{
+    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, CancelCookie,
+    FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::observe::QueueStats;
