@@ -14,9 +14,13 @@ mod timer;
 mod operation;
 mod task;
 
+mod cancel_cookie;
 mod method;
 mod mmcss;
 
+mod byte_stream;
+
+mod create_file;
 mod platform;
 mod report;
 
@@ -26,8 +30,13 @@ pub mod com;
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
+pub use crate::byte_stream::{
+    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
+    FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
+};
+pub use crate::cancel_cookie::CancelCookie;
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
-pub use crate::method::{CancelCookie, Method};
+pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};
