@@ -25,7 +25,7 @@ pub use crate::async_result::{
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::method::{CancelCookie, Method};
 pub use crate::observe::QueueStats;
-pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};
+pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
 pub use crate::queue::{Priority, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
