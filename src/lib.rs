@@ -39,7 +39,7 @@ pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
-pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};
+pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
 pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
