@@ -14,15 +14,20 @@ mod timer;
 mod operation;
 mod task;
 
+mod method;
 mod mmcss;
 
 mod platform;
 mod report;
 
+#[cfg(windows)]
+pub mod com;
+
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
+pub use crate::method::{CancelCookie, Method};
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};

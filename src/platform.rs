@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Armed, Entry, Outstanding};
+use crate::method::Method;
 use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
 use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType};
@@ -443,6 +444,12 @@ impl Platform {
             }
             Err(error) => Operation::failed(error),
         }
+    }
+
+    /// One asynchronous method of a component, which is to be implemented: see [`Method`].
+    #[must_use]
+    pub fn method<T: Send + 'static>(&self) -> Method<T> {
+        Method::new(self.queues().clone())
     }
 
     /// Keeps the platform open: shutdown waits for the lock, up to its deadline.

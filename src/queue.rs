@@ -206,6 +206,11 @@ impl WorkQueue {
         self.id()
     }
 
+    /// A handle that keeps the queue open, and that shutdown does not wait for.
+    pub(crate) fn unheld(&self) -> WorkQueue {
+        WorkQueue { lock: self.lock.clone(), queues: self.queues.clone(), _held: None }
+    }
+
     pub(crate) fn queue(&self) -> &Arc<Queue> {
         self.lock.queue()
     }
