@@ -51,6 +51,21 @@ impl Item {
         matches!(self.work, Work::Turn(_))
     }
 
+    /// Lets go of the item un-called; how many callbacks that leaves un-called. A turn that will not come
+    /// ends the serial queue above, whose items would wait for it for ever.
+    pub(crate) fn abandon(self) -> u64 {
+        match self.work {
+            Work::Invoke(result) => {
+                let_go(result);
+                1
+            }
+            Work::Turn(serial) => {
+                serial.kill();
+                0
+            }
+        }
+    }
+
     /// What a report says while the item runs.
     pub(crate) fn running(&self, since: Instant) -> Running {
         let name = match &self.work {

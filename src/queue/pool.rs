@@ -28,7 +28,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::drain::{Drain, DrainState};
-use crate::queue::item::{Item, Place, let_go};
+use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
@@ -200,8 +200,7 @@ impl Pool {
         idle.into_iter().for_each(Waker::wake);
         let mut abandoned = 0;
         while let Some(item) = queued.pop(Priority::Low) {
-            abandoned += u64::from(!item.is_turn());
-            let_go(item);
+            abandoned += item.abandon();
         }
         self.outbox().stats.abandoned += abandoned;
         self.watch.tell();

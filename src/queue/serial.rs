@@ -144,11 +144,8 @@ impl Serial {
                 std::mem::take(&mut turn.reply),
             )
         };
-        let abandoned = items.iter().chain(&more).filter(|item| !item.is_turn()).count() as u64;
         let_go(reply);
-        items.into_iter().chain(more).for_each(|item| {
-            let_go(item);
-        });
+        let abandoned: u64 = items.into_iter().chain(more).map(Item::abandon).sum();
         self.turn().stats.abandoned += abandoned;
         self.watch.tell();
         drop(self.base_lock().take());
