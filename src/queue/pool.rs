@@ -112,7 +112,8 @@ impl Pool {
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
-        if inbox.phase != Phase::Open {
+        // A serial queue above still runs what it had when this one was closed.
+        if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
             return Err(item);
         }
         // A turn has the number of the put that comes next: whoever waits for what was put before
@@ -386,7 +387,7 @@ struct Inbox {
 enum Phase {
     #[default]
     Open,
-    /// No put any more; drain tasks end when nothing is left.
+    /// No put any more, save for turns; drain tasks end when nothing is left.
     Closing,
     /// What was queued is gone; drain tasks end.
     Dead,

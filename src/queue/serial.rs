@@ -86,7 +86,8 @@ impl Serial {
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
-        if inbox.closed || inbox.dead {
+        // A serial queue above still runs what it had when this one was closed.
+        if inbox.dead || (inbox.closed && !item.is_turn()) {
             return Err(item);
         }
         item.ticket = inbox.put;
