@@ -80,7 +80,8 @@ impl Item {
     pub(crate) fn run(self, on: Place, running: &Running, budget: &mut Budget) -> (Option<Run>, Instant) {
         match self.work {
             Work::Turn(serial) => {
-                serial.run_turn(budget);
+                // The next turn is put from here, on a thread that runs callbacks.
+                on.enter(|| serial.run_turn(budget));
                 (None, Instant::now())
             }
             Work::Invoke(result) => {
