@@ -28,7 +28,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::drain::{Drain, DrainState};
-use crate::queue::item::{Item, Place, let_go};
+use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
@@ -112,7 +112,8 @@ impl Pool {
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
-        if inbox.phase != Phase::Open {
+        // A serial queue above still runs what it had when this one was closed.
+        if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
             return Err(item);
         }
         // A turn has the number of the put that comes next: whoever waits for what was put before
@@ -200,8 +201,7 @@ impl Pool {
         idle.into_iter().for_each(Waker::wake);
         let mut abandoned = 0;
         while let Some(item) = queued.pop(Priority::Low) {
-            abandoned += u64::from(!item.is_turn());
-            let_go(item);
+            abandoned += item.abandon();
         }
         self.outbox().stats.abandoned += abandoned;
         self.watch.tell();
@@ -387,7 +387,7 @@ struct Inbox {
 enum Phase {
     #[default]
     Open,
-    /// No put any more; drain tasks end when nothing is left.
+    /// No put any more, save for turns; drain tasks end when nothing is left.
     Closing,
     /// What was queued is gone; drain tasks end.
     Dead,
