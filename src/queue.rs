@@ -286,6 +286,11 @@ impl Queues {
 
     /// A keepalive for something new.
     pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
+        // While something is still out there would be one to lend, but a closed platform lends no more.
+        // ORDERING: Acquire pairs with the Release in `close`.
+        if self.phase.load(Ordering::Acquire) == CLOSED {
+            return Err(closed(doing));
+        }
         self.lender.lend().ok_or_else(|| closed(doing))
     }
 
