@@ -189,6 +189,10 @@ impl Timers {
     }
 
     fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+        // A shutdown that has begun will close the table in a moment.
+        if !self.queues.is_running() {
+            return Err(closed(doing));
+        }
         let mut table = self.table();
         table.open(doing)?;
         let (key, earliest) = table.insert(at, waits);
@@ -280,7 +284,7 @@ struct Due {
 
 impl Table {
     fn open(&self, doing: &'static str) -> Result<()> {
-        if self.closed { Err(Error::shutdown(format!("{doing}: the platform is shut down"))) } else { Ok(()) }
+        if self.closed { Err(closed(doing)) } else { Ok(()) }
     }
 
     /// The new item's key, and whether it is due before all others.
@@ -468,6 +472,10 @@ impl fmt::Display for WorkItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }
+}
+
+fn closed(doing: &str) -> Error {
+    Error::shutdown(format!("{doing}: the platform is shut down"))
 }
 
 fn not_found(doing: &str, key: u64) -> Error {
