@@ -90,10 +90,10 @@ impl Timers {
             return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
         }
         let (cancel, cancelled) = oneshot::channel();
+        // Counted before it is in the table: a shutdown that finds it there waits for it.
+        let counted = Counted::new(self.clone());
         let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), "put a waiting work item")?;
-        // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
-        self.waits.fetch_add(1, Ordering::SeqCst);
-        let waiting = Waiting { timers: self.clone(), key, priority, result: result.clone() };
+        let waiting = Waiting { result: result.clone(), key, priority, counted };
         drop(self.queues.runtime().spawn(waiting.run(event, cancelled)));
         Ok(key)
     }
@@ -184,7 +184,7 @@ impl Timers {
 
     /// Waits until every waiting item, cancelled or not, has called back.
     pub(crate) async fn waits_ended(&self) {
-        // ORDERING: SeqCst, see `wait_for`.
+        // ORDERING: SeqCst, see `Counted`.
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
@@ -396,10 +396,11 @@ impl Timers {
 
 /// A waiting item's task.
 struct Waiting {
-    timers: Arc<Timers>,
+    result: AsyncResult,
     key: WorkItemKey,
     priority: Priority,
-    result: AsyncResult,
+    /// The last field: a shutdown goes on only when the result is let go.
+    counted: Counted,
 }
 
 impl Waiting {
@@ -414,7 +415,7 @@ impl Waiting {
             Either::Right(_) => Err(Hresult::MF_E_OPERATION_CANCELLED),
         };
         let removed = {
-            let mut table = self.timers.table();
+            let mut table = self.counted.0.table();
             table.find(self.key).map(|at| table.remove(at))
         };
         // A cancel that came first has removed it, even if the event happened at the same time.
@@ -427,15 +428,26 @@ impl Waiting {
         if let Some(status) = status {
             self.result.set_status(status);
         }
-        self.timers.dispatch(self.priority, &self.result);
+        self.counted.0.dispatch(self.priority, &self.result);
     }
 }
 
-impl Drop for Waiting {
+/// One of the waits that a shutdown waits for.
+struct Counted(Arc<Timers>);
+
+impl Counted {
+    fn new(timers: Arc<Timers>) -> Counted {
+        // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
+        timers.waits.fetch_add(1, Ordering::SeqCst);
+        Counted(timers)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        // ORDERING: SeqCst, see `wait_for`.
-        self.timers.waits.fetch_sub(1, Ordering::SeqCst);
-        self.timers.wait_ended.tell();
+        // ORDERING: SeqCst, as in `new`.
+        self.0.waits.fetch_sub(1, Ordering::SeqCst);
+        self.0.wait_ended.tell();
     }
 }
 
