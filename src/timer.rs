@@ -136,7 +136,10 @@ impl Timers {
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
         let mut table = self.table();
         table.open("cancel a work item")?;
-        let Some(at) = table.find(key) else { return Err(not_found("cancel a work item", key.0)) };
+        let found = table.find(key);
+        // A periodic callback's place has a number, too, but that is nobody's key.
+        let found = found.filter(|at| !matches!(table.entries[*at].waits, Waits::Periodic { .. }));
+        let Some(at) = found else { return Err(not_found("cancel a work item", key.0)) };
         let entry = table.remove(at);
         drop(table);
         match entry.waits {
@@ -148,7 +151,6 @@ impl Timers {
                 self.queues.count_cancelled(queue);
                 let _ = cancel.send(());
             }
-            // Its key is of another kind, so this is never found by one of these.
             Waits::Periodic { .. } => {}
         }
         Ok(())
