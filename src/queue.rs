@@ -202,8 +202,12 @@ impl WorkQueue {
     /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to take off, as C++ code does it.
     #[must_use = "the queue stays locked until its number is unlocked"]
     pub fn into_id(self) -> QueueId {
-        self.lock.leave();
-        self.id()
+        let id = self.id();
+        // A platform queue counts no locks; one left on it would never be taken off.
+        if id.is_private() {
+            self.lock.leave();
+        }
+        id
     }
 
     /// A handle that keeps the queue open, and that shutdown does not wait for.
