@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
@@ -16,7 +16,7 @@ use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
 use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
-use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType};
+use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType, let_go};
 use crate::report::{PLATFORM_LOCK, Report};
 use crate::timer::{self, PeriodicKey, Timers, WorkItemKey};
 
@@ -474,9 +474,11 @@ impl Platform {
     #[must_use = "dropping it unregisters"]
     pub fn register_platform_events(&self, events: Arc<dyn PlatformEvents>) -> PlatformEventsGuard {
         events.initialization_complete();
-        let weak = Arc::downgrade(&events);
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
-        PlatformEventsGuard { _events: events }
+        let registered = Arc::new(Registered(events));
+        let mut all = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(&registered));
+        PlatformEventsGuard { _registered: registered }
     }
 
     /// Shuts the platform down, in order.
@@ -679,8 +681,11 @@ pub trait PlatformEvents: Send + Sync {
 
 /// A registration of [`PlatformEvents`]; dropping it unregisters.
 pub struct PlatformEventsGuard {
-    _events: Arc<dyn PlatformEvents>,
+    _registered: Arc<Registered>,
 }
+
+/// What a guard owns alone, whoever else has the listener.
+struct Registered(Arc<dyn PlatformEvents>);
 
 impl fmt::Debug for PlatformEventsGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -693,7 +698,7 @@ struct Owner {
     queues: Arc<Queues>,
     timers: Arc<Timers>,
     deadline: Duration,
-    events: Mutex<Vec<std::sync::Weak<dyn PlatformEvents>>>,
+    events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
     /// its threads, and this may be one of them.
@@ -707,8 +712,12 @@ impl Owner {
 
     fn tell(&self, what: impl Fn(&dyn PlatformEvents)) {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for listener in events.iter().filter_map(std::sync::Weak::upgrade) {
-            what(&*listener);
+        for listener in events.iter().filter_map(Weak::upgrade) {
+            // A listener that panics stops neither the shutdown nor the others.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| what(&*listener.0))) {
+                let_go(payload);
+            }
+            let_go(listener);
         }
     }
 

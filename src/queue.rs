@@ -203,8 +203,12 @@ impl WorkQueue {
     /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to take off, as C++ code does it.
     #[must_use = "the queue stays locked until its number is unlocked"]
     pub fn into_id(self) -> QueueId {
-        self.lock.leave();
-        self.id()
+        let id = self.id();
+        // A platform queue counts no locks; one left on it would never be taken off.
+        if id.is_private() {
+            self.lock.leave();
+        }
+        id
     }
 
     /// A handle that keeps the queue open, and that shutdown does not wait for.
@@ -287,6 +291,11 @@ impl Queues {
 
     /// A keepalive for something new.
     pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
+        // While something is still out there would be one to lend, but a closed platform lends no more.
+        // ORDERING: Acquire pairs with the Release in `close`.
+        if self.phase.load(Ordering::Acquire) == CLOSED {
+            return Err(closed(doing));
+        }
         self.lender.lend().ok_or_else(|| closed(doing))
     }
 
