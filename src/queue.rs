@@ -502,6 +502,7 @@ impl Queues {
     }
 
     /// Whether something new may begin.
+    /// Whether something new may be put from here, now.
     pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         // ORDERING: Acquire pairs with the Release in `close`.
         match self.phase.load(Ordering::Acquire) {

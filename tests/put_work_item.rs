@@ -181,7 +181,7 @@ on_both_runtimes! {
             let count = Count::new();
             let (counted, again) = (count.clone(), handle.clone());
             let called = callback(move |result: &AsyncResult| {
-                if counted.add() < 99 {
+                if counted.next() < 99 {
                     again.put_result(result).unwrap();
                 }
             });

@@ -114,7 +114,7 @@ on_both_runtimes! {
         let (count, replies) = (calls.clone(), platform.clone());
         let called = replying(&queue, move |result| {
             replies.invoke_callback(result).unwrap();
-            if count.add() == 0 {
+            if count.next() == 0 {
                 replies.invoke_callback(result).unwrap();
             }
         });

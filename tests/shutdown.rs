@@ -152,7 +152,7 @@ on_both_runtimes! {
             let ids = [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::IO, held.id()];
             let hop = callback(move |result: &AsyncResult| {
                 let _ = &held;
-                let number = counted.add();
+                let number = counted.next();
                 if number < 400 {
                     hops.put_result(ids[number % ids.len()], result).unwrap();
                 }

@@ -206,7 +206,12 @@ impl Count {
         Count::default()
     }
 
-    pub fn add(&self) -> usize {
+    pub fn add(&self) {
+        self.next();
+    }
+
+    /// Adds one, and tells how many there were before.
+    pub fn next(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst)
     }
 
