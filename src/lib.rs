@@ -19,6 +19,9 @@ mod method;
 mod platform;
 mod report;
 
+#[cfg(feature = "test-util")]
+pub mod testing;
+
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
