@@ -32,6 +32,8 @@ mod report;
 
 #[cfg(windows)]
 pub mod com;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,

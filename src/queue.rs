@@ -24,6 +24,8 @@ pub use self::lanes::Priority;
 
 use self::item::Item;
 pub(crate) use self::item::Place;
+#[cfg(feature = "test-util")]
+pub(crate) use self::pool::Manual;
 pub(crate) use self::pool::Watch;
 use self::pool::{Host, Pool};
 use self::serial::Serial;
