@@ -44,14 +44,14 @@ pub use crate::byte_stream::{
 };
 pub use crate::cancel_cookie::CancelCookie;
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
-pub use crate::method::Method;
-pub use crate::mmcss::Mmcss;
 pub use crate::event::{
     GetEventFlags, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
     MediaEventValue, SharedGenerator,
 };
 pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
 pub use crate::guid::Guid;
+pub use crate::method::Method;
+pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};

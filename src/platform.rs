@@ -451,6 +451,8 @@ impl Platform {
     #[must_use]
     pub fn method<T: Send + 'static>(&self) -> Method<T> {
         Method::new(self.queues().clone())
+    }
+
     /// Makes a queue for a component to send its events through.
     ///
     /// A shutdown of the platform shuts it down.

@@ -503,7 +503,6 @@ impl Queues {
         self.phase.load(Ordering::Acquire) == RUNNING
     }
 
-    /// Whether something new may begin.
     /// Whether something new may be put from here, now.
     pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         // ORDERING: Acquire pairs with the Release in `close`.
