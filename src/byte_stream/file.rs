@@ -64,6 +64,14 @@ impl FileByteStream {
         path: &Path,
     ) -> Result<FileByteStream> {
         let (file, position) = open(access, mode, flags, path)?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            // A pipe or a device has no offsets to fix at Begin, and would read as empty.
+            let what = format!(
+                "open {}: not a regular file; `ByteStreamFromIo` makes a byte stream of any `AsyncRead`",
+                path.display()
+            );
+            return Err(Error::new(Hresult::E_INVALIDARG, what));
+        }
         let state = State { file: Some(Arc::new(file)), position, in_flight: InFlight::default() };
         Ok(FileByteStream(Arc::new(Inner {
             queues: queues.clone(),
