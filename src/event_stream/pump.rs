@@ -239,16 +239,18 @@ impl Pump {
     fn invoked(self: &Arc<Self>, callback: Option<Arc<PumpCallback>>, result: &AsyncResult) {
         let closed = {
             let mut slot = self.slot();
+            let again = slot.ended.as_ref().is_some_and(|ended| ended.is(result));
             let spare = match slot.phase {
-                Phase::Armed => {
+                Phase::Armed if !again => {
                     slot.phase = Phase::Pumping;
                     std::mem::replace(&mut slot.callback, callback)
                 }
-                Phase::Arming => {
+                Phase::Arming if !again => {
                     slot.phase = Phase::CallingEarly;
                     std::mem::replace(&mut slot.callback, callback)
                 }
                 Phase::Closed => callback,
+                // It is not the request that is outstanding: a call too many.
                 _ => {
                     drop(slot);
                     result.keepalive().count_extra_call();
@@ -256,6 +258,7 @@ impl Pump {
                 }
             };
             let closed = slot.phase == Phase::Closed;
+            slot.ended = Some(result.downgrade());
             drop(slot);
             drop(spare);
             closed

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::async_result::WeakResult;
 use crate::error::Error;
 use crate::event::{MediaEvent, MediaEventType};
 use crate::event_stream::overflow::Policy;
@@ -45,6 +46,8 @@ pub(crate) struct Slot {
     pub(crate) waker: Option<Waker>,
     /// The callback, while no generator holds it.
     pub(crate) callback: Option<Arc<PumpCallback>>,
+    /// The request that was ended last: a second call for it is none.
+    pub(crate) ended: Option<WeakResult>,
     /// What events are fetched into, empty between two fetches.
     pub(crate) scratch: Vec<MediaEvent>,
 }
@@ -63,6 +66,7 @@ impl Slot {
             failed: None,
             waker: None,
             callback: None,
+            ended: None,
             scratch: Vec::new(),
         }
     }
