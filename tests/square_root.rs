@@ -98,7 +98,7 @@ async fn begin_fails_when_the_platform_is_shut_down_and_nobody_is_called() -> Re
     let component = SquareRoot::new(&platform);
     platform.shutdown().await?;
     let (tell, mut told) = mpsc::unbounded_channel();
-    let callback = Arc::new(move |_: &AsyncResult| drop(tell.send(())));
+    let callback = Arc::new(move |_: &AsyncResult| _ = tell.send(()));
     let code = component.begin_square_root(2.0, callback, None).map_err(Hresult::from);
     assert_eq!(code, Err(Hresult::MF_E_SHUTDOWN));
     assert!(told.recv().await.is_none(), "the callback was let go");
