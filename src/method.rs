@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
 use futures::FutureExt;
@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
+use crate::cancel_cookie::{Cancel, CancelCookie};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::BeginStatus;
 use crate::queue::{Queues, WorkQueue};
 use crate::task::{Ending, Task};
 
@@ -257,10 +257,7 @@ impl<T: Send + 'static> Method<T> {
         let keepalive = result.keepalive().clone();
         let reply = Reply { queues: self.queues.clone(), result: Some(result), value: PhantomData };
         match Task::start(queue, &keepalive, begun, body, reply) {
-            Ok(task) => {
-                let task: Weak<dyn Cancel> = Arc::downgrade(&(task as Arc<dyn Cancel>));
-                Ok(CancelCookie(task))
-            }
+            Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, mut reply)) => {
                 drop(reply.result.take());
                 Err(error)
@@ -288,36 +285,6 @@ impl<T> fmt::Debug for Method<T> {
             .field("queue", &self.queue.as_ref().map_or(QueueId::MULTITHREADED, WorkQueue::id))
             .field("serialized", &self.order.is_some())
             .finish()
-    }
-}
-
-/// The right to cancel one call of a method; dropping it does not.
-///
-/// It keeps nothing alive, and is worth nothing when the call has ended. Clones are the same right.
-#[doc(alias = "MFCancelCreateFile")]
-#[doc(alias = "CancelObjectCreation")]
-#[derive(Clone)]
-pub struct CancelCookie(Weak<dyn Cancel>);
-
-impl CancelCookie {
-    /// Cancels the call: its body is dropped, its callback comes, and End gives `E_ABORT`.
-    ///
-    /// True if it came in time; false when the call had ended, and nothing changed.
-    pub fn cancel(&self) -> bool {
-        self.0.upgrade().is_some_and(|call| call.cancel())
-    }
-}
-
-impl fmt::Debug for CancelCookie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CancelCookie")
-    }
-}
-
-/// For callers that do not want the cookie.
-impl BeginStatus for Result<CancelCookie> {
-    fn begin_status(self) -> Result<Hresult> {
-        self.map(|_| Hresult::S_OK)
     }
 }
 
@@ -377,11 +344,6 @@ impl<T: Send + 'static> Drop for Reply<T> {
     fn drop(&mut self) {
         self.complete(Err(Error::abandoned(LET_GO)));
     }
-}
-
-/// A call, for its cookie.
-trait Cancel: Send + Sync {
-    fn cancel(&self) -> bool;
 }
 
 impl<T, F> Cancel for Task<F, Reply<T>>

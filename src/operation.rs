@@ -1,5 +1,9 @@
 //! `Operation`: a Begin call and its End call as one future.
 
+mod cancel_on;
+mod timeout;
+mod wait;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -8,6 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use futures::future::FusedFuture;
+
+pub use self::cancel_on::CancelOn;
+pub use self::timeout::Timeout;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
@@ -254,12 +261,12 @@ impl<T> Unpin for Operation<T> {}
 
 impl<T> Drop for Operation<T> {
     fn drop(&mut self) {
-        if let Source::Cell(cell) = &self.cell {
-            if let Some(cell) = cell.upgrade() {
-                cell.detach();
-            }
-        }
-        if self.canceller.is_some() && !self.is_ended() {
+        // A cell that is gone has ended, too.
+        let on_its_way = match &self.cell {
+            Source::Cell(cell) => cell.upgrade().is_some_and(|cell| cell.detach()),
+            Source::Ready(_) | Source::Taken => false,
+        };
+        if on_its_way {
             self.call_canceller();
         }
     }
@@ -318,7 +325,8 @@ trait Outlet<T>: Send + Sync {
     fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
     fn status(&self) -> Option<Hresult>;
     fn is_ended(&self) -> bool;
-    fn detach(&self);
+    /// Nobody waits any more; true if the operation had not ended.
+    fn detach(&self) -> bool;
 }
 
 /// The completion cell: the callback, the one value, and who waits for it, in one allocation.
@@ -523,12 +531,14 @@ where
         self.slot().outcome.is_some()
     }
 
-    fn detach(&self) {
+    fn detach(&self) -> bool {
         let mut slot = self.slot();
+        let on_its_way = slot.outcome.is_none();
         slot.detached = true;
         let unwanted = (slot.outcome.take(), slot.kept.take(), slot.waker.take());
         drop(slot);
         drop(unwanted);
+        on_its_way
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
+use crate::event::MediaEventQueue;
 use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
 use crate::mmcss::Mmcss;
@@ -450,6 +451,18 @@ impl Platform {
     #[must_use]
     pub fn method<T: Send + 'static>(&self) -> Method<T> {
         Method::new(self.queues().clone())
+    }
+
+    /// Makes a queue for a component to send its events through.
+    ///
+    /// A shutdown of the platform shuts it down.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFCreateEventQueue")]
+    #[track_caller]
+    pub fn create_event_queue(&self) -> Result<MediaEventQueue> {
+        MediaEventQueue::new(self.queues())
     }
 
     /// Keeps the platform open: shutdown waits for the lock, up to its deadline.

@@ -22,7 +22,10 @@ pub use self::deadline::{Deadline, Standing};
 pub(crate) use self::item::let_go;
 pub use self::lanes::Priority;
 
-use self::item::{Item, Place};
+use self::item::Item;
+pub(crate) use self::item::Place;
+#[cfg(feature = "test-util")]
+pub(crate) use self::pool::Manual;
 pub(crate) use self::pool::Watch;
 use self::pool::{Host, Pool};
 use self::serial::Serial;

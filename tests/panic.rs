@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue, WorkQueueType,
-    begin_end,
+    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue,
+    WorkQueueType, begin_end,
 };
 use support::{Count, callback, flagged, on_both_runtimes};
 

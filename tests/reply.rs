@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueue};
-use support::{Count, Drops, Gate, Log, callback, on_both_runtimes, on_paused_time, on_two_workers, until, with};
+use support::{
+    Count, Drops, Gate, Log, callback, on_both_runtimes, on_paused_time, on_two_workers, until, with,
+};
 
 fn started() -> (Platform, WorkQueue) {
     let platform = Platform::startup().unwrap();

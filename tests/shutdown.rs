@@ -12,7 +12,10 @@ use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, PlatformEvents,
     Priority, QueueId, WorkQueueType, begin_end,
 };
-use support::{Count, Drops, Gate, Log, callback, flagged, on, on_both_runtimes, on_paused_time, on_two_workers, until, within_bound};
+use support::{
+    Count, Drops, Gate, Log, callback, flagged, on, on_both_runtimes, on_paused_time, on_two_workers, until,
+    within_bound,
+};
 use tokio::time::Instant;
 
 /// An operation whose component keeps the result, and may or may not complete it.
@@ -569,9 +572,10 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
             }
         }
         let mut operations = Vec::new();
-        let mut queues: Vec<_> = [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::IO, QueueId::LONG_FUNCTION]
-            .map(|id| platform.lock_work_queue(id).unwrap())
-            .into();
+        let mut queues: Vec<_> =
+            [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::IO, QueueId::LONG_FUNCTION]
+                .map(|id| platform.lock_work_queue(id).unwrap())
+                .into();
         queues.push(platform.allocate_work_queue(WorkQueueType::Standard).unwrap());
         queues.push(platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap());
         queues.push(platform.allocate_work_queue(WorkQueueType::Window).unwrap());
@@ -596,7 +600,9 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
         let (held, result) = armed(&platform);
         let token = Arc::new(drops.token());
         operations.push(platform.begin_end(
-            |callback| platform.schedule_work_item(callback, Some(token), Duration::from_secs(3600)).map(drop),
+            |callback| {
+                platform.schedule_work_item(callback, Some(token), Duration::from_secs(3600)).map(drop)
+            },
             |_| Ok(()),
         ));
         let token = Arc::new(drops.token());

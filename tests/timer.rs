@@ -6,7 +6,9 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItemKey, WorkQueueType};
+use mf_async::{
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItemKey, WorkQueueType,
+};
 use support::{Count, Drops, Log, callback, on, on_both_runtimes, on_paused_time, until, with};
 use tokio::time::Instant;
 

@@ -6,8 +6,12 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkQueueType};
-use support::{Count, Drops, Log, callback, on, on_both_runtimes, on_paused_time, on_two_workers, until, with};
+use mf_async::{
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkQueueType,
+};
+use support::{
+    Count, Drops, Log, callback, on, on_both_runtimes, on_paused_time, on_two_workers, until, with,
+};
 use tokio::sync::{Notify, oneshot};
 
 /// A result whose callback writes its status down.

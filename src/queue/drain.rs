@@ -119,6 +119,12 @@ impl Budget {
         Budget { items: ITEMS, until: now + SLICE }
     }
 
+    /// For one item, whatever it takes.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn single(now: Instant) -> Budget {
+        Budget { items: 1, until: now + SLICE }
+    }
+
     /// One item has ended at `now`; true if it was the last for this turn.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
         self.items = self.items.saturating_sub(1);

@@ -16,6 +16,9 @@
 //! wait wakes the next. So an item never waits while a drain task is idle, even if every callback
 //! blocks, and in a flood nobody is woken at all.
 
+#[cfg(feature = "test-util")]
+mod manual;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -32,6 +35,9 @@ use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
+
+#[cfg(feature = "test-util")]
+pub(crate) use self::manual::Manual;
 
 /// A queue that drain tasks empty: one of them for a serial pool, several for a parallel one.
 pub(crate) struct Pool {

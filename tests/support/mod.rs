@@ -1,6 +1,12 @@
 //! What the test files share: runtimes with a bound on time, gates, drop counters, logs and callbacks.
 
-#![allow(dead_code, unused_macros, unused_imports, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};

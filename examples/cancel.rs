@@ -1,0 +1,53 @@
+//! Three ways to stop waiting for a component that is slow: cancel, a timeout, a cancellation token.
+//!
+//! Run: `cargo run --example cancel`. It prints:
+//! ```text
+//! cancel:    E_ABORT (0x80004004): run the body of a method: it was cancelled
+//! timeout:   ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 10ms
+//! cancel_on: E_ABORT (0x80004004): run the body of a method: it was cancelled
+//! ```
+
+use std::time::Duration;
+
+use mf_async::{Method, Operation, Platform, Result};
+use tokio_util::sync::CancellationToken;
+
+/// Begins what takes an hour, with its cookie as the way to cancel it.
+fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
+    let ender = slow.clone();
+    let mut cookie = None;
+    let operation = platform.begin_end(
+        |callback| {
+            let an_hour = tokio::time::sleep(Duration::from_secs(3600));
+            cookie = Some(slow.begin(callback, None, async {
+                an_hour.await;
+                Ok(())
+            })?);
+            Ok(())
+        },
+        move |result| ender.end(result),
+    );
+    match cookie {
+        Some(cookie) => operation.cancel_with(move || _ = cookie.cancel()),
+        None => operation,
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let platform = Platform::startup()?;
+    let slow = platform.method();
+
+    let cancelled = begin_slow(&platform, &slow).cancel().await;
+    println!("cancel:    {}", cancelled.expect_err("it was cancelled"));
+
+    let late = begin_slow(&platform, &slow).timeout(Duration::from_millis(10)).await;
+    println!("timeout:   {}", late.expect_err("it is late"));
+
+    let token = CancellationToken::new();
+    let operation = begin_slow(&platform, &slow).cancel_on(&token);
+    token.cancel();
+    println!("cancel_on: {}", operation.await.expect_err("it was cancelled"));
+
+    platform.shutdown().await
+}

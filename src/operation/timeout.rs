@@ -1,0 +1,104 @@
+//! `Timeout`: an operation that has so much time and no more.
+
+use std::future::Future;
+use std::panic::catch_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::FusedFuture;
+use pin_project::pin_project;
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+
+use crate::error::{Error, Hresult, Result};
+use crate::operation::Operation;
+
+impl<T> Operation<T> {
+    /// Gives the operation so much time, from this call: if it has not ended by then it is cancelled, or,
+    /// without a canceller, detached, and the future ends with `ERROR_TIMEOUT`.
+    ///
+    /// The time is tokio's, so a test may pause it. An operation that ends just when the time is up has
+    /// ended in time.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> mf_async::Result<()> {
+    /// # use std::time::Duration;
+    /// # use mf_async::{Hresult, Platform, QueueId};
+    /// # let platform = Platform::startup()?;
+    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// let slow = queue.spawn(tokio::time::sleep(Duration::from_secs(60)));
+    /// let error = slow.timeout(Duration::from_secs(1)).await.unwrap_err();
+    /// assert_eq!(error.hresult(), Hresult::ERROR_TIMEOUT);
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// The future's: the operation's own; `ERROR_TIMEOUT` when the time ran out;
+    /// `E_ILLEGAL_METHOD_CALL` when this was called where there is no tokio timer, and the operation has
+    /// not ended.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping the future drops the operation.
+    pub fn timeout(self, after: Duration) -> Timeout<T> {
+        // A runtime without timers is only known by its panic.
+        let sleep =
+            Handle::try_current().ok().and_then(|_| catch_unwind(move || tokio::time::sleep(after)).ok());
+        Timeout { operation: Some(self), sleep, after }
+    }
+}
+
+/// An [`Operation`] with a deadline: the future that [`Operation::timeout`] makes.
+///
+/// # Cancel safety
+/// As [`Operation`]: dropping the future drops the operation.
+#[must_use = "await it for the operation's value"]
+#[pin_project]
+#[derive(Debug)]
+pub struct Timeout<T> {
+    /// `None` when this has ended.
+    operation: Option<Operation<T>>,
+    #[pin]
+    sleep: Option<Sleep>,
+    after: Duration,
+}
+
+impl<T> Future for Timeout<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.project();
+        let Some(operation) = this.operation else {
+            return Poll::Ready(Err(Error::new(
+                Hresult::E_ILLEGAL_METHOD_CALL,
+                "await an operation whose value was taken",
+            )));
+        };
+        let error = match (Pin::new(operation).poll(cx), this.sleep.as_pin_mut()) {
+            (Poll::Ready(value), _) => {
+                *this.operation = None;
+                return Poll::Ready(value);
+            }
+            (Poll::Pending, Some(sleep)) => {
+                if sleep.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let what = format!("wait for an operation: it had not ended after {:?}", this.after);
+                Error::new(Hresult::ERROR_TIMEOUT, what)
+            }
+            (Poll::Pending, None) => {
+                let what = "give an operation a timeout outside a tokio runtime with timers";
+                Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what)
+            }
+        };
+        // Dropping it cancels it, or detaches it.
+        *this.operation = None;
+        Poll::Ready(Err(error))
+    }
+}
+
+impl<T> FusedFuture for Timeout<T> {
+    fn is_terminated(&self) -> bool {
+        self.operation.is_none()
+    }
+}

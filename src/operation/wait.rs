@@ -1,0 +1,66 @@
+//! Waiting for an operation from code that is not asynchronous.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use tokio::runtime::Handle;
+
+use crate::error::{Error, Hresult, Result};
+use crate::operation::Operation;
+use crate::queue::Place;
+
+impl<T> Operation<T> {
+    /// Blocks the thread until the operation has ended, for code that is not asynchronous.
+    ///
+    /// On a thread that may be needed for the operation to end it refuses to wait; the operation goes on
+    /// then, and can be awaited. One that has ended is never refused.
+    ///
+    /// ```
+    /// # fn main() -> mf_async::Result<()> {
+    /// # use mf_async::{Platform, QueueId};
+    /// let platform = Platform::builder().worker_threads(1).startup()?;
+    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// assert_eq!(queue.run(|| 42).wait()?, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` on a thread of a tokio runtime (its blocking ones
+    /// as well) and in a callback of a work queue.
+    pub fn wait(&mut self) -> Result<T> {
+        if !self.is_ended() {
+            if let Some(place) = Place::current() {
+                let what = format!("block a callback of queue {} until an operation ends", place.queue);
+                return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+            }
+            if Handle::try_current().is_ok() {
+                let what = "block a thread of a tokio runtime until an operation ends";
+                return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(value) = Pin::new(&mut *self).poll(&mut cx) {
+                return value;
+            }
+            // Woken before it parks it does not park; woken for nothing it looks again.
+            thread::park();
+        }
+    }
+}
+
+/// Wakes the thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,65 @@
+//! A pool without drain tasks: whoever holds it takes its items out, one by one.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::error::Result;
+use crate::queue::drain::Budget;
+use crate::queue::lanes::Priority;
+use crate::queue::pool::{Host, Pool};
+use crate::queue::window::Start;
+use crate::queue::{Kind, Queues, WorkQueue};
+
+/// The right to run a pool's items. Dropped, it ends the pool: what is queued is let go.
+pub(crate) struct Manual {
+    pool: Arc<Pool>,
+    /// The drain tasks that would run the items; here they wait, and with this they are dropped.
+    _drains: UnboundedReceiver<Start>,
+}
+
+impl Queues {
+    /// A private queue whose items run when they are told to.
+    #[track_caller]
+    pub(crate) fn allocate_manual(self: &Arc<Self>) -> Result<(WorkQueue, Manual)> {
+        self.admit("allocate a work queue")?;
+        let (start, drains) = unbounded_channel();
+        let host = Host::Thread { runtime: self.runtime.clone(), start };
+        let begun = Location::caller();
+        let mut made = None;
+        let queue = self.add(begun, |id| {
+            let pool = Pool::new(self.place(id), 1, host, false);
+            made = Some(pool.clone());
+            Ok(Kind::Pool(pool))
+        })?;
+        // `add` has called the closure, or failed.
+        let pool = made.ok_or_else(|| super::super::not_open(queue.id()))?;
+        Ok((queue, Manual { pool, _drains: drains }))
+    }
+}
+
+impl Manual {
+    /// Runs the next item on this thread; false if there is none.
+    pub(crate) fn step(&self) -> bool {
+        let pool = &*self.pool;
+        let mut outbox = pool.outbox();
+        outbox.lanes.append(&mut pool.inbox().lanes);
+        let Some(item) = outbox.lanes.pop(Priority::Low) else { return false };
+        // ORDERING: Relaxed, a hint for fairness only.
+        pool.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
+        let now = Instant::now();
+        let running = item.running(now);
+        let slot = outbox.running.insert(running);
+        if !item.is_turn() {
+            outbox.stats.waited(now.saturating_duration_since(item.put_at));
+        }
+        drop(outbox);
+        let (run, _) = item.run(pool.place, &running, &mut Budget::single(now));
+        pool.outbox().finish(slot, run);
+        pool.watch.tell();
+        true
+    }
+}

@@ -1,0 +1,59 @@
+//! Testing your component: faults on demand, callbacks that remember, and a queue stepped by hand.
+//!
+//! # Testing your component
+//! Every test starts a platform of its own; nothing is shared, so tests run beside each other. With
+//! tokio's clock paused, timers take no time and are exact:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use mf_async::testing::{Fault, FaultyComponent};
+//! use mf_async::{Hresult, Platform, Result};
+//!
+//! /// What is tested: code that gives a component one second, and one more try.
+//! async fn answer(platform: &Platform, component: &Arc<FaultyComponent<u32>>) -> Result<u32> {
+//!     let ask = || {
+//!         let ender = component.clone();
+//!         platform
+//!             .begin_end(|callback| component.begin(callback, None), move |result| ender.end(result))
+//!             .timeout(Duration::from_secs(1))
+//!     };
+//!     match ask().await {
+//!         Err(error) if error.hresult() == Hresult::ERROR_TIMEOUT => ask().await,
+//!         other => other,
+//!     }
+//! }
+//!
+//! # /*
+//! #[tokio::test(start_paused = true)]
+//! # */
+//! async fn a_late_answer_is_asked_for_again() -> Result<()> {
+//!     let platform = Platform::startup()?;
+//!     let component = FaultyComponent::new(&platform, 42);
+//!     component.plan([Fault::Late(Duration::from_secs(3600))]);
+//!
+//!     assert_eq!(answer(&platform, &component).await?, 42);
+//!     component.assert_begins(2);
+//!     component.assert_ends(1);
+//!
+//!     drop(component);
+//!     platform.shutdown().await
+//! }
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<()> { a_late_answer_is_asked_for_again().await }
+//! ```
+//!
+//! * [`FaultyComponent`] stands in for a component that you call: it breaks the contract in the way
+//!   that its plan of [`Fault`]s says.
+//! * [`RecordingCallback`] stands in for a caller of a component that you write: it counts its calls and
+//!   remembers the results, the queues and the threads.
+//! * [`ManualQueue`] runs an item when it is told to, and not before: it makes one interleaving out of
+//!   the many.
+
+mod fault;
+mod manual_queue;
+mod recording;
+
+pub use self::fault::{Fault, FaultyComponent};
+pub use self::manual_queue::ManualQueue;
+pub use self::recording::{Call, RecordingCallback};

@@ -1,0 +1,176 @@
+//! `RecordingCallback`: a callback that remembers how it was called.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::error::{Error, Hresult, Result};
+use crate::queue::Place;
+
+/// One call of a [`RecordingCallback`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The result's status when the call came.
+    pub status: Hresult,
+    /// The queue whose thread it came on; `None` when it was no queue's.
+    pub queue: Option<QueueId>,
+    /// The thread it came on.
+    pub thread: ThreadId,
+}
+
+/// A callback that counts its calls, and remembers them.
+///
+/// The results are kept until they are taken; while one is kept, a shutdown waits for it.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::testing::RecordingCallback;
+/// use mf_async::{Hresult, Platform, QueueId};
+///
+/// let platform = Platform::startup()?;
+/// let method = platform.method::<f64>();
+///
+/// let callback = RecordingCallback::on(QueueId::IO);
+/// method.begin(callback.clone(), None, async { Ok(2.0_f64.sqrt()) })?;
+/// let result = callback.next_result().await?;
+/// assert_eq!(method.end(&result)?, 2.0_f64.sqrt());
+/// drop(result);
+///
+/// platform.shutdown().await?;
+/// callback.assert_calls(1);
+/// assert_eq!(callback.calls()[0].status, Hresult::S_OK);
+/// assert_eq!(callback.calls()[0].queue, Some(QueueId::IO));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct RecordingCallback {
+    parameters: CallbackParameters,
+    seen: Mutex<Seen>,
+    called: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    calls: Vec<Call>,
+    results: VecDeque<AsyncResult>,
+}
+
+impl RecordingCallback {
+    /// One with default parameters: no flags, and STANDARD.
+    #[must_use]
+    pub fn new() -> Arc<RecordingCallback> {
+        RecordingCallback::with_parameters(CallbackParameters::default())
+    }
+
+    /// One that names this queue.
+    #[must_use]
+    pub fn on(queue: impl Into<QueueId>) -> Arc<RecordingCallback> {
+        RecordingCallback::with_parameters(CallbackParameters::on(queue))
+    }
+
+    /// One with these parameters.
+    #[must_use]
+    pub fn with_parameters(parameters: CallbackParameters) -> Arc<RecordingCallback> {
+        Arc::new(RecordingCallback { parameters, seen: Mutex::default(), called: Notify::new() })
+    }
+
+    /// How often it was called.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seen().calls.len()
+    }
+
+    /// The calls, in their order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.seen().calls.clone()
+    }
+
+    /// The results that were not taken yet, in the order of the calls; they are taken by this.
+    #[must_use = "they are let go of if they are not used"]
+    pub fn take_results(&self) -> Vec<AsyncResult> {
+        let results = std::mem::take(&mut self.seen().results);
+        results.into()
+    }
+
+    /// Waits for a call, unless one came, and takes its result.
+    ///
+    /// # Errors
+    /// `ERROR_TIMEOUT` when none came in 5 s of tokio's time.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a result is taken only when the future is ready.
+    pub async fn next_result(&self) -> Result<AsyncResult> {
+        self.until("a result", |seen| seen.results.pop_front()).await
+    }
+
+    /// Waits until it was called `count` times or more, from the start.
+    ///
+    /// # Errors
+    /// `ERROR_TIMEOUT` when that was not so after 5 s of tokio's time.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub async fn wait_for(&self, count: usize) -> Result<()> {
+        let what = format!("{count} calls");
+        self.until(&what, |seen| (seen.calls.len() >= count).then_some(())).await
+    }
+
+    /// Asserts that it was called so often, and no more.
+    ///
+    /// # Panics
+    /// When it was not.
+    #[track_caller]
+    pub fn assert_calls(&self, count: usize) {
+        let calls = self.calls();
+        assert_eq!(calls.len(), count, "the callback was called {} times: {calls:?}", calls.len());
+    }
+
+    async fn until<T>(&self, what: &str, look: impl Fn(&mut Seen) -> Option<T>) -> Result<T> {
+        let found = async {
+            loop {
+                // Register, then look: `notified` counts from its creation.
+                let called = self.called.notified();
+                let found = look(&mut self.seen());
+                if let Some(found) = found {
+                    return found;
+                }
+                called.await;
+            }
+        };
+        timeout(PATIENCE, found).await.map_err(|_| {
+            let what = format!("wait for {what} of a recording callback: {} came", self.count());
+            Error::new(Hresult::ERROR_TIMEOUT, what)
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncCallback for RecordingCallback {
+    fn parameters(&self) -> CallbackParameters {
+        self.parameters
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        let queue = Place::current().map(|place| place.queue);
+        let call = Call { status: result.status(), queue, thread: thread::current().id() };
+        {
+            let mut seen = self.seen();
+            seen.calls.push(call);
+            seen.results.push_back(result.clone());
+        }
+        self.called.notify_waiters();
+    }
+}
+
+/// Longer than anything takes in a test, and a test that hangs is worse than one that fails.
+const PATIENCE: Duration = Duration::from_secs(5);
