@@ -12,8 +12,9 @@ use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueTy
 use support::{Count, Gate, Log, callback, flagged, on_both_runtimes, on_paused_time, on_two_workers, until};
 
 fn serial_queues(platform: &Platform) -> Vec<WorkQueue> {
-    let mut queues: Vec<_> =
-        [QueueId::STANDARD, QueueId::RT, QueueId::TIMER].map(|id| platform.lock_work_queue(id).unwrap()).into();
+    let mut queues: Vec<_> = [QueueId::STANDARD, QueueId::RT, QueueId::TIMER]
+        .map(|id| platform.lock_work_queue(id).unwrap())
+        .into();
     for kind in [WorkQueueType::Standard, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind).unwrap());
     }
