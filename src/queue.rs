@@ -349,9 +349,9 @@ impl Queues {
         self.add(begun, |id| {
             let place = self.place(id);
             Ok(Kind::Pool(match kind {
-                WorkQueueType::Standard => Pool::new(place, 1, self.host(), false),
-                WorkQueueType::Multithreaded => Pool::new(place, self.width, self.host(), false),
-                WorkQueueType::Window => Pool::new(place, 1, window::host(&self.runtime, id)?, false),
+                WorkQueueType::Standard => Pool::serial(place, self.host()),
+                WorkQueueType::Multithreaded => Pool::parallel(place, self.width, self.host()),
+                WorkQueueType::Window => Pool::serial(place, window::host(&self.runtime, id)?),
             }))
         })
     }
@@ -367,7 +367,7 @@ impl Queues {
                 Some(host) => host,
                 None => self.host(),
             };
-            Ok(Kind::Pool(Pool::new(self.place(id), self.width, host, false)))
+            Ok(Kind::Pool(Pool::parallel(self.place(id), self.width, host)))
         })
     }
 
@@ -531,8 +531,12 @@ impl Queues {
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
         let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
-        let width = if parallel { self.width } else { 1 };
-        let pool = Pool::new(self.place(id), width, self.host(), id == QueueId::LONG_FUNCTION);
+        let pool = if parallel {
+            Pool::parallel(self.place(id), self.width, self.host())
+        } else {
+            Pool::serial(self.place(id), self.host())
+        };
+        pool.set_long_running(id == QueueId::LONG_FUNCTION);
         Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
     }
 

@@ -44,6 +44,9 @@ pub(crate) struct Pool {
     place: Place,
     /// At most so many items run at the same time, the blocking ones of a parallel pool not counted.
     width: usize,
+    /// Whether an item waits for the end of the one before, wherever that runs. A parallel pool on a
+    /// runtime of one worker has one drain task as well, but is not held up by what blocks elsewhere.
+    serial: bool,
     host: Host,
     /// Whether every item goes to the blocking pool.
     long_running: AtomicBool,
@@ -100,12 +103,23 @@ impl Host {
 }
 
 impl Pool {
-    pub(crate) fn new(place: Place, width: usize, host: Host, long_running: bool) -> Arc<Pool> {
+    /// A pool that runs one item at a time.
+    pub(crate) fn serial(place: Place, host: Host) -> Arc<Pool> {
+        Pool::new(place, 1, true, host)
+    }
+
+    /// A pool that runs up to `width` items at the same time, and more that block.
+    pub(crate) fn parallel(place: Place, width: usize, host: Host) -> Arc<Pool> {
+        Pool::new(place, width.max(1), false, host)
+    }
+
+    fn new(place: Place, width: usize, serial: bool, host: Host) -> Arc<Pool> {
         Arc::new(Pool {
             place,
-            width: width.max(1),
+            width,
+            serial,
             host,
-            long_running: AtomicBool::new(long_running),
+            long_running: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
             watch: Watch::default(),
@@ -161,7 +175,7 @@ impl Pool {
 
     /// Whether items run one at a time.
     pub(crate) fn is_serial(&self) -> bool {
-        self.width == 1
+        self.serial
     }
 
     pub(crate) fn place(&self) -> Place {
