@@ -471,7 +471,12 @@ impl<T: Send + 'static> Promise<T> {
     /// An operation, and the right to end it.
     #[track_caller]
     pub(crate) fn new(keepalive: &Keepalive, queue: QueueId) -> (Promise<T>, Operation<T>) {
-        let cell = Cell::new((), CallbackParameters::on(queue), Location::caller());
+        Promise::new_at(keepalive, queue, Location::caller())
+    }
+
+    /// An operation begun at `begun`, and the right to end it.
+    pub(crate) fn new_at(keepalive: &Keepalive, queue: QueueId, begun: Begun) -> (Promise<T>, Operation<T>) {
+        let cell = Cell::new((), CallbackParameters::on(queue), begun);
         cell.enter(keepalive);
         let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
         (Promise(cell), operation)
