@@ -66,7 +66,7 @@ where
     B: Begun,
     E: FnOnce(&IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
 {
-    let (promise, operation) = Promise::alone_at(parameters.queue, Location::caller());
+    let (promise, operation) = Promise::new_at(parameters.queue, Location::caller());
     let callback = Once::new(parameters, move |result: &IMFAsyncResult| {
         let status = status_of(result);
         let value = catch_unwind(AssertUnwindSafe(|| end(result)))
