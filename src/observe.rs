@@ -102,18 +102,24 @@ pub(crate) use trace::Span;
 /// With the feature: real spans and warnings.
 #[cfg(feature = "tracing")]
 mod trace {
-    use super::{Duration, QueueId};
+    use super::{Duration, Instant, QueueId};
 
     /// The span that was current at the put.
-    pub(crate) struct Span(tracing::Span);
+    pub(crate) struct Span {
+        put_in: tracing::Span,
+        put_at: Instant,
+    }
 
     impl Span {
         pub(crate) fn current() -> Span {
-            Span(tracing::Span::current())
+            Span { put_in: tracing::Span::current(), put_at: Instant::now() }
         }
 
-        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
-            self.0.in_scope(call)
+        /// Calls inside the span of the put, and inside one of its own for this run.
+        pub(crate) fn enter<T>(&self, queue: QueueId, callback: &str, call: impl FnOnce() -> T) -> T {
+            let waited_ns = u64::try_from(self.put_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let run = tracing::debug_span!(target: "mf_async", parent: &self.put_in, "run", %queue, callback, waited_ns);
+            self.put_in.in_scope(|| run.in_scope(call))
         }
     }
 
@@ -142,7 +148,7 @@ mod trace {
             Span
         }
 
-        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
+        pub(crate) fn enter<T>(&self, _: QueueId, _: &str, call: impl FnOnce() -> T) -> T {
             call()
         }
     }

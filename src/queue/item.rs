@@ -85,7 +85,8 @@ impl Item {
                 (None, Instant::now())
             }
             Work::Invoke(result) => {
-                let panicked = on.enter(|| self.span.enter(|| invoke(result, self.name, on.queue)));
+                let panicked =
+                    on.enter(|| self.span.enter(on.queue, self.name, || invoke(result, self.name, on.queue)));
                 let end = Instant::now();
                 let took = end.saturating_duration_since(running.since);
                 let promise = observe::promised(self.flags);
