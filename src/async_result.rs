@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bitflags::bitflags;
 use tokio::sync::SetOnce;
@@ -316,7 +316,7 @@ impl AsyncResult {
     /// `E_POINTER` when there is no object, `E_NOINTERFACE` when it is not a `T`.
     #[doc(alias = "GetObject")]
     pub fn require_object<T: Any + Send + Sync>(&self) -> Result<&T> {
-        require(self.0.object.as_ref(), "object")
+        require(self.unknown_object(), "object")
     }
 
     /// The caller's state as it was given, of whatever type.
@@ -328,7 +328,12 @@ impl AsyncResult {
     /// The component's private object as it was given, of whatever type.
     #[must_use]
     pub fn unknown_object(&self) -> Option<&Unknown> {
-        self.0.object.as_ref()
+        self.0.object.as_ref().filter(|object| !object.is::<Hidden>())
+    }
+
+    /// What this crate itself keeps in the result, if it is a `T`.
+    pub(crate) fn hidden_object<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.object::<Hidden>()?.0.downcast_ref()
     }
 
     /// The callback that this result is made for, if it has one.
@@ -381,6 +386,11 @@ impl AsyncResult {
         &self.0.keepalive
     }
 
+    /// Its identity, for whoever must recognise it again and not keep it.
+    pub(crate) fn downgrade(&self) -> WeakResult {
+        WeakResult(Arc::downgrade(&self.0))
+    }
+
     /// From now on, invoking this result means a reply to `to`.
     pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
         *self.reply_slot() = Some(to);
@@ -410,8 +420,20 @@ impl fmt::Debug for AsyncResult {
             .field("status", &self.status())
             .field("callback", &self.callback().map(|callback| callback.name()))
             .field("has_state", &self.0.state.is_some())
-            .field("has_object", &self.0.object.is_some())
+            .field("has_object", &self.unknown_object().is_some())
             .finish()
+    }
+}
+
+/// A private object of this crate's own: to everybody else the result has none.
+pub(crate) struct Hidden(pub(crate) Unknown);
+/// The identity of a result; it keeps nothing of it but its address.
+pub(crate) struct WeakResult(Weak<Inner>);
+
+impl WeakResult {
+    /// Whether `result` is the one.
+    pub(crate) fn is(&self, result: &AsyncResult) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&result.0))
     }
 }
 

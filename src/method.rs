@@ -1,7 +1,6 @@
 //! `Method`: the reverse of an operation, a Begin/End pair made from an `async` block or a closure.
 
 mod call;
-mod cookie;
 
 use std::fmt;
 use std::future::Future;
@@ -16,11 +15,9 @@ use futures::task::noop_waker_ref;
 use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
-pub use self::cookie::CancelCookie;
-
-use self::call::{Call, Ended, Reply, Turn};
-use self::cookie::cancelled;
+use self::call::{Call, Ended, Reply, Turn, cancelled};
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
+use crate::cancel_cookie::CancelCookie;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::{Queues, WorkQueue};
 use crate::task::Task;
@@ -255,7 +252,7 @@ impl<T: Send + 'static> Method<T> {
         let keepalive = result.keepalive().clone();
         let reply = Reply::new(self.queues.clone(), result);
         match Task::start(queue, &keepalive, begun, body, reply) {
-            Ok(task) => Ok(CancelCookie::new(task)),
+            Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, reply)) => {
                 reply.withdraw();
                 Err(error)

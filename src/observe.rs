@@ -27,6 +27,8 @@ pub struct QueueStats {
     /// Callbacks that took longer than their flags promise: 30 ms without flags, 1 ms with
     /// `FAST_IO_PROCESSING`, 50 µs with `SIGNAL`.
     pub overrun: u64,
+    /// Deadlines that were missed.
+    pub missed_deadlines: u64,
     /// The longest time from a put to its callback, in real time whatever tokio's clock says.
     pub longest_wait: Duration,
     /// The longest time that a callback ran, in real time.
@@ -84,6 +86,17 @@ pub(crate) fn tell_overrun(queue: QueueId, name: &str, took: Duration, promise: 
     trace::overrun(queue, name, took, promise);
 }
 
+/// Tells that a queue missed a deadline.
+pub(crate) fn tell_missed_deadline(queue: QueueId) {
+    trace::missed_deadline(queue);
+}
+
+/// Tells that the system does not let threads of a queue be raised.
+#[cfg_attr(not(feature = "realtime"), expect(dead_code, reason = "only raised threads can be refused"))]
+pub(crate) fn tell_refused(queue: QueueId, reason: &str) {
+    trace::refused(queue, reason);
+}
+
 pub(crate) use trace::Span;
 
 /// With the feature: real spans and warnings.
@@ -102,6 +115,14 @@ mod trace {
         pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
             self.0.in_scope(call)
         }
+    }
+
+    pub(crate) fn missed_deadline(queue: QueueId) {
+        tracing::warn!(%queue, "a queue missed its deadline");
+    }
+
+    pub(crate) fn refused(queue: QueueId, reason: &str) {
+        tracing::warn!(%queue, reason, "the system does not raise the threads of a real-time queue");
     }
 
     pub(crate) fn overrun(queue: QueueId, name: &str, took: Duration, promise: Duration) {
@@ -125,6 +146,10 @@ mod trace {
             call()
         }
     }
+
+    pub(crate) fn missed_deadline(_: QueueId) {}
+
+    pub(crate) fn refused(_: QueueId, _: &str) {}
 
     pub(crate) fn overrun(_: QueueId, _: &str, _: Duration, _: Duration) {}
 }

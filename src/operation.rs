@@ -226,6 +226,15 @@ impl<T> Operation<T> {
         Poll::Ready(outcome)
     }
 
+    /// Begin succeeded with a code that is worth keeping.
+    pub(crate) fn set_begin_status(&self, code: Hresult) {
+        if let Source::Cell(cell) = &self.cell {
+            if let Some(cell) = cell.upgrade() {
+                cell.set_begin_status(code);
+            }
+        }
+    }
+
     fn call_canceller(&mut self) {
         if let Some(canceller) = self.canceller.take() {
             canceller();
@@ -294,36 +303,25 @@ where
     if let Some(keepalive) = keepalive {
         cell.enter(keepalive);
     }
-    let weak: Weak<Cell<T, E>> = Arc::downgrade(&cell);
-    let operation = Operation { cell: Source::Cell(weak.clone()), canceller: None };
+    let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
     // A begin that panics is a begin that failed, by the same door.
     let status = catch_unwind(AssertUnwindSafe(|| begin(cell).begin_status()))
         .unwrap_or_else(|payload| Err(Error::panicked("the Begin call", payload)));
-    match (status, weak.upgrade()) {
-        (Ok(Hresult::S_OK), _) | (Ok(_), None) => operation,
-        (Ok(code), Some(cell)) => {
-            let mut slot = cell.slot();
-            slot.begin = code;
-            // It may have ended before Begin was back.
-            if let Some(outcome) = &mut slot.outcome {
-                outcome.begin = code;
-            }
-            drop(slot);
+    match status {
+        Ok(Hresult::S_OK) => operation,
+        Ok(code) => {
+            operation.set_begin_status(code);
             operation
         }
-        (Err(error), cell) => {
-            // Whoever still holds the callback was told by the failure not to use it.
-            if let Some(cell) = cell {
-                cell.detach();
-            }
-            drop(operation);
-            Operation::failed(error)
-        }
+        // Whoever still holds the callback was told by the failure not to use it; the drop of the operation
+        // detaches it.
+        Err(error) => Operation::failed(error),
     }
 }
 
 /// What an operation sees of its cell.
 trait Outlet<T>: Send + Sync {
+    fn set_begin_status(&self, code: Hresult);
     fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
     fn status(&self) -> Option<Hresult>;
     fn is_ended(&self) -> bool;
@@ -464,6 +462,20 @@ where
 pub(crate) struct Promise<T>(Arc<Cell<T, ()>>);
 
 impl<T: Send + 'static> Promise<T> {
+    /// An operation that belongs to no platform, begun at `begun`, and the right to end it.
+    #[cfg(windows)]
+    pub(crate) fn alone_at(queue: QueueId, begun: Begun) -> (Promise<T>, Operation<T>) {
+        let cell = Cell::new((), CallbackParameters::on(queue), begun);
+        let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
+        (Promise(cell), operation)
+    }
+
+    /// Ends the operation with a value or an error, and the status that came with it.
+    #[cfg(windows)]
+    pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
+        self.0.end(value, status);
+    }
+
     /// An operation, and the right to end it. It is not entered in the platform's register: whoever
     /// holds the promise ends it at a shutdown.
     #[track_caller]
@@ -501,6 +513,14 @@ where
         drop(slot);
         drop(former);
         Poll::Pending
+    }
+
+    fn set_begin_status(&self, code: Hresult) {
+        let mut slot = self.slot();
+        slot.begin = code;
+        if let Some(outcome) = &mut slot.outcome {
+            outcome.begin = code;
+        }
     }
 
     fn status(&self) -> Option<Hresult> {

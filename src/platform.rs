@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
@@ -12,10 +12,12 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
+use crate::event::MediaEventQueue;
 use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
+use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
-use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType};
+use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType, let_go};
 use crate::report::{PLATFORM_LOCK, Report};
 use crate::timer::{self, PeriodicKey, Timers, WorkItemKey};
 
@@ -324,6 +326,106 @@ impl Platform {
         timer::PERIOD
     }
 
+    /// Locks the parallel queue that everybody shares who names this MMCSS class, and tells its task id.
+    ///
+    /// `task_id` is that of a task group to join, or `None` (or 0) for the class's own. The empty class is
+    /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a
+    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that,
+    /// it is told once, and they run as they are.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for the empty class with a task id or a priority, or for a priority outside -2 to 2;
+    /// `ERROR_INVALID_TASK_NAME` for a class that MMCSS does not know; `ERROR_INVALID_TASK_INDEX` for a
+    /// task id of another class or of none; `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFLockSharedWorkQueue")]
+    #[doc(alias = "RtwqLockSharedWorkQueue")]
+    #[track_caller]
+    pub fn lock_shared_work_queue(
+        &self,
+        class: &str,
+        base_priority: i32,
+        task_id: Option<u32>,
+    ) -> Result<(WorkQueue, u32)> {
+        self.queues().lock_shared(class, base_priority, task_id)
+    }
+
+    /// Registers a queue with an MMCSS class, on the queue's own threads; gives the task id.
+    ///
+    /// `task_id` 0 asks for a new task group. A queue that is registered already is registered anew.
+    ///
+    /// # Errors
+    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open, and those of
+    /// [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSSEx")]
+    #[doc(alias = "MFEndRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqBeginRegisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqEndRegisterWorkQueueWithMMCSS")]
+    #[track_caller]
+    pub fn register_work_queue_with_mmcss(
+        &self,
+        queue: impl Into<QueueId>,
+        class: &str,
+        task_id: u32,
+        base_priority: i32,
+    ) -> Operation<u32> {
+        self.queues().register(queue.into(), class, task_id, base_priority)
+    }
+
+    /// Takes a queue's registration with MMCSS back.
+    ///
+    /// # Errors
+    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` when the
+    /// platform is shut down.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[doc(alias = "MFBeginUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "MFEndUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqBeginUnregisterWorkQueueWithMMCSS")]
+    #[doc(alias = "RtwqEndUnregisterWorkQueueWithMMCSS")]
+    #[track_caller]
+    pub fn unregister_work_queue_with_mmcss(&self, queue: impl Into<QueueId>) -> Operation<()> {
+        self.queues().unregister(queue.into())
+    }
+
+    /// What a queue is registered as with MMCSS: an empty class, task id 0 and priority 0 if it is not.
+    ///
+    /// # Errors
+    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open.
+    #[doc(alias = "MFGetWorkQueueMMCSSClass")]
+    #[doc(alias = "MFGetWorkQueueMMCSSTaskId")]
+    #[doc(alias = "MFGetWorkQueueMMCSSPriority")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSClass")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSTaskId")]
+    #[doc(alias = "RtwqGetWorkQueueMMCSSPriority")]
+    pub fn work_queue_mmcss(&self, queue: impl Into<QueueId>) -> Result<Mmcss> {
+        self.queues().mmcss(queue.into())
+    }
+
+    /// Registers all of the platform's own queues with an MMCSS class; gives the task id.
+    ///
+    /// # Errors
+    /// As [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
+    #[doc(alias = "MFRegisterPlatformWithMMCSS")]
+    #[doc(alias = "RtwqRegisterPlatformWithMMCSS")]
+    pub fn register_platform_with_mmcss(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
+        self.queues().register_all(class, task_id, base_priority)
+    }
+
+    /// Takes the registration of the platform's own queues back.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFUnregisterPlatformFromMMCSS")]
+    #[doc(alias = "RtwqUnregisterPlatformFromMMCSS")]
+    pub fn unregister_platform_from_mmcss(&self) -> Result<()> {
+        self.queues().set_platform_mmcss(&Mmcss::none())
+    }
+
     /// As [`begin_end`](crate::begin_end), and this platform knows of the operation from the start: a
     /// shutdown ends it even if the component has not made a result for it yet.
     ///
@@ -351,6 +453,18 @@ impl Platform {
         Method::new(self.queues().clone())
     }
 
+    /// Makes a queue for a component to send its events through.
+    ///
+    /// A shutdown of the platform shuts it down.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFCreateEventQueue")]
+    #[track_caller]
+    pub fn create_event_queue(&self) -> Result<MediaEventQueue> {
+        MediaEventQueue::new(self.queues())
+    }
+
     /// Keeps the platform open: shutdown waits for the lock, up to its deadline.
     ///
     /// # Errors
@@ -373,9 +487,11 @@ impl Platform {
     #[must_use = "dropping it unregisters"]
     pub fn register_platform_events(&self, events: Arc<dyn PlatformEvents>) -> PlatformEventsGuard {
         events.initialization_complete();
-        let weak = Arc::downgrade(&events);
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
-        PlatformEventsGuard { _events: events }
+        let registered = Arc::new(Registered(events));
+        let mut all = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(&registered));
+        PlatformEventsGuard { _registered: registered }
     }
 
     /// Shuts the platform down, in order.
@@ -578,8 +694,11 @@ pub trait PlatformEvents: Send + Sync {
 
 /// A registration of [`PlatformEvents`]; dropping it unregisters.
 pub struct PlatformEventsGuard {
-    _events: Arc<dyn PlatformEvents>,
+    _registered: Arc<Registered>,
 }
+
+/// What a guard owns alone, whoever else has the listener.
+struct Registered(Arc<dyn PlatformEvents>);
 
 impl fmt::Debug for PlatformEventsGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -592,7 +711,7 @@ struct Owner {
     queues: Arc<Queues>,
     timers: Arc<Timers>,
     deadline: Duration,
-    events: Mutex<Vec<std::sync::Weak<dyn PlatformEvents>>>,
+    events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
     /// its threads, and this may be one of them.
@@ -606,8 +725,12 @@ impl Owner {
 
     fn tell(&self, what: impl Fn(&dyn PlatformEvents)) {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for listener in events.iter().filter_map(std::sync::Weak::upgrade) {
-            what(&*listener);
+        for listener in events.iter().filter_map(Weak::upgrade) {
+            // A listener that panics stops neither the shutdown nor the others.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| what(&*listener.0))) {
+                let_go(payload);
+            }
+            let_go(listener);
         }
     }
 

@@ -1,21 +1,24 @@
 //! Work queues: when and where a callback runs. Kinds of queue, the handle to one, and the one table
 //! that turns an id into a queue.
 
+mod deadline;
 mod drain;
 mod item;
 mod lanes;
 mod pool;
+mod realtime;
 mod serial;
 mod window;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::runtime::Handle;
 
+pub use self::deadline::{Deadline, Standing};
 pub(crate) use self::item::let_go;
 pub use self::lanes::Priority;
 
@@ -31,7 +34,8 @@ use crate::async_result::{
 };
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
-use crate::observe::{QueueStats, Running};
+use crate::mmcss::{Groups, Mmcss};
+use crate::observe::{self, QueueStats, Running};
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
 #[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
@@ -201,8 +205,12 @@ impl WorkQueue {
     /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to take off, as C++ code does it.
     #[must_use = "the queue stays locked until its number is unlocked"]
     pub fn into_id(self) -> QueueId {
-        self.lock.leave();
-        self.id()
+        let id = self.id();
+        // A platform queue counts no locks; one left on it would never be taken off.
+        if id.is_private() {
+            self.lock.leave();
+        }
+        id
     }
 
     /// A handle that keeps the queue open, and that shutdown does not wait for.
@@ -248,6 +256,7 @@ pub(crate) struct Queues {
     phase: AtomicU8,
     platform: [OnceLock<Arc<Queue>>; 8],
     private: Arc<Private>,
+    groups: Groups,
 }
 
 impl Queues {
@@ -260,11 +269,16 @@ impl Queues {
             phase: AtomicU8::new(RUNNING),
             platform: Default::default(),
             private: Arc::default(),
+            groups: Groups::default(),
         })
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// A result that keeps the platform open.
@@ -279,6 +293,11 @@ impl Queues {
 
     /// A keepalive for something new.
     pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
+        // While something is still out there would be one to lend, but a closed platform lends no more.
+        // ORDERING: Acquire pairs with the Release in `close`.
+        if self.phase.load(Ordering::Acquire) == CLOSED {
+            return Err(closed(doing));
+        }
         self.lender.lend().ok_or_else(|| closed(doing))
     }
 
@@ -337,6 +356,35 @@ impl Queues {
         })
     }
 
+    /// A parallel queue for everybody of an MMCSS class, on raised threads of its own where that is asked
+    /// for and possible.
+    #[track_caller]
+    pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
+        self.admit("lock a shared work queue")?;
+        let begun = Location::caller();
+        self.add(begun, |id| {
+            let host = match realtime::host(mmcss, self.width, id)? {
+                Some(host) => host,
+                None => self.host(),
+            };
+            Ok(Kind::Pool(Pool::new(self.place(id), self.width, host, false)))
+        })
+    }
+
+    /// What a queue is registered as with MMCSS.
+    pub(crate) fn mmcss(&self, queue: QueueId) -> Result<Mmcss> {
+        self.resolve(queue, |queue| queue.mmcss())
+    }
+
+    /// Registers every platform queue.
+    pub(crate) fn set_platform_mmcss(&self, mmcss: &Mmcss) -> Result<()> {
+        self.admit("register the platform with MMCSS")?;
+        for id in [1, 2, 3, 4, 5, 7] {
+            self.resolve(QueueId(id), |queue| queue.set_mmcss(mmcss.clone()))?;
+        }
+        Ok(())
+    }
+
     #[track_caller]
     pub(crate) fn allocate_serial(self: &Arc<Self>, base: QueueId) -> Result<WorkQueue> {
         self.admit("allocate a serial work queue")?;
@@ -379,10 +427,10 @@ impl Queues {
         Place::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
     }
 
-    /// Every queue that exists.
+    /// Every queue that exists: those that are open, and those that still run what was queued.
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         let mut all: Vec<_> = self.platform.iter().filter_map(OnceLock::get).cloned().collect();
-        let mut private: Vec<_> = self.private.lock_read().values().cloned().collect();
+        let mut private = self.private.all();
         private.sort_by_key(|queue| queue.id);
         all.append(&mut private);
         all
@@ -427,17 +475,22 @@ impl Queues {
             for queue in self.all() {
                 queue.until_quiet().await;
             }
-            // A callback may have put on a queue that was looked at before. If nothing was put from
-            // before the first look to after the last, all of them were quiet at the same time.
-            let before = self.put_so_far();
-            if self.all().iter().all(|queue| queue.is_quiet()) && self.put_so_far() == before {
+            // A callback may have put on a queue that was looked at before, or on a new one. If nothing
+            // was made and put from before the first look to after the last, all of them were quiet at
+            // the same time.
+            let all = self.all();
+            let before = self.made_and_put(&all);
+            if all.iter().all(|queue| queue.is_quiet()) && self.made_and_put(&all) == before {
                 return;
             }
         }
     }
 
-    fn put_so_far(&self) -> u64 {
-        self.all().iter().map(|queue| queue.next_ticket()).sum()
+    fn made_and_put(&self, queues: &[Arc<Queue>]) -> (u32, usize, u64) {
+        // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
+        let private = self.private.allocated.load(Ordering::Acquire);
+        let platform = self.platform.iter().filter_map(OnceLock::get).count();
+        (private, platform, queues.iter().map(|queue| queue.next_ticket()).sum())
     }
 
     /// An item for this queue was cancelled.
@@ -450,7 +503,8 @@ impl Queues {
         self.phase.load(Ordering::Acquire) == RUNNING
     }
 
-    fn admit(&self, doing: &'static str) -> Result<()> {
+    /// Whether something new may be put from here, now.
+    pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         // ORDERING: Acquire pairs with the Release in `close`.
         match self.phase.load(Ordering::Acquire) {
             RUNNING => Ok(()),
@@ -518,6 +572,8 @@ pub(crate) struct Queue {
     kind: Kind,
     locks: AtomicUsize,
     handles: AtomicUsize,
+    missed_deadlines: AtomicU64,
+    mmcss: Mutex<Mmcss>,
     /// Locks left on it by number.
     left: Mutex<Vec<Lock>>,
     table: Weak<Private>,
@@ -536,6 +592,8 @@ impl Queue {
             kind,
             locks: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
+            missed_deadlines: AtomicU64::new(0),
+            mmcss: Mutex::new(Mmcss::none()),
             left: Mutex::default(),
             table,
         })
@@ -611,10 +669,26 @@ impl Queue {
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
-        match &self.kind {
+        let stats = match &self.kind {
             Kind::Pool(pool) => pool.stats(),
             Kind::Serial(serial) => serial.stats(),
-        }
+        };
+        // ORDERING: Relaxed, a counter that orders nothing.
+        QueueStats { missed_deadlines: self.missed_deadlines.load(Ordering::Relaxed), ..stats }
+    }
+
+    fn count_missed_deadline(&self) {
+        // ORDERING: Relaxed, a counter that orders nothing.
+        self.missed_deadlines.fetch_add(1, Ordering::Relaxed);
+        observe::tell_missed_deadline(self.id);
+    }
+
+    pub(crate) fn mmcss(&self) -> Mmcss {
+        self.mmcss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_mmcss(&self, mmcss: Mmcss) {
+        *self.mmcss.lock().unwrap_or_else(PoisonError::into_inner) = mmcss;
     }
 
     pub(crate) fn count_cancelled(&self) {
@@ -731,6 +805,9 @@ impl Drop for Held {
 #[derive(Default)]
 struct Private {
     queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
+    /// Queues that nobody can put on any more. While one runs what was queued, a task owns it.
+    /// Changed under the write lock of the table, so that no queue is ever in neither.
+    ending: Mutex<Vec<Weak<Queue>>>,
     allocated: AtomicU32,
 }
 
@@ -754,11 +831,34 @@ impl Private {
         let gone = {
             let mut table = self.lock_write();
             // ORDERING: Acquire: locks by id are taken under this table's lock.
-            if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None }
+            let gone = if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None };
+            if gone.is_some() {
+                let mut ending = self.lock_ending();
+                if ending.len() == ending.capacity() {
+                    ending.retain(|queue| queue.strong_count() > 0);
+                }
+                ending.push(Arc::downgrade(queue));
+            }
+            gone
         };
         if let Some(queue) = gone {
             queue.close();
+            if !queue.is_quiet() {
+                let runtime = queue.runtime().clone();
+                drop(runtime.spawn(async move { queue.until_quiet().await }));
+            }
         }
+    }
+
+    /// Those in the table, and those that are ending.
+    fn all(&self) -> Vec<Arc<Queue>> {
+        let table = self.lock_read();
+        let ending = self.lock_ending();
+        table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
+    }
+
+    fn lock_ending(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Queue>>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {

@@ -92,7 +92,7 @@ impl Report {
             periodic,
             results: queues.lender.out().saturating_sub(handles + queues.lender.entered().len()),
             extra_calls: queues.lender.extra_calls(),
-            queues: all.iter().map(|queue| QueueReport::new(queue)).collect(),
+            queues: all.iter().map(QueueReport::new).collect(),
         }
     }
 

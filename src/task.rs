@@ -2,9 +2,9 @@
 
 mod polled;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -121,10 +121,12 @@ impl WorkQueue {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
-        let keepalive = match self.queues().lend("spawn a local future") {
+        let doing = "spawn a local future";
+        let keepalive = match self.queues().admit(doing).and_then(|()| self.queues().lend(doing)) {
             Ok(keepalive) => keepalive,
             Err(error) => return Operation::failed(error),
         };
+        let place = self.queues().place(self.id());
         let (promise, operation) = Promise::new(self.id());
         let (abort, aborted) = AbortHandle::new_pair();
         let listed: Arc<dyn Armed> = Arc::new(Local { abort, queue: self.queue().clone() });
@@ -133,7 +135,12 @@ impl WorkQueue {
             Err(error) => return Operation::failed(error),
         };
         let local = Box::new(move || {
-            let made = Abortable::new(async move { make().await }, aborted);
+            // Polled as what it is, something that runs on this queue, so that waiting for itself is noticed.
+            let polled = async move {
+                let mut future = pin!(async move { make().await });
+                poll_fn(|cx| place.enter(|| future.as_mut().poll(cx))).await
+            };
+            let made = Abortable::new(polled, aborted);
             // The entry makes shutdown wait until the future is gone, as for everything that runs.
             Box::pin(caught(made).map(move |value| {
                 promise.complete(value.and_then(|value| {

@@ -90,10 +90,10 @@ impl Timers {
             return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
         }
         let (cancel, cancelled) = oneshot::channel();
+        // Counted before it is in the table: a shutdown that finds it there waits for it.
+        let counted = Counted::new(self.clone());
         let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), "put a waiting work item")?;
-        // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
-        self.waits.fetch_add(1, Ordering::SeqCst);
-        let waiting = Waiting { timers: self.clone(), key, priority, result: result.clone() };
+        let waiting = Waiting { result: result.clone(), key, priority, counted };
         drop(self.queues.runtime().spawn(waiting.run(event, cancelled)));
         Ok(key)
     }
@@ -136,7 +136,10 @@ impl Timers {
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
         let mut table = self.table();
         table.open("cancel a work item")?;
-        let Some(at) = table.find(key) else { return Err(not_found("cancel a work item", key.0)) };
+        let found = table.find(key);
+        // A periodic callback's place has a number, too, but that is nobody's key.
+        let found = found.filter(|at| !matches!(table.entries[*at].waits, Waits::Periodic { .. }));
+        let Some(at) = found else { return Err(not_found("cancel a work item", key.0)) };
         let entry = table.remove(at);
         drop(table);
         match entry.waits {
@@ -148,7 +151,6 @@ impl Timers {
                 self.queues.count_cancelled(queue);
                 let _ = cancel.send(());
             }
-            // Its key is of another kind, so this is never found by one of these.
             Waits::Periodic { .. } => {}
         }
         Ok(())
@@ -184,11 +186,15 @@ impl Timers {
 
     /// Waits until every waiting item, cancelled or not, has called back.
     pub(crate) async fn waits_ended(&self) {
-        // ORDERING: SeqCst, see `wait_for`.
+        // ORDERING: SeqCst, see `Counted`.
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
     fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+        // A shutdown that has begun will close the table in a moment.
+        if !self.queues.is_running() {
+            return Err(closed(doing));
+        }
         let mut table = self.table();
         table.open(doing)?;
         let (key, earliest) = table.insert(at, waits);
@@ -280,7 +286,7 @@ struct Due {
 
 impl Table {
     fn open(&self, doing: &'static str) -> Result<()> {
-        if self.closed { Err(Error::shutdown(format!("{doing}: the platform is shut down"))) } else { Ok(()) }
+        if self.closed { Err(closed(doing)) } else { Ok(()) }
     }
 
     /// The new item's key, and whether it is due before all others.
@@ -392,10 +398,11 @@ impl Timers {
 
 /// A waiting item's task.
 struct Waiting {
-    timers: Arc<Timers>,
+    result: AsyncResult,
     key: WorkItemKey,
     priority: Priority,
-    result: AsyncResult,
+    /// The last field: a shutdown goes on only when the result is let go.
+    counted: Counted,
 }
 
 impl Waiting {
@@ -410,7 +417,7 @@ impl Waiting {
             Either::Right(_) => Err(Hresult::MF_E_OPERATION_CANCELLED),
         };
         let removed = {
-            let mut table = self.timers.table();
+            let mut table = self.counted.0.table();
             table.find(self.key).map(|at| table.remove(at))
         };
         // A cancel that came first has removed it, even if the event happened at the same time.
@@ -423,15 +430,26 @@ impl Waiting {
         if let Some(status) = status {
             self.result.set_status(status);
         }
-        self.timers.dispatch(self.priority, &self.result);
+        self.counted.0.dispatch(self.priority, &self.result);
     }
 }
 
-impl Drop for Waiting {
+/// One of the waits that a shutdown waits for.
+struct Counted(Arc<Timers>);
+
+impl Counted {
+    fn new(timers: Arc<Timers>) -> Counted {
+        // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
+        timers.waits.fetch_add(1, Ordering::SeqCst);
+        Counted(timers)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        // ORDERING: SeqCst, see `wait_for`.
-        self.timers.waits.fetch_sub(1, Ordering::SeqCst);
-        self.timers.wait_ended.tell();
+        // ORDERING: SeqCst, as in `new`.
+        self.0.waits.fetch_sub(1, Ordering::SeqCst);
+        self.0.wait_ended.tell();
     }
 }
 
@@ -468,6 +486,10 @@ impl fmt::Display for WorkItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }
+}
+
+fn closed(doing: &str) -> Error {
+    Error::shutdown(format!("{doing}: the platform is shut down"))
 }
 
 fn not_found(doing: &str, key: u64) -> Error {

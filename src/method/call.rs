@@ -1,14 +1,16 @@
 //! One call of a method: its value on the way from the body to End, and the duty to call back.
 
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::async_result::AsyncResult;
+use crate::cancel_cookie::Cancel;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
-use crate::task::Ending;
+use crate::task::{Ending, Task};
 
 /// A call's place among those of its object; `None` where nothing is serialised.
 pub(crate) type Turn = Option<OwnedSemaphorePermit>;
@@ -101,6 +103,21 @@ impl<T: Send + 'static> Drop for Reply<T> {
     fn drop(&mut self) {
         self.complete(Err(Error::abandoned(LET_GO)));
     }
+}
+
+impl<T, F> Cancel for Task<F, Reply<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Ended<T>> + Send + 'static,
+{
+    fn cancel(&self) -> bool {
+        Task::cancel(self, cancelled())
+    }
+}
+
+/// Why a call that was cancelled has ended.
+pub(crate) fn cancelled() -> Error {
+    Error::new(Hresult::E_ABORT, "run the body of a method: it was cancelled")
 }
 
 const LET_GO: &str = "the body of a method waits for something that is gone, and will never end";

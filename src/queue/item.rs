@@ -23,6 +23,9 @@ pub(crate) struct Item {
     /// The number of the put, counted per queue; the queue sets it.
     pub(crate) ticket: u64,
     pub(crate) put_at: Instant,
+    /// The callback's name. It is the callback's own code that tells it: asked for at the put, where no
+    /// lock is held, and where a panic is the putter's.
+    name: &'static str,
     span: Span,
 }
 
@@ -36,28 +39,40 @@ pub(crate) enum Work {
 
 impl Item {
     pub(crate) fn invoke(result: AsyncResult, flags: CallbackFlags, priority: Priority) -> Item {
-        Item::new(Work::Invoke(result), flags, priority)
+        let name = result.callback().map_or("", |callback| callback.name());
+        Item::new(Work::Invoke(result), flags, priority, name)
     }
 
     pub(crate) fn turn(of: Arc<Serial>, priority: Priority) -> Item {
-        Item::new(Work::Turn(of), CallbackFlags::empty(), priority)
+        Item::new(Work::Turn(of), CallbackFlags::empty(), priority, "a serial queue's turn")
     }
 
-    fn new(work: Work, flags: CallbackFlags, priority: Priority) -> Item {
-        Item { work, flags, priority, ticket: 0, put_at: Instant::now(), span: Span::current() }
+    fn new(work: Work, flags: CallbackFlags, priority: Priority, name: &'static str) -> Item {
+        Item { work, flags, priority, ticket: 0, put_at: Instant::now(), name, span: Span::current() }
     }
 
     pub(crate) fn is_turn(&self) -> bool {
         matches!(self.work, Work::Turn(_))
     }
 
+    /// Lets go of the item un-called; how many callbacks that leaves un-called. A turn that will not come
+    /// ends the serial queue above, whose items would wait for it for ever.
+    pub(crate) fn abandon(self) -> u64 {
+        match self.work {
+            Work::Invoke(result) => {
+                let_go(result);
+                1
+            }
+            Work::Turn(serial) => {
+                serial.kill();
+                0
+            }
+        }
+    }
+
     /// What a report says while the item runs.
     pub(crate) fn running(&self, since: Instant) -> Running {
-        let name = match &self.work {
-            Work::Invoke(result) => result.callback().map_or("", |callback| callback.name()),
-            Work::Turn(_) => "a serial queue's turn",
-        };
-        Running { ticket: self.ticket, name, since, awaits_reply: false }
+        Running { ticket: self.ticket, name: self.name, since, awaits_reply: false }
     }
 
     /// Runs the item, as `running` says it started, and lets go of it. Returns what it adds to the
@@ -65,11 +80,12 @@ impl Item {
     pub(crate) fn run(self, on: Place, running: &Running, budget: &mut Budget) -> (Option<Run>, Instant) {
         match self.work {
             Work::Turn(serial) => {
-                serial.run_turn(budget);
+                // The next turn is put from here, on a thread that runs callbacks.
+                on.enter(|| serial.run_turn(budget));
                 (None, Instant::now())
             }
             Work::Invoke(result) => {
-                let panicked = on.enter(|| self.span.enter(|| invoke(result, on.queue)));
+                let panicked = on.enter(|| self.span.enter(|| invoke(result, self.name, on.queue)));
                 let end = Instant::now();
                 let took = end.saturating_duration_since(running.since);
                 let promise = observe::promised(self.flags);
@@ -141,7 +157,7 @@ thread_local! {
 
 /// Calls the callback and lets go of the result; true if the callback panicked. Does not unwind: a
 /// panic of the callback fails what depends on the result, a panic while letting go is contained.
-fn invoke(result: AsyncResult, queue: QueueId) -> bool {
+fn invoke(result: AsyncResult, name: &'static str, queue: QueueId) -> bool {
     let Some(callback) = result.callback() else { return false };
     let outcome = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
     let Err(payload) = outcome else {
@@ -150,7 +166,7 @@ fn invoke(result: AsyncResult, queue: QueueId) -> bool {
     // A component's own item carries its caller's result as state: whoever awaits that is told why
     // nobody will complete it.
     if let Some(waiting) = result.state::<AsyncResult>().and_then(AsyncResult::callback) {
-        let what = format!("callback {} on queue {queue}", callback.name());
+        let what = format!("callback {name} on queue {queue}");
         waiting.fail(&Error::panicked(&what, payload));
     } else {
         forget_payload(payload);

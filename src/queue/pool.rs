@@ -31,9 +31,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::drain::{Drain, DrainState};
-use crate::queue::item::{Item, Place, let_go};
+use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
-use crate::queue::window::Start;
+use crate::queue::realtime::Own;
+use crate::queue::window::{Hold, Start};
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
@@ -51,6 +52,8 @@ pub(crate) struct Pool {
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
     watch: Watch,
+    /// Holds tokio's paused clock while a thread of its own works.
+    hold: Hold,
     inbox: Mutex<Inbox>,
     outbox: Mutex<Outbox>,
 }
@@ -59,6 +62,12 @@ pub(crate) struct Pool {
 pub(crate) enum Host {
     /// On the runtime's workers.
     Runtime(Handle),
+    /// On the workers of a runtime that the queue has to itself.
+    #[cfg_attr(
+        not(feature = "realtime"),
+        expect(dead_code, reason = "only raised threads are a queue's own")
+    )]
+    Own(Own),
     /// On a thread of their own, which `start` hands them to.
     Thread { runtime: Handle, start: UnboundedSender<Start> },
 }
@@ -67,13 +76,14 @@ impl Host {
     fn runtime(&self) -> &Handle {
         match self {
             Host::Runtime(runtime) | Host::Thread { runtime, .. } => runtime,
+            Host::Own(own) => own.handle(),
         }
     }
 
     fn start(&self, drain: Drain) {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
-            Host::Runtime(runtime) => drop(runtime.spawn(drain)),
+            Host::Runtime(_) | Host::Own(_) => drop(self.runtime().spawn(drain)),
             Host::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(drain)))),
         }
     }
@@ -82,10 +92,9 @@ impl Host {
     /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
     fn make_stealable(&self) {
-        if let Host::Runtime(runtime) = self {
-            if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-                drop(runtime.spawn(std::future::ready(())));
-            }
+        let has_slots = self.runtime().runtime_flavor() != RuntimeFlavor::CurrentThread;
+        if has_slots && !matches!(self, Host::Thread { .. }) {
+            drop(self.runtime().spawn(std::future::ready(())));
         }
     }
 }
@@ -100,6 +109,7 @@ impl Pool {
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
             watch: Watch::default(),
+            hold: Hold::default(),
             inbox: Mutex::default(),
             outbox: Mutex::default(),
         })
@@ -108,7 +118,8 @@ impl Pool {
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
-        if inbox.phase != Phase::Open {
+        // A serial queue above still runs what it had when this one was closed.
+        if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
             return Err(item);
         }
         // A turn has the number of the put that comes next: whoever waits for what was put before
@@ -196,8 +207,7 @@ impl Pool {
         idle.into_iter().for_each(Waker::wake);
         let mut abandoned = 0;
         while let Some(item) = queued.pop(Priority::Low) {
-            abandoned += u64::from(!item.is_turn());
-            let_go(item);
+            abandoned += item.abandon();
         }
         self.outbox().stats.abandoned += abandoned;
         self.watch.tell();
@@ -267,6 +277,9 @@ impl Pool {
             }
         };
         drop(outbox);
+        if matches!(take, Take::Rest | Take::End) {
+            self.hold.let_go();
+        }
         self.answer(summon, true);
         self.watch.tell();
         take
@@ -310,6 +323,9 @@ impl Pool {
     /// Calls who was summoned. On a thread that runs callbacks, `from_callback`, it sees to it that the
     /// drain task can be taken over by another thread: see [`Host::make_stealable`].
     fn answer(self: &Arc<Self>, summon: Option<Summon>, from_callback: bool) {
+        if summon.is_some() && matches!(self.host, Host::Thread { .. }) {
+            self.hold.hold(self.host.runtime());
+        }
         match summon {
             None => return,
             Some(Summon::Wake(waker)) => waker.wake(),
@@ -377,7 +393,7 @@ struct Inbox {
 enum Phase {
     #[default]
     Open,
-    /// No put any more; drain tasks end when nothing is left.
+    /// No put any more, save for turns; drain tasks end when nothing is left.
     Closing,
     /// What was queued is gone; drain tasks end.
     Dead,

@@ -86,7 +86,8 @@ impl Serial {
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
-        if inbox.closed || inbox.dead {
+        // A serial queue above still runs what it had when this one was closed.
+        if inbox.dead || (inbox.closed && !item.is_turn()) {
             return Err(item);
         }
         item.ticket = inbox.put;
@@ -144,11 +145,8 @@ impl Serial {
                 std::mem::take(&mut turn.reply),
             )
         };
-        let abandoned = items.iter().chain(&more).filter(|item| !item.is_turn()).count() as u64;
         let_go(reply);
-        items.into_iter().chain(more).for_each(|item| {
-            let_go(item);
-        });
+        let abandoned: u64 = items.into_iter().chain(more).map(Item::abandon).sum();
         self.turn().stats.abandoned += abandoned;
         self.watch.tell();
         drop(self.base_lock().take());

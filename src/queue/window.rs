@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -10,6 +11,31 @@ use tokio::task::LocalSet;
 use crate::async_result::QueueId;
 use crate::error::{Error, Result};
 use crate::queue::pool::Host;
+
+/// Keeps tokio's clock, when it is paused, from running ahead of a thread that it does not know of.
+///
+/// A paused clock jumps to the next timer when the runtime has nothing to do; a blocking task is something
+/// to do, so one waits here while the thread works. Without a paused clock it is a few microseconds per
+/// burst, and without any other effect.
+#[derive(Default)]
+pub(crate) struct Hold(Mutex<Option<mpsc::UnboundedSender<()>>>);
+
+impl Hold {
+    pub(crate) fn hold(&self, runtime: &Handle) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let (hold, mut released) = mpsc::unbounded_channel();
+            *held = Some(hold);
+            drop(held);
+            drop(runtime.spawn_blocking(move || released.blocking_recv()));
+        }
+    }
+
+    pub(crate) fn let_go(&self) {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(held);
+    }
+}
 
 /// A future that its thread keeps to itself.
 pub(crate) type Local = Pin<Box<dyn Future<Output = ()>>>;

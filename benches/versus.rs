@@ -1,0 +1,543 @@
+//! Every figure that this crate promises, beside what one would write by hand on tokio, in one run.
+//!
+//! Run: `cargo bench --bench versus -- [--quick] [name]`.
+//!
+//! Both sides of a figure have the same runtime of two workers, the same allocator and the same
+//! callback, and their rounds are interleaved; what counts is the ratio of the medians.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mf_async::{
+    AsyncCallback, AsyncResult, Operation, Platform, QueueId, Result, WorkItemKey, WorkQueue, WorkQueueType,
+    begin_end,
+};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use self::support::allocations::Counting;
+use self::support::{Countdown, Goal, Options, Samples, Table};
+use self::support::{interleaved, nanos, one_thread, per_item, two_workers};
+
+fn main() -> Result<()> {
+    let bench = Bench::new(Options::from_args())?;
+    let mut table = Table::default();
+    let figures: &[(&str, Measure)] = &[
+        ("put_external", Bench::put_external),
+        ("put_internal", Bench::put_internal),
+        ("await_1000", Bench::await_1000),
+        ("await_one", Bench::await_one),
+        ("serial", Bench::serial),
+        ("allocs", Bench::allocations),
+        ("timer", Bench::timers),
+        ("depth", Bench::depth),
+        ("fairness", Bench::fairness),
+        ("events", events::events),
+    ];
+    for (name, measure) in figures {
+        if bench.options.wants(name) {
+            measure(&bench, &mut table)?;
+        }
+    }
+    println!("\n{table}");
+    bench.runtime.block_on(bench.platform.shutdown())
+}
+
+type Measure = fn(&Bench, &mut Table) -> Result<()>;
+
+/// What all figures share.
+struct Bench {
+    options: Options,
+    runtime: Runtime,
+    platform: Platform,
+}
+
+impl Bench {
+    fn new(options: Options) -> Result<Bench> {
+        let runtime = two_workers();
+        let platform = Platform::builder().handle(runtime.handle().clone()).startup()?;
+        Ok(Bench { options, runtime, platform })
+    }
+
+    fn rounds(&self) -> usize {
+        self.options.pick(15, 7)
+    }
+
+    /// Runs a future as a task of the runtime, on one of its workers.
+    fn inside<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+        self.runtime.block_on(self.runtime.spawn(future)).expect("the measured task does not panic")
+    }
+
+    /// Put → invoke from a thread outside of the runtime, against a task per item.
+    fn put_external(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(400_000, 100_000);
+        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let put = || {
+            let countdown = Countdown::new(items);
+            let start = Instant::now();
+            put_all(&queue, &countdown, items);
+            self.runtime.block_on(countdown.wait());
+            per_item(start, items)
+        };
+        let spawn = || {
+            let countdown = Countdown::new(items);
+            let start = Instant::now();
+            spawn_all(self.runtime.handle(), &countdown, items);
+            self.runtime.block_on(countdown.wait());
+            per_item(start, items)
+        };
+        table.add("put_external", interleaved(self.rounds(), put, spawn), Goal::Faster(8.0));
+        Ok(())
+    }
+
+    /// The same from inside a task.
+    fn put_internal(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(400_000, 100_000);
+        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let put = || {
+            let queue = queue.clone();
+            self.inside(async move {
+                let countdown = Countdown::new(items);
+                let start = Instant::now();
+                put_all(&queue, &countdown, items);
+                countdown.wait().await;
+                per_item(start, items)
+            })
+        };
+        let spawn = || {
+            self.inside(async move {
+                let countdown = Countdown::new(items);
+                let start = Instant::now();
+                for _ in 0..items {
+                    let countdown = countdown.clone();
+                    tokio::spawn(async move { countdown.hit() });
+                }
+                countdown.wait().await;
+                per_item(start, items)
+            })
+        };
+        table.add("put_internal", interleaved(self.rounds(), put, spawn), Goal::Faster(6.0));
+        Ok(())
+    }
+
+    /// A thousand operations in flight, awaited in turn.
+    fn await_1000(&self, table: &mut Table) -> Result<()> {
+        const FLIGHT: usize = 1000;
+        let flights = self.options.pick(200, 60);
+        let ours = || {
+            let platform = self.platform.clone();
+            self.inside(async move {
+                let start = Instant::now();
+                for _ in 0..flights {
+                    let flight: Vec<_> = (0..FLIGHT).map(|_| answer(&platform)).collect();
+                    for operation in flight {
+                        assert!(matches!(operation.await, Ok(42)));
+                    }
+                }
+                per_item(start, flights * FLIGHT)
+            })
+        };
+        let other = || {
+            self.inside(async move {
+                let start = Instant::now();
+                for _ in 0..flights {
+                    let flight: Vec<_> = (0..FLIGHT).map(|_| answer_by_hand()).collect();
+                    for receiver in flight {
+                        assert!(matches!(receiver.await, Ok(42)));
+                    }
+                }
+                per_item(start, flights * FLIGHT)
+            })
+        };
+        table.add("await_1000", interleaved(self.rounds(), ours, other), Goal::Faster(4.0));
+        Ok(())
+    }
+
+    /// One operation at a time.
+    fn await_one(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(100_000, 30_000);
+        let ours = || {
+            let platform = self.platform.clone();
+            self.inside(async move {
+                let start = Instant::now();
+                for _ in 0..items {
+                    assert!(matches!(answer(&platform).await, Ok(42)));
+                }
+                per_item(start, items)
+            })
+        };
+        let other = || {
+            self.inside(async move {
+                let start = Instant::now();
+                for _ in 0..items {
+                    assert!(matches!(answer_by_hand().await, Ok(42)));
+                }
+                per_item(start, items)
+            })
+        };
+        table.add("await_one", interleaved(self.rounds(), ours, other), Goal::Within(0.8));
+        Ok(())
+    }
+
+    /// One item at a time, in order, against a channel and a task that loops: puts with a callback on a
+    /// private queue, puts of a ready result, and both kinds on a serial queue over another.
+    fn serial(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(400_000, 100_000);
+        let own = self.platform.allocate_work_queue(WorkQueueType::Standard)?;
+        let over = self.platform.allocate_serial_work_queue(QueueId::MULTITHREADED)?;
+        let put = |queue: &WorkQueue| {
+            let queue = queue.clone();
+            self.inside(async move {
+                let countdown = Countdown::new(items);
+                let start = Instant::now();
+                put_all(&queue, &countdown, items);
+                countdown.wait().await;
+                per_item(start, items)
+            })
+        };
+        let ready = |queue: &WorkQueue| {
+            let (queue, platform) = (queue.clone(), self.platform.clone());
+            self.inside(async move {
+                let countdown = Countdown::new(items);
+                let result = platform.create_async_result(None, Some(countdown.clone()), None)?;
+                let start = Instant::now();
+                for _ in 0..items {
+                    queue.put_result(&result)?;
+                }
+                countdown.wait().await;
+                Ok(per_item(start, items))
+            })
+            .unwrap_or_else(|error: mf_async::Error| panic!("{error}"))
+        };
+        let channel = || {
+            self.inside(async move {
+                let (send, mut receive) = mpsc::unbounded_channel::<Arc<Countdown>>();
+                let task = tokio::spawn(async move {
+                    while let Some(countdown) = receive.recv().await {
+                        countdown.hit();
+                    }
+                });
+                let countdown = Countdown::new(items);
+                let start = Instant::now();
+                for _ in 0..items {
+                    let _ = send.send(countdown.clone());
+                }
+                countdown.wait().await;
+                let took = per_item(start, items);
+                drop(send);
+                let _ = task.await;
+                took
+            })
+        };
+        let goal = Goal::Within(0.8);
+        table.add("serial", interleaved(self.rounds(), || put(&own), channel), goal);
+        table.add("serial_ready", interleaved(self.rounds(), || ready(&own), channel), Goal::Shown);
+        table.add("serial_over", interleaved(self.rounds(), || put(&over), channel), Goal::Shown);
+        Ok(())
+    }
+
+    /// Allocations per item, on one thread, once the queues have grown to their size.
+    fn allocations(&self, table: &mut Table) -> Result<()> {
+        let items = 10_000;
+        let runtime = one_thread();
+        runtime.block_on(async {
+            let platform = Platform::startup()?;
+            let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+            let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
+            let state: Arc<dyn std::any::Any + Send + Sync> = Arc::new(7);
+            let ready = platform.create_async_result(None, Some(callback.clone()), None)?;
+            let put_ready = || drop((0..items).map(|_| queue.put_result(&ready)).collect::<Result<()>>());
+            let put = || {
+                let put = |_| queue.put(callback.clone(), Some(state.clone()));
+                drop((0..items).map(put).collect::<Result<()>>());
+            };
+            let per_item = |count: usize| Samples::exact(count as f64 / items as f64);
+            for (name, put, goal) in
+                [("allocs_put_ready", &put_ready as &dyn Fn(), 0.0), ("allocs_put", &put as &dyn Fn(), 1.0)]
+            {
+                // Twice, since inbox and outbox change places.
+                for _ in 0..2 {
+                    put();
+                    queue.quiesce().await?;
+                }
+                let counting = Counting::start();
+                put();
+                queue.quiesce().await?;
+                let ours = counting.stop();
+                table.add(name, (per_item(ours.count), Samples::exact(f64::NAN)), Goal::Exactly(goal));
+            }
+            let by_hand = {
+                let counting = Counting::start();
+                for _ in 0..items {
+                    assert!(matches!(answer_by_hand().await, Ok(42)));
+                }
+                counting.stop()
+            };
+            let ours = {
+                let counting = Counting::start();
+                for _ in 0..items {
+                    assert!(matches!(answer(&platform).await, Ok(42)));
+                }
+                counting.stop()
+            };
+            table.add("allocs_await", (per_item(ours.count), per_item(by_hand.count)), Goal::Exactly(2.0));
+            drop((ready, queue));
+            platform.shutdown().await
+        })
+    }
+
+    /// Items that wait for a time: memory, scheduling and cancelling, against a sleeping task each.
+    fn timers(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(1_000_000, 250_000);
+        let (mut schedule, mut spawn) = (Vec::new(), Vec::new());
+        let ours = || {
+            let platform = self.platform.clone();
+            let (made, cancelled) = self.inside(async move {
+                let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
+                let mut keys: Vec<WorkItemKey> = Vec::with_capacity(items);
+                let start = Instant::now();
+                for delay in delays(items) {
+                    keys.extend(platform.schedule_work_item(callback.clone(), None, delay));
+                }
+                let made = per_item(start, items);
+                assert_eq!(keys.len(), items);
+                let start = Instant::now();
+                for key in keys {
+                    assert!(platform.cancel_work_item(key).is_ok());
+                }
+                (made, per_item(start, items))
+            });
+            schedule.push(made);
+            cancelled
+        };
+        let other = || {
+            let (made, aborted) = self.inside(async move {
+                let mut tasks = Vec::with_capacity(items);
+                let start = Instant::now();
+                for delay in delays(items) {
+                    tasks.push(tokio::spawn(tokio::time::sleep(delay)));
+                }
+                let made = per_item(start, items);
+                let start = Instant::now();
+                for task in &tasks {
+                    task.abort();
+                }
+                let aborted = per_item(start, items);
+                // Not measured: the tasks are really gone before the next round.
+                for task in tasks {
+                    let _ = task.await;
+                }
+                (made, aborted)
+            });
+            spawn.push(made);
+            aborted
+        };
+        let cancel = interleaved(self.options.pick(5, 3), ours, other);
+        // The first of each did not count above, either.
+        let made = (Samples::of(schedule.split_off(1)), Samples::of(spawn.split_off(1)));
+        table.add("timer_schedule", made, Goal::Below);
+        table.add("timer_cancel", cancel, Goal::Below);
+        self.timer_bytes(table)
+    }
+
+    fn timer_bytes(&self, table: &mut Table) -> Result<()> {
+        let items = 1_000_000;
+        let each = |kept: isize| Samples::exact(kept as f64 / items as f64);
+        let ours = {
+            let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
+            // A platform of its own, whose tables have not grown yet.
+            let platform = Platform::builder().handle(self.runtime.handle().clone()).startup()?;
+            let counting = Counting::start();
+            for delay in delays(items) {
+                platform.schedule_work_item(callback.clone(), None, delay)?;
+            }
+            let counted = counting.stop();
+            self.runtime.block_on(platform.shutdown())?;
+            counted
+        };
+        let runtime = two_workers();
+        let counting = Counting::start();
+        for delay in delays(items) {
+            runtime.spawn(async move { tokio::time::sleep(delay).await });
+        }
+        let other = counting.stop();
+        drop(runtime);
+        table.add("timer_bytes", (each(ours.kept), each(other.kept)), Goal::AtMost(200.0));
+        Ok(())
+    }
+
+    /// What an item costs while a million others wait (ours), against ten (other). Every callback puts
+    /// its own result again, so that the depth stays.
+    fn depth(&self, table: &mut Table) -> Result<()> {
+        let calls = self.options.pick(2_000_000, 1_000_000);
+        let rounds = self.options.pick(7, 3);
+        let at = |depth: usize| self.cost_at_depth(depth, calls).unwrap_or_else(|error| panic!("{error}"));
+        table.add("depth", interleaved(rounds, || at(1_000_000), || at(10)), Goal::Within(1.5));
+        Ok(())
+    }
+
+    fn cost_at_depth(&self, depth: usize, calls: usize) -> Result<f64> {
+        let queue = self.platform.allocate_work_queue(WorkQueueType::Standard)?;
+        let again = queue.clone();
+        let countdown = Countdown::new(calls);
+        let going = Arc::new(AtomicBool::new(true));
+        let callback: Arc<dyn AsyncCallback> = Arc::new({
+            let (countdown, going) = (countdown.clone(), going.clone());
+            move |result: &AsyncResult| {
+                if going.load(Ordering::Relaxed) {
+                    let _ = again.put_result(result);
+                    countdown.hit();
+                }
+            }
+        });
+        let fill = {
+            let (queue, platform) = (queue.clone(), self.platform.clone());
+            move || -> Result<()> {
+                for _ in 0..depth {
+                    let result = platform.create_async_result(None, Some(callback.clone()), None)?;
+                    queue.put_result(&result)?;
+                }
+                Ok(())
+            }
+        };
+        // On the queue itself, so that none of them runs before all are there.
+        self.runtime.block_on(queue.run(fill))??;
+        let warm = queue.stats().run;
+        let start = Instant::now();
+        self.runtime.block_on(countdown.wait());
+        let run = queue.stats().run - warm;
+        let took = per_item(start, run as usize);
+        going.store(false, Ordering::Relaxed);
+        self.runtime.block_on(queue.quiesce())?;
+        Ok(took)
+    }
+
+    /// The 99th percentile of a round trip to a task that has nothing to do with the queue, while a
+    /// thousand callbacks of 5 µs put themselves again and again, against tasks that spawn themselves.
+    fn fairness(&self, table: &mut Table) -> Result<()> {
+        const CHAINS: usize = 1000;
+        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let trips = self.options.pick(500, 100);
+        let ours = || {
+            let going = Arc::new(AtomicBool::new(true));
+            let callback: Arc<dyn AsyncCallback> = Arc::new({
+                let (queue, going) = (queue.clone(), going.clone());
+                move |result: &AsyncResult| {
+                    work(Duration::from_micros(5));
+                    if going.load(Ordering::Relaxed) {
+                        let _ = queue.put_result(result);
+                    }
+                }
+            });
+            for _ in 0..CHAINS {
+                let _ = queue.put(callback.clone(), None);
+            }
+            let latency = self.round_trips(trips);
+            going.store(false, Ordering::Relaxed);
+            drop(callback);
+            let _ = self.runtime.block_on(queue.quiesce());
+            latency
+        };
+        let other = || {
+            fn step(going: Arc<AtomicBool>) {
+                work(Duration::from_micros(5));
+                if going.load(Ordering::Relaxed) {
+                    tokio::spawn(async move { step(going) });
+                }
+            }
+            let going = Arc::new(AtomicBool::new(true));
+            for _ in 0..CHAINS {
+                let going = going.clone();
+                self.runtime.spawn(async move { step(going) });
+            }
+            let latency = self.round_trips(trips);
+            going.store(false, Ordering::Relaxed);
+            while Arc::strong_count(&going) > 1 {
+                std::thread::yield_now();
+            }
+            latency
+        };
+        table.add("fairness", interleaved(self.options.pick(5, 3), ours, other), Goal::Within(1.0));
+        Ok(())
+    }
+
+    /// The 99th percentile of so many round trips to a task that echoes.
+    fn round_trips(&self, trips: usize) -> f64 {
+        let (send, mut receive) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
+        let echo = self.runtime.spawn(async move {
+            while let Some(reply) = receive.recv().await {
+                let _ = reply.send(());
+            }
+        });
+        let mut took = Vec::with_capacity(trips);
+        for _ in 0..trips {
+            let (reply, replied) = oneshot::channel();
+            let start = Instant::now();
+            let _ = send.send(reply);
+            let _ = replied.blocking_recv();
+            took.push(nanos(start.elapsed()));
+        }
+        drop(send);
+        let _ = self.runtime.block_on(echo);
+        took.sort_by(f64::total_cmp);
+        took[trips * 99 / 100]
+    }
+}
+
+fn put_all(queue: &WorkQueue, countdown: &Arc<Countdown>, items: usize) {
+    for _ in 0..items {
+        queue.put(countdown.clone(), None).expect("the queue is open");
+    }
+}
+
+fn spawn_all(handle: &Handle, countdown: &Arc<Countdown>, items: usize) {
+    for _ in 0..items {
+        let countdown = countdown.clone();
+        handle.spawn(async move { countdown.hit() });
+    }
+}
+
+/// An operation whose component completes it at once, on a queue.
+fn answer(platform: &Platform) -> Operation<u32> {
+    begin_end(
+        |callback| platform.invoke_callback(&platform.create_async_result(None, Some(callback), None)?),
+        |result: &AsyncResult| result.status().ok().map(|_| 42),
+    )
+}
+
+/// The same by hand: a task that answers.
+fn answer_by_hand() -> oneshot::Receiver<u32> {
+    let (send, receive) = oneshot::channel();
+    tokio::spawn(async move { send.send(42) });
+    receive
+}
+
+/// Delays between one and ten hours, the same ones every time, in no order.
+fn delays(items: usize) -> impl Iterator<Item = Duration> {
+    let mut seed = 1_u64;
+    (0..items).map(move |_| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(3_600_000 + (seed >> 33) % 32_400_000)
+    })
+}
+
+/// Keeps the thread busy.
+fn work(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// Events: an event queue and its stream against an unbounded channel.
+mod events {
+    use super::{Bench, Result, Table};
+
+    /// Nothing yet.
+    pub(super) fn events(_: &Bench, _: &mut Table) -> Result<()> {
+        Ok(())
+    }
+}

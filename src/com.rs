@@ -1,0 +1,33 @@
+//! Await the operating system's own Media Foundation: the COM objects of the `windows` crate as operations,
+//! streams and byte streams, and this crate's objects as COM objects.
+//!
+//! # I hold a COM object
+//!
+//! | Media Foundation | here |
+//! |---|---|
+//! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
+//! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
+//! | an interface pointer that is to cross threads | [`Mta`] |
+//!
+//! # Threads
+//!
+//! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
+//! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
+//! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
+//! requires to be free-threaded.
+//!
+//! # Unsafe code
+//!
+//! All unsafe code of this crate is in this module, and each site says why it is sound. Nothing of it
+//! depends on which callbacks come, how often or when: a callback object owns everything that it needs.
+#![allow(unsafe_code)]
+
+mod callback;
+mod error;
+mod mta;
+mod operation;
+mod platform;
+
+pub use self::mta::{FreeThreaded, Mta};
+pub use self::operation::{Begun, begin_end, begin_end_on};
+pub use self::platform::Platform;

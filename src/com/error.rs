@@ -1,0 +1,36 @@
+//! Conversion between this crate's errors and those of the `windows` crate, which both keep the HRESULT.
+
+use windows::core::HRESULT;
+
+use crate::error::{Error, Hresult};
+
+impl From<HRESULT> for Hresult {
+    fn from(code: HRESULT) -> Hresult {
+        Hresult(code.0.cast_unsigned())
+    }
+}
+
+impl From<Hresult> for HRESULT {
+    fn from(code: Hresult) -> HRESULT {
+        HRESULT(code.0.cast_signed())
+    }
+}
+
+impl From<windows::core::Error> for Error {
+    fn from(error: windows::core::Error) -> Error {
+        let message = error.message();
+        let message = message.trim_end();
+        let what = if message.is_empty() {
+            "a call to Media Foundation failed".to_owned()
+        } else {
+            message.to_owned()
+        };
+        Error::new(error.code().into(), what)
+    }
+}
+
+impl From<Error> for windows::core::Error {
+    fn from(error: Error) -> windows::core::Error {
+        windows::core::Error::new(error.hresult().into(), error.what())
+    }
+}

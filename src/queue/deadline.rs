@@ -1,0 +1,132 @@
+//! A deadline on a queue: what was put before it was set has run by then, or the miss is told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{Error, Result};
+use crate::queue::{Queue, WorkQueue};
+
+/// A deadline that was set on a queue. Dropping it cancels it.
+#[doc(alias = "RtwqCancelDeadline")]
+#[must_use = "dropping it cancels the deadline"]
+pub struct Deadline {
+    standing: watch::Receiver<Standing>,
+    /// Dropped with the deadline, which ends the watching.
+    _cancel: tokio::sync::oneshot::Sender<()>,
+}
+
+/// How a queue stands with its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// There is still time.
+    Ahead,
+    /// The pre-deadline has passed, and work is left.
+    Near,
+    /// Everything had run in time.
+    Met,
+    /// The deadline has passed, and work was left.
+    Missed,
+}
+
+impl WorkQueue {
+    /// Sets a deadline: everything that was put so far is to have run within `within`.
+    ///
+    /// A miss is counted in [`QueueStats::missed_deadlines`](crate::QueueStats::missed_deadlines), told
+    /// with the feature `tracing`, and read from the [`Deadline`]. To change a deadline set another and
+    /// drop the first. (Media Foundation's unit is 100 ns; here it is a [`Duration`] in the runtime's
+    /// time.)
+    #[doc(alias = "RtwqSetDeadline")]
+    pub fn set_deadline(&self, within: Duration) -> Deadline {
+        self.set_deadline_with_warning(within, within)
+    }
+
+    /// Sets a deadline and a pre-deadline, after which the standing is [`Standing::Near`].
+    #[doc(alias = "RtwqSetDeadline2")]
+    pub fn set_deadline_with_warning(&self, within: Duration, warn_after: Duration) -> Deadline {
+        let runtime = self.queues().runtime();
+        let now = {
+            let _context = runtime.enter();
+            Instant::now()
+        };
+        let (tell, standing) = watch::channel(Standing::Ahead);
+        let (cancel, cancelled) = tokio::sync::oneshot::channel();
+        let watched = Watched {
+            queue: self.queue().clone(),
+            ticket: self.queue().next_ticket(),
+            near: now.checked_add(warn_after.min(within)),
+            over: now.checked_add(within),
+            tell,
+        };
+        drop(runtime.spawn(futures::future::select(Box::pin(watched.run()), cancelled)));
+        Deadline { standing, _cancel: cancel }
+    }
+}
+
+impl Deadline {
+    /// How the queue stands with it now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *self.standing.borrow()
+    }
+
+    /// Waits until it is met or missed, and says which.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the runtime goes away before that.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub async fn ended(&mut self) -> Result<Standing> {
+        let ended = |standing: &Standing| matches!(standing, Standing::Met | Standing::Missed);
+        match self.standing.wait_for(ended).await {
+            Ok(standing) => Ok(*standing),
+            Err(_) => Err(Error::shutdown("wait for a deadline of a platform whose runtime is gone")),
+        }
+    }
+
+    /// Cancels it; the same as dropping it.
+    #[doc(alias = "RtwqCancelDeadline")]
+    pub fn cancel(self) {}
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Deadline({:?})", self.standing())
+    }
+}
+
+struct Watched {
+    queue: Arc<Queue>,
+    ticket: u64,
+    /// `None` is later than any time.
+    near: Option<Instant>,
+    over: Option<Instant>,
+    tell: watch::Sender<Standing>,
+}
+
+impl Watched {
+    async fn run(self) {
+        let mut standing = Standing::Near;
+        for until in [self.near, self.over] {
+            let passed = self.queue.until_passed(self.ticket);
+            let in_time = match until {
+                Some(until) => timeout_at(until, passed).await.is_ok(),
+                None => {
+                    passed.await;
+                    true
+                }
+            };
+            if in_time {
+                self.tell.send_replace(Standing::Met);
+                return;
+            }
+            self.tell.send_replace(standing);
+            standing = Standing::Missed;
+        }
+        self.queue.count_missed_deadline();
+    }
+}
