@@ -15,8 +15,7 @@ use futures::task::noop_waker_ref;
 use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
-use self::call::cancelled;
-use self::call::{Call, Ended, Reply, Turn};
+use self::call::{Call, Ended, Reply, Turn, cancelled};
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
 use crate::cancel_cookie::CancelCookie;
 use crate::error::{Error, Hresult, Result};

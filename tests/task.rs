@@ -99,10 +99,7 @@ async fn panics_say_what_panicked() -> Result<()> {
     let error = queue.run(|| -> () { panic!("one") }).await.expect_err("it panics");
     assert_eq!(error.kind(), ErrorKind::Panicked);
     assert_eq!(error.what(), "the closure on the work queue panicked: one");
-    let error = queue
-        .spawn(std::future::poll_fn(|_| -> std::task::Poll<()> { panic!("two") }))
-        .await
-        .expect_err("it panics");
+    let error = queue.spawn(async { panic!("two") }).await.expect_err("it panics");
     assert_eq!(error.what(), "the future on the work queue panicked: two");
     platform.shutdown().await
 }

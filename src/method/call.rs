@@ -105,6 +105,21 @@ impl<T: Send + 'static> Drop for Reply<T> {
     }
 }
 
+impl<T, F> Cancel for Task<F, Reply<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Ended<T>> + Send + 'static,
+{
+    fn cancel(&self) -> bool {
+        Task::cancel(self, cancelled())
+    }
+}
+
+/// Why a call that was cancelled has ended.
+pub(crate) fn cancelled() -> Error {
+    Error::new(Hresult::E_ABORT, "run the body of a method: it was cancelled")
+}
+
 const LET_GO: &str = "the body of a method waits for something that is gone, and will never end";
 
 #[cfg(test)]
