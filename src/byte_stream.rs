@@ -433,7 +433,11 @@ fn within(length: u64, position: u64) -> Result<()> {
 }
 
 /// `E_ACCESSDENIED` unless the stream can do what is asked.
-fn require(has: ByteStreamCapabilities, wanted: ByteStreamCapabilities, what: &dyn fmt::Display) -> Result<()> {
+fn require(
+    has: ByteStreamCapabilities,
+    wanted: ByteStreamCapabilities,
+    what: &dyn fmt::Display,
+) -> Result<()> {
     if has.contains(wanted) {
         return Ok(());
     }

@@ -19,13 +19,14 @@ mod byte_stream;
 mod create_file;
 mod platform;
 mod report;
+mod source_resolver;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
 pub use crate::byte_stream::{
-    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, CancelCookie,
-    FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
+    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
+    CancelCookie, FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::observe::QueueStats;
@@ -33,4 +34,7 @@ pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
 pub use crate::queue::{Priority, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
+pub use crate::source_resolver::{
+    ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
+};
 pub use crate::timer::{PeriodicKey, WorkItemKey};

@@ -11,7 +11,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::cancel::InFlight;
 use crate::byte_stream::open::{AccessMode, FileFlags, OpenMode, open};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, identity, require, seek_target,
+    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, identity, require,
+    seek_target,
 };
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;

@@ -95,12 +95,7 @@ impl AccessMode {
 }
 
 /// Opens a file by MF's rules, and says where its position is to begin. Blocks.
-pub(crate) fn open(
-    access: AccessMode,
-    mode: OpenMode,
-    flags: FileFlags,
-    path: &Path,
-) -> Result<(File, u64)> {
+pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &Path) -> Result<(File, u64)> {
     let failed = |error| Error::io(format_args!("open {} ({access:?}, {mode:?})", path.display()), error);
     if mode == OpenMode::ResetIfExist && !access.writes() {
         let what = format!("cut {} to nothing: that needs write access", path.display());
