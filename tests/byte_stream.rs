@@ -27,7 +27,10 @@ fn code<T: std::fmt::Debug>(answer: Result<T>) -> Hresult {
 }
 
 /// One stream of every kind that seeks, each holding "0123456789".
-async fn all_kinds(platform: &Platform, folder: &std::path::Path) -> Vec<(&'static str, Arc<dyn ByteStream>)> {
+async fn all_kinds(
+    platform: &Platform,
+    folder: &std::path::Path,
+) -> Vec<(&'static str, Arc<dyn ByteStream>)> {
     let path = folder.join("digits");
     std::fs::write(&path, b"0123456789").unwrap();
     let file = platform
