@@ -322,9 +322,9 @@ impl Queues {
         self.add(begun, |id| {
             let place = self.place(id);
             Ok(Kind::Pool(match kind {
-                WorkQueueType::Standard => Pool::new(place, 1, self.host(), false),
-                WorkQueueType::Multithreaded => Pool::new(place, self.width, self.host(), false),
-                WorkQueueType::Window => Pool::new(place, 1, window::host(&self.runtime, id)?, false),
+                WorkQueueType::Standard => Pool::new(place, None, self.host(), false),
+                WorkQueueType::Multithreaded => Pool::new(place, Some(self.width), self.host(), false),
+                WorkQueueType::Window => Pool::new(place, None, window::host(&self.runtime, id)?, false),
             }))
         })
     }
@@ -469,7 +469,7 @@ impl Queues {
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
         let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
-        let width = if parallel { self.width } else { 1 };
+        let width = if parallel { Some(self.width) } else { None };
         let pool = Pool::new(self.place(id), width, self.host(), id == QueueId::LONG_FUNCTION);
         Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
     }

@@ -37,6 +37,9 @@ pub(crate) struct Pool {
     place: Place,
     /// At most so many items run at the same time, the blocking ones of a parallel pool not counted.
     width: usize,
+    /// Whether the next item waits for the end of one that was handed to the blocking pool. A parallel
+    /// pool on a runtime of one thread has a width of one, too, but goes on meanwhile.
+    serial: bool,
     host: Host,
     /// Whether every item goes to the blocking pool.
     long_running: AtomicBool,
@@ -85,10 +88,12 @@ impl Host {
 }
 
 impl Pool {
-    pub(crate) fn new(place: Place, width: usize, host: Host, long_running: bool) -> Arc<Pool> {
+    /// A parallel pool of this width, or a serial one.
+    pub(crate) fn new(place: Place, width: Option<usize>, host: Host, long_running: bool) -> Arc<Pool> {
         Arc::new(Pool {
             place,
-            width: width.max(1),
+            width: width.unwrap_or(1).max(1),
+            serial: width.is_none(),
             host,
             long_running: AtomicBool::new(long_running),
             urgent: AtomicBool::new(false),
@@ -144,7 +149,7 @@ impl Pool {
 
     /// Whether items run one at a time.
     pub(crate) fn is_serial(&self) -> bool {
-        self.width == 1
+        self.serial
     }
 
     pub(crate) fn place(&self) -> Place {
