@@ -148,9 +148,9 @@ impl<T> Operation<T> {
     /// Gives the operation a way to be cancelled: from now on dropping it calls `canceller`.
     ///
     /// `canceller` asks the component to stop, by a cookie or a key; it is called at most once, never
-    /// after the operation has ended, and with no lock held.
-    pub fn cancel_with(mut self, canceller: impl FnOnce() + Send + 'static) -> Operation<T> {
-        self.canceller = Some(Box::new(canceller));
+    /// after the operation has ended, and with no lock held. What it returns is of no interest.
+    pub fn cancel_with<R>(mut self, canceller: impl FnOnce() -> R + Send + 'static) -> Operation<T> {
+        self.canceller = Some(Box::new(move || drop(canceller())));
         self
     }
 

@@ -106,6 +106,8 @@ impl Lanes {
                         .set("y", middle - thick / 2.0)
                         .set("height", thick)
                         .set("fill", fill)
+                        .set("stroke", "white")
+                        .set("stroke-width", 0.4)
                 };
                 picture = picture
                     .add(bar(put, run.from, 3.0, "#f0a030"))
@@ -146,10 +148,17 @@ where
         span.extensions_mut().insert(run);
     }
 
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(run) = span.extensions_mut().get_mut::<Run>() {
+            run.to = self.0.start.elapsed();
+        }
+    }
+
+    /// Not when the run ends: what was put from within keeps its span.
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
-        if let Some(mut run) = span.extensions_mut().remove::<Run>() {
-            run.to = self.0.start.elapsed();
+        if let Some(run) = span.extensions_mut().remove::<Run>() {
             self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
         }
     }

@@ -245,6 +245,9 @@ impl fmt::Debug for FileByteStream {
     }
 }
 
+/// What a write ends with: how many bytes were written, and the buffer.
+type Written = (usize, Vec<u8>);
+
 /// What the clones of a stream share.
 struct Inner {
     queues: Arc<Queues>,
@@ -290,11 +293,7 @@ impl Inner {
     }
 
     /// Takes the place of a write of `count` bytes: where it begins.
-    fn claim_write(
-        &self,
-        count: usize,
-        request: Option<&Arc<Request<(usize, Vec<u8>)>>>,
-    ) -> Result<(Arc<File>, u64)> {
+    fn claim_write(&self, count: usize, request: Option<&Arc<Request<Written>>>) -> Result<(Arc<File>, u64)> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
         let offset = state.position;

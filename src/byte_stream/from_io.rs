@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
-use crate::byte_stream::in_flight::InFlight;
+use crate::byte_stream::in_flight::{InFlight, Interrupt};
 use crate::byte_stream::{
     ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, identity, require,
     seek_target, within,
@@ -301,6 +301,15 @@ enum Work {
     Write { request: Arc<Request<(usize, Vec<u8>)>>, place: Option<Place>, buffer: Vec<u8> },
 }
 
+impl Work {
+    fn fail(self, error: Error) {
+        match self {
+            Work::Read { request, .. } => request.interrupt(error),
+            Work::Write { request, .. } => request.interrupt(error),
+        }
+    }
+}
+
 /// Where a request of a stream that seeks has its bytes.
 #[derive(Clone, Copy)]
 struct Place {
@@ -359,14 +368,20 @@ impl<T: Send + 'static> Driver<T> {
 
 impl<T> Drop for Driver<T> {
     fn drop(&mut self) {
-        // Dropped with the device before its time, by a panic or a runtime that ends: nobody will perform
-        // what is queued, so whoever waits for it is to hear that.
+        // Dropped with the device before its time, by a panic, a shutdown, or a runtime that ends: nobody
+        // will perform what is queued, so it fails, and calls back as it was promised.
         if let Some(device) = self.device.take() {
             let mut state = self.stream.state();
             state.closed = true;
             let queued = std::mem::take(&mut state.queue);
             drop(state);
-            drop(queued);
+            for work in queued {
+                work.fail(if self.stream.queues.is_running() {
+                    Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
+                } else {
+                    Error::shutdown(format!("{NAME}: the platform was shut down"))
+                });
+            }
             drop(device);
         }
     }

@@ -136,18 +136,3 @@ mod tests {
         assert_eq!(call.take().map_err(Hresult::from), Err(Hresult::E_FAIL));
     }
 }
-
-impl<T, F> Cancel for Task<F, Reply<T>>
-where
-    T: Send + 'static,
-    F: Future<Output = Ended<T>> + Send + 'static,
-{
-    fn cancel(&self) -> bool {
-        Task::cancel(self, cancelled())
-    }
-}
-
-/// Why a call that was cancelled has ended.
-pub(crate) fn cancelled() -> Error {
-    Error::new(Hresult::E_ABORT, "run the body of a method: it was cancelled")
-}
