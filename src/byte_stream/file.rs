@@ -258,6 +258,9 @@ impl State {
     }
 }
 
+/// Ends with how much was written, and the buffer.
+type WriteRequest = Request<(usize, Vec<u8>)>;
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -282,11 +285,7 @@ impl Inner {
     }
 
     /// Takes the place of a write of `count` bytes: where it begins.
-    fn claim_write(
-        &self,
-        count: usize,
-        request: Option<&Arc<Request<(usize, Vec<u8>)>>>,
-    ) -> Result<(Arc<File>, u64)> {
+    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<(Arc<File>, u64)> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
         let offset = state.position;
