@@ -1,6 +1,7 @@
 //! `ByteStream`: bytes that are read and written by Begin and End, at one shared position.
 
 mod cancel;
+mod device;
 mod file;
 mod from_io;
 mod io;
