@@ -245,9 +245,6 @@ impl fmt::Debug for FileByteStream {
     }
 }
 
-/// What a write ends with: how many bytes were written, and the buffer.
-type Written = (usize, Vec<u8>);
-
 /// What the clones of a stream share.
 struct Inner {
     queues: Arc<Queues>,
@@ -268,6 +265,9 @@ impl State {
         self.file.clone().ok_or_else(|| closed(stream, doing))
     }
 }
+
+/// Ends with how much was written, and the buffer.
+type WriteRequest = Request<(usize, Vec<u8>)>;
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -293,7 +293,7 @@ impl Inner {
     }
 
     /// Takes the place of a write of `count` bytes: where it begins.
-    fn claim_write(&self, count: usize, request: Option<&Arc<Request<Written>>>) -> Result<(Arc<File>, u64)> {
+    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<(Arc<File>, u64)> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
         let offset = state.position;
