@@ -45,6 +45,8 @@ pub(crate) struct Pool {
     urgent: AtomicBool,
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
+    /// Whether the last summons came from a thread that runs no task.
+    from_outside: AtomicBool,
     watch: Watch,
     /// Holds tokio's paused clock while a thread of its own works.
     hold: Hold,
@@ -82,6 +84,12 @@ impl Host {
         }
     }
 
+    /// Whether the current thread is none of the workers: waking one of them from here takes long.
+    fn is_outside(&self) -> bool {
+        let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        tokio::task::try_id().is_none() && !one_thread
+    }
+
     /// A task that a worker wakes goes to that worker's own next-task slot, which no other worker takes
     /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
@@ -102,6 +110,7 @@ impl Pool {
             long_running: AtomicBool::new(long_running),
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
+            from_outside: AtomicBool::new(false),
             watch: Watch::default(),
             hold: Hold::default(),
             inbox: Mutex::default(),
@@ -131,6 +140,8 @@ impl Pool {
         let summon = inbox.summon(self.width);
         drop(inbox);
         if summon.is_some() {
+            // ORDERING: Relaxed, a hint for how long to go on looking.
+            self.from_outside.store(self.host.is_outside(), Ordering::Relaxed);
             self.answer(summon, Place::current().is_some());
         }
         Ok(())
@@ -304,7 +315,9 @@ impl Pool {
         self.urgent.store(false, Ordering::Relaxed);
         let item = outbox.lanes.pop(Priority::Low);
         self.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
-        let Some(item) = item else { return Next::Nothing(inbox.rest(drain, waker)) };
+        let Some(item) = item else {
+            return Next::Nothing(inbox.rest(drain, waker, self.from_outside.load(Ordering::Relaxed)));
+        };
         if drain.activity == Activity::Searching {
             drain.activity = Activity::Running;
             inbox.searching -= 1;
@@ -425,7 +438,7 @@ impl Inbox {
     }
 
     /// A drain task has found nothing.
-    fn rest(&mut self, drain: &mut DrainState, waker: &Waker) -> Take {
+    fn rest(&mut self, drain: &mut DrainState, waker: &Waker, outside: bool) -> Take {
         if drain.activity == Activity::Running {
             drain.activity = Activity::Searching;
             self.searching += 1;
@@ -435,7 +448,7 @@ impl Inbox {
             self.drains -= 1;
             return Take::End;
         }
-        if drain.looks < LOOKS {
+        if drain.looks < LOOKS && outside {
             drain.looks += 1;
             return Take::LookAgain;
         }
