@@ -13,8 +13,11 @@ fn main() -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the bench needs a runtime");
     match args.as_slice() {
         [case, items] => {
+            let case = case.clone();
             let items = items.parse().expect("the second argument is a number of items");
-            runtime.block_on(run(case, items))
+            runtime.block_on(async move {
+                tokio::spawn(async move { run(&case, items).await }).await.expect("no case panics")
+            })
         }
         _ => CASES.iter().try_for_each(|case| runtime.block_on(run(case, BURST))),
     }

@@ -1,6 +1,7 @@
 //! Work queues: when and where a callback runs. Kinds of queue, the handle to one, and the one table
 //! that turns an id into a queue.
 
+mod budget;
 mod deadline;
 mod drain;
 mod item;

@@ -26,7 +26,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::observe::{QueueStats, Run, Running};
+use crate::observe::{QueueStats, Run, Running, Time};
+use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
@@ -120,6 +121,10 @@ impl Pool {
 
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
+        // What finds the queue empty is what tells how fast it wakes; a sample of the others will do.
+        if !self.has_backlog() {
+            item.put_at = Some(Instant::now());
+        }
         let mut inbox = self.inbox();
         // A serial queue above still runs what it had when this one was closed.
         if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
@@ -129,6 +134,9 @@ impl Pool {
         // waits for it, too, and it is not counted.
         item.ticket = inbox.put;
         inbox.put += u64::from(!item.is_turn());
+        if item.put_at.is_none() && item.ticket % SAMPLE == 0 {
+            item.put_at = Some(Instant::now());
+        }
         let priority = item.priority;
         inbox.lanes.push(priority, item);
         // ORDERING: Relaxed, twice. Both are hints, and both are stored under the lock that the next
@@ -264,21 +272,26 @@ impl Pool {
     }
 
     /// The next item for a drain task, after what it ran before is written down.
-    pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, now: Instant, waker: &Waker) -> Take {
+    pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> Take {
         let mut outbox = self.outbox();
+        let next = self.next(&mut outbox, drain, budget.is_group_open(), waker);
+        if let Next::Nothing(Take::EndGroup) = next {
+            // What it ran counts as running until its time is known.
+            return Take::EndGroup;
+        }
         if let Some((slot, run)) = drain.ran.take() {
             outbox.finish(slot, run);
         }
-        let next = self.next(&mut outbox, drain, waker);
         let (take, summon) = match next {
             Next::Nothing(take) => (take, None),
             Next::Item(item, summon) => {
+                let now = budget.now();
                 let running = item.running(now);
                 let slot = outbox.running.insert(running);
-                if !item.is_turn() {
-                    outbox.stats.waited(now.saturating_duration_since(item.put_at));
+                if let (Some(put_at), false) = (item.put_at, item.is_turn()) {
+                    outbox.stats.waited(now.saturating_duration_since(put_at));
                 }
-                (Take::Item { item, slot, running }, summon)
+                (Take::Item { item, slot }, summon)
             }
         };
         drop(outbox);
@@ -288,6 +301,13 @@ impl Pool {
         self.answer(summon, true);
         self.watch.tell();
         take
+    }
+
+    /// A group of callbacks has ended whose time was not told with the last of them.
+    pub(crate) fn timed(&self, time: Option<Time>) {
+        if let Some(time) = time {
+            self.outbox().stats.timed(time);
+        }
     }
 
     /// An item that a drain task had handed to the blocking pool has ended; `None` if it never ran.
@@ -301,7 +321,7 @@ impl Pool {
     }
 
     /// Decides under both locks, the inbox's only when it must be looked into.
-    fn next(&self, outbox: &mut Outbox, drain: &mut DrainState, waker: &Waker) -> Next {
+    fn next(&self, outbox: &mut Outbox, drain: &mut DrainState, group: bool, waker: &Waker) -> Next {
         // ORDERING: Relaxed, see `put`: something urgent that comes in just now is taken next.
         let least = if self.urgent.load(Ordering::Relaxed) { Priority::High } else { Priority::Normal };
         if drain.activity == Activity::Running {
@@ -316,6 +336,9 @@ impl Pool {
         let item = outbox.lanes.pop(Priority::Low);
         self.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
         let Some(item) = item else {
+            if group {
+                return Next::Nothing(Take::EndGroup);
+            }
             return Next::Nothing(inbox.rest(drain, waker, self.from_outside.load(Ordering::Relaxed)));
         };
         if drain.activity == Activity::Searching {
@@ -356,7 +379,9 @@ impl Pool {
 /// What a drain task is told to do.
 pub(crate) enum Take {
     /// Run this, and say so at the next take.
-    Item { item: Item, slot: usize, running: Running },
+    Item { item: Item, slot: usize },
+    /// Nothing is there: first say how long the last callbacks took.
+    EndGroup,
     /// Nothing is there; come again soon.
     LookAgain,
     /// Nothing is there; a put wakes you.
@@ -523,6 +548,9 @@ impl Watch {
         }
     }
 }
+
+/// Of the items that find others waiting, every so many-th has its wait measured.
+pub(crate) const SAMPLE: u64 = 16;
 
 /// How often a drain task that found nothing looks again before it rests. Each look is one turn of the
 /// runtime's own queue, about 100 ns; waking a resting task from outside the runtime takes microseconds.
