@@ -1,6 +1,7 @@
 //! One case, so many times, on one thread: the program whose instructions `.ci/instructions` counts.
 //!
-//! Run: `cargo bench --bench instructions -- <case> <items>`; without arguments it runs every case once.
+//! Run: `cargo bench --bench instructions -- <case> <items>`; `-- --list` names the cases; without
+//! arguments it runs every case once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,10 @@ use mf_async::{AsyncCallback, AsyncResult, Platform, QueueId, Result, WorkQueueT
 use tokio::runtime::Builder;
 
 fn main() -> Result<()> {
+    if std::env::args().any(|arg| arg == "--list") {
+        CASES.iter().for_each(|case| println!("{case}"));
+        return Ok(());
+    }
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let runtime = Builder::new_current_thread().enable_all().build().expect("the bench needs a runtime");
     match args.as_slice() {
