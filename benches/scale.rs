@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use mf_async::{AsyncCallback, AsyncResult, Platform, QueueId, Result, WorkQueue, WorkQueueType};
 use plotters::prelude::{
-    ChartBuilder, Circle, EmptyElement, IntoDrawingArea, IntoLogRange, LineSeries, PointSeries, RED, SVGBackend,
-    WHITE,
+    ChartBuilder, Circle, EmptyElement, IntoDrawingArea, IntoLogRange, LineSeries, PointSeries, RED,
+    SVGBackend, WHITE,
 };
 use tokio::runtime::Runtime;
 
@@ -41,7 +41,13 @@ struct Scale {
 
 impl Scale {
     /// Measures at 1, 10, 100, … up to `most`, in nanoseconds per item: the median of some rounds.
-    fn curve(&self, name: &str, along: &str, most: usize, cost: fn(&Scale, usize) -> Result<f64>) -> Result<()> {
+    fn curve(
+        &self,
+        name: &str,
+        along: &str,
+        most: usize,
+        cost: fn(&Scale, usize) -> Result<f64>,
+    ) -> Result<()> {
         if !self.options.wants(name) {
             return Ok(());
         }
