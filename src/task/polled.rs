@@ -117,7 +117,7 @@ where
     /// Queues a poll.
     fn put(self: &Arc<Self>) -> Result<()> {
         let result = self.queues.create_result(None, Some(self.clone()), None)?;
-        self.queues.put_on(&self.queue, Priority::Normal, &result)
+        self.queues.put_on(&self.queue, Priority::Normal, result)
     }
 
     /// Queues a poll, or ends: nobody would poll it again.
