@@ -24,7 +24,11 @@ impl Keepalive {
     /// A keepalive that no platform lent: nobody waits for it, and nothing shuts down what enters it.
     #[cfg(windows)]
     pub(crate) fn alone() -> Keepalive {
-        Keepalive(Arc::new(Lent { register: Mutex::default(), back: Arc::default(), extra_calls: Arc::default() }))
+        Keepalive(Arc::new(Lent {
+            register: Mutex::default(),
+            back: Arc::default(),
+            extra_calls: Arc::default(),
+        }))
     }
 
     /// Enters something that shutdown must end, begun at `begun`.

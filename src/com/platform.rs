@@ -82,7 +82,8 @@ struct Started {
 impl Drop for Started {
     #[doc(alias = "MFShutdown")]
     fn drop(&mut self) {
-        self.lender.shut_down(&Error::shutdown("wait for an operation of a Media Foundation that was shut down"));
+        self.lender
+            .shut_down(&Error::shutdown("wait for an operation of a Media Foundation that was shut down"));
         // SAFETY: there was one successful `MFStartup` for this, and there is no other shutdown for it. An
         // error would mean that Media Foundation is shut down already, which is what is wanted.
         let _ = unsafe { MFShutdown() };

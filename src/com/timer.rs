@@ -96,11 +96,12 @@ impl WorkQueue {
         let item = Once::new(self.lock().parameters(), move |result: &IMFAsyncResult| {
             let status = status_of(result);
             end(&pending, status.ok().map(drop), status);
+            Ok(())
         });
         let mut key = 0;
         // SAFETY: the callback is this module's own, which may be called from any thread.
-        let put = unsafe { MFCreateAsyncResult(None, &item, None) }
-            .and_then(|result| put(&result, &raw mut key));
+        let put =
+            unsafe { MFCreateAsyncResult(None, &item, None) }.and_then(|result| put(&result, &raw mut key));
         match put {
             Ok(()) => operation.cancel_with(move || cancel(key, &cancelled)),
             Err(error) => Operation::failed(error.into()),
@@ -205,6 +206,7 @@ unsafe extern "system" fn tick(context: Ref<'_, IUnknown>) {
         let _ = contain(|| {
             call();
             drop(call);
+            Ok(())
         });
     }
 }

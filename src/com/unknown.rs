@@ -46,4 +46,3 @@ impl Drop for Holder {
         let_go(self.object.take());
     }
 }
-
