@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bitflags::bitflags;
 use tokio::sync::SetOnce;
@@ -387,6 +387,11 @@ impl AsyncResult {
         &self.0.keepalive
     }
 
+    /// Its identity, for whoever must recognise it again and not keep it.
+    pub(crate) fn downgrade(&self) -> WeakResult {
+        WeakResult(Arc::downgrade(&self.0))
+    }
+
     /// From now on, invoking this result means a reply to `to`.
     pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
         *self.reply_slot() = Some(to);
@@ -418,6 +423,16 @@ impl fmt::Debug for AsyncResult {
             .field("has_state", &self.0.state.is_some())
             .field("has_object", &self.0.object.is_some())
             .finish()
+    }
+}
+
+/// The identity of a result; it keeps nothing of it but its address.
+pub(crate) struct WeakResult(Weak<Inner>);
+
+impl WeakResult {
+    /// Whether `result` is the one.
+    pub(crate) fn is(&self, result: &AsyncResult) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&result.0))
     }
 }
 

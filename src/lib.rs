@@ -1,6 +1,7 @@
 //! Await Media Foundation: its work queues, callbacks, events and byte streams as futures and streams, on tokio.
 
 mod error;
+mod guid;
 
 mod keepalive;
 
@@ -11,7 +12,12 @@ mod queue;
 
 mod timer;
 
+mod event;
+
 mod operation;
+
+mod event_stream;
+
 mod task;
 
 mod mmcss;
@@ -26,6 +32,12 @@ pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
+pub use crate::event::{
+    GetEventFlags, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
+    MediaEventValue, SharedGenerator,
+};
+pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
+pub use crate::guid::Guid;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end_with};

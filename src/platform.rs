@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
+use crate::event::MediaEventQueue;
 use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
@@ -443,6 +444,18 @@ impl Platform {
             }
             Err(error) => Operation::failed(error),
         }
+    }
+
+    /// Makes a queue for a component to send its events through.
+    ///
+    /// A shutdown of the platform shuts it down.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFCreateEventQueue")]
+    #[track_caller]
+    pub fn create_event_queue(&self) -> Result<MediaEventQueue> {
+        MediaEventQueue::new(self.queues())
     }
 
     /// Keeps the platform open: shutdown waits for the lock, up to its deadline.

@@ -481,7 +481,8 @@ impl Queues {
         self.phase.load(Ordering::Acquire) == RUNNING
     }
 
-    fn admit(&self, doing: &'static str) -> Result<()> {
+    /// Whether something new may begin.
+    pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         // ORDERING: Acquire pairs with the Release in `close`.
         match self.phase.load(Ordering::Acquire) {
             RUNNING => Ok(()),

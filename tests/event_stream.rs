@@ -1,0 +1,730 @@
+//! Promise: an event stream loses nothing it does not say it loses, asks for an event by one callback
+//! and one request at a time, heals when a generator refuses for a moment, and always ends.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FusedStream;
+use futures::task::noop_waker;
+use mf_async::{
+    AsyncCallback, AsyncResult, DropNewest, DropOldest, Error, ErrorKind, EventStream, GetEventFlags,
+    HasEventQueue, Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator, MediaEventQueue,
+    MediaEventType, Overflow, Platform, QueueId, Result, Unknown,
+};
+
+const NUMBER: MediaEventType = MediaEventType(20_000);
+const OTHER: MediaEventType = MediaEventType(20_001);
+const LAST: MediaEventType = MediaEventType(20_002);
+
+struct Source {
+    events: MediaEventQueue,
+}
+
+impl HasEventQueue for Source {
+    fn event_queue(&self) -> &MediaEventQueue {
+        &self.events
+    }
+}
+
+fn source(platform: &Platform) -> Arc<Source> {
+    Arc::new(Source { events: platform.create_event_queue().unwrap() })
+}
+
+fn number(number: i64) -> MediaEvent {
+    MediaEvent::new(NUMBER).with_value(number)
+}
+
+fn numbers(generator: &dyn MediaEventGenerator, range: std::ops::Range<i64>) {
+    for at in range {
+        generator.queue_event(number(at)).unwrap();
+    }
+}
+
+fn read(event: Option<Result<MediaEvent>>) -> i64 {
+    event.expect("the stream has ended").unwrap().value().as_i64().unwrap()
+}
+
+/// Polls once; the future is dropped then.
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(&noop_waker())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Waits until everything that was put on the callback's queue has run.
+async fn settled(platform: &Platform) {
+    platform.lock_work_queue(QueueId::MULTITHREADED).unwrap().quiesce().await.unwrap();
+}
+
+async fn shut(platform: Platform) {
+    platform.shutdown().await.unwrap();
+}
+
+macro_rules! both_flavours {
+    ($($name:ident)*) => { $(
+        mod $name {
+            #[tokio::test]
+            async fn current_thread() {
+                super::$name().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn multi_thread() {
+                super::$name().await;
+            }
+        }
+    )* };
+}
+
+both_flavours! {
+    every_event_in_order
+    a_dropped_next_loses_nothing
+    a_timeout_in_select_loses_nothing
+    latest_keeps_the_newest
+    oldest_makes_room
+    newest_is_dropped
+    the_last_event_is_never_dropped
+    only_passes_what_is_wanted
+    a_second_stream_is_refused
+    a_foreign_request_is_not_disturbed
+    dropping_the_stream_gives_everything_back
+    shutdown_ends_the_stream
+    dropping_the_generator_ends_the_stream
+    the_platform_ends_the_stream
+    nothing_leaks
+    an_inline_generator_does_not_recurse
+}
+
+async fn every_event_in_order() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    const COUNT: i64 = 20_000;
+    let producer = tokio::spawn({
+        let source = source.clone();
+        async move {
+            for at in 0..COUNT {
+                source.queue_event(number(at)).unwrap();
+                if at % 97 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    });
+    for at in 0..COUNT {
+        assert_eq!(read(events.next().await), at);
+    }
+    producer.await.unwrap();
+    assert!(poll_once(events.next()).is_none());
+    assert_eq!(events.dropped(), 0);
+    drop((events, source));
+    shut(platform).await;
+}
+
+async fn a_dropped_next_loses_nothing() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    let mut seen = Vec::new();
+    // The future is dropped at each of its await points: before the event, while the callback is on its
+    // way, and after it has come.
+    for at in 0..200 {
+        seen.extend(poll_once(events.next()).map(read));
+        numbers(&*source, at..at + 1);
+        seen.extend(poll_once(events.next()).map(read));
+        settled(&platform).await;
+        if at % 3 == 0 {
+            seen.extend(poll_once(events.next()).map(read));
+        }
+    }
+    while (seen.len() as i64) < 200 {
+        seen.push(read(events.next().await));
+    }
+    assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    drop((events, source));
+    shut(platform).await;
+}
+
+async fn a_timeout_in_select_loses_nothing() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    let producer = tokio::spawn({
+        let source = source.clone();
+        async move {
+            for at in 0..300 {
+                source.queue_event(number(at)).unwrap();
+                tokio::time::sleep(Duration::from_micros(at as u64 % 7 * 50)).await;
+            }
+        }
+    });
+    let mut next = 0;
+    while next < 300 {
+        tokio::select! {
+            biased;
+            () = tokio::task::yield_now() => {}
+            event = events.next() => {
+                assert_eq!(read(event), next);
+                next += 1;
+            }
+        }
+        tokio::select! {
+            event = events.next() => {
+                assert_eq!(read(event), next);
+                next += 1;
+            }
+            () = tokio::time::sleep(Duration::from_micros(20)) => {}
+        }
+    }
+    producer.await.unwrap();
+    drop((events, source));
+    shut(platform).await;
+}
+
+/// What is left to read of ten events that came while nobody read, and how many were lost.
+async fn after_ten<P: Overflow>(policy: P) -> (Vec<i64>, u64) {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::new(&source, policy).unwrap();
+    for at in 0..10 {
+        numbers(&*source, at..at + 1);
+        settled(&platform).await;
+    }
+    let empty = source.get_event(GetEventFlags::NO_WAIT).unwrap_err().hresult();
+    assert_eq!(empty, Hresult::MF_E_MULTIPLE_SUBSCRIBERS, "the stream has not asked for the next");
+    source.queue_event(MediaEvent::new(LAST)).unwrap();
+    settled(&platform).await;
+    let dropped = events.dropped();
+    events = events.until(LAST);
+    let mut left = Vec::new();
+    while let Some(event) = events.next().await {
+        left.extend(event.unwrap().value().as_i64());
+    }
+    drop((events, source));
+    shut(platform).await;
+    (left, dropped)
+}
+
+async fn latest_keeps_the_newest() {
+    // The end has pushed out the number before it.
+    assert_eq!(after_ten(Latest).await, (vec![], 10));
+}
+
+async fn oldest_makes_room() {
+    assert_eq!(after_ten(DropOldest(4)).await, (vec![7, 8, 9], 7));
+}
+
+async fn newest_is_dropped() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::new(&source, DropNewest(4)).unwrap();
+    for at in 0..10 {
+        numbers(&*source, at..at + 1);
+        settled(&platform).await;
+    }
+    assert_eq!(events.dropped(), 6);
+    for at in 0..4 {
+        assert_eq!(read(events.next().await), at);
+    }
+    assert!(poll_once(events.next()).is_none());
+    drop((events, source));
+    shut(platform).await;
+}
+
+async fn the_last_event_is_never_dropped() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::new(&source, DropNewest(1)).unwrap().until(LAST);
+    numbers(&*source, 0..3);
+    source.queue_event(MediaEvent::new(LAST)).unwrap();
+    numbers(&*source, 3..5);
+    assert_eq!(read(events.next().await), 0);
+    let mut last = events.next().await.unwrap().unwrap();
+    while last.event_type() == NUMBER {
+        last = events.next().await.unwrap().unwrap();
+    }
+    assert_eq!(last.event_type(), LAST);
+    assert!(events.next().await.is_none());
+    assert!(events.is_terminated() && events.end_cause().is_none());
+    // What came after the last event is the next reader's.
+    let mut rest = EventStream::lossless(&source).unwrap();
+    assert_eq!(read(rest.next().await), 3);
+    assert_eq!(read(rest.next().await), 4);
+    drop((events, rest, source));
+    shut(platform).await;
+}
+
+async fn only_passes_what_is_wanted() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    source.queue_event(MediaEvent::new(OTHER)).unwrap();
+    let mut events = EventStream::new(&source, DropOldest(2)).unwrap().only(&[NUMBER]).until(LAST);
+    for at in 0..2 {
+        numbers(&*source, at..at + 1);
+        for _ in 0..100 {
+            source.queue_event(MediaEvent::new(OTHER)).unwrap();
+        }
+    }
+    source.queue_event(MediaEvent::new(LAST)).unwrap();
+    settled(&platform).await;
+    assert_eq!(events.dropped(), 0, "events that nobody wants push none out");
+    assert_eq!(read(events.next().await), 0);
+    assert_eq!(read(events.next().await), 1);
+    assert_eq!(events.next().await.unwrap().unwrap().event_type(), LAST);
+    assert!(events.next().await.is_none());
+    drop((events, source));
+    shut(platform).await;
+}
+
+async fn a_second_stream_is_refused() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut first = EventStream::lossless(&source).unwrap();
+    let refused = |source: &Arc<Source>| EventStream::lossless(source).unwrap_err().hresult();
+    assert_eq!(refused(&source), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    numbers(&*source, 0..3);
+    settled(&platform).await;
+    assert_eq!(read(first.next().await), 0);
+    // No request is outstanding now.
+    assert_eq!(refused(&source), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    assert_eq!(read(first.next().await), 1);
+    assert_eq!(read(first.next().await), 2);
+    drop(first);
+    drop(EventStream::lossless(&source).unwrap());
+    drop(source);
+    shut(platform).await;
+}
+
+async fn a_foreign_request_is_not_disturbed() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let (begin, end) = (source.clone(), source.clone());
+    let request = platform
+        .begin_end(|callback| begin.begin_get_event(callback, None), move |result| end.end_get_event(result));
+    let refused = EventStream::lossless(&source).unwrap_err();
+    assert_eq!(refused.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    numbers(&*source, 7..8);
+    assert_eq!(request.await.unwrap().value().as_i64(), Some(7));
+    drop((source, begin));
+    shut(platform).await;
+}
+
+async fn dropping_the_stream_gives_everything_back() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    for at in 0..50 {
+        let mut events = EventStream::lossless(&source).unwrap();
+        if at % 2 == 0 {
+            // A request is pending, and is taken back.
+            assert!(poll_once(events.next()).is_none());
+        }
+        numbers(&*source, at * 3..at * 3 + 3);
+        if at % 3 == 0 {
+            settled(&platform).await;
+        }
+        // One is read, two are not.
+        assert_eq!(read(events.next().await), at * 3);
+        drop(events);
+        for unread in 1..3 {
+            let event = source.get_event(GetEventFlags::NO_WAIT).unwrap();
+            assert_eq!(event.value().as_i64(), Some(at * 3 + unread));
+        }
+        let empty = source.get_event(GetEventFlags::NO_WAIT).unwrap_err();
+        assert_eq!(empty.hresult(), Hresult::MF_E_NO_EVENTS_AVAILABLE);
+    }
+    drop(source);
+    shut(platform).await;
+}
+
+async fn shutdown_ends_the_stream() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    let waiting = tokio::spawn(async move {
+        let end = events.next().await;
+        (end.is_none(), events)
+    });
+    tokio::task::yield_now().await;
+    source.events.shutdown();
+    let (ended, mut events) = waiting.await.unwrap();
+    assert!(ended);
+    assert_eq!(events.end_cause().unwrap().hresult(), Hresult::MF_E_SHUTDOWN);
+    assert!(events.next().await.is_none());
+    assert_eq!(events.wait_for(NUMBER).await.unwrap_err().kind(), ErrorKind::Shutdown);
+    assert_eq!(EventStream::lossless(&source).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+    drop((events, source));
+    shut(platform).await;
+}
+
+async fn dropping_the_generator_ends_the_stream() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::new(&source, DropOldest(4)).unwrap();
+    numbers(&*source, 0..1);
+    settled(&platform).await;
+    drop(source);
+    assert_eq!(read(events.next().await), 0, "what had come is read");
+    assert!(events.next().await.is_none());
+    assert_eq!(events.end_cause().unwrap().kind(), ErrorKind::Abandoned);
+    shut(platform).await;
+}
+
+async fn the_platform_ends_the_stream() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    let other = self::source(&platform);
+    let waiting = tokio::spawn(async move { events.next().await.is_none() });
+    tokio::task::yield_now().await;
+    // The source, its queue and a pending request are still there: shutdown does not wait for them.
+    platform.shutdown().await.unwrap();
+    assert!(waiting.await.unwrap());
+    let refused = other.queue_event(number(0)).unwrap_err();
+    assert_eq!(refused.hresult(), Hresult::MF_E_SHUTDOWN);
+    assert_eq!(EventStream::lossless(&other).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+    drop(source);
+}
+
+async fn nothing_leaks() {
+    let platform = Platform::startup().unwrap();
+    let marker = Arc::new(());
+    for round in 0..4 {
+        let source = source(&platform);
+        let weak = Arc::downgrade(&source);
+        let mut events = EventStream::new(&source, DropOldest(4)).unwrap();
+        for _ in 0..8 {
+            let carried: Unknown = marker.clone();
+            source.queue_event(MediaEvent::new(NUMBER).with_value(carried)).unwrap();
+        }
+        settled(&platform).await;
+        if round % 2 == 0 {
+            assert!(poll_once(events.next()).is_some());
+        }
+        if round < 2 {
+            drop(events);
+            drop(source);
+        } else {
+            drop(source);
+            drop(events);
+        }
+        assert!(weak.upgrade().is_none());
+        assert_eq!(Arc::strong_count(&marker), 1, "round {round}");
+        assert_eq!(platform.report().results, 0);
+        assert!(platform.report().operations.is_empty());
+    }
+    shut(platform).await;
+}
+
+/// A generator that invokes on Begin's own stack whenever it has an event.
+struct Inline {
+    platform: Platform,
+    events: Mutex<VecDeque<MediaEvent>>,
+    pending: Mutex<Option<AsyncResult>>,
+    depth: AtomicUsize,
+    deepest: AtomicUsize,
+}
+
+impl MediaEventGenerator for Inline {
+    fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
+        // It gives events only by callback.
+        Err(Error::new(Hresult::MF_E_NO_EVENTS_AVAILABLE, "get an event of an inline generator"))
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        let result = self.platform.create_async_result(None, Some(callback.clone()), state)?;
+        if self.events.lock().unwrap().is_empty() {
+            assert!(self.pending.lock().unwrap().replace(result).is_none(), "two requests at a time");
+        } else {
+            let depth = self.depth.fetch_add(1, Ordering::SeqCst) + 1;
+            self.deepest.fetch_max(depth, Ordering::SeqCst);
+            callback.invoke(&result);
+            self.depth.fetch_sub(1, Ordering::SeqCst);
+        }
+        Ok(Hresult::S_OK)
+    }
+
+    fn end_get_event(&self, _: &AsyncResult) -> Result<MediaEvent> {
+        let event = self.events.lock().unwrap().pop_front();
+        event.ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request of an inline generator"))
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        self.events.lock().unwrap().push_back(event);
+        let pending = self.pending.lock().unwrap().take();
+        if let Some(result) = pending {
+            result.callback().unwrap().invoke(&result);
+        }
+        Ok(())
+    }
+}
+
+async fn an_inline_generator_does_not_recurse() {
+    async fn run<P: Overflow>(policy: P) {
+        let platform = Platform::startup().unwrap();
+        let inline = Arc::new(Inline {
+            platform: platform.clone(),
+            events: Mutex::default(),
+            pending: Mutex::default(),
+            depth: AtomicUsize::new(0),
+            deepest: AtomicUsize::new(0),
+        });
+        numbers(&*inline, 0..1000);
+        let mut events = EventStream::new(&inline, policy).unwrap();
+        numbers(&*inline, 1000..1010);
+        for at in 0..1010 {
+            assert_eq!(read(events.next().await), at);
+        }
+        assert_eq!(inline.deepest.load(Ordering::SeqCst), 1);
+        drop((events, inline));
+        shut(platform).await;
+    }
+    run(Lossless).await;
+    run(DropOldest(10_000)).await;
+}
+
+/// A generator whose next refusals are given, in front of a real queue.
+struct Moody {
+    events: MediaEventQueue,
+    refusals: Mutex<VecDeque<Hresult>>,
+    begun: AtomicUsize,
+    forgets: AtomicBool,
+}
+
+impl Moody {
+    fn new(platform: &Platform) -> Arc<Moody> {
+        Arc::new(Moody {
+            events: platform.create_event_queue().unwrap(),
+            refusals: Mutex::default(),
+            begun: AtomicUsize::new(0),
+            forgets: AtomicBool::new(false),
+        })
+    }
+
+    fn refuse(&self, code: Hresult, times: usize) {
+        self.refusals.lock().unwrap().extend(std::iter::repeat_n(code, times));
+    }
+}
+
+impl MediaEventGenerator for Moody {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
+        self.events.get_event(flags)
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        if self.forgets.load(Ordering::SeqCst) {
+            return Ok(Hresult::S_OK);
+        }
+        if let Some(code) = self.refusals.lock().unwrap().pop_front() {
+            return Err(Error::new(code, "begin a request of a moody generator"));
+        }
+        self.events.begin_get_event(callback, state)
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        self.events.end_get_event(result)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        self.events.queue_event(event)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_the_moment_is_healed() {
+    for code in [Hresult::MF_E_NOTACCEPTING, Hresult::MF_E_INVALIDREQUEST] {
+        let platform = Platform::startup().unwrap();
+        let moody = Moody::new(&platform);
+        moody.refuse(code, 3);
+        let mut events = EventStream::lossless(&moody).unwrap();
+        let start = tokio::time::Instant::now();
+        assert!(tokio::time::timeout(Duration::from_secs(1), events.next()).await.is_err());
+        // 1 + 2 + 4 ms of pauses, then it is armed.
+        assert_eq!(moody.begun.load(Ordering::SeqCst), 4);
+        numbers(&*moody, 0..1);
+        assert_eq!(read(events.next().await), 0);
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+        // An event resets the pauses.
+        moody.refuse(code, 1);
+        assert!(tokio::time::timeout(Duration::from_millis(1), events.next()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(2), events.next()).await.is_err());
+        assert_eq!(moody.begun.load(Ordering::SeqCst), 6);
+        // While it is refused it is not asked more often, however often it is polled.
+        drop((events, moody));
+        shut(platform).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polling_does_not_shorten_a_pause() {
+    let platform = Platform::startup().unwrap();
+    let moody = Moody::new(&platform);
+    moody.refuse(Hresult::MF_E_NOTACCEPTING, 5);
+    let mut events = EventStream::lossless(&moody).unwrap();
+    for _ in 0..100 {
+        assert!(poll_once(events.next()).is_none());
+    }
+    assert_eq!(moody.begun.load(Ordering::SeqCst), 1);
+    drop((events, moody));
+    shut(platform).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_without_end_are_a_failure() {
+    let platform = Platform::startup().unwrap();
+    let moody = Moody::new(&platform);
+    moody.refuse(Hresult::MF_E_NOTACCEPTING, 1000);
+    let mut events = EventStream::lossless(&moody).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!(error.hresult(), Hresult::MF_E_NOTACCEPTING);
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert_eq!(moody.begun.load(Ordering::SeqCst), 20);
+    assert!(events.next().await.is_none());
+    assert_eq!(events.end_cause().unwrap().hresult(), Hresult::MF_E_NOTACCEPTING);
+    drop((events, moody));
+    shut(platform).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generator_that_forgets_its_callbacks_is_a_failure() {
+    let platform = Platform::startup().unwrap();
+    let moody = Moody::new(&platform);
+    moody.forgets.store(true, Ordering::SeqCst);
+    let mut events = EventStream::lossless(&moody).unwrap();
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Abandoned);
+    assert!(events.next().await.is_none());
+    drop((events, moody));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn any_other_refusal_is_said_once() {
+    let platform = Platform::startup().unwrap();
+    let moody = Moody::new(&platform);
+    let mut events = EventStream::lossless(&moody).unwrap();
+    numbers(&*moody, 0..1);
+    assert_eq!(read(events.next().await), 0);
+    moody.refuse(Hresult::E_OUTOFMEMORY, 1);
+    assert_eq!(events.next().await.unwrap().unwrap_err().hresult(), Hresult::E_OUTOFMEMORY);
+    assert!(events.next().await.is_none());
+    // The generator was left so that another can ask.
+    let refused = Moody::new(&platform);
+    refused.refuse(Hresult::E_OUTOFMEMORY, 1);
+    assert_eq!(EventStream::lossless(&refused).unwrap_err().hresult(), Hresult::E_OUTOFMEMORY);
+    drop((events, moody, refused));
+    shut(platform).await;
+}
+
+/// A generator that calls back twice for each event.
+struct Twice(MediaEventQueue);
+
+impl MediaEventGenerator for Twice {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
+        self.0.get_event(flags)
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        let twice = move |result: &AsyncResult| {
+            callback.invoke(result);
+            callback.invoke(result);
+        };
+        self.0.begin_get_event(Arc::new(twice), state)
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        self.0.end_get_event(result)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        self.0.queue_event(event)
+    }
+}
+
+#[tokio::test]
+async fn a_call_too_many_is_counted_and_harmless() {
+    let platform = Platform::startup().unwrap();
+    let twice = Arc::new(Twice(platform.create_event_queue().unwrap()));
+    let mut events = EventStream::new(&twice, DropOldest(100)).unwrap();
+    for at in 0..10 {
+        numbers(&*twice, at..at + 1);
+        assert_eq!(read(events.next().await), at);
+        settled(&platform).await;
+    }
+    assert_eq!(platform.report().extra_calls, 10);
+    drop((events, twice));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn wait_for_passes_over_others_and_hears_of_errors() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap().until(LAST);
+    source.queue_event(MediaEvent::new(OTHER)).unwrap();
+    numbers(&*source, 5..6);
+    assert_eq!(events.wait_for(NUMBER).await.unwrap().value().as_i64(), Some(5));
+    source
+        .queue_event(MediaEvent::new(MediaEventType::MEError).with_status(Hresult::E_ACCESSDENIED))
+        .unwrap();
+    assert_eq!(events.wait_for(NUMBER).await.unwrap_err().hresult(), Hresult::E_ACCESSDENIED);
+    source.queue_event(MediaEvent::new(LAST)).unwrap();
+    assert_eq!(events.wait_for(NUMBER).await.unwrap_err().hresult(), Hresult::MF_E_END_OF_STREAM);
+    drop((events, source));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn it_is_a_stream_of_any_generator() {
+    let platform = Platform::startup().unwrap();
+    let any: Arc<dyn MediaEventGenerator> = source(&platform);
+    let events = EventStream::lossless(&any).unwrap();
+    numbers(&*any, 0..3);
+    let mut first = events.take(3).map(|event| read(Some(event)));
+    assert_eq!((first.next().await, first.next().await, first.next().await), (Some(0), Some(1), Some(2)));
+    drop((first, any));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn a_flood_lets_others_have_their_turn() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    numbers(&*source, 0..10_000);
+    let turns = Arc::new(AtomicUsize::new(0));
+    let other = tokio::spawn({
+        let turns = turns.clone();
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for at in 0..10_000 {
+        assert_eq!(read(events.next().await), at);
+    }
+    assert!(turns.load(Ordering::SeqCst) > 10, "the reader had the thread to itself");
+    other.abort();
+    drop((events, source));
+    shut(platform).await;
+}
+
+#[test]
+fn a_stream_goes_between_threads() {
+    fn is<T: Send + Sync + Unpin>() {}
+    is::<EventStream<Lossless>>();
+    is::<EventStream<DropOldest>>();
+    fn pinned(_: Pin<&mut EventStream<Latest>>) {}
+    let _ = pinned;
+}
