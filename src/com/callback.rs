@@ -20,26 +20,26 @@ use crate::queue::let_go;
 #[implement(IMFAsyncCallback)]
 pub(crate) struct Once<F>
 where
-    F: FnOnce(&IMFAsyncResult) + Send + 'static,
+    F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static,
 {
     parameters: CallbackParameters,
     call: Mutex<Option<F>>,
 }
 
-impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> Once<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Once<F> {
     pub(crate) fn new(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
         Once { parameters, call: Mutex::new(Some(call)) }.into()
     }
 }
 
-impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> Drop for Once<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for Once<F> {
     fn drop(&mut self) {
         // Whoever releases the callback must not be unwound into.
         let_go(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> IMFAsyncCallback_Impl for Once_Impl<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback_Impl for Once_Impl<F> {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
         write_parameters(self.parameters, flags, queue)
     }
@@ -84,11 +84,8 @@ struct Portable {
 
 impl IMFAsyncCallback_Impl for Portable_Impl {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
-        let mut parameters = CallbackParameters::default();
-        contain(|| {
-            if let Some(callback) = &self.callback {
-                parameters = callback.parameters();
-            }
+        let parameters = contain(|| {
+            Ok(self.callback.as_ref().map_or_else(Default::default, |callback| callback.parameters()))
         })?;
         write_parameters(parameters, flags, queue)
     }
@@ -160,9 +157,9 @@ pub(crate) fn write_parameters(
 }
 
 /// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for whoever called.
-pub(crate) fn contain(call: impl FnOnce()) -> Result<()> {
+pub(crate) fn contain<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(()) => Ok(()),
+        Ok(returned) => returned,
         Err(payload) => {
             let_go(payload);
             Err(E_UNEXPECTED.into())

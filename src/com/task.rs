@@ -42,6 +42,7 @@ impl WorkQueue {
                 .map_err(|payload| Error::panicked("the closure on the work queue", payload));
             promise.complete(value);
             drop(lock);
+            Ok(())
         });
         match self.lock().put(&item) {
             Ok(()) => operation,
@@ -130,7 +131,10 @@ where
     /// Puts the next poll. If that fails, or the item is let go un-called, the future is let go with it.
     fn put(task: &Arc<Self>) -> Result<()> {
         let turn = Turn(Some(task.clone()));
-        task.queue.put(&Once::new(task.queue.parameters(), move |_| turn.take()))
+        task.queue.put(&Once::new(task.queue.parameters(), move |_| {
+            turn.take();
+            Ok(())
+        }))
     }
 
     fn poll(self: Arc<Self>) {

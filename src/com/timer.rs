@@ -96,6 +96,7 @@ impl WorkQueue {
         let item = Once::new(self.lock().parameters(), move |result: &IMFAsyncResult| {
             let status = status_of(result);
             end(&pending, status.ok().map(drop), status);
+            Ok(())
         });
         let mut key = 0;
         // SAFETY: the callback is this module's own, which may be called from any thread.
@@ -205,6 +206,7 @@ unsafe extern "system" fn tick(context: Ref<'_, IUnknown>) {
         let _ = contain(|| {
             call();
             drop(call);
+            Ok(())
         });
     }
 }

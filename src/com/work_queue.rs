@@ -197,7 +197,7 @@ impl Drop for Lock {
         // it happens elsewhere. If it cannot, Media Foundation is shut down, and the queue gone.
         let unlock = Once::new(CallbackParameters::on(QueueId::LONG_FUNCTION), move |_| {
             // SAFETY: takes a number; the lock was taken once for this value, and is given back once.
-            let _ = unsafe { MFUnlockWorkQueue(id.0) };
+            unsafe { MFUnlockWorkQueue(id.0) }
         });
         // SAFETY: the callback is one of this module's own, which may be called from any thread.
         let _ = unsafe { MFPutWorkItem(QueueId::LONG_FUNCTION.0, &unlock, None) };
