@@ -25,9 +25,15 @@
 mod callback;
 mod error;
 mod mta;
+mod notifications;
 mod operation;
 mod platform;
+mod source_reader;
 
 pub use self::mta::{FreeThreaded, Mta};
+pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;
+pub use self::source_reader::{
+    ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
+};
