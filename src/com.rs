@@ -23,17 +23,27 @@
 #![allow(unsafe_code)]
 
 mod callback;
+mod capture_engine;
+mod clock;
 mod error;
+mod media_engine;
 mod mta;
 mod notifications;
 mod operation;
 mod platform;
+mod sample_grabber;
+mod sink_writer;
 mod source_reader;
 
+pub use self::capture_engine::capture_engine_events;
+pub use self::clock::{ClockStateEvent, clock_states};
+pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::mta::{FreeThreaded, Mta};
 pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;
+pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples};
+pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
 };

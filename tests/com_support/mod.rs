@@ -1,5 +1,5 @@
 //! What the tests of media objects share: media files, types, samples, and a limit on waiting.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use windows::Win32::Media::MediaFoundation::*;
 use windows::core::{GUID, HSTRING, Interface};
 
 /// Media Foundation, started.
-pub fn start() -> Platform {
+pub(crate) fn start() -> Platform {
     Platform::startup().expect("Media Foundation starts")
 }
 
 /// What the future gives; ten seconds are long enough for everything here.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("an answer within ten seconds")
 }
 
 /// Where a media file lies: `tone.wav` and its like.
-pub fn media(file: &str) -> PathBuf {
+pub(crate) fn media(file: &str) -> PathBuf {
     let folder = std::env::var_os("MF_ASYNC_MEDIA").expect("MF_ASYNC_MEDIA names the folder of media files");
     let folder = PathBuf::from(folder);
     // A path of the Unix below Wine.
@@ -29,12 +29,12 @@ pub fn media(file: &str) -> PathBuf {
 }
 
 /// The same, as Media Foundation wants to be told.
-pub fn media_url(file: &str) -> HSTRING {
+pub(crate) fn media_url(file: &str) -> HSTRING {
     HSTRING::from(media(file).as_os_str())
 }
 
 /// A type of these two GUIDs, nothing else set.
-pub fn media_type(major: GUID, sub: GUID) -> IMFMediaType {
+pub(crate) fn media_type(major: GUID, sub: GUID) -> IMFMediaType {
     unsafe {
         let kind = MFCreateMediaType().unwrap();
         kind.SetGUID(&MF_MT_MAJOR_TYPE, &major).unwrap();
@@ -44,12 +44,12 @@ pub fn media_type(major: GUID, sub: GUID) -> IMFMediaType {
 }
 
 /// Uncompressed sound, whatever its rate.
-pub fn any_pcm() -> IMFMediaType {
+pub(crate) fn any_pcm() -> IMFMediaType {
     media_type(MFMediaType_Audio, MFAudioFormat_PCM)
 }
 
 /// Uncompressed sound: two channels of 16 bits at 44,100 Hz.
-pub fn pcm() -> IMFMediaType {
+pub(crate) fn pcm() -> IMFMediaType {
     let kind = any_pcm();
     for (key, value) in [
         (MF_MT_AUDIO_NUM_CHANNELS, 2),
@@ -65,7 +65,7 @@ pub fn pcm() -> IMFMediaType {
 }
 
 /// A sample of 0.1 s of silence, number `index`.
-pub fn sample(index: i64) -> IMFSample {
+pub(crate) fn sample(index: i64) -> IMFSample {
     unsafe {
         let buffer = MFCreateMemoryBuffer(17_640).unwrap();
         buffer.SetCurrentLength(17_640).unwrap();
@@ -78,7 +78,7 @@ pub fn sample(index: i64) -> IMFSample {
 }
 
 /// The bytes of the `data` chunk of a WAV file.
-pub fn wav_data(file: &[u8]) -> &[u8] {
+pub(crate) fn wav_data(file: &[u8]) -> &[u8] {
     let mut at = 12;
     loop {
         let size = u32::from_le_bytes(file[at + 4..at + 8].try_into().unwrap()) as usize;
@@ -91,7 +91,7 @@ pub fn wav_data(file: &[u8]) -> &[u8] {
 }
 
 /// How many references there are to an object.
-pub fn refs(object: &impl Interface) -> u32 {
+pub(crate) fn refs(object: &impl Interface) -> u32 {
     let pointer = object.as_raw();
     unsafe {
         let table = *pointer.cast::<*const windows::core::IUnknown_Vtbl>();
