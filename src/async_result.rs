@@ -316,7 +316,7 @@ impl AsyncResult {
     /// `E_POINTER` when there is no object, `E_NOINTERFACE` when it is not a `T`.
     #[doc(alias = "GetObject")]
     pub fn require_object<T: Any + Send + Sync>(&self) -> Result<&T> {
-        require(self.0.object.as_ref(), "object")
+        require(self.unknown_object(), "object")
     }
 
     /// The caller's state as it was given, of whatever type.
@@ -328,7 +328,12 @@ impl AsyncResult {
     /// The component's private object as it was given, of whatever type.
     #[must_use]
     pub fn unknown_object(&self) -> Option<&Unknown> {
-        self.0.object.as_ref()
+        self.0.object.as_ref().filter(|object| !object.is::<Hidden>())
+    }
+
+    /// What this crate itself keeps in the result, if it is a `T`.
+    pub(crate) fn hidden_object<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.object::<Hidden>()?.0.downcast_ref()
     }
 
     /// The callback that this result is made for, if it has one.
@@ -410,10 +415,13 @@ impl fmt::Debug for AsyncResult {
             .field("status", &self.status())
             .field("callback", &self.callback().map(|callback| callback.name()))
             .field("has_state", &self.0.state.is_some())
-            .field("has_object", &self.0.object.is_some())
+            .field("has_object", &self.unknown_object().is_some())
             .finish()
     }
 }
+
+/// A private object of this crate's own: to everybody else the result has none.
+pub(crate) struct Hidden(pub(crate) Unknown);
 
 /// A serial queue that goes on only when its current item is replied to.
 pub(crate) trait AwaitsReply: Send + Sync {

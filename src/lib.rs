@@ -14,16 +14,24 @@ mod timer;
 mod operation;
 mod task;
 
+mod byte_stream;
+
 mod mmcss;
 
+mod create_file;
 mod platform;
 mod report;
+mod source_resolver;
 
 #[cfg(windows)]
 pub mod com;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
+};
+pub use crate::byte_stream::{
+    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
+    CancelCookie, FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
 };
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::mmcss::Mmcss;
@@ -32,4 +40,7 @@ pub use crate::operation::{BeginStatus, Operation, Outcome, begin_end, begin_end
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
 pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
+pub use crate::source_resolver::{
+    ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
+};
 pub use crate::timer::{PeriodicKey, WorkItemKey};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,24 +10,22 @@ use std::task::{Context, Poll};
 use bitflags::bitflags;
 use futures::future::FusedFuture;
 use futures::stream::{self, Stream};
-use windows::Win32::Foundation::{E_POINTER, E_UNEXPECTED};
+use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncCallback, IMFAttributes, IMFByteStream, IMFMediaEvent, IMFMediaSource, IMFMediaType, IMFSample,
-    IMFSourceReader, IMFSourceReaderCallback, IMFSourceReaderCallback_Impl, IMFSourceResolver,
-    MF_E_NOTACCEPTING, MF_E_OPERATION_CANCELLED, MF_OBJECT_INVALID, MF_PD_DURATION,
-    MF_RESOLUTION_CONTENT_DOES_NOT_HAVE_TO_MATCH_EXTENSION_OR_MIME_TYPE, MF_RESOLUTION_MEDIASOURCE,
-    MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_MEDIASOURCE, MFCreateAttributes,
-    MFCreateSourceReaderFromMediaSource, MFCreateSourceResolver, MFMediaType_Audio, MFMediaType_Video,
+    IMFAttributes, IMFByteStream, IMFMediaEvent, IMFMediaSource, IMFMediaType, IMFSample, IMFSourceReader,
+    IMFSourceReaderCallback, IMFSourceReaderCallback_Impl, MF_E_NOTACCEPTING, MF_E_OPERATION_CANCELLED,
+    MF_PD_DURATION, MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_MEDIASOURCE, MFCreateAttributes,
+    MFCreateSourceReaderFromByteStream, MFCreateSourceReaderFromMediaSource, MFCreateSourceReaderFromURL,
+    MFMediaType_Audio, MFMediaType_Video,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
-use windows::core::{GUID, HRESULT, HSTRING, IUnknown, Interface, PCWSTR, Ref};
+use windows::core::{GUID, HRESULT, HSTRING, Ref};
 use windows_core::implement;
 
 use self::requests::{ANY, Call, FIRST_AUDIO, FIRST_VIDEO, Requests, Taken, Ticket};
 use crate::async_result::QueueId;
 use crate::com::callback::contain;
 use crate::com::notifications::{Notifications, Notifier};
-use crate::com::operation::begin_end;
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Promise};
@@ -65,58 +64,47 @@ pub struct SourceReader {
 }
 
 impl SourceReader {
-    /// Opens what a URL or a path names, with the system's own source for it.
+    /// Opens what a URL or a path names, with the system's own source for it. Begins at once.
+    ///
+    /// Media Foundation's call blocks: it looks into the file, or waits for a server. A thread of its own makes
+    /// it, so that none of the runtime's waits.
     ///
     /// # Errors
-    /// `ERROR_FILE_NOT_FOUND`, `MF_E_UNSUPPORTED_SCHEME`, `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` and others of the
-    /// source.
+    /// None here; the operation's are `ERROR_FILE_NOT_FOUND`, `MF_E_UNSUPPORTED_SCHEME`,
+    /// `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` and others of the source.
     ///
     /// # Cancel safety
-    /// Dropped, it cancels the opening; a source that is found all the same is shut down.
+    /// As [`Operation`]: dropping it detaches, and a reader that comes of it all the same is released.
     #[doc(alias = "MFCreateSourceReaderFromURL")]
-    pub async fn open(platform: &Platform, url: impl Into<HSTRING>) -> Result<SourceReader> {
+    #[track_caller]
+    pub fn open(platform: &Platform, url: impl Into<HSTRING>) -> Operation<SourceReader> {
         let url = url.into();
-        let found = resolve(Of::Url, |resolver, cookie, callback| {
-            // SAFETY: all pointers are valid for the call; the resolver copies the text.
-            unsafe { resolver.BeginCreateObjectFromURL(&url, RESOLUTION, None, Some(cookie), callback, None) }
-        });
-        SourceReader::over(platform, found?.await?)
+        // SAFETY: both arguments live for the call.
+        SourceReader::open_with(platform, move |attributes| unsafe {
+            MFCreateSourceReaderFromURL(&url, attributes)
+        })
     }
 
-    /// Opens what a byte stream holds.
-    ///
-    /// The system finds out from the content what it is. `name`, if there is one, is a file name or URL whose
-    /// extension may help it.
+    /// Opens what a byte stream holds; the system finds out from its bytes what that is. Begins at once, as
+    /// [`open`](SourceReader::open).
     ///
     /// # Errors
-    /// `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` and others of the source; those of the stream.
+    /// None here; the operation's are `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` and others of the source, and those of
+    /// the stream.
     ///
     /// # Cancel safety
     /// As [`open`](SourceReader::open).
     #[doc(alias = "MFCreateSourceReaderFromByteStream")]
-    pub async fn from_byte_stream(
+    #[track_caller]
+    pub fn from_byte_stream(
         platform: &Platform,
         stream: impl Into<Mta<IMFByteStream>>,
-        name: Option<&str>,
-    ) -> Result<SourceReader> {
+    ) -> Operation<SourceReader> {
         let stream = stream.into();
-        let name = name.map(HSTRING::from);
-        let found = resolve(Of::ByteStream, |resolver, cookie, callback| {
-            let name = name.as_ref().map_or(PCWSTR::null(), |name| PCWSTR(name.as_ptr()));
-            // SAFETY: all pointers are valid for the call, after which nobody needs the text.
-            unsafe {
-                resolver.BeginCreateObjectFromByteStream(
-                    &*stream,
-                    name,
-                    RESOLUTION,
-                    None,
-                    Some(cookie),
-                    callback,
-                    None,
-                )
-            }
-        });
-        SourceReader::over(platform, found?.await?)
+        // SAFETY: both arguments live for the call.
+        SourceReader::open_with(platform, move |attributes| unsafe {
+            MFCreateSourceReaderFromByteStream(&*stream, attributes)
+        })
     }
 
     /// Reads from a media source, which is shut down with the reader.
@@ -128,7 +116,37 @@ impl SourceReader {
         platform: &Platform,
         source: impl Into<Mta<IMFMediaSource>>,
     ) -> Result<SourceReader> {
-        SourceReader::over(platform, Opened(Some(source.into())))
+        let source = source.into();
+        SourceReader::create_with(platform, |attributes| {
+            // SAFETY: both objects live for the call.
+            unsafe { MFCreateSourceReaderFromMediaSource(&*source, attributes) }
+        })
+    }
+
+    /// As [`create_with`](SourceReader::create_with), on a thread of its own, for calls that block.
+    ///
+    /// # Errors
+    /// None here; the operation's are those of `create`, or of the system if it has no more threads.
+    ///
+    /// # Cancel safety
+    /// As [`open`](SourceReader::open).
+    #[track_caller]
+    pub fn open_with(
+        platform: &Platform,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSourceReader> + Send + 'static,
+    ) -> Operation<SourceReader> {
+        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let platform = platform.clone();
+        let thread = std::thread::Builder::new().name("mf-async opening".into());
+        let spawned = thread.spawn(move || {
+            let reader = catch_unwind(AssertUnwindSafe(|| SourceReader::create_with(&platform, create)))
+                .unwrap_or_else(|payload| Err(Error::panicked("the call that opens a source", payload)));
+            promise.complete(reader);
+        });
+        match spawned {
+            Ok(_) => operation,
+            Err(error) => Operation::failed(Error::io("start a thread to open a source on", error)),
+        }
     }
 
     /// Makes the reader by a call of one's own, with attributes of one's own.
@@ -168,17 +186,6 @@ impl SourceReader {
         let first_audio = first_stream(&reader, MFMediaType_Audio);
         let first_video = first_stream(&reader, MFMediaType_Video);
         Ok(SourceReader { reader, inbox, first_audio, first_video, platform: platform.clone() })
-    }
-
-    fn over(platform: &Platform, mut source: Opened) -> Result<SourceReader> {
-        SourceReader::create_with(platform, |attributes| {
-            let opened = source.0.as_ref().ok_or_else(|| windows::core::Error::from(E_UNEXPECTED))?;
-            // SAFETY: both objects live for the call.
-            let reader = unsafe { MFCreateSourceReaderFromMediaSource(&**opened, attributes) }?;
-            // From now on shutting it down is the reader's business.
-            source.0 = None;
-            Ok(reader)
-        })
     }
 
     /// Asks for the next sample of a stream, at once; awaiting what is returned only waits.
@@ -710,56 +717,6 @@ impl IMFSourceReaderCallback_Impl for Told_Impl {
     }
 }
 
-/// A media source that is shut down unless a reader takes it over.
-struct Opened(Option<Mta<IMFMediaSource>>);
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        if let Some(source) = self.0.take() {
-            // SAFETY: needs nothing. An error would mean that it is shut down.
-            let _ = unsafe { source.Shutdown() };
-        }
-    }
-}
-
-/// What is resolved.
-#[derive(Clone, Copy)]
-enum Of {
-    Url,
-    ByteStream,
-}
-
-/// Begins to find the media source for something; dropping the operation cancels that.
-fn resolve(
-    of: Of,
-    begin: impl FnOnce(&IMFSourceResolver, *mut Option<IUnknown>, &IMFAsyncCallback) -> windows::core::Result<()>,
-) -> Result<Operation<Opened>> {
-    // SAFETY: needs nothing.
-    let resolver = Mta::<IMFSourceResolver>::new(unsafe { MFCreateSourceResolver() }?);
-    let ender = resolver.clone();
-    let mut cookie = None;
-    let operation = begin_end(
-        |callback| begin(&resolver, &mut cookie, callback),
-        move |result| {
-            let (mut kind, mut object) = (MF_OBJECT_INVALID, None);
-            // SAFETY: takes places for two values that live for the call.
-            unsafe {
-                match of {
-                    Of::Url => ender.EndCreateObjectFromURL(result, &mut kind, &mut object),
-                    Of::ByteStream => ender.EndCreateObjectFromByteStream(result, &mut kind, &mut object),
-                }
-            }?;
-            let source = object.ok_or(E_POINTER)?.cast::<IMFMediaSource>()?;
-            Ok(Opened(Some(Mta::new(source))))
-        },
-    );
-    let Some(cookie) = cookie.map(Mta::new) else { return Ok(operation) };
-    Ok(operation.cancel_with(move || {
-        // SAFETY: the cookie is the resolver's own. Too late is no harm.
-        let _ = unsafe { resolver.CancelObjectCreation(&*cookie) };
-    }))
-}
-
 /// The first stream that the source has in this major type.
 fn first_stream(reader: &IMFSourceReader, major: GUID) -> Option<u32> {
     (0..STREAMS)
@@ -772,9 +729,6 @@ fn first_stream(reader: &IMFSourceReader, major: GUID) -> Option<u32> {
         .find(|&(_, of)| of == Some(major))
         .map(|(index, _)| index)
 }
-
-const RESOLUTION: u32 = MF_RESOLUTION_MEDIASOURCE.0.cast_unsigned()
-    | MF_RESOLUTION_CONTENT_DOES_NOT_HAVE_TO_MATCH_EXTENSION_OR_MIME_TYPE.0.cast_unsigned();
 
 /// More streams than any file has: where counting stops if a reader never says that there are no more.
 const STREAMS: u32 = 1024;

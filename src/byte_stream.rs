@@ -1,0 +1,451 @@
+//! `ByteStream`: bytes that are read and written by Begin and End, at one shared position.
+
+mod cancel;
+mod file;
+mod from_io;
+mod io;
+mod memory;
+mod open;
+mod request;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bitflags::bitflags;
+
+pub use self::cancel::CancelCookie;
+pub use self::file::FileByteStream;
+pub use self::from_io::ByteStreamFromIo;
+pub use self::io::ByteStreamIo;
+pub use self::memory::MemoryByteStream;
+pub use self::open::{AccessMode, FileFlags, OpenMode};
+pub(crate) use self::request::{Request, identity};
+
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::error::{Error, Hresult, Result};
+use crate::operation::{Operation, begin_end};
+
+/// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
+///
+/// Buffers are owned: Begin takes a `Vec<u8>`, End gives it back, and nobody can touch it in between.
+/// Who wants to await uses [`ByteStreamExt`]; who wants `tokio::io` uses [`ByteStreamIo`].
+///
+/// Every method that fails after [`close`](ByteStream::close) does so with `MF_E_INVALIDREQUEST`; the
+/// End methods still answer then. A request that was cancelled, by `close` or by a seek, calls back
+/// all the same, and its End says `E_ABORT`.
+///
+/// This is the Rust side of the page *IMFByteStream interface*. An [`Arc`] of a byte stream is one, too.
+#[doc(alias = "IMFByteStream")]
+pub trait ByteStream: Send + Sync {
+    /// What the stream can do.
+    #[doc(alias = "GetCapabilities")]
+    fn capabilities(&self) -> ByteStreamCapabilities;
+
+    /// The length in bytes; `None` if it is not known.
+    ///
+    /// # Errors
+    /// The stream's own.
+    #[doc(alias = "GetLength")]
+    fn length(&self) -> Result<Option<u64>>;
+
+    /// Sets the length in bytes. The position stays where it is.
+    ///
+    /// # Errors
+    /// `E_ACCESSDENIED` when the stream cannot be written; `E_INVALIDARG` when no such stream could be so
+    /// long; `E_NOTIMPL` when its length cannot be set.
+    #[doc(alias = "SetLength")]
+    fn set_length(&self, length: u64) -> Result<()>;
+
+    /// Where the next read or write begins, in bytes from the start.
+    ///
+    /// # Errors
+    /// The stream's own.
+    #[doc(alias = "GetCurrentPosition")]
+    fn position(&self) -> Result<u64>;
+
+    /// Sets the position, in bytes from the start.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` past the end, save on a file, whose position may be there;
+    /// `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek.
+    #[doc(alias = "SetCurrentPosition")]
+    fn set_position(&self, position: u64) -> Result<()>;
+
+    /// Whether the position has reached the end.
+    ///
+    /// # Errors
+    /// The stream's own.
+    #[doc(alias = "IsEndOfStream")]
+    fn is_end_of_stream(&self) -> Result<bool>;
+
+    /// Begins to read up to `buffer.len()` bytes at the position.
+    ///
+    /// The offset is fixed now, and if the length is known the position moves now: several reads may be
+    /// in flight, and each has its own part of the stream.
+    ///
+    /// # Errors
+    /// `E_ACCESSDENIED` when the stream cannot be read; what keeps the platform from taking the request.
+    /// Nothing was begun then.
+    #[doc(alias = "BeginRead")]
+    fn begin_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()>;
+
+    /// Ends a read: the same buffer, cut to what was read. An empty one is the end of the stream.
+    ///
+    /// # Errors
+    /// The read's own, with which the buffer is lost; `E_ABORT` when it was cancelled; `E_INVALIDARG`
+    /// when the result is not of a read of this stream; `E_FAIL` when it was ended before; `E_PENDING`
+    /// when its callback was not called yet.
+    #[doc(alias = "EndRead")]
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>>;
+
+    /// Begins to write all of `buffer` at the position, which moves by its length now.
+    ///
+    /// # Errors
+    /// `E_ACCESSDENIED` when the stream cannot be written; `E_INVALIDARG` when no stream could be so long;
+    /// what keeps the platform from taking the request. Nothing was begun then.
+    #[doc(alias = "BeginWrite")]
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()>;
+
+    /// Ends a write: how many bytes were written, and the buffer as it was given.
+    ///
+    /// # Errors
+    /// As [`end_read`](ByteStream::end_read).
+    #[doc(alias = "EndWrite")]
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)>;
+
+    /// Moves the position, and returns the new one.
+    ///
+    /// With [`SeekFlags::CANCEL_PENDING_IO`] every request in flight is cancelled when the seek has
+    /// succeeded.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` before the start; past the end as [`set_position`](ByteStream::set_position).
+    #[doc(alias = "Seek")]
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64>;
+
+    /// Empties the buffers that the stream itself has: what was written and ended is then with the
+    /// operating system, or with whatever is below.
+    ///
+    /// # Errors
+    /// The stream's own.
+    #[doc(alias = "Flush")]
+    fn flush(&self) -> Result<()>;
+
+    /// Closes the stream and cancels what is in flight. Closing again succeeds.
+    ///
+    /// Dropping the last handle closes, too.
+    ///
+    /// # Errors
+    /// The stream's own; the stream is closed all the same.
+    #[doc(alias = "Close")]
+    fn close(&self) -> Result<()>;
+
+    /// Reads at the position, on the calling thread, and moves it: `IMFByteStream::Read`.
+    ///
+    /// It may block: do not call it from asynchronous code. Zero is the end of the stream.
+    ///
+    /// # Errors
+    /// `E_NOTIMPL` when the stream has no way to block, which is what the default says.
+    #[doc(alias = "Read")]
+    fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
+        let what = format!("read {} bytes of a stream that does not block: begin a read", buffer.len());
+        Err(Error::new(Hresult::E_NOTIMPL, what))
+    }
+
+    /// Writes at the position, on the calling thread, and moves it: `IMFByteStream::Write`.
+    ///
+    /// # Errors
+    /// As [`blocking_read`](ByteStream::blocking_read).
+    #[doc(alias = "Write")]
+    fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
+        let what = format!("write {} bytes to a stream that does not block: begin a write", buffer.len());
+        Err(Error::new(Hresult::E_NOTIMPL, what))
+    }
+
+    /// The MIME type of what the stream holds, if it knows; by default it does not.
+    #[doc(alias = "MF_BYTESTREAM_CONTENT_TYPE")]
+    fn content_type(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
+    fn capabilities(&self) -> ByteStreamCapabilities {
+        (**self).capabilities()
+    }
+
+    fn length(&self) -> Result<Option<u64>> {
+        (**self).length()
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        (**self).set_length(length)
+    }
+
+    fn position(&self) -> Result<u64> {
+        (**self).position()
+    }
+
+    fn set_position(&self, position: u64) -> Result<()> {
+        (**self).set_position(position)
+    }
+
+    fn is_end_of_stream(&self) -> Result<bool> {
+        (**self).is_end_of_stream()
+    }
+
+    fn begin_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        (**self).begin_read(buffer, callback, state)
+    }
+
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
+        (**self).end_read(result)
+    }
+
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        (**self).begin_write(buffer, callback, state)
+    }
+
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        (**self).end_write(result)
+    }
+
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        (**self).seek(origin, offset, flags)
+    }
+
+    fn flush(&self) -> Result<()> {
+        (**self).flush()
+    }
+
+    fn close(&self) -> Result<()> {
+        (**self).close()
+    }
+
+    fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
+        (**self).blocking_read(buffer)
+    }
+
+    fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
+        (**self).blocking_write(buffer)
+    }
+
+    fn content_type(&self) -> Option<String> {
+        (**self).content_type()
+    }
+}
+
+/// Every byte stream that can be cloned, as an [`Arc`] of any can, with its Begin/End pairs awaited.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::{ByteStream, ByteStreamExt, MemoryByteStream, Platform};
+///
+/// let platform = Platform::startup()?;
+/// let stream = MemoryByteStream::new(&platform, b"moov".to_vec());
+/// assert_eq!(stream.read(vec![0; 100]).await?, b"moov");
+/// assert!(stream.read(vec![0; 100]).await?.is_empty());
+///
+/// stream.write_all(b"mdat".to_vec()).await?;
+/// assert_eq!(stream.length()?, Some(8));
+/// platform.shutdown().await
+/// # }
+/// ```
+pub trait ByteStreamExt: ByteStream + Clone + 'static {
+    /// Reads up to `buffer.len()` bytes at the position; the buffer comes back cut to what was read, and
+    /// empty at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of [`begin_read`](ByteStream::begin_read) and [`end_read`](ByteStream::end_read).
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropped, the read goes on, the position has moved, and the bytes are lost.
+    #[track_caller]
+    fn read(&self, buffer: Vec<u8>) -> Operation<Vec<u8>> {
+        let stream = self.clone();
+        begin_end(|callback| self.begin_read(buffer, callback, None), move |result| stream.end_read(result))
+    }
+
+    /// Reads until the buffer is full.
+    ///
+    /// # Errors
+    /// `ERROR_HANDLE_EOF` when the stream ends before; else as [`read`](ByteStreamExt::read).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: what was read before is lost with the future.
+    fn read_exact(&self, buffer: Vec<u8>) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        let stream = self.clone();
+        async move {
+            let wanted = buffer.len();
+            let mut read = stream.read(buffer).await?;
+            while read.len() < wanted {
+                let more = stream.read(vec![0; wanted - read.len()]).await?;
+                if more.is_empty() {
+                    let what = format!("read {wanted} bytes: the stream ended after {}", read.len());
+                    return Err(Error::new(Hresult::ERROR_HANDLE_EOF, what));
+                }
+                read.extend_from_slice(&more);
+            }
+            Ok(read)
+        }
+    }
+
+    /// Writes at the position: how many bytes were written, and the buffer as it was given.
+    ///
+    /// # Errors
+    /// Those of [`begin_write`](ByteStream::begin_write) and [`end_write`](ByteStream::end_write).
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropped, the write goes on, and nobody hears how it ended.
+    #[track_caller]
+    fn write(&self, buffer: Vec<u8>) -> Operation<(usize, Vec<u8>)> {
+        let stream = self.clone();
+        begin_end(|callback| self.begin_write(buffer, callback, None), move |result| stream.end_write(result))
+    }
+
+    /// Writes until all of the buffer is written, and gives it back.
+    ///
+    /// # Errors
+    /// `E_FAIL` when the stream takes nothing more; else as [`write`](ByteStreamExt::write).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: how much was written is lost with the future.
+    fn write_all(&self, buffer: Vec<u8>) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        let stream = self.clone();
+        async move {
+            let (mut written, buffer) = stream.write(buffer).await?;
+            while let Some(rest) = buffer.get(written..).filter(|rest| !rest.is_empty()) {
+                let (count, _) = stream.write(rest.to_vec()).await?;
+                if count == 0 {
+                    let what = format!("write {} bytes: only {written} were taken", buffer.len());
+                    return Err(Error::new(Hresult::E_FAIL, what));
+                }
+                written += count;
+            }
+            Ok(buffer)
+        }
+    }
+}
+
+impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
+
+bitflags! {
+    /// What a byte stream can do, with Media Foundation's values.
+    #[doc(alias = "MFBYTESTREAM_CAPABILITIES")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct ByteStreamCapabilities: u32 {
+        /// It can be read.
+        #[doc(alias = "MFBYTESTREAM_IS_READABLE")]
+        const READABLE = 0x001;
+        /// It can be written.
+        #[doc(alias = "MFBYTESTREAM_IS_WRITABLE")]
+        const WRITABLE = 0x002;
+        /// Its position can be set.
+        #[doc(alias = "MFBYTESTREAM_IS_SEEKABLE")]
+        const SEEKABLE = 0x004;
+        /// It comes from another machine.
+        #[doc(alias = "MFBYTESTREAM_IS_REMOTE")]
+        const REMOTE = 0x008;
+        /// It stands for a folder.
+        #[doc(alias = "MFBYTESTREAM_IS_DIRECTORY")]
+        const DIRECTORY = 0x080;
+        /// Seeking may take long.
+        #[doc(alias = "MFBYTESTREAM_HAS_SLOW_SEEK")]
+        const HAS_SLOW_SEEK = 0x100;
+        /// It is being downloaded to a local cache.
+        #[doc(alias = "MFBYTESTREAM_IS_PARTIALLY_DOWNLOADED")]
+        const PARTIALLY_DOWNLOADED = 0x200;
+        /// Others may write to it, so that its length may change.
+        #[doc(alias = "MFBYTESTREAM_SHARE_WRITE")]
+        const SHARE_WRITE = 0x400;
+        /// It needs no network.
+        #[doc(alias = "MFBYTESTREAM_DOES_NOT_USE_NETWORK")]
+        const DOES_NOT_USE_NETWORK = 0x800;
+        // Bits that have no name are carried along unharmed.
+        const _ = !0;
+    }
+}
+
+bitflags! {
+    /// How to seek, with Media Foundation's values.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct SeekFlags: u32 {
+        /// When the seek has succeeded, what is in flight is cancelled.
+        #[doc(alias = "MFBYTESTREAM_SEEK_FLAG_CANCEL_PENDING_IO")]
+        const CANCEL_PENDING_IO = 0x1;
+        // Bits that have no name have no effect.
+        const _ = !0;
+    }
+}
+
+/// From where a seek counts; there is no *end*.
+#[doc(alias = "MFBYTESTREAM_SEEK_ORIGIN")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeekOrigin {
+    /// From the start of the stream.
+    #[doc(alias = "msoBegin")]
+    Begin,
+    /// From the current position.
+    #[doc(alias = "msoCurrent")]
+    Current,
+}
+
+/// Where a seek from `position` leads; `E_INVALIDARG` if that is before the start or past any end.
+fn seek_target(position: u64, origin: SeekOrigin, offset: i64) -> Result<u64> {
+    let from = match origin {
+        SeekOrigin::Begin => 0,
+        SeekOrigin::Current => position,
+    };
+    from.checked_add_signed(offset).ok_or_else(|| {
+        let what = format!("seek by {offset} from {from}: before the start of the stream, or past any end");
+        Error::new(Hresult::E_INVALIDARG, what)
+    })
+}
+
+/// `E_INVALIDARG` unless a stream of this length may have its position there.
+fn within(length: u64, position: u64) -> Result<()> {
+    if position <= length {
+        return Ok(());
+    }
+    let what = format!("set the position to {position} in a stream of {length} bytes");
+    Err(Error::new(Hresult::E_INVALIDARG, what))
+}
+
+/// `E_ACCESSDENIED` unless the stream can do what is asked.
+fn require(
+    has: ByteStreamCapabilities,
+    wanted: ByteStreamCapabilities,
+    what: &dyn fmt::Display,
+) -> Result<()> {
+    if has.contains(wanted) {
+        return Ok(());
+    }
+    let verb = if wanted == ByteStreamCapabilities::READABLE { "read" } else { "written" };
+    Err(Error::new(Hresult::E_ACCESSDENIED, format!("{what} cannot be {verb}")))
+}
+
+/// The stream was closed.
+fn closed(what: &dyn fmt::Display, doing: &str) -> Error {
+    Error::new(Hresult::MF_E_INVALIDREQUEST, format!("{doing} {what}, which is closed"))
+}

@@ -1,0 +1,391 @@
+//! `FileByteStream`: a file as a byte stream, read and written at offsets on the platform's IO queue.
+
+use std::any::Any;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::byte_stream::cancel::InFlight;
+use crate::byte_stream::open::{AccessMode, FileFlags, OpenMode, open};
+use crate::byte_stream::{
+    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, identity, require,
+    seek_target,
+};
+use crate::error::{Error, Hresult, Result};
+use crate::queue::Queues;
+
+/// A file as a byte stream; [`Platform::create_file`](crate::Platform::create_file) and
+/// [`Platform::open_file`](crate::Platform::open_file) open one.
+///
+/// Clones are the same stream. Its position is its own, independent of any file handle's, and may be
+/// past the end of the file. A Begin call fixes offset and count: a read takes at most what the file
+/// had at that moment, and the position moves by that much. So several reads and writes may be in flight,
+/// each with its own part of the file.
+///
+/// Reads and writes are items of [`QueueId::IO`](crate::QueueId::IO) that run on the runtime's blocking
+/// pool; they never wait for the STANDARD queue, and the IO queue goes on meanwhile.
+///
+/// A write ends when all of its bytes are with the operating system; the stream has no buffers, so that
+/// [`flush`](ByteStream::flush) has nothing to do, and does not wait for the disk.
+///
+/// [`close`](ByteStream::close) cancels: a request that has not run yet will not; one that is just in a
+/// system call goes on unheard, and the file's handle is released when it is done.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::{AccessMode, ByteStream, ByteStreamExt, FileFlags, OpenMode, Platform};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("header.bin");
+/// let platform = Platform::startup()?;
+/// let file =
+///     platform.open_file(AccessMode::ReadWrite, OpenMode::DeleteIfExist, FileFlags::empty(), &path).await?;
+/// file.write_all(b"ftyp".to_vec()).await?;
+/// file.set_position(0)?;
+/// assert_eq!(file.read(vec![0; 64]).await?, b"ftyp");
+/// # drop(file);
+/// platform.shutdown().await
+/// # }
+/// ```
+#[doc(alias = "MFCreateFile")]
+#[derive(Clone)]
+pub struct FileByteStream(Arc<Inner>);
+
+impl FileByteStream {
+    /// Opens a file. Blocks.
+    pub(crate) fn open(
+        queues: &Arc<Queues>,
+        access: AccessMode,
+        mode: OpenMode,
+        flags: FileFlags,
+        path: &Path,
+    ) -> Result<FileByteStream> {
+        let (file, position) = open(access, mode, flags, path)?;
+        let state = State { file: Some(Arc::new(file)), position, in_flight: InFlight::default() };
+        Ok(FileByteStream(Arc::new(Inner {
+            queues: queues.clone(),
+            path: path.to_owned(),
+            capabilities: access.capabilities(flags),
+            state: Mutex::new(state),
+        })))
+    }
+
+    /// The path that the file was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    fn identity(&self) -> usize {
+        identity::<Inner>(&self.0)
+    }
+
+    fn shared(&self) -> Arc<dyn Any + Send + Sync> {
+        self.0.clone()
+    }
+}
+
+impl ByteStream for FileByteStream {
+    fn capabilities(&self) -> ByteStreamCapabilities {
+        self.0.capabilities
+    }
+
+    fn length(&self) -> Result<Option<u64>> {
+        let file = self.0.state().file(&self.0, "ask for the length of")?;
+        self.0.length_of(&file).map(Some)
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
+        let file = self.0.state().file(&self.0, "set the length of")?;
+        in_range(length, 0)?;
+        file.set_len(length)
+            .map_err(|error| Error::io(format_args!("set the length of {} to {length}", self.0), error))
+    }
+
+    fn position(&self) -> Result<u64> {
+        let state = self.0.state();
+        state.file(&self.0, "ask for the position of").map(|_| state.position)
+    }
+
+    fn set_position(&self, position: u64) -> Result<()> {
+        let mut state = self.0.state();
+        state.file(&self.0, "set the position of")?;
+        in_range(position, 0)?;
+        state.position = position;
+        Ok(())
+    }
+
+    fn is_end_of_stream(&self) -> Result<bool> {
+        let (file, position) = {
+            let state = self.0.state();
+            (state.file(&self.0, "ask for the end of")?, state.position)
+        };
+        Ok(position >= self.0.length_of(&file)?)
+    }
+
+    fn begin_read(
+        &self,
+        mut buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
+        let request = Request::new(&self.0.queues, self.shared(), READ, callback, state)?;
+        let (file, offset, count) = self.0.claim_read(buffer.len(), Some(&request))?;
+        buffer.truncate(count);
+        let begun = if count == 0 {
+            request.complete_at_once(Ok(buffer))
+        } else {
+            let stream = self.0.clone();
+            request.run_blocking(move || {
+                let read = read_full(&file, &mut buffer, offset)
+                    .map_err(|error| stream.failed("read", count, offset, error))?;
+                buffer.truncate(read);
+                Ok(buffer)
+            })
+        };
+        begun.inspect_err(|_| self.0.unclaim(offset, count))
+    }
+
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
+        Request::end(self.identity(), READ, result)
+    }
+
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
+        let request = Request::new(&self.0.queues, self.shared(), WRITE, callback, state)?;
+        let count = buffer.len();
+        let (file, offset) = self.0.claim_write(count, Some(&request))?;
+        let begun = if count == 0 {
+            request.complete_at_once(Ok((0, buffer)))
+        } else {
+            let stream = self.0.clone();
+            request.run_blocking(move || {
+                write_full(&file, &buffer, offset)
+                    .map_err(|error| stream.failed("write", count, offset, error))?;
+                Ok((count, buffer))
+            })
+        };
+        begun.inspect_err(|_| self.0.unclaim(offset, count))
+    }
+
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        Request::end(self.identity(), WRITE, result)
+    }
+
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        let mut state = self.0.state();
+        state.file(&self.0, "seek in")?;
+        let position = seek_target(state.position, origin, offset)?;
+        in_range(position, 0)?;
+        state.position = position;
+        if flags.contains(SeekFlags::CANCEL_PENDING_IO) {
+            let in_flight = state.in_flight.take();
+            drop(state);
+            in_flight.cancel_all("a seek that cancels pending I/O");
+        }
+        Ok(position)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.state().file(&self.0, "flush").map(drop)
+    }
+
+    fn close(&self) -> Result<()> {
+        let mut state = self.0.state();
+        let file = state.file.take();
+        let in_flight = state.in_flight.take();
+        drop(state);
+        in_flight.cancel_all("the byte stream was closed");
+        drop(file);
+        Ok(())
+    }
+
+    fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
+        require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
+        let (file, offset, count) = self.0.claim_read(buffer.len(), None)?;
+        read_full(&file, buffer.get_mut(..count).unwrap_or_default(), offset)
+            .map_err(|error| self.0.failed("read", count, offset, error))
+    }
+
+    fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
+        require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
+        let (file, offset) = self.0.claim_write(buffer.len(), None)?;
+        write_full(&file, buffer, offset)
+            .map_err(|error| self.0.failed("write", buffer.len(), offset, error))?;
+        Ok(buffer.len())
+    }
+}
+
+impl fmt::Debug for FileByteStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state();
+        f.debug_struct("FileByteStream")
+            .field("path", &self.0.path)
+            .field("position", &state.position)
+            .field("open", &state.file.is_some())
+            .finish()
+    }
+}
+
+/// What the clones of a stream share.
+struct Inner {
+    queues: Arc<Queues>,
+    path: PathBuf,
+    capabilities: ByteStreamCapabilities,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` when it is closed. A request in flight holds it, too, until its system call returns.
+    file: Option<Arc<File>>,
+    position: u64,
+    in_flight: InFlight,
+}
+
+impl State {
+    fn file(&self, stream: &Inner, doing: &str) -> Result<Arc<File>> {
+        self.file.clone().ok_or_else(|| closed(stream, doing))
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next `wanted` bytes for a read, as far as there are any: from where, and how many.
+    fn claim_read(
+        &self,
+        wanted: usize,
+        request: Option<&Arc<Request<Vec<u8>>>>,
+    ) -> Result<(Arc<File>, u64, usize)> {
+        let mut state = self.state();
+        let file = state.file(self, "read from")?;
+        let offset = state.position;
+        let left = self.length_of(&file)?.saturating_sub(offset);
+        let count = usize::try_from(left).map_or(wanted, |left| left.min(wanted));
+        state.position = offset.saturating_add(count as u64);
+        if let Some(request) = request {
+            state.in_flight.push(request);
+        }
+        Ok((file, offset, count))
+    }
+
+    /// Takes the place of a write of `count` bytes: where it begins.
+    fn claim_write(
+        &self,
+        count: usize,
+        request: Option<&Arc<Request<(usize, Vec<u8>)>>>,
+    ) -> Result<(Arc<File>, u64)> {
+        let mut state = self.state();
+        let file = state.file(self, "write to")?;
+        let offset = state.position;
+        state.position = in_range(offset, count)?;
+        if let Some(request) = request {
+            state.in_flight.push(request);
+        }
+        Ok((file, offset))
+    }
+
+    /// Gives a place back whose request was not taken, unless the position has gone on since.
+    fn unclaim(&self, offset: u64, count: usize) {
+        let mut state = self.state();
+        if state.position == offset.saturating_add(count as u64) {
+            state.position = offset;
+        }
+    }
+
+    fn length_of(&self, file: &File) -> Result<u64> {
+        file.metadata()
+            .map(|metadata| metadata.len())
+            .map_err(|error| Error::io(format_args!("ask for the length of {self}"), error))
+    }
+
+    fn failed(&self, verb: &str, count: usize, offset: u64, error: io::Error) -> Error {
+        Error::io(format_args!("{verb} {count} bytes at {offset} of {self}"), error)
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file {}", self.path.display())
+    }
+}
+
+/// The end of `count` bytes from `offset`, or `E_INVALIDARG` if no file can reach that far.
+fn in_range(offset: u64, count: usize) -> Result<u64> {
+    offset.checked_add(count as u64).filter(|end| *end <= FARTHEST).ok_or_else(|| {
+        let what = format!("go to {count} bytes past {offset}, where no file can reach");
+        Error::new(Hresult::E_INVALIDARG, what)
+    })
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match system::read_at(file, &mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+fn write_full(file: &File, buffer: &[u8], offset: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match system::write_at(file, &buffer[done..], offset + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+mod system {
+    use std::os::unix::fs::FileExt;
+
+    pub(super) fn read_at(file: &std::fs::File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        file.read_at(buffer, offset)
+    }
+
+    pub(super) fn write_at(file: &std::fs::File, buffer: &[u8], offset: u64) -> std::io::Result<usize> {
+        file.write_at(buffer, offset)
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use std::os::windows::fs::FileExt;
+
+    // These move the handle's position, which nobody here looks at.
+    pub(super) fn read_at(file: &std::fs::File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        file.seek_read(buffer, offset)
+    }
+
+    pub(super) fn write_at(file: &std::fs::File, buffer: &[u8], offset: u64) -> std::io::Result<usize> {
+        file.seek_write(buffer, offset)
+    }
+}
+
+/// Offsets are signed 64-bit numbers on every system.
+const FARTHEST: u64 = i64::MAX.unsigned_abs();
+
+const READ: &str = "a read from a file";
+const WRITE: &str = "a write to a file";

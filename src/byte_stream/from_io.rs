@@ -1,0 +1,530 @@
+//! `ByteStreamFromIo`: anything that reads, writes or seeks by `tokio::io` as a byte stream.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, SeekFrom};
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::byte_stream::cancel::{Cancel, InFlight};
+use crate::byte_stream::{
+    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, identity, require,
+    seek_target, within,
+};
+use crate::error::{Error, Hresult, Result};
+use crate::queue::Queues;
+
+/// A [`tokio::io`] object as a byte stream.
+///
+/// Which of the constructors made it says what it can do: read, write, or both, and seek. Clones are the
+/// same stream.
+///
+/// Requests are performed one after the other, in the order of their Begin calls, by polls that are
+/// items of [`QueueId::IO`]. A write ends when the object has taken all of it and was flushed. If the
+/// object seeks, offset and count of a request are fixed at Begin, and the object is sought to there if it
+/// is elsewhere. If not, the length is unknown, a read takes what one read of the object gives, and the
+/// position counts what was transferred.
+///
+/// A request that is cancelled while it is performed stops there: a write may have been done in part. A
+/// shutdown of the platform cancels with `MF_E_SHUTDOWN`. Closing drops the object, and so does dropping
+/// the last handle, when what is in flight has ended. If the object panics, what is in flight is
+/// abandoned and the stream is closed.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::{ByteStream, ByteStreamExt, ByteStreamFromIo, Platform};
+///
+/// let platform = Platform::startup()?;
+/// let stream = ByteStreamFromIo::reader(&platform, &b"live"[..]);
+/// assert_eq!(stream.length()?, None);
+/// assert_eq!(stream.read(vec![0; 100]).await?, b"live");
+/// assert_eq!(stream.position()?, 4);
+/// platform.shutdown().await
+/// # }
+/// ```
+pub struct ByteStreamFromIo<T>(Arc<Inner<T>>);
+
+impl<T: AsyncRead + Send + 'static> ByteStreamFromIo<T> {
+    pub(crate) fn reader_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
+        Device::new(io).reading().into_stream(queues, Can::READABLE, None)
+    }
+}
+
+impl<T: AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
+    pub(crate) fn writer_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
+        Device::new(io).writing().into_stream(queues, Can::WRITABLE, None)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
+    pub(crate) fn duplex_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
+        Device::new(io).reading().writing().into_stream(queues, Can::READABLE | Can::WRITABLE, None)
+    }
+}
+
+impl<T: AsyncRead + AsyncSeek + Send + 'static> ByteStreamFromIo<T> {
+    pub(crate) async fn seekable_reader_on(queues: &Arc<Queues>, io: T) -> Result<ByteStreamFromIo<T>> {
+        let mut device = Device::new(io).reading().seeking();
+        let length = device.measure().await?;
+        Ok(device.into_stream(queues, Can::READABLE | Can::SEEKABLE, Some(length)))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + AsyncSeek + Send + 'static> ByteStreamFromIo<T> {
+    pub(crate) async fn seekable_on(queues: &Arc<Queues>, io: T) -> Result<ByteStreamFromIo<T>> {
+        let mut device = Device::new(io).reading().writing().seeking();
+        let length = device.measure().await?;
+        Ok(device.into_stream(queues, Can::READABLE | Can::WRITABLE | Can::SEEKABLE, Some(length)))
+    }
+}
+
+impl<T: Send + 'static> ByteStreamFromIo<T> {
+    /// Begins what `work` makes of the request and its place, which is fixed if the length is known:
+    /// `advance` says how far the position moves.
+    #[track_caller]
+    fn begin<V: Send + 'static>(
+        &self,
+        what: &'static str,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        advance: impl FnOnce(u64) -> u64,
+        work: impl FnOnce(Arc<Request<V>>, Option<Place>) -> Work,
+    ) -> Result<()> {
+        let queue = self.0.queues.handle(QueueId::IO)?;
+        let request = Request::new(&self.0.queues, self.0.clone(), what, callback, state)?;
+        request.arm(Location::caller())?;
+        let mut state = self.0.state();
+        state.check_open("begin a request to")?;
+        let offset = state.position;
+        let place = match state.length {
+            Some(length) => {
+                let count = advance(length.saturating_sub(offset));
+                state.position = offset.checked_add(count).ok_or_else(too_far)?;
+                Some(Place { offset, count })
+            }
+            None => None,
+        };
+        state.in_flight.push(&request);
+        state.queue.push_back(work(request, place));
+        let device = state.device.take();
+        drop(state);
+        if let Some(device) = device {
+            let driver = Driver { stream: self.0.clone(), device: Some(device) };
+            queue.spawn(driver.run()).detach();
+        }
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
+    fn capabilities(&self) -> Can {
+        self.0.capabilities
+    }
+
+    fn length(&self) -> Result<Option<u64>> {
+        let state = self.0.state();
+        state.check_open("ask for the length of").map(|()| state.length)
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        self.0.state().check_open("set the length of")?;
+        let what = format!("set the length of {NAME} to {length}: nothing in tokio::io does that");
+        Err(Error::new(Hresult::E_NOTIMPL, what))
+    }
+
+    fn position(&self) -> Result<u64> {
+        let state = self.0.state();
+        state.check_open("ask for the position of").map(|()| state.position)
+    }
+
+    fn set_position(&self, position: u64) -> Result<()> {
+        let mut state = self.0.state();
+        state.check_open("set the position of")?;
+        state.go_to(position)
+    }
+
+    /// Without a known length, whether a read has met the end.
+    fn is_end_of_stream(&self) -> Result<bool> {
+        let state = self.0.state();
+        state.check_open("ask for the end of")?;
+        Ok(state.length.map_or(state.met_end, |length| state.position >= length))
+    }
+
+    #[track_caller]
+    fn begin_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        require(self.0.capabilities, Can::READABLE, &NAME)?;
+        let wanted = buffer.len() as u64;
+        let work = |request, place| Work::Read { request, place, buffer };
+        self.begin(READ, callback, state, |left| left.min(wanted), work)
+    }
+
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
+        Request::end(identity::<Inner<T>>(&self.0), READ, result)
+    }
+
+    #[track_caller]
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        require(self.0.capabilities, Can::WRITABLE, &NAME)?;
+        let count = buffer.len() as u64;
+        let work = |request, place| Work::Write { request, place, buffer };
+        self.begin(WRITE, callback, state, |_| count, work)
+    }
+
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        Request::end(identity::<Inner<T>>(&self.0), WRITE, result)
+    }
+
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        let mut state = self.0.state();
+        state.check_open("seek in")?;
+        let position = seek_target(state.position, origin, offset)?;
+        state.go_to(position)?;
+        if flags.contains(SeekFlags::CANCEL_PENDING_IO) {
+            let in_flight = state.in_flight.take();
+            drop(state);
+            in_flight.cancel_all("a seek that cancels pending I/O");
+        }
+        Ok(position)
+    }
+
+    /// Nothing to do: a write that has ended was flushed.
+    fn flush(&self) -> Result<()> {
+        self.0.state().check_open("flush")
+    }
+
+    fn close(&self) -> Result<()> {
+        let mut state = self.0.state();
+        state.closed = true;
+        let in_flight = state.in_flight.take();
+        let device = state.device.take();
+        drop(state);
+        in_flight.cancel_all("the byte stream was closed");
+        drop(device);
+        Ok(())
+    }
+}
+
+impl<T> Clone for ByteStreamFromIo<T> {
+    fn clone(&self) -> ByteStreamFromIo<T> {
+        ByteStreamFromIo(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for ByteStreamFromIo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state();
+        f.debug_struct("ByteStreamFromIo")
+            .field("capabilities", &self.0.capabilities)
+            .field("position", &state.position)
+            .field("open", &!state.closed)
+            .finish()
+    }
+}
+
+/// What the clones of a stream share.
+struct Inner<T> {
+    queues: Arc<Queues>,
+    capabilities: Can,
+    state: Mutex<State<T>>,
+}
+
+impl<T> Inner<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct State<T> {
+    /// Here while nobody drives it.
+    device: Option<Device<T>>,
+    queue: VecDeque<Work>,
+    in_flight: InFlight,
+    position: u64,
+    /// Known if the device seeks, and only then.
+    length: Option<u64>,
+    met_end: bool,
+    closed: bool,
+}
+
+impl<T> State<T> {
+    fn check_open(&self, doing: &str) -> Result<()> {
+        if self.closed { Err(closed(&NAME, doing)) } else { Ok(()) }
+    }
+
+    fn go_to(&mut self, position: u64) -> Result<()> {
+        match self.length {
+            Some(length) => within(length, position)?,
+            None if position == self.position => {}
+            None => {
+                let what = format!("set the position of {NAME} to {position}: it cannot seek");
+                return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
+            }
+        }
+        self.position = position;
+        Ok(())
+    }
+
+    fn has_read(&mut self, place: Option<Place>, count: usize, wanted: usize) {
+        if place.is_none() {
+            self.position = self.position.saturating_add(count as u64);
+            self.met_end |= count == 0 && wanted > 0;
+        }
+    }
+
+    fn has_written(&mut self, place: Option<Place>, count: usize) {
+        match (place, &mut self.length) {
+            (Some(place), Some(length)) => *length = (*length).max(place.offset.saturating_add(place.count)),
+            _ => self.position = self.position.saturating_add(count as u64),
+        }
+    }
+}
+
+/// One request, in its turn.
+enum Work {
+    Read { request: Arc<Request<Vec<u8>>>, place: Option<Place>, buffer: Vec<u8> },
+    Write { request: Arc<Request<(usize, Vec<u8>)>>, place: Option<Place>, buffer: Vec<u8> },
+}
+
+impl Work {
+    fn fail(self, error: Error) {
+        match self {
+            Work::Read { request, .. } => request.cancel(error),
+            Work::Write { request, .. } => request.cancel(error),
+        }
+    }
+}
+
+/// Where a request of a stream that seeks has its bytes.
+#[derive(Clone, Copy)]
+struct Place {
+    offset: u64,
+    count: u64,
+}
+
+/// Performs what is queued, and puts the device back when there is no more.
+struct Driver<T> {
+    stream: Arc<Inner<T>>,
+    device: Option<Device<T>>,
+}
+
+impl<T: Send + 'static> Driver<T> {
+    async fn run(mut self) {
+        while let Some(work) = self.next() {
+            let Some(device) = &mut self.device else { return };
+            match work {
+                Work::Read { request, place, mut buffer } => {
+                    let wanted = buffer.len();
+                    let Some(read) = request.unless_ended(device.read(&mut buffer, place)).await else {
+                        continue;
+                    };
+                    let value = read.map(|count| {
+                        self.stream.state().has_read(place, count, wanted);
+                        buffer.truncate(count);
+                        buffer
+                    });
+                    request.complete(value.map_err(|error| failed("read", wanted, error)));
+                }
+                Work::Write { request, place, buffer } => {
+                    let count = buffer.len();
+                    let Some(written) = request.unless_ended(device.write_all(&buffer, place)).await else {
+                        continue;
+                    };
+                    let value = written.map(|()| {
+                        self.stream.state().has_written(place, count);
+                        (count, buffer)
+                    });
+                    request.complete(value.map_err(|error| failed("write", count, error)));
+                }
+            }
+        }
+    }
+
+    /// The next request, or the device goes back, under the same lock.
+    fn next(&mut self) -> Option<Work> {
+        let mut state = self.stream.state();
+        let next = state.queue.pop_front();
+        if next.is_none() && !state.closed {
+            state.device = self.device.take();
+        }
+        next
+    }
+}
+
+impl<T> Drop for Driver<T> {
+    fn drop(&mut self) {
+        // Dropped with the device before its time, by a panic, a shutdown, or a runtime that ends: nobody
+        // will perform what is queued, so it fails, and calls back as it was promised.
+        if let Some(device) = self.device.take() {
+            let mut state = self.stream.state();
+            state.closed = true;
+            let queued = std::mem::take(&mut state.queue);
+            drop(state);
+            for work in queued {
+                work.fail(if self.stream.queues.is_running() {
+                    Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
+                } else {
+                    Error::shutdown(format!("{NAME}: the platform was shut down"))
+                });
+            }
+            drop(device);
+        }
+    }
+}
+
+/// The object, and those of its abilities that the stream was made with.
+struct Device<T> {
+    io: Pin<Box<T>>,
+    read: Option<PollRead<T>>,
+    write: Option<(PollWrite<T>, PollFlush<T>)>,
+    seek: Option<(StartSeek<T>, PollSeek<T>)>,
+    /// Where the object is, if that is certain.
+    at: Option<u64>,
+}
+
+type PollRead<T> = fn(Pin<&mut T>, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+type PollWrite<T> = fn(Pin<&mut T>, &mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
+type PollFlush<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>;
+type StartSeek<T> = fn(Pin<&mut T>, SeekFrom) -> io::Result<()>;
+type PollSeek<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<u64>>;
+
+impl<T> Device<T> {
+    fn new(io: T) -> Device<T> {
+        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None }
+    }
+
+    fn reading(self) -> Device<T>
+    where
+        T: AsyncRead,
+    {
+        Device { read: Some(T::poll_read), ..self }
+    }
+
+    fn writing(self) -> Device<T>
+    where
+        T: AsyncWrite,
+    {
+        Device { write: Some((T::poll_write, T::poll_flush)), ..self }
+    }
+
+    fn seeking(self) -> Device<T>
+    where
+        T: AsyncSeek,
+    {
+        Device { seek: Some((T::start_seek, T::poll_complete)), ..self }
+    }
+
+    fn into_stream(
+        self,
+        queues: &Arc<Queues>,
+        capabilities: Can,
+        length: Option<u64>,
+    ) -> ByteStreamFromIo<T> {
+        let state = State {
+            device: Some(self),
+            queue: VecDeque::new(),
+            in_flight: InFlight::default(),
+            position: 0,
+            length,
+            met_end: false,
+            closed: false,
+        };
+        ByteStreamFromIo(Arc::new(Inner { queues: queues.clone(), capabilities, state: Mutex::new(state) }))
+    }
+
+    async fn measure(&mut self) -> Result<u64> {
+        self.seek(SeekFrom::End(0))
+            .await
+            .map_err(|error| Error::io("find the end of a tokio::io object", error))
+    }
+
+    /// With a place, all the bytes that it has; without one, what a single read gives.
+    async fn read(&mut self, buffer: &mut [u8], place: Option<Place>) -> io::Result<usize> {
+        let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
+        let wanted = match place {
+            Some(place) => usize::try_from(place.count).map_or(buffer.len(), |count| count.min(buffer.len())),
+            None => buffer.len(),
+        };
+        let mut buffer = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        self.go_to(place).await?;
+        let at = self.at.take();
+        loop {
+            let before = buffer.filled().len();
+            poll_fn(|cx| read(self.io.as_mut(), cx, &mut buffer)).await?;
+            let count = buffer.filled().len();
+            if place.is_none() || count == wanted || count == before {
+                self.at = at.map(|at| at.saturating_add(count as u64));
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Writes everything and flushes.
+    async fn write_all(&mut self, mut buffer: &[u8], place: Option<Place>) -> io::Result<()> {
+        let Some((write, flush)) = self.write else { return Err(io::ErrorKind::Unsupported.into()) };
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        self.go_to(place).await?;
+        let end = self.at.take().map(|at| at.saturating_add(buffer.len() as u64));
+        while !buffer.is_empty() {
+            let count = poll_fn(|cx| write(self.io.as_mut(), cx, buffer)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            buffer = buffer.get(count..).unwrap_or_default();
+        }
+        poll_fn(|cx| flush(self.io.as_mut(), cx)).await?;
+        self.at = end;
+        Ok(())
+    }
+
+    /// Seeks to where a request begins, unless the object is there. Interrupted, it is nowhere certain.
+    async fn go_to(&mut self, place: Option<Place>) -> io::Result<()> {
+        if let Some(place) = place.filter(|place| self.at != Some(place.offset)) {
+            self.seek(SeekFrom::Start(place.offset)).await?;
+        }
+        Ok(())
+    }
+
+    async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let Some((start, complete)) = self.seek else { return Err(io::ErrorKind::Unsupported.into()) };
+        self.at = None;
+        // One that was interrupted may still be on its way.
+        poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
+        start(self.io.as_mut(), to)?;
+        let at = poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
+        self.at = Some(at);
+        Ok(at)
+    }
+}
+
+fn too_far() -> Error {
+    Error::new(Hresult::E_INVALIDARG, format!("write to {NAME} past any end"))
+}
+
+fn failed(verb: &str, count: usize, error: io::Error) -> Error {
+    Error::io(format_args!("{verb} {count} bytes of {NAME}"), error)
+}
+
+const NAME: &str = "a byte stream over tokio::io";
+const READ: &str = "a read from a byte stream over tokio::io";
+const WRITE: &str = "a write to a byte stream over tokio::io";

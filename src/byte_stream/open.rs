@@ -1,0 +1,193 @@
+//! How to open a file: access, what to do when it exists or not, and how it is shared.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use bitflags::bitflags;
+
+use crate::byte_stream::ByteStreamCapabilities;
+use crate::error::{Error, Hresult, Result};
+
+/// What a file is opened for.
+#[doc(alias = "MF_FILE_ACCESSMODE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccessMode {
+    /// To be read.
+    #[doc(alias = "MF_ACCESSMODE_READ")]
+    Read = 1,
+    /// To be written.
+    #[doc(alias = "MF_ACCESSMODE_WRITE")]
+    Write = 2,
+    /// Both; archive sinks want it, since they read back what they wrote.
+    #[doc(alias = "MF_ACCESSMODE_READWRITE")]
+    ReadWrite = 3,
+}
+
+/// What to do with a file that exists, and with one that does not.
+///
+/// | mode | it exists | it does not |
+/// |---|---|---|
+/// | `FailIfNotExist` | opened | `ERROR_FILE_NOT_FOUND` |
+/// | `FailIfExist` | `ERROR_FILE_EXISTS` | created |
+/// | `ResetIfExist` | opened and cut to nothing | `ERROR_FILE_NOT_FOUND` |
+/// | `AppendIfExist` | opened, with the position at its end | created |
+/// | `DeleteIfExist` | cut to nothing, as if created anew | created |
+///
+/// An empty file is also created for one who only wants to read it. `ResetIfExist` needs write access,
+/// and is `E_INVALIDARG` without.
+#[doc(alias = "MF_FILE_OPENMODE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpenMode {
+    /// Open a file that exists.
+    #[doc(alias = "MF_OPENMODE_FAIL_IF_NOT_EXIST")]
+    FailIfNotExist = 0,
+    /// Create a new file.
+    #[doc(alias = "MF_OPENMODE_FAIL_IF_EXIST")]
+    FailIfExist = 1,
+    /// Open a file that exists, and cut it to nothing.
+    #[doc(alias = "MF_OPENMODE_RESET_IF_EXIST")]
+    ResetIfExist = 2,
+    /// Open a file at its end, or create it.
+    #[doc(alias = "MF_OPENMODE_APPEND_IF_EXIST")]
+    AppendIfExist = 3,
+    /// Create a file, in place of one that exists.
+    #[doc(alias = "MF_OPENMODE_DELETE_IF_EXIST")]
+    DeleteIfExist = 4,
+}
+
+bitflags! {
+    /// How a file is opened, with Media Foundation's values.
+    #[doc(alias = "MF_FILE_FLAGS")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct FileFlags: u32 {
+        /// Without the system's cache. Accepted and without effect, on every system: it would put
+        /// conditions of the device on the size and place of every buffer.
+        #[doc(alias = "MF_FILEFLAGS_NOBUFFERING")]
+        const NOBUFFERING = 0x1;
+        /// Others may write to the file meanwhile. On Windows they may not without it; elsewhere they
+        /// always may, and this only shows in the stream's capabilities.
+        #[doc(alias = "MF_FILEFLAGS_ALLOW_WRITE_SHARING")]
+        const ALLOW_WRITE_SHARING = 0x2;
+        // Bits that have no name have no effect.
+        const _ = !0;
+    }
+}
+
+impl AccessMode {
+    fn reads(self) -> bool {
+        self != AccessMode::Write
+    }
+
+    fn writes(self) -> bool {
+        self != AccessMode::Read
+    }
+
+    /// What a file that is opened like this can do.
+    pub(crate) fn capabilities(self, flags: FileFlags) -> ByteStreamCapabilities {
+        use ByteStreamCapabilities as Can;
+        let mut can = Can::SEEKABLE | Can::DOES_NOT_USE_NETWORK;
+        can.set(Can::READABLE, self.reads());
+        can.set(Can::WRITABLE, self.writes());
+        can.set(Can::SHARE_WRITE, flags.contains(FileFlags::ALLOW_WRITE_SHARING));
+        can
+    }
+}
+
+/// Opens a file by MF's rules, and says where its position is to begin. Blocks.
+pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &Path) -> Result<(File, u64)> {
+    let failed = |error| Error::io(format_args!("open {} ({access:?}, {mode:?})", path.display()), error);
+    if mode == OpenMode::ResetIfExist && !access.writes() {
+        let what = format!("cut {} to nothing: that needs write access", path.display());
+        return Err(Error::new(Hresult::E_INVALIDARG, what));
+    }
+    let file = match mode {
+        OpenMode::FailIfNotExist => existing(access, flags).open(path),
+        OpenMode::FailIfExist => created(access, flags).create_new(true).open(path),
+        OpenMode::ResetIfExist => existing(access, flags).truncate(true).open(path),
+        OpenMode::AppendIfExist if access.writes() => existing(access, flags).create(true).open(path),
+        OpenMode::AppendIfExist => open_or_create(access, flags, path),
+        OpenMode::DeleteIfExist => created(access, flags).create(true).truncate(true).open(path),
+    }
+    .map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        let what = format!("open {}, which is a folder", path.display());
+        return Err(Error::new(Hresult::E_ACCESSDENIED, what));
+    }
+    let position = if mode == OpenMode::AppendIfExist { metadata.len() } else { 0 };
+    Ok((file, position))
+}
+
+/// Opens for reading, and creates if need be: in two steps, since a file that may only be read can be
+/// opened, but not with what creating takes.
+fn open_or_create(access: AccessMode, flags: FileFlags, path: &Path) -> io::Result<File> {
+    let mut created_by_others = None;
+    for _ in 0..TRIES {
+        match existing(access, flags).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        match created(access, flags).create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => created_by_others = Some(error),
+            opened => return opened,
+        }
+    }
+    Err(created_by_others.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+fn existing(access: AccessMode, flags: FileFlags) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(access.reads()).write(access.writes());
+    system::share(&mut options, flags);
+    options
+}
+
+/// As for an existing file, and with what creating needs.
+fn created(access: AccessMode, flags: FileFlags) -> OpenOptions {
+    let mut options = existing(access, flags);
+    options.write(true);
+    if !access.writes() {
+        system::only_read(&mut options);
+    }
+    options
+}
+
+#[cfg(windows)]
+mod system {
+    use std::fs::OpenOptions;
+    use std::os::windows::fs::OpenOptionsExt;
+
+    use super::FileFlags;
+
+    /// Others may read, and write only if that is allowed.
+    pub(super) fn share(options: &mut OpenOptions, flags: FileFlags) {
+        let write = flags.contains(FileFlags::ALLOW_WRITE_SHARING);
+        options.share_mode(if write { FILE_SHARE_READ | FILE_SHARE_WRITE } else { FILE_SHARE_READ });
+    }
+
+    /// The handle itself does not write, though the file may be created.
+    pub(super) fn only_read(options: &mut OpenOptions) {
+        options.access_mode(GENERIC_READ);
+    }
+
+    const FILE_SHARE_READ: u32 = 0x1;
+    const FILE_SHARE_WRITE: u32 = 0x2;
+    const GENERIC_READ: u32 = 0x8000_0000;
+}
+
+#[cfg(not(windows))]
+mod system {
+    use std::fs::OpenOptions;
+
+    use super::FileFlags;
+
+    /// No file is kept from others here.
+    pub(super) fn share(_: &mut OpenOptions, _: FileFlags) {}
+
+    /// Nothing depends on what the handle could do beyond what the stream does.
+    pub(super) fn only_read(_: &mut OpenOptions) {}
+}
+
+/// How often a file may appear and vanish between the two steps before that is an error.
+const TRIES: usize = 8;

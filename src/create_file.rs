@@ -1,0 +1,204 @@
+//! Byte streams made on a platform: `MFCreateFile` and its asynchronous form, and the constructors of the
+//! streams that are no files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::byte_stream::{
+    AccessMode, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, CancelCookie, FileByteStream, FileFlags,
+    MemoryByteStream, OpenMode, Request, identity,
+};
+use crate::error::Result;
+use crate::operation::{self, Operation};
+use crate::platform::Platform;
+use crate::queue::Queues;
+
+impl Platform {
+    /// Opens or creates a file, on the calling thread: `MFCreateFile`.
+    ///
+    /// It may block; [`open_file`](Platform::open_file) does not.
+    ///
+    /// # Errors
+    /// `ERROR_FILE_NOT_FOUND` and `ERROR_FILE_EXISTS` by the rules of [`OpenMode`]; `E_ACCESSDENIED` for
+    /// a folder, and when the system says so; `E_INVALIDARG` for `ResetIfExist` without write access;
+    /// whatever else the system says; `MF_E_SHUTDOWN` when the platform is shut down.
+    #[doc(alias = "MFCreateFile")]
+    pub fn create_file(
+        &self,
+        access: AccessMode,
+        mode: OpenMode,
+        flags: FileFlags,
+        path: impl AsRef<Path>,
+    ) -> Result<FileByteStream> {
+        let _open = self.queues().lend("create a file")?;
+        FileByteStream::open(self.queues(), access, mode, flags, path.as_ref())
+    }
+
+    /// Begins to open or create a file: `MFBeginCreateFile`. The result that the callback receives has no
+    /// object.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then. Everything else comes out of
+    /// [`end_create_file`](Platform::end_create_file).
+    #[doc(alias = "MFBeginCreateFile")]
+    pub fn begin_create_file(
+        &self,
+        access: AccessMode,
+        mode: OpenMode,
+        flags: FileFlags,
+        path: impl AsRef<Path>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
+        begin(self.queues(), access, mode, flags, path.as_ref(), callback, state).map(Some)
+    }
+
+    /// Ends the creation of a file: `MFEndCreateFile`.
+    ///
+    /// # Errors
+    /// As [`create_file`](Platform::create_file); `E_ABORT` when it was cancelled; `E_INVALIDARG` when
+    /// the result is not of a file creation on this platform; `E_FAIL` when it was ended before;
+    /// `E_PENDING` when its callback was not called yet.
+    #[doc(alias = "MFEndCreateFile")]
+    pub fn end_create_file(&self, result: &AsyncResult) -> Result<FileByteStream> {
+        Request::end(identity::<Queues>(self.queues()), CREATE, result)
+    }
+
+    /// Cancels the creation of a file: `MFCancelCreateFile`.
+    ///
+    /// It may come too late. The callback comes in any case, and says how it ended; a file that was
+    /// created meanwhile is closed, and stays.
+    #[doc(alias = "MFCancelCreateFile")]
+    pub fn cancel_create_file(&self, cookie: &CancelCookie) {
+        cookie.cancel();
+    }
+
+    /// Opens or creates a file, awaited.
+    ///
+    /// # Errors
+    /// The operation's: as [`create_file`](Platform::create_file).
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels it, if it can still be; a file that was created stays.
+    #[track_caller]
+    pub fn open_file(
+        &self,
+        access: AccessMode,
+        mode: OpenMode,
+        flags: FileFlags,
+        path: impl AsRef<Path>,
+    ) -> Operation<FileByteStream> {
+        open_file(self.queues(), access, mode, flags, path.as_ref())
+    }
+}
+
+/// [`Platform::open_file`] for those who have the queues.
+#[track_caller]
+pub(crate) fn open_file(
+    queues: &Arc<Queues>,
+    access: AccessMode,
+    mode: OpenMode,
+    flags: FileFlags,
+    path: &Path,
+) -> Operation<FileByteStream> {
+    let keepalive = match queues.lend("open a file") {
+        Ok(keepalive) => keepalive,
+        Err(error) => return Operation::failed(error),
+    };
+    let of = identity::<Queues>(queues);
+    let mut cookie = None;
+    let operation = operation::start(
+        Some(&keepalive),
+        CallbackParameters::on(QueueId::MULTITHREADED),
+        |callback| begin(queues, access, mode, flags, path, callback, None).map(|new| cookie = Some(new)),
+        move |result: &AsyncResult| Request::end(of, CREATE, result),
+    );
+    match cookie {
+        Some(cookie) => operation.cancel_with(move || cookie.cancel()),
+        None => operation,
+    }
+}
+
+fn begin(
+    queues: &Arc<Queues>,
+    access: AccessMode,
+    mode: OpenMode,
+    flags: FileFlags,
+    path: &Path,
+    callback: Arc<dyn AsyncCallback>,
+    state: Option<Unknown>,
+) -> Result<CancelCookie> {
+    let (queues, path) = (queues.clone(), path.to_owned());
+    let request = Request::new(&queues, queues.clone(), CREATE, callback, state)?;
+    request.run_blocking(move || FileByteStream::open(&queues, access, mode, flags, &path))?;
+    Ok(CancelCookie::of(&request, CREATE))
+}
+
+impl MemoryByteStream {
+    /// A stream of these bytes, at its start.
+    #[must_use]
+    pub fn new(platform: &Platform, bytes: Vec<u8>) -> MemoryByteStream {
+        MemoryByteStream::with_queues(platform.queues(), bytes)
+    }
+}
+
+impl<T: AsyncRead + Send + 'static> ByteStreamFromIo<T> {
+    /// A stream that can be read, from its beginning to its end.
+    pub fn reader(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
+        ByteStreamFromIo::reader_on(platform.queues(), io)
+    }
+}
+
+impl<T: AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
+    /// A stream that can be written, on and on.
+    pub fn writer(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
+        ByteStreamFromIo::writer_on(platform.queues(), io)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
+    /// A stream that can be read and written, but cannot seek; one request waits for the other. For
+    /// directions that do not wait, split the object and make a reader and a writer.
+    pub fn duplex(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
+        ByteStreamFromIo::duplex_on(platform.queues(), io)
+    }
+}
+
+impl<T: AsyncRead + AsyncSeek + Send + 'static> ByteStreamFromIo<T> {
+    /// A stream that can be read and can seek. Its length is found first, by a seek to the end.
+    ///
+    /// # Errors
+    /// That of the seek.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops `io`.
+    pub async fn seekable_reader(platform: &Platform, io: T) -> Result<ByteStreamFromIo<T>> {
+        ByteStreamFromIo::seekable_reader_on(platform.queues(), io).await
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + AsyncSeek + Send + 'static> ByteStreamFromIo<T> {
+    /// A stream that can be read and written and can seek. Its length is found first, by a seek to the
+    /// end.
+    ///
+    /// # Errors
+    /// That of the seek.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops `io`.
+    pub async fn seekable(platform: &Platform, io: T) -> Result<ByteStreamFromIo<T>> {
+        ByteStreamFromIo::seekable_on(platform.queues(), io).await
+    }
+}
+
+impl<S: ByteStreamExt> ByteStreamIo<S> {
+    /// The stream as `tokio::io`, from its current position on.
+    pub fn new(platform: &Platform, stream: S) -> ByteStreamIo<S> {
+        ByteStreamIo::with_queues(platform.queues(), stream)
+    }
+}
+
+const CREATE: &str = "the creation of a file";
