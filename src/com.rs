@@ -24,17 +24,33 @@
 
 mod async_result;
 mod callback;
+mod capture_engine;
+mod clock;
 mod error;
+mod media_engine;
 mod mta;
+mod notifications;
 mod operation;
 mod platform;
+mod sample_grabber;
+mod sink_writer;
+mod source_reader;
 mod task;
 mod timer;
 mod unknown;
 mod work_queue;
 
+pub use self::capture_engine::capture_engine_events;
+pub use self::clock::{ClockStateEvent, clock_states};
+pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::mta::{FreeThreaded, Mta};
+pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;
+pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples};
+pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
+pub use self::source_reader::{
+    ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
+};
 pub use self::timer::PeriodicCallback;
 pub use self::work_queue::WorkQueue;

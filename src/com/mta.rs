@@ -101,7 +101,8 @@ free_threaded! {
     IMFMediaEventGenerator IMFMediaEventQueue IMFMediaSession IMFMediaSink IMFMediaSource IMFMediaType
     IMFNetCredentialManager IMFPresentationClock IMFPresentationDescriptor IMFSample IMFSchemeHandler
     IMFShutdown IMFSinkWriter IMFSourceReader IMFSourceReaderEx IMFSourceResolver IMFStreamDescriptor
-    IMFStreamSink IMFMediaStream IMFTopology IMFTransform IMFWorkQueueServices IMFWorkQueueServicesEx
+    IMFCaptureEngineOnEventCallback IMFMediaEngineEx IMFMediaEngineNotify IMFSampleGrabberSinkCallback
+    IMFSinkWriterCallback IMFSinkWriterEx IMFSourceReaderCallback IMFStreamSink IMFMediaStream IMFTopology IMFTransform IMFWorkQueueServices IMFWorkQueueServicesEx
 }
 
 // SAFETY: for the states and private objects of asynchronous results, which Media Foundation hands from

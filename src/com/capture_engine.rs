@@ -1,0 +1,41 @@
+//! The events of a capture engine as a stream.
+
+use windows::Win32::Media::MediaFoundation::{
+    IMFCaptureEngineOnEventCallback, IMFCaptureEngineOnEventCallback_Impl, IMFMediaEvent,
+};
+use windows::core::{Ref, Result};
+use windows_core::implement;
+
+use crate::com::Mta;
+use crate::com::callback::contain;
+use crate::com::notifications::{Notifications, Notifier};
+
+/// An object for `IMFCaptureEngine::Initialize`, and the stream of the events that it is told.
+///
+/// An event's extended type says what happened, `MF_CAPTURE_ENGINE_INITIALIZED` for example, and its status
+/// whether that failed.
+///
+/// # Cancel safety
+/// As [`Notifications`].
+#[doc(alias = "IMFCaptureEngineOnEventCallback")]
+#[must_use]
+pub fn capture_engine_events() -> (Mta<IMFCaptureEngineOnEventCallback>, Notifications<Mta<IMFMediaEvent>>) {
+    let (notifier, events) = Notifications::channel();
+    let callback: IMFCaptureEngineOnEventCallback = Told { notifier }.into();
+    (Mta::new(callback), events)
+}
+
+#[implement(IMFCaptureEngineOnEventCallback)]
+struct Told {
+    notifier: Notifier<Mta<IMFMediaEvent>>,
+}
+
+impl IMFCaptureEngineOnEventCallback_Impl for Told_Impl {
+    fn OnEvent(&self, event: Ref<'_, IMFMediaEvent>) -> Result<()> {
+        contain(|| {
+            if let Some(event) = event.cloned() {
+                self.notifier.tell(Mta::new(event));
+            }
+        })
+    }
+}

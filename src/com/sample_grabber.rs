@@ -1,0 +1,128 @@
+//! The samples that a sample-grabber sink gets, as a stream.
+
+use windows::Win32::Media::MediaFoundation::{
+    IMFClockStateSink_Impl, IMFPresentationClock, IMFSampleGrabberSinkCallback,
+    IMFSampleGrabberSinkCallback_Impl,
+};
+use windows::core::{GUID, Ref, Result};
+use windows_core::implement;
+
+use crate::com::Mta;
+use crate::com::callback::contain;
+use crate::com::clock::ClockStateEvent;
+use crate::com::notifications::{Notifications, Notifier};
+
+/// What a sample-grabber sink tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SampleGrabberEvent {
+    /// A sample.
+    #[doc(alias = "OnProcessSample")]
+    Sample(GrabbedSample),
+    /// What the presentation clock did.
+    Clock(ClockStateEvent),
+    /// Another presentation clock, or none.
+    #[doc(alias = "OnSetPresentationClock")]
+    PresentationClock(Option<Mta<IMFPresentationClock>>),
+    /// The sink is shut down.
+    #[doc(alias = "OnShutdown")]
+    Shutdown,
+}
+
+/// A sample, copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GrabbedSample {
+    /// The major type, such as `MFMediaType_Audio`.
+    pub major_type: GUID,
+    /// The sample's flags.
+    pub flags: u32,
+    /// When it is to be presented, in units of 100 ns; `i64::MAX` if it does not say.
+    pub time: i64,
+    /// How long it lasts, in units of 100 ns; `i64::MAX` if it does not say.
+    pub duration: i64,
+    /// The sample's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// An object for `MFCreateSampleGrabberSinkActivate`, and the stream of what it is told.
+///
+/// # Cancel safety
+/// As [`Notifications`].
+#[doc(alias = "IMFSampleGrabberSinkCallback")]
+#[doc(alias = "MFCreateSampleGrabberSinkActivate")]
+#[must_use]
+pub fn grab_samples() -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
+    let (notifier, samples) = Notifications::channel();
+    let callback: IMFSampleGrabberSinkCallback = Told { notifier }.into();
+    (Mta::new(callback), samples)
+}
+
+#[implement(IMFSampleGrabberSinkCallback)]
+struct Told {
+    notifier: Notifier<SampleGrabberEvent>,
+}
+
+impl Told {
+    fn clock(&self, state: ClockStateEvent) -> Result<()> {
+        contain(|| self.notifier.tell(SampleGrabberEvent::Clock(state)))
+    }
+}
+
+impl IMFClockStateSink_Impl for Told_Impl {
+    fn OnClockStart(&self, system_time: i64, offset: i64) -> Result<()> {
+        self.clock(ClockStateEvent::Start { system_time, offset })
+    }
+
+    fn OnClockStop(&self, system_time: i64) -> Result<()> {
+        self.clock(ClockStateEvent::Stop { system_time })
+    }
+
+    fn OnClockPause(&self, system_time: i64) -> Result<()> {
+        self.clock(ClockStateEvent::Pause { system_time })
+    }
+
+    fn OnClockRestart(&self, system_time: i64) -> Result<()> {
+        self.clock(ClockStateEvent::Restart { system_time })
+    }
+
+    fn OnClockSetRate(&self, system_time: i64, rate: f32) -> Result<()> {
+        self.clock(ClockStateEvent::SetRate { system_time, rate })
+    }
+}
+
+impl IMFSampleGrabberSinkCallback_Impl for Told_Impl {
+    fn OnSetPresentationClock(&self, clock: Ref<'_, IMFPresentationClock>) -> Result<()> {
+        contain(|| {
+            let clock = clock.cloned().map(Mta::new);
+            self.notifier.tell(SampleGrabberEvent::PresentationClock(clock));
+        })
+    }
+
+    fn OnProcessSample(
+        &self,
+        major_type: *const GUID,
+        flags: u32,
+        time: i64,
+        duration: i64,
+        bytes: *const u8,
+        length: u32,
+    ) -> Result<()> {
+        contain(|| {
+            // SAFETY: null or a GUID that lives for the call, as the sink passes it.
+            let major_type = unsafe { major_type.as_ref() }.copied().unwrap_or_default();
+            let bytes = if bytes.is_null() || length == 0 {
+                Vec::new()
+            } else {
+                // SAFETY: the sink passes that many bytes, which live for the call.
+                unsafe { std::slice::from_raw_parts(bytes, length as usize) }.to_vec()
+            };
+            let sample = GrabbedSample { major_type, flags, time, duration, bytes };
+            self.notifier.tell(SampleGrabberEvent::Sample(sample));
+        })
+    }
+
+    fn OnShutdown(&self) -> Result<()> {
+        contain(|| self.notifier.tell(SampleGrabberEvent::Shutdown))
+    }
+}

@@ -1,0 +1,414 @@
+//! `SinkWriter`: samples into a file or a sink, with the end of the file and every marker a future.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use windows::Win32::Foundation::E_POINTER;
+use windows::Win32::Media::MediaFoundation::{
+    IMFAttributes, IMFByteStream, IMFMediaSink, IMFMediaType, IMFSample, IMFSinkWriter,
+    IMFSinkWriterCallback, IMFSinkWriterCallback_Impl, IMFSinkWriterCallback2, IMFSinkWriterCallback2_Impl,
+    MF_SINK_WRITER_ASYNC_CALLBACK, MF_SINK_WRITER_DISABLE_THROTTLING, MFCreateAttributes,
+    MFCreateSinkWriterFromMediaSink, MFCreateSinkWriterFromURL,
+};
+use windows::core::{HRESULT, HSTRING, Interface, PCWSTR};
+use windows_core::implement;
+
+use crate::async_result::QueueId;
+use crate::com::callback::contain;
+use crate::com::notifications::{Notifications, Notifier};
+use crate::com::{Mta, Platform};
+use crate::error::{Error, Hresult, Result};
+use crate::operation::{Operation, Promise};
+
+/// A sink writer with a callback.
+///
+/// It does not throttle: [`write_sample`](SinkWriter::write_sample) would block a thread of the runtime then.
+/// Let [markers](SinkWriter::place_marker) hold back whoever produces: await one every so many samples, and
+/// no more than those are queued.
+///
+/// Dropping it without [`finalize`](SinkWriter::finalize) leaves an incomplete file, and ends what is in flight
+/// with an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned). It keeps Media Foundation started.
+///
+/// ```no_run
+/// use mf_async::com::{Platform, SinkWriter};
+/// use windows::Win32::Media::MediaFoundation::{IMFMediaType, IMFSample};
+///
+/// # async fn write(target: IMFMediaType, input: IMFMediaType, samples: Vec<IMFSample>) -> mf_async::Result<()> {
+/// let platform = Platform::startup()?;
+/// let writer = SinkWriter::create(&platform, "tone.m4a")?;
+/// let stream = writer.add_stream(&target)?;
+/// writer.set_input_media_type(stream, &input)?;
+/// writer.begin_writing()?;
+/// for ten in samples.chunks(10) {
+///     for sample in ten {
+///         writer.write_sample(stream, sample)?;
+///     }
+///     writer.place_marker(stream).await?;
+/// }
+/// writer.finalize().await
+/// # }
+/// ```
+#[doc(alias = "IMFSinkWriter")]
+pub struct SinkWriter {
+    writer: Mta<IMFSinkWriter>,
+    inbox: Arc<Inbox>,
+    /// Last, so that it is given back last.
+    _platform: Platform,
+}
+
+impl SinkWriter {
+    /// Writes to a file; its name says which container.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` and `MF_E_NOT_FOUND` when no sink is known for the name; those of the file.
+    #[doc(alias = "MFCreateSinkWriterFromURL")]
+    pub fn create(platform: &Platform, url: impl Into<HSTRING>) -> Result<SinkWriter> {
+        let url = url.into();
+        SinkWriter::create_with(platform, |attributes| {
+            // SAFETY: all pointers are valid for the call.
+            unsafe { MFCreateSinkWriterFromURL(&url, None::<&IMFByteStream>, attributes) }
+        })
+    }
+
+    /// Writes to a byte stream.
+    ///
+    /// `name` says which container by its extension; else the attributes must, by
+    /// [`create_with`](SinkWriter::create_with).
+    ///
+    /// # Errors
+    /// As [`create`](SinkWriter::create).
+    pub fn to_byte_stream(
+        platform: &Platform,
+        stream: impl Into<Mta<IMFByteStream>>,
+        name: Option<&str>,
+    ) -> Result<SinkWriter> {
+        let (stream, name) = (stream.into(), name.map(HSTRING::from));
+        SinkWriter::create_with(platform, |attributes| {
+            let name = name.as_ref().map_or(PCWSTR::null(), |name| PCWSTR(name.as_ptr()));
+            // SAFETY: all pointers are valid for the call.
+            unsafe { MFCreateSinkWriterFromURL(name, &*stream, attributes) }
+        })
+    }
+
+    /// Writes to a media sink.
+    ///
+    /// # Errors
+    /// The sink's own.
+    #[doc(alias = "MFCreateSinkWriterFromMediaSink")]
+    pub fn to_media_sink(platform: &Platform, sink: impl Into<Mta<IMFMediaSink>>) -> Result<SinkWriter> {
+        let sink = sink.into();
+        SinkWriter::create_with(platform, |attributes| {
+            // SAFETY: both objects live for the call.
+            unsafe { MFCreateSinkWriterFromMediaSink(&*sink, attributes) }
+        })
+    }
+
+    /// Makes the writer by a call of one's own, with attributes of one's own.
+    ///
+    /// What `create` is given has room for more attributes; it must be passed on, since with it the writer
+    /// calls back here.
+    ///
+    /// # Errors
+    /// Those of `create`.
+    #[doc(alias = "MF_SINK_WRITER_ASYNC_CALLBACK")]
+    #[doc(alias = "MF_SINK_WRITER_DISABLE_THROTTLING")]
+    pub fn create_with(
+        platform: &Platform,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSinkWriter>,
+    ) -> Result<SinkWriter> {
+        let inbox = Arc::new(Inbox::new());
+        let callback: IMFSinkWriterCallback2 = Told { inbox: inbox.clone() }.into();
+        let callback: IMFSinkWriterCallback = callback.cast()?;
+        let mut attributes = None;
+        // SAFETY: takes where to store the new object.
+        unsafe { MFCreateAttributes(&mut attributes, 2) }?;
+        let attributes = attributes.ok_or_else(|| windows::core::Error::from(E_POINTER))?;
+        // SAFETY: both objects live for the calls, and the attributes take their own reference.
+        unsafe {
+            attributes.SetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK, &callback)?;
+            attributes.SetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING, 1)?;
+        }
+        let writer = Mta::new(create(&attributes)?);
+        Ok(SinkWriter { writer, inbox, _platform: platform.clone() })
+    }
+
+    /// Adds a stream that is written in this type, and gives its number.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDMEDIATYPE` when the container has no place for it.
+    #[doc(alias = "AddStream")]
+    pub fn add_stream(&self, target: &IMFMediaType) -> Result<u32> {
+        // SAFETY: the type lives for the call.
+        Ok(unsafe { self.writer.AddStream(target) }?)
+    }
+
+    /// Says in which type samples for a stream come; the writer finds an encoder.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDMEDIATYPE`, `MF_E_INVALIDSTREAMNUMBER`, `MF_E_TOPO_CODEC_NOT_FOUND`.
+    #[doc(alias = "SetInputMediaType")]
+    pub fn set_input_media_type(&self, stream: u32, input: &IMFMediaType) -> Result<()> {
+        // SAFETY: the type lives for the call.
+        Ok(unsafe { self.writer.SetInputMediaType(stream, input, None::<&IMFAttributes>) }?)
+    }
+
+    /// Starts: from now on samples are taken.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDREQUEST` when it has started, or has no stream.
+    #[doc(alias = "BeginWriting")]
+    pub fn begin_writing(&self) -> Result<()> {
+        // SAFETY: needs nothing.
+        Ok(unsafe { self.writer.BeginWriting() }?)
+    }
+
+    /// Queues a sample. It is encoded and written later, except that an encoder may work on the calling thread.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDREQUEST` before the start; those of encoder and sink for earlier samples.
+    #[doc(alias = "WriteSample")]
+    pub fn write_sample(&self, stream: u32, sample: &IMFSample) -> Result<()> {
+        // SAFETY: the sample lives for the call, and the writer takes its own reference.
+        Ok(unsafe { self.writer.WriteSample(stream, sample) }?)
+    }
+
+    /// Says that a stream has a gap, at a time in units of 100 ns.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDREQUEST` before the start.
+    #[doc(alias = "SendStreamTick")]
+    pub fn send_stream_tick(&self, stream: u32, timestamp: i64) -> Result<()> {
+        // SAFETY: takes numbers.
+        Ok(unsafe { self.writer.SendStreamTick(stream, timestamp) }?)
+    }
+
+    /// Waits until everything written to a stream before has come to the sink. Begins at once.
+    ///
+    /// # Errors
+    /// None here; the operation's are `MF_E_INVALIDREQUEST` before the start, an encoder's for the stream, and
+    /// an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned) when the writer is gone.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping it detaches. The marker stays where it is and does no harm.
+    #[doc(alias = "PlaceMarker")]
+    #[doc(alias = "OnMarker")]
+    #[track_caller]
+    pub fn place_marker(&self, stream: u32) -> Operation<()> {
+        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let mut inbox = self.inbox.lock();
+        let context = inbox.next_context;
+        inbox.next_context += 1;
+        inbox.markers.insert(context, (stream, promise));
+        drop(inbox);
+        // SAFETY: the context is a number to everybody; nobody looks where it would point to.
+        let placed = unsafe { self.writer.PlaceMarker(stream, context as *const c_void) };
+        if let Err(error) = placed {
+            self.inbox.passed(context, Err(error.into()));
+        }
+        operation
+    }
+
+    /// Says that a segment of a stream ends here.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDREQUEST` before the start.
+    #[doc(alias = "NotifyEndOfSegment")]
+    pub fn end_segment(&self, stream: u32) -> Result<()> {
+        // SAFETY: takes a number.
+        Ok(unsafe { self.writer.NotifyEndOfSegment(stream) }?)
+    }
+
+    /// Throws away what is queued for a stream; markers in it may end with an error, or never be reached.
+    ///
+    /// # Errors
+    /// `MF_E_INVALIDREQUEST` before the start.
+    #[doc(alias = "Flush")]
+    pub fn flush(&self, stream: u32) -> Result<()> {
+        // SAFETY: takes a number.
+        unsafe { self.writer.Flush(stream) }?;
+        self.inbox
+            .fail_markers(stream, &Error::new(Hresult::MF_E_OPERATION_CANCELLED, "await a marker: flushed"));
+        Ok(())
+    }
+
+    /// Completes the file: awaits all samples and writes what belongs at the end. Begins at once.
+    ///
+    /// Nothing more can be written. Every file needs it.
+    ///
+    /// # Errors
+    /// None here; the operation's are those of encoders, sink and file, and an error of the kind
+    /// [`Abandoned`](crate::ErrorKind::Abandoned) when the writer is gone before it is done.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping it detaches, and the file is completed as long as the writer lives.
+    #[doc(alias = "Finalize")]
+    #[doc(alias = "OnFinalize")]
+    #[track_caller]
+    pub fn finalize(&self) -> Operation<()> {
+        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let former = self.inbox.lock().finalize.replace(promise);
+        if let Some(former) = former {
+            former.complete(Err(Error::new(
+                Hresult::MF_E_INVALIDREQUEST,
+                "finalize a sink writer: asked again",
+            )));
+        }
+        // SAFETY: needs nothing.
+        if let Err(error) = unsafe { self.writer.Finalize() } {
+            self.inbox.finalized(Err(error.into()));
+        }
+        operation
+    }
+
+    /// Which streams fail from now on, and why, as encoders tell it; and when one changes its format.
+    ///
+    /// A stream that was got before ends.
+    #[doc(alias = "OnStreamError")]
+    #[doc(alias = "OnTransformChange")]
+    pub fn events(&self) -> Notifications<SinkWriterEvent> {
+        let (notifier, events) = Notifications::channel();
+        let former = self.inbox.lock().notifier.replace(Arc::new(notifier));
+        drop(former);
+        events
+    }
+
+    /// The writer itself, for what has no method here. Calls that mark or finalize belong to this type.
+    #[must_use]
+    pub fn as_com(&self) -> &Mta<IMFSinkWriter> {
+        &self.writer
+    }
+}
+
+impl fmt::Debug for SinkWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkWriter").finish_non_exhaustive()
+    }
+}
+
+/// What a sink writer tells besides the end of what was begun.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SinkWriterEvent {
+    /// Encoding or writing a stream failed.
+    StreamError {
+        /// The stream.
+        stream: u32,
+        /// Why.
+        error: Error,
+    },
+    /// An encoder was replaced, or changed its format.
+    TransformChange,
+}
+
+/// What the callback object and the writer share. It knows nothing of the writer, so that there is no circle.
+struct Inbox(Mutex<InboxState>);
+
+struct InboxState {
+    finalize: Option<Promise<()>>,
+    /// By the number that was passed as their context.
+    markers: HashMap<usize, (u32, Promise<()>)>,
+    next_context: usize,
+    notifier: Option<Arc<Notifier<SinkWriterEvent>>>,
+}
+
+impl Inbox {
+    fn new() -> Inbox {
+        Inbox(Mutex::new(InboxState {
+            finalize: None,
+            markers: HashMap::new(),
+            next_context: 1,
+            notifier: None,
+        }))
+    }
+
+    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
+    fn lock(&self) -> MutexGuard<'_, InboxState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finalized(&self, outcome: Result<()>) {
+        let promise = self.lock().finalize.take();
+        if let Some(promise) = promise {
+            promise.complete(outcome);
+        }
+    }
+
+    fn passed(&self, context: usize, outcome: Result<()>) {
+        let marker = self.lock().markers.remove(&context);
+        if let Some((_, promise)) = marker {
+            promise.complete(outcome);
+        }
+    }
+
+    /// Nothing of this stream will come to the sink any more.
+    fn fail_markers(&self, stream: u32, error: &Error) {
+        let mut state = self.lock();
+        let (failed, others) =
+            std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| *of == stream);
+        state.markers = others;
+        drop(state);
+        let failed: HashMap<usize, (u32, Promise<()>)> = failed;
+        for (_, promise) in failed.into_values() {
+            promise.complete(Err(error.clone()));
+        }
+    }
+
+    fn tell(&self, event: SinkWriterEvent) {
+        let notifier = self.lock().notifier.clone();
+        if let Some(notifier) = notifier {
+            notifier.tell(event);
+        }
+    }
+
+    /// Nothing will come any more: what is promised is let go.
+    fn close(&self) {
+        let mut state = self.lock();
+        let ended = (state.finalize.take(), std::mem::take(&mut state.markers), state.notifier.take());
+        drop(state);
+        drop(ended);
+    }
+}
+
+/// The callback object; its drop is the news that nothing will come any more.
+#[implement(IMFSinkWriterCallback2)]
+struct Told {
+    inbox: Arc<Inbox>,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = contain(|| self.inbox.close());
+    }
+}
+
+impl IMFSinkWriterCallback_Impl for Told_Impl {
+    fn OnFinalize(&self, status: HRESULT) -> windows::core::Result<()> {
+        contain(|| {
+            let outcome = Hresult::from(status).ok().map(drop);
+            self.inbox.finalized(
+                outcome.map_err(|error| Error::new(error.hresult(), "finalize what a sink writer wrote")),
+            );
+        })
+    }
+
+    fn OnMarker(&self, _: u32, context: *const c_void) -> windows::core::Result<()> {
+        contain(|| self.inbox.passed(context as usize, Ok(())))
+    }
+}
+
+impl IMFSinkWriterCallback2_Impl for Told_Impl {
+    fn OnTransformChange(&self) -> windows::core::Result<()> {
+        contain(|| self.inbox.tell(SinkWriterEvent::TransformChange))
+    }
+
+    fn OnStreamError(&self, stream: u32, status: HRESULT) -> windows::core::Result<()> {
+        contain(|| {
+            let error = Error::new(status.into(), format!("encode and write stream {stream}"));
+            self.inbox.fail_markers(stream, &error);
+            self.inbox.tell(SinkWriterEvent::StreamError { stream, error });
+        })
+    }
+}
