@@ -131,7 +131,10 @@ impl Platform {
         state: Option<Unknown>,
     ) -> Result<()> {
         let result = self.queues().create_result(None, Some(callback), state)?;
-        self.queues().put(queue.into(), priority.into(), &result)
+        let put = self.queues().put(queue.into(), priority.into(), &result);
+        // It may have run already, and then this is the last of it.
+        let_go(result);
+        put
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.

@@ -113,7 +113,10 @@ impl WorkQueue {
         state: Option<Unknown>,
     ) -> Result<()> {
         let result = self.queues.create_result(None, Some(callback), state)?;
-        self.queues.put_on(self.queue(), priority.into(), &result)
+        let put = self.queues.put_on(self.queue(), priority.into(), &result);
+        // It may have run already, and then this is the last of it.
+        let_go(result);
+        put
     }
 
     /// Puts a ready result: its callback will be invoked once with it.
