@@ -212,7 +212,35 @@ impl Bench {
             })
             .unwrap_or_else(|error: mf_async::Error| panic!("{error}"))
         };
-        let channel = || {
+        // The hand-written queue carries what ours does: a result with its callback, made per item, made once,
+        // or only the callback.
+        let channel = |fresh: bool| {
+            let platform = self.platform.clone();
+            self.inside(async move {
+                let (send, mut receive) = mpsc::unbounded_channel::<AsyncResult>();
+                let task = tokio::spawn(async move {
+                    while let Some(result) = receive.recv().await {
+                        if let Some(callback) = result.callback() {
+                            callback.invoke(&result);
+                        }
+                    }
+                });
+                let countdown = Countdown::new(items);
+                let make = || platform.create_async_result(None, Some(countdown.clone()), None);
+                let ready = make().expect("the platform is open");
+                let start = Instant::now();
+                for _ in 0..items {
+                    let result = if fresh { make().expect("the platform is open") } else { ready.clone() };
+                    let _ = send.send(result);
+                }
+                countdown.wait().await;
+                let took = per_item(start, items);
+                drop(send);
+                let _ = task.await;
+                took
+            })
+        };
+        let bare = || {
             self.inside(async move {
                 let (send, mut receive) = mpsc::unbounded_channel::<Arc<Countdown>>();
                 let task = tokio::spawn(async move {
@@ -233,9 +261,10 @@ impl Bench {
             })
         };
         let goal = Goal::Within(0.8);
-        table.add("serial", interleaved(self.rounds(), || put(&own), channel), goal);
-        table.add("serial_ready", interleaved(self.rounds(), || ready(&own), channel), Goal::Shown);
-        table.add("serial_over", interleaved(self.rounds(), || put(&over), channel), Goal::Shown);
+        table.add("serial", interleaved(self.rounds(), || put(&own), || channel(true)), goal);
+        table.add("serial_ready", interleaved(self.rounds(), || ready(&own), || channel(false)), goal);
+        table.add("serial_over", interleaved(self.rounds(), || put(&over), || channel(true)), Goal::Shown);
+        table.add("serial_bare", interleaved(self.rounds(), || ready(&own), bare), Goal::Shown);
         Ok(())
     }
 
@@ -249,10 +278,10 @@ impl Bench {
             let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
             let state: Arc<dyn std::any::Any + Send + Sync> = Arc::new(7);
             let ready = platform.create_async_result(None, Some(callback.clone()), None)?;
-            let put_ready = || drop((0..items).map(|_| queue.put_result(&ready)).collect::<Result<()>>());
+            let put_ready = || drop((0..items).try_for_each(|_| queue.put_result(&ready)));
             let put = || {
                 let put = |_| queue.put(callback.clone(), Some(state.clone()));
-                drop((0..items).map(put).collect::<Result<()>>());
+                drop((0..items).try_for_each(put));
             };
             let per_item = |count: usize| Samples::exact(count as f64 / items as f64);
             for (name, put, goal) in

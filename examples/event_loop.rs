@@ -1,14 +1,11 @@
 //! One event loop over three generators, a timeout and a cancellation token, without losing an event.
-//!
 //! Run it with `cargo run --example event_loop`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{
-    EventStream, HasEventQueue, Latest, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
-    Platform, Result,
-};
+use mf_async::{EventStream, HasEventQueue, Latest, MediaEvent, MediaEventGenerator, MediaEventQueue};
+use mf_async::{MediaEventType, Platform, Result};
 use tokio_util::sync::CancellationToken;
 
 /// A component: it has an event queue, and by that is a generator.
@@ -31,7 +28,8 @@ async fn main() -> Result<()> {
     let mut of_sink = EventStream::new(&sink, Latest)?.only(&[MediaEventType::MEQualityNotify]);
     let cancel = CancellationToken::new();
 
-    let play = tokio::spawn(play(session.clone(), source.clone(), sink.clone(), cancel.clone()));
+    let parts = [session.clone(), source.clone(), sink.clone()];
+    let play = tokio::spawn(play(parts, cancel.clone()));
     loop {
         tokio::select! {
             Some(event) = of_session.next() => println!("session: {}", event?.event_type()),
@@ -47,12 +45,7 @@ async fn main() -> Result<()> {
 }
 
 /// What the components have to tell.
-async fn play(
-    session: Arc<Component>,
-    source: Arc<Component>,
-    sink: Arc<Component>,
-    end: CancellationToken,
-) -> Result<()> {
+async fn play([session, source, sink]: [Arc<Component>; 3], end: CancellationToken) -> Result<()> {
     session.queue_event(MediaEvent::new(MediaEventType::MESessionStarted))?;
     for at in 0..5_i64 {
         source.queue_event(MediaEvent::new(MediaEventType::MEMediaSample).with_value(at * 400_000))?;

@@ -1,29 +1,33 @@
-//! A media source's operation queue: Start, Seek and Stop run one at a time in the order in which they were
-//! begun, though each takes as long as it likes; what is not valid is refused by Begin, and calls nobody.
+//! A media source's operation queue: operations run one at a time in the order in which they were begun,
+//! however long each takes; what is not valid is refused by Begin, and then no callback comes.
 //!
 //! Run: `cargo run --example serial_order`. It prints:
 //! ```text
-//! seek to -1 refused: E_INVALIDARG (0x80070057): seek to -1 s: before the start
-//! started
-//! at 30 s
-//! stopped after 2 operations
+//! refused: E_INVALIDARG (0x80070057): seek to -1 s: before the start
+//! start, seek, stop
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mf_async::{AsyncCallback, CancelCookie, Error, Hresult, Method, Platform, Result};
+use mf_async::{AsyncCallback, CancelCookie, Error, Hresult, Method, Operation, Platform, Result};
 
 struct Source {
-    control: Method<()>,
-    stop: Method<u32>,
+    method: Method<()>,
+    log: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Source {
-    fn begin_start(&self, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
-        self.control.begin(callback, None, async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            println!("started");
+    fn begin(
+        &self,
+        name: &'static str,
+        takes: u64,
+        callback: Arc<dyn AsyncCallback>,
+    ) -> Result<CancelCookie> {
+        let log = self.log.clone();
+        self.method.begin(callback, None, async move {
+            tokio::time::sleep(Duration::from_millis(takes)).await;
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(name);
             Ok(())
         })
     }
@@ -32,30 +36,25 @@ impl Source {
         if to < 0 {
             return Err(Error::new(Hresult::E_INVALIDARG, format!("seek to {to} s: before the start")));
         }
-        self.control.begin_blocking(callback, None, move || {
-            println!("at {to} s");
-            Ok(())
-        })
-    }
-
-    fn begin_stop(&self, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
-        self.stop.begin(callback, None, async { Ok(2) })
+        self.begin("seek", 5, callback)
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let platform = Platform::startup()?;
-    let control = platform.method().serialized();
-    let source = Source { stop: control.sibling(), control: control.clone() };
+    let source = Source { method: platform.method().serialized(), log: Arc::default() };
+    let operation = |begin: &dyn Fn(Arc<dyn AsyncCallback>) -> Result<CancelCookie>| -> Operation<()> {
+        let ender = source.method.clone();
+        platform.begin_end(begin, move |result| ender.end(result))
+    };
 
-    let refused = platform.begin_end(|callback| source.begin_seek(-1, callback), |_| Ok(()));
-    println!("seek to -1 refused: {}", refused.await.expect_err("it is before the start"));
+    let refused = operation(&|callback| source.begin_seek(-1, callback)).await;
+    println!("refused: {}", refused.expect_err("it is before the start"));
 
-    platform.begin_end(|callback| source.begin_start(callback), |_| Ok(())).detach();
-    platform.begin_end(|callback| source.begin_seek(30, callback), |_| Ok(())).detach();
-    let ender = source.stop.clone();
-    let stopped = platform.begin_end(|callback| source.begin_stop(callback), move |result| ender.end(result));
-    println!("stopped after {} operations", stopped.await?);
+    operation(&|callback| source.begin("start", 20, callback)).detach();
+    operation(&|callback| source.begin_seek(30, callback)).detach();
+    operation(&|callback| source.begin("stop", 0, callback)).await?;
+    println!("{}", source.log.lock().unwrap_or_else(PoisonError::into_inner).join(", "));
     platform.shutdown().await
 }

@@ -69,6 +69,12 @@ pub trait AsyncCallback: Send + Sync {
     #[doc(hidden)]
     fn lent(&self, _keepalive: &Keepalive) {}
 
+    /// The object of another world that this stands for, if it stands for one.
+    #[doc(hidden)]
+    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
     /// What was to complete this panicked: whoever awaits it is told now, rather than of its loss.
     #[doc(hidden)]
     fn fail(&self, _error: &Error) {}

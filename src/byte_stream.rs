@@ -1,5 +1,6 @@
 //! `ByteStream`: bytes that are read and written by Begin and End, at one shared position.
 
+mod device;
 mod file;
 mod from_io;
 mod in_flight;

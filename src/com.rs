@@ -22,12 +22,19 @@
 //! depends on which callbacks come, how often or when: a callback object owns everything that it needs.
 #![allow(unsafe_code)]
 
+mod async_result;
 mod callback;
 mod error;
 mod mta;
 mod operation;
 mod platform;
+mod task;
+mod timer;
+mod unknown;
+mod work_queue;
 
 pub use self::mta::{FreeThreaded, Mta};
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;
+pub use self::timer::PeriodicCallback;
+pub use self::work_queue::WorkQueue;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::byte_stream::{
     AccessMode, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, FileByteStream, FileFlags, MemoryByteStream,
     OpenMode, Request, identity,
 };
 use crate::cancel_cookie::CancelCookie;
 use crate::error::Result;
-use crate::operation::Operation;
+use crate::operation::{self, Operation};
 use crate::platform::Platform;
 use crate::queue::Queues;
 
@@ -54,11 +54,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Option<CancelCookie>> {
-        let queues = self.queues().clone();
-        let path = path.as_ref().to_owned();
-        let request = Request::new(&queues, queues.clone(), CREATE, callback, state)?;
-        request.run_blocking(move || FileByteStream::open(&queues, access, mode, flags, &path))?;
-        Ok(Some(CancelCookie::of(&request)))
+        begin(self.queues(), access, mode, flags, path.as_ref(), callback, state).map(Some)
     }
 
     /// Ends the creation of a file: `MFEndCreateFile`.
@@ -96,22 +92,50 @@ impl Platform {
         flags: FileFlags,
         path: impl AsRef<Path>,
     ) -> Operation<FileByteStream> {
-        let of = identity::<Queues>(self.queues());
-        let mut cookie = None;
-        let operation = self.begin_end(
-            |callback| {
-                cookie = self.begin_create_file(access, mode, flags, path, callback, None)?;
-                Ok(())
-            },
-            move |result: &AsyncResult| Request::end(of, CREATE, result),
-        );
-        match cookie {
-            Some(cookie) => operation.cancel_with(move || {
-                cookie.cancel();
-            }),
-            None => operation,
-        }
+        open_file(self.queues(), access, mode, flags, path.as_ref())
     }
+}
+
+/// [`Platform::open_file`] for those who have the queues.
+#[track_caller]
+pub(crate) fn open_file(
+    queues: &Arc<Queues>,
+    access: AccessMode,
+    mode: OpenMode,
+    flags: FileFlags,
+    path: &Path,
+) -> Operation<FileByteStream> {
+    let keepalive = match queues.lend("open a file") {
+        Ok(keepalive) => keepalive,
+        Err(error) => return Operation::failed(error),
+    };
+    let of = identity::<Queues>(queues);
+    let mut cookie = None;
+    let operation = operation::start(
+        Some(&keepalive),
+        CallbackParameters::on(QueueId::MULTITHREADED),
+        |callback| begin(queues, access, mode, flags, path, callback, None).map(|new| cookie = Some(new)),
+        move |result: &AsyncResult| Request::end(of, CREATE, result),
+    );
+    match cookie {
+        Some(cookie) => operation.cancel_with(move || cookie.cancel()),
+        None => operation,
+    }
+}
+
+fn begin(
+    queues: &Arc<Queues>,
+    access: AccessMode,
+    mode: OpenMode,
+    flags: FileFlags,
+    path: &Path,
+    callback: Arc<dyn AsyncCallback>,
+    state: Option<Unknown>,
+) -> Result<CancelCookie> {
+    let (queues, path) = (queues.clone(), path.to_owned());
+    let request = Request::new(&queues, queues.clone(), CREATE, callback, state)?;
+    request.run_blocking(move || FileByteStream::open(&queues, access, mode, flags, &path))?;
+    Ok(CancelCookie::of(&request))
 }
 
 impl MemoryByteStream {

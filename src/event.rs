@@ -3,6 +3,7 @@
 mod event_type;
 mod generator;
 mod queue;
+mod state;
 mod value;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod overflow;
 mod pump;
+mod slot;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -21,6 +21,16 @@ use crate::error::{Error, Result};
 pub struct Keepalive(Arc<Lent>);
 
 impl Keepalive {
+    /// A keepalive that no platform lent: nobody waits for it, and nothing shuts down what enters it.
+    #[cfg(windows)]
+    pub(crate) fn alone() -> Keepalive {
+        Keepalive(Arc::new(Lent {
+            register: Mutex::default(),
+            back: Arc::default(),
+            extra_calls: Arc::default(),
+        }))
+    }
+
     /// Enters something that shutdown must end, begun at `begun`.
     ///
     /// # Errors

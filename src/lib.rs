@@ -155,6 +155,7 @@ mod byte_stream;
 mod create_file;
 mod platform;
 mod report;
+mod source_resolver;
 
 #[cfg(windows)]
 pub mod com;
@@ -183,4 +184,7 @@ pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, b
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
 pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
+pub use crate::source_resolver::{
+    ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
+};
 pub use crate::timer::{PeriodicKey, WorkItemKey};

@@ -1,23 +1,26 @@
 //! `Method`: the reverse of an operation, a Begin/End pair made from an `async` block or a closure.
 
+mod call;
+
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Context;
 
 use futures::FutureExt;
 use futures::future::maybe_done;
 use futures::task::noop_waker_ref;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
+use self::call::{Call, Ended, Reply, Turn, cancelled};
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
-use crate::cancel_cookie::{Cancel, CancelCookie};
+use crate::cancel_cookie::CancelCookie;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::{Queues, WorkQueue};
-use crate::task::{Ending, Task};
+use crate::task::Task;
 
 /// One asynchronous method of a component: what its `begin_x` and `end_x` are made of.
 ///
@@ -202,21 +205,13 @@ impl<T: Send + 'static> Method<T> {
     /// ended before; `E_PENDING` when it has not finished; `E_INVALIDARG` when `result` is not one
     /// of this method.
     pub fn end(&self, result: &AsyncResult) -> Result<T> {
-        let call = result
+        result
             .object::<Call<T>>()
-            .filter(|call| Arc::ptr_eq(&call.identity, &self.identity))
+            .filter(|call| call.is_of(&self.identity))
             .ok_or_else(|| {
                 Error::new(Hresult::E_INVALIDARG, "end a call with a result that is not of this method")
-            })?;
-        let mut value = call.value();
-        match std::mem::replace(&mut *value, Value::Taken) {
-            Value::There(taken) => taken,
-            Value::Taken => Err(Error::new(Hresult::E_FAIL, "end a call that was ended before")),
-            Value::Awaited => {
-                *value = Value::Awaited;
-                Err(Error::new(Hresult::E_PENDING, "end a call that has not finished"))
-            }
-        }
+            })?
+            .take()
     }
 
     /// Takes a place in the order, now; the future waits until it is this call's turn.
@@ -244,7 +239,7 @@ impl<T: Send + 'static> Method<T> {
     where
         F: Future<Output = Ended<T>> + Send + 'static,
     {
-        let call: Call<T> = Call { identity: self.identity.clone(), value: Mutex::new(Value::Awaited) };
+        let call: Call<T> = Call::new(&self.identity);
         let result = self.queues.create_result(Some(Arc::new(call)), Some(callback), state)?;
         let default;
         let queue = match &self.queue {
@@ -255,11 +250,11 @@ impl<T: Send + 'static> Method<T> {
             }
         };
         let keepalive = result.keepalive().clone();
-        let reply = Reply { queues: self.queues.clone(), result: Some(result), value: PhantomData };
+        let reply = Reply::new(self.queues.clone(), result);
         match Task::start(queue, &keepalive, begun, body, reply) {
             Ok(task) => Ok(CancelCookie::of(&task)),
-            Err((error, mut reply)) => {
-                drop(reply.result.take());
+            Err((error, reply)) => {
+                reply.withdraw();
                 Err(error)
             }
         }
@@ -285,101 +280,5 @@ impl<T> fmt::Debug for Method<T> {
             .field("queue", &self.queue.as_ref().map_or(QueueId::MULTITHREADED, WorkQueue::id))
             .field("serialized", &self.order.is_some())
             .finish()
-    }
-}
-
-/// A call's place among those of its object; `None` where nothing is serialised.
-type Turn = Option<OwnedSemaphorePermit>;
-
-/// What a body ends with: its value, and its turn, which goes to the next when the value is told.
-type Ended<T> = (Result<T>, Turn);
-
-/// The private object of a method's results.
-struct Call<T> {
-    identity: Arc<()>,
-    value: Mutex<Value<T>>,
-}
-
-enum Value<T> {
-    Awaited,
-    There(Result<T>),
-    Taken,
-}
-
-impl<T> Call<T> {
-    fn value(&self) -> MutexGuard<'_, Value<T>> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The right and the duty to complete a call's result.
-struct Reply<T: Send + 'static> {
-    queues: Arc<Queues>,
-    result: Option<AsyncResult>,
-    value: PhantomData<fn() -> T>,
-}
-
-impl<T: Send + 'static> Reply<T> {
-    fn complete(&mut self, value: Result<T>) {
-        let Some(result) = self.result.take() else { return };
-        result.set_status(value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK));
-        if let Some(call) = result.object::<Call<T>>() {
-            *call.value() = Value::There(value);
-        }
-        if let (Err(error), Some(callback)) = (self.queues.invoke(&result), result.callback()) {
-            callback.fail(&error);
-        }
-    }
-}
-
-impl<T: Send + 'static> Ending<Ended<T>> for Reply<T> {
-    fn ended(mut self, ended: Result<Ended<T>>) {
-        let (value, turn) = ended.unwrap_or_else(|error| (Err(error), None));
-        self.complete(value);
-        drop(turn);
-    }
-}
-
-impl<T: Send + 'static> Drop for Reply<T> {
-    fn drop(&mut self) {
-        self.complete(Err(Error::abandoned(LET_GO)));
-    }
-}
-
-impl<T, F> Cancel for Task<F, Reply<T>>
-where
-    T: Send + 'static,
-    F: Future<Output = Ended<T>> + Send + 'static,
-{
-    fn cancel(&self) -> bool {
-        Task::cancel(self, cancelled())
-    }
-}
-
-fn cancelled() -> Error {
-    Error::new(Hresult::E_ABORT, "run the body of a method: it was cancelled")
-}
-
-const LET_GO: &str = "the body of a method waits for something that is gone, and will never end";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Platform;
-
-    #[tokio::test]
-    async fn an_early_end_is_pending_and_takes_nothing() -> Result<()> {
-        let platform = Platform::startup()?;
-        let method = platform.method::<u32>();
-        let call = Call::<u32> { identity: method.identity.clone(), value: Mutex::new(Value::Awaited) };
-        let result = platform.create_async_result(Some(Arc::new(call)), None, None)?;
-        assert_eq!(method.end(&result).map_err(Hresult::from), Err(Hresult::E_PENDING));
-        if let Some(call) = result.object::<Call<u32>>() {
-            *call.value() = Value::There(Ok(3));
-        }
-        assert_eq!(method.end(&result).map_err(Hresult::from), Ok(3));
-        assert_eq!(method.end(&result).map_err(Hresult::from), Err(Hresult::E_FAIL));
-        drop(result);
-        platform.shutdown().await
     }
 }

@@ -29,17 +29,27 @@ pub struct QueueStats {
     pub overrun: u64,
     /// Deadlines that were missed.
     pub missed_deadlines: u64,
-    /// The longest time from a put to its callback, in real time whatever tokio's clock says.
+    /// The longest time from a put to its callback, in real time whatever tokio's clock says. Measured
+    /// for puts that find the queue empty and for every 16th of the others, to 32 µs.
     pub longest_wait: Duration,
-    /// The longest time that a callback ran, in real time.
+    /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
+    /// groups of up to 16, and counted with their average; a group with a slow one among them counts as
+    /// one callback.
     pub longest_run: Duration,
 }
 
 /// What one run of an item adds to the counters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
-    pub(crate) took: Duration,
     pub(crate) panicked: bool,
+    /// The time of the group that it closed, if it did.
+    pub(crate) time: Option<Time>,
+}
+
+/// How long a callback took, or one of a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    pub(crate) took: Duration,
     pub(crate) overrun: bool,
 }
 
@@ -47,8 +57,14 @@ impl QueueStats {
     pub(crate) fn add(&mut self, run: Run) {
         self.run += 1;
         self.panicked += u64::from(run.panicked);
-        self.overrun += u64::from(run.overrun);
-        self.longest_run = self.longest_run.max(run.took);
+        if let Some(time) = run.time {
+            self.timed(time);
+        }
+    }
+
+    pub(crate) fn timed(&mut self, time: Time) {
+        self.overrun += u64::from(time.overrun);
+        self.longest_run = self.longest_run.max(time.took);
     }
 
     pub(crate) fn waited(&mut self, wait: Duration) {
@@ -102,18 +118,24 @@ pub(crate) use trace::Span;
 /// With the feature: real spans and warnings.
 #[cfg(feature = "tracing")]
 mod trace {
-    use super::{Duration, QueueId};
+    use super::{Duration, Instant, QueueId};
 
     /// The span that was current at the put.
-    pub(crate) struct Span(tracing::Span);
+    pub(crate) struct Span {
+        put_in: tracing::Span,
+        put_at: Instant,
+    }
 
     impl Span {
         pub(crate) fn current() -> Span {
-            Span(tracing::Span::current())
+            Span { put_in: tracing::Span::current(), put_at: Instant::now() }
         }
 
-        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
-            self.0.in_scope(call)
+        /// Calls inside the span of the put, and inside one of its own for this run.
+        pub(crate) fn enter<T>(&self, queue: QueueId, callback: &str, call: impl FnOnce() -> T) -> T {
+            let waited_ns = u64::try_from(self.put_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let run = tracing::debug_span!(target: "mf_async", parent: &self.put_in, "run", %queue, callback, waited_ns);
+            self.put_in.in_scope(|| run.in_scope(call))
         }
     }
 
@@ -142,7 +164,7 @@ mod trace {
             Span
         }
 
-        pub(crate) fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
+        pub(crate) fn enter<T>(&self, _: QueueId, _: &str, call: impl FnOnce() -> T) -> T {
             call()
         }
     }

@@ -148,9 +148,9 @@ impl<T> Operation<T> {
     /// Gives the operation a way to be cancelled: from now on dropping it calls `canceller`.
     ///
     /// `canceller` asks the component to stop, by a cookie or a key; it is called at most once, never
-    /// after the operation has ended, and with no lock held.
-    pub fn cancel_with(mut self, canceller: impl FnOnce() + Send + 'static) -> Operation<T> {
-        self.canceller = Some(Box::new(canceller));
+    /// after the operation has ended, and with no lock held. What it returns is of no interest.
+    pub fn cancel_with<R>(mut self, canceller: impl FnOnce() -> R + Send + 'static) -> Operation<T> {
+        self.canceller = Some(Box::new(move || drop(canceller())));
         self
     }
 
@@ -462,27 +462,30 @@ where
 pub(crate) struct Promise<T>(Arc<Cell<T, ()>>);
 
 impl<T: Send + 'static> Promise<T> {
-    /// An operation that belongs to no platform, begun at `begun`, and the right to end it.
-    #[cfg(windows)]
-    pub(crate) fn alone_at(queue: QueueId, begun: Begun) -> (Promise<T>, Operation<T>) {
+    /// An operation, and the right to end it. It is not entered in the platform's register: whoever
+    /// holds the promise ends it at a shutdown.
+    #[track_caller]
+    pub(crate) fn new(queue: QueueId) -> (Promise<T>, Operation<T>) {
+        Promise::new_at(queue, Location::caller())
+    }
+
+    /// The same, begun at `begun`.
+    pub(crate) fn new_at(queue: QueueId, begun: Begun) -> (Promise<T>, Operation<T>) {
         let cell = Cell::new((), CallbackParameters::on(queue), begun);
         let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
         (Promise(cell), operation)
+    }
+
+    /// Enters the operation in the platform's register, so that a shutdown ends it.
+    #[cfg(windows)]
+    pub(crate) fn enter(&self, keepalive: &Keepalive) {
+        self.0.enter(keepalive);
     }
 
     /// Ends the operation with a value or an error, and the status that came with it.
     #[cfg(windows)]
     pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
         self.0.end(value, status);
-    }
-
-    /// An operation, and the right to end it. It is not entered in the platform's register: whoever
-    /// holds the promise ends it at a shutdown.
-    #[track_caller]
-    pub(crate) fn new(queue: QueueId) -> (Promise<T>, Operation<T>) {
-        let cell = Cell::new((), CallbackParameters::on(queue), Location::caller());
-        let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
-        (Promise(cell), operation)
     }
 
     pub(crate) fn complete(self, value: Result<T>) {

@@ -131,10 +131,7 @@ impl Platform {
         state: Option<Unknown>,
     ) -> Result<()> {
         let result = self.queues().create_result(None, Some(callback), state)?;
-        let put = self.queues().put(queue.into(), priority.into(), &result);
-        // It may have run already, and then this is the last of it.
-        let_go(result);
-        put
+        self.queues().put(queue.into(), priority.into(), result)
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.
@@ -160,7 +157,7 @@ impl Platform {
         priority: impl Into<Priority>,
         result: &AsyncResult,
     ) -> Result<()> {
-        self.queues().put(queue.into(), priority.into(), result)
+        self.queues().put(queue.into(), priority.into(), result.clone())
     }
 
     /// Allocates a private queue; the handle is its first lock.

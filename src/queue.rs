@@ -1,6 +1,7 @@
 //! Work queues: when and where a callback runs. Kinds of queue, the handle to one, and the one table
 //! that turns an id into a queue.
 
+mod budget;
 mod deadline;
 mod drain;
 mod item;
@@ -113,10 +114,7 @@ impl WorkQueue {
         state: Option<Unknown>,
     ) -> Result<()> {
         let result = self.queues.create_result(None, Some(callback), state)?;
-        let put = self.queues.put_on(self.queue(), priority.into(), &result);
-        // It may have run already, and then this is the last of it.
-        let_go(result);
-        put
+        self.queues.put_on(self.queue(), priority.into(), result)
     }
 
     /// Puts a ready result: its callback will be invoked once with it.
@@ -139,7 +137,7 @@ impl WorkQueue {
         priority: impl Into<Priority>,
         result: &AsyncResult,
     ) -> Result<()> {
-        self.queues.put_on(self.queue(), priority.into(), result)
+        self.queues.put_on(self.queue(), priority.into(), result.clone())
     }
 
     /// Waits until everything that was put before this call has run.
@@ -322,17 +320,20 @@ impl Queues {
             return Ok(());
         };
         let parameters = callback.parameters();
-        self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result))?
+        self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
     }
 
     /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
-    pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: &AsyncResult) -> Result<()> {
+    ///
+    /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
+    /// drop could be the last.
+    pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
         self.admit("put a work item")?;
         self.resolve(queue, |queue| put_given(queue, priority, result))?
     }
 
     /// The same on a queue that the caller holds.
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: &AsyncResult) -> Result<()> {
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
         self.admit("put a work item")?;
         put_given(queue, priority, result)
     }
@@ -877,9 +878,9 @@ impl Private {
     }
 }
 
-fn put_given(queue: &Arc<Queue>, priority: Priority, result: &AsyncResult) -> Result<()> {
-    match result.callback() {
-        Some(callback) => put(queue, priority, callback.parameters(), result),
+fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
+    match result.callback().map(|callback| callback.parameters()) {
+        Some(parameters) => put(queue, priority, parameters, result),
         None => {
             result.signal();
             Ok(())
@@ -891,10 +892,10 @@ fn put(
     queue: &Arc<Queue>,
     priority: Priority,
     parameters: CallbackParameters,
-    result: &AsyncResult,
+    result: AsyncResult,
 ) -> Result<()> {
     queue.allows(parameters.flags)?;
-    queue.put(Item::invoke(result.clone(), parameters.flags, priority)).map_err(|item| {
+    queue.put(Item::invoke(result, parameters.flags, priority)).map_err(|item| {
         let_go(item);
         closed("put a work item on a queue whose platform or runtime is gone")
     })

@@ -625,6 +625,46 @@ async fn any_other_refusal_is_said_once() {
     shut(platform).await;
 }
 
+/// A generator that calls back twice for each event.
+struct Twice(MediaEventQueue);
+
+impl MediaEventGenerator for Twice {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
+        self.0.get_event(flags)
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        let twice = move |result: &AsyncResult| {
+            callback.invoke(result);
+            callback.invoke(result);
+        };
+        self.0.begin_get_event(Arc::new(twice), state)
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        self.0.end_get_event(result)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        self.0.queue_event(event)
+    }
+}
+
+#[tokio::test]
+async fn a_call_too_many_is_counted_and_harmless() {
+    let platform = Platform::startup().unwrap();
+    let twice = Arc::new(Twice(platform.create_event_queue().unwrap()));
+    let mut events = EventStream::new(&twice, DropOldest(100)).unwrap();
+    for at in 0..10 {
+        numbers(&*twice, at..at + 1);
+        assert_eq!(read(events.next().await), at);
+        settled(&platform).await;
+    }
+    assert_eq!(platform.report().extra_calls, 10);
+    drop((events, twice));
+    shut(platform).await;
+}
+
 #[tokio::test]
 async fn wait_for_passes_over_others_and_hears_of_errors() {
     let platform = Platform::startup().unwrap();

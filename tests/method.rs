@@ -457,3 +457,58 @@ async fn bodies_are_polled_on_the_method_s_queue() -> Result<()> {
     drop((method, queue));
     platform.shutdown().await
 }
+
+#[tokio::test]
+async fn a_body_may_cancel_itself() -> Result<()> {
+    let platform = Platform::startup()?;
+    let method = platform.method::<u32>().serialized();
+    let (give, take) = oneshot::channel::<CancelCookie>();
+    let (first, cookie) = call(&platform, &method, |callback| {
+        method.begin(callback, None, async move {
+            let cookie = take.await.expect("it is given");
+            assert!(cookie.cancel(), "while it is polled");
+            Ok(1)
+        })
+    });
+    let (second, _) = call(&platform, &method, |callback| method.begin(callback, None, ready(Ok(2))));
+    assert!(give.send(cookie.expect("begun")).is_ok());
+    assert_eq!(code(first.await), Hresult::E_ABORT);
+    assert_eq!(second.await?, 2);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn a_body_that_panics_when_it_is_dropped_harms_nobody() -> Result<()> {
+    /// Panics when it is dropped, unless something panics already.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "the bomb goes off");
+        }
+    }
+    let platform = Platform::startup()?;
+    let method = platform.method::<u32>().serialized();
+    let (_gate, closed) = oneshot::channel::<()>();
+    let bomb = Bomb;
+    let (first, cookie) = call(&platform, &method, |callback| {
+        method.begin(callback, None, async move {
+            let _bomb = bomb;
+            let _ = closed.await;
+            Ok(1)
+        })
+    });
+    let (second, _) = call(&platform, &method, |callback| method.begin(callback, None, ready(Ok(2))));
+    assert!(cookie.expect("begun").cancel());
+    assert_eq!(code(first.await), Hresult::E_ABORT);
+    assert_eq!(second.await?, 2);
+
+    let bomb = Bomb;
+    let (third, _) = call(&platform, &method, |callback| {
+        method.begin(callback, None, async move {
+            drop(bomb);
+            Ok(3)
+        })
+    });
+    assert_eq!(code(third.await), Hresult::E_UNEXPECTED);
+    platform.shutdown().await
+}

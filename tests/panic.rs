@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::panic::panic_any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue,
@@ -51,10 +53,10 @@ on_both_runtimes! {
     async fn who_awaits_gets_the_very_payload() {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
-            let error = queue.run(|| panic_any(Arc::new(5_u64))).await.unwrap_err();
+            let error = queue.run::<(), _>(|| panic_any(Arc::new(5_u64))).await.unwrap_err();
             assert_eq!((error.kind(), error.hresult()), (ErrorKind::Panicked, Hresult::E_UNEXPECTED));
             assert_eq!(*error.into_panic().unwrap().downcast::<Arc<u64>>().unwrap(), Arc::new(5));
-            let error = queue.spawn(async { panic!("in {}", "text") }).await.unwrap_err();
+            let error = queue.spawn(poll_fn(|_| -> Poll<()> { panic!("in {}", "text") })).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Panicked);
             assert!(error.what().contains("panicked: in text"), "{error}");
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
@@ -64,7 +66,7 @@ on_both_runtimes! {
     async fn a_local_future_that_panics_is_an_error_and_its_thread_lives_on() {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
-        let error = window.spawn_local(|| async { panic!("in the future") }).await.unwrap_err();
+        let error = window.spawn_local(|| poll_fn(|_| -> Poll<()> { panic!("in the future") })).await.unwrap_err();
         assert!(error.what().contains("panicked: in the future"), "{error}");
         fn makes() -> std::future::Ready<()> {
             panic!("in the making")

@@ -175,7 +175,7 @@ on_two_workers! {
             for _ in 0..300 {
                 let meet = Arc::new(Barrier::new(2));
                 let (one, other) = (meet.clone(), meet.clone());
-                let pair = (queue.run(move || drop(one.wait())), queue.run(move || drop(other.wait())));
+                let pair = (queue.run(move || { one.wait(); }), queue.run(move || { other.wait(); }));
                 pair.0.await.unwrap();
                 pair.1.await.unwrap();
             }
@@ -213,7 +213,7 @@ on_two_workers! {
                 let (meet, puts) = (Arc::new(Barrier::new(2)), queue.clone());
                 let first = queue.run(move || {
                     let other = meet.clone();
-                    puts.put(callback(move |_| drop(other.wait())), None).unwrap();
+                    puts.put(callback(move |_| { other.wait(); }), None).unwrap();
                     meet.wait();
                 });
                 first.await.unwrap();
@@ -236,7 +236,7 @@ on_two_workers! {
                     let (meet, puts) = (Arc::new(Barrier::new(2)), other.clone());
                     let first = one.run(move || {
                         let other = meet.clone();
-                        puts.put(callback(move |_| drop(other.wait())), None).unwrap();
+                        puts.put(callback(move |_| { other.wait(); }), None).unwrap();
                         meet.wait();
                     });
                     first.await.unwrap();

@@ -25,8 +25,11 @@ mod wav_error;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use mf_async::{AccessMode, EventStream, FileFlags, MediaEventType, OpenMode, Platform};
+use mf_async::{
+    AccessMode, ByteStream, ByteStreamFromIo, EventStream, FileFlags, MediaEventType, OpenMode, Platform,
+};
 
 use crate::{
     bars::Bars,
@@ -68,9 +71,7 @@ async fn meter_file(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn meter_on(platform: &Platform, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let file =
-        platform.open_file(AccessMode::Read, OpenMode::FailIfNotExist, FileFlags::empty(), path).await?;
-    let source = WavSource::new(platform, file)?;
+    let source = WavSource::new(platform, open(platform, path).await?)?;
     let mut events = EventStream::lossless(&source)?;
     let mut screen = Lines::new(Screen::new(source.length()));
     let mut meter = None;
@@ -106,6 +107,16 @@ async fn meter_on(platform: &Platform, path: &Path) -> Result<(), Box<dyn std::e
     }
     screen.written()?;
     failed.map_or(Ok(()), |reason| Err(reason.into()))
+}
+
+/// The file as a byte stream; a pipe, which has no length and cannot seek, by way of tokio.
+async fn open(platform: &Platform, path: &Path) -> Result<Arc<dyn ByteStream>, Box<dyn std::error::Error>> {
+    if tokio::fs::metadata(path).await.is_ok_and(|metadata| !metadata.is_file()) {
+        let pipe = tokio::fs::File::open(path).await?;
+        return Ok(Arc::new(ByteStreamFromIo::reader(platform, pipe)));
+    }
+    let flags = FileFlags::empty();
+    Ok(Arc::new(platform.open_file(AccessMode::Read, OpenMode::FailIfNotExist, flags, path).await?))
 }
 
 /// The screen, and the first error in writing to it.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use mf_async::{
-    ByteStream, ByteStreamCapabilities, ByteStreamExt, FileByteStream, HasEventQueue, Hresult, MediaEvent,
-    MediaEventQueue, MediaEventType, MediaEventValue, Platform, QueueId, WorkQueue,
+    ByteStream, ByteStreamCapabilities, ByteStreamExt, HasEventQueue, Hresult, MediaEvent, MediaEventQueue,
+    MediaEventType, MediaEventValue, Platform, QueueId, WorkQueue,
 };
 use tokio::sync::Mutex;
 
@@ -24,7 +24,7 @@ pub(crate) struct WavSource {
     events: MediaEventQueue,
     queue: WorkQueue,
     reader: Mutex<Reader>,
-    stream: FileByteStream,
+    stream: Arc<dyn ByteStream>,
     length: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Started {
 
 impl WavSource {
     /// A source on an open file.
-    pub(crate) fn new(platform: &Platform, stream: FileByteStream) -> mf_async::Result<Arc<WavSource>> {
+    pub(crate) fn new(platform: &Platform, stream: Arc<dyn ByteStream>) -> mf_async::Result<Arc<WavSource>> {
         let seekable = stream.capabilities().contains(ByteStreamCapabilities::SEEKABLE);
         let length = if seekable { stream.length()? } else { None };
         Ok(Arc::new(WavSource {
@@ -88,7 +88,7 @@ impl HasEventQueue for WavSource {
 
 /// What a request works with; one request has it at a time.
 struct Reader {
-    stream: FileByteStream,
+    stream: Arc<dyn ByteStream>,
     /// The length of a file that can be sought in.
     seekable: Option<u64>,
     parser: WavParser,

@@ -64,6 +64,14 @@ impl FileByteStream {
         path: &Path,
     ) -> Result<FileByteStream> {
         let (file, position) = open(access, mode, flags, path)?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            // A pipe or a device has no offsets to fix at Begin, and would read as empty.
+            let what = format!(
+                "open {}: not a regular file; `ByteStreamFromIo` makes a byte stream of any `AsyncRead`",
+                path.display()
+            );
+            return Err(Error::new(Hresult::E_INVALIDARG, what));
+        }
         let state = State { file: Some(Arc::new(file)), position, in_flight: InFlight::default() };
         Ok(FileByteStream(Arc::new(Inner {
             queues: queues.clone(),
@@ -258,6 +266,9 @@ impl State {
     }
 }
 
+/// Ends with how much was written, and the buffer.
+type WriteRequest = Request<(usize, Vec<u8>)>;
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -282,11 +293,7 @@ impl Inner {
     }
 
     /// Takes the place of a write of `count` bytes: where it begins.
-    fn claim_write(
-        &self,
-        count: usize,
-        request: Option<&Arc<Request<(usize, Vec<u8>)>>>,
-    ) -> Result<(Arc<File>, u64)> {
+    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<(Arc<File>, u64)> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
         let offset = state.position;

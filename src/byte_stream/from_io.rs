@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
-use std::io::{self, SeekFrom};
+use std::io;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
-use crate::byte_stream::in_flight::InFlight;
+use crate::byte_stream::device::{Device, Place};
+use crate::byte_stream::in_flight::{InFlight, Interrupt};
 use crate::byte_stream::{
     ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, identity, require,
     seek_target, within,
@@ -52,19 +50,24 @@ pub struct ByteStreamFromIo<T>(Arc<Inner<T>>);
 
 impl<T: AsyncRead + Send + 'static> ByteStreamFromIo<T> {
     pub(crate) fn reader_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
-        Device::new(io).reading().into_stream(queues, Can::READABLE, None)
+        ByteStreamFromIo::over(Device::new(io).reading(), queues, Can::READABLE, None)
     }
 }
 
 impl<T: AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
     pub(crate) fn writer_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
-        Device::new(io).writing().into_stream(queues, Can::WRITABLE, None)
+        ByteStreamFromIo::over(Device::new(io).writing(), queues, Can::WRITABLE, None)
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
     pub(crate) fn duplex_on(queues: &Arc<Queues>, io: T) -> ByteStreamFromIo<T> {
-        Device::new(io).reading().writing().into_stream(queues, Can::READABLE | Can::WRITABLE, None)
+        ByteStreamFromIo::over(
+            Device::new(io).reading().writing(),
+            queues,
+            Can::READABLE | Can::WRITABLE,
+            None,
+        )
     }
 }
 
@@ -72,7 +75,7 @@ impl<T: AsyncRead + AsyncSeek + Send + 'static> ByteStreamFromIo<T> {
     pub(crate) async fn seekable_reader_on(queues: &Arc<Queues>, io: T) -> Result<ByteStreamFromIo<T>> {
         let mut device = Device::new(io).reading().seeking();
         let length = device.measure().await?;
-        Ok(device.into_stream(queues, Can::READABLE | Can::SEEKABLE, Some(length)))
+        Ok(ByteStreamFromIo::over(device, queues, Can::READABLE | Can::SEEKABLE, Some(length)))
     }
 }
 
@@ -80,11 +83,34 @@ impl<T: AsyncRead + AsyncWrite + AsyncSeek + Send + 'static> ByteStreamFromIo<T>
     pub(crate) async fn seekable_on(queues: &Arc<Queues>, io: T) -> Result<ByteStreamFromIo<T>> {
         let mut device = Device::new(io).reading().writing().seeking();
         let length = device.measure().await?;
-        Ok(device.into_stream(queues, Can::READABLE | Can::WRITABLE | Can::SEEKABLE, Some(length)))
+        Ok(ByteStreamFromIo::over(
+            device,
+            queues,
+            Can::READABLE | Can::WRITABLE | Can::SEEKABLE,
+            Some(length),
+        ))
     }
 }
 
 impl<T: Send + 'static> ByteStreamFromIo<T> {
+    fn over(
+        device: Device<T>,
+        queues: &Arc<Queues>,
+        capabilities: Can,
+        length: Option<u64>,
+    ) -> ByteStreamFromIo<T> {
+        let state = State {
+            device: Some(device),
+            queue: VecDeque::new(),
+            in_flight: InFlight::default(),
+            position: 0,
+            length,
+            met_end: false,
+            closed: false,
+        };
+        ByteStreamFromIo(Arc::new(Inner { queues: queues.clone(), capabilities, state: Mutex::new(state) }))
+    }
+
     /// Begins what `work` makes of the request and its place, which is fixed if the length is known:
     /// `advance` says how far the position moves.
     #[track_caller]
@@ -301,11 +327,13 @@ enum Work {
     Write { request: Arc<Request<(usize, Vec<u8>)>>, place: Option<Place>, buffer: Vec<u8> },
 }
 
-/// Where a request of a stream that seeks has its bytes.
-#[derive(Clone, Copy)]
-struct Place {
-    offset: u64,
-    count: u64,
+impl Work {
+    fn fail(self, error: Error) {
+        match self {
+            Work::Read { request, .. } => request.interrupt(error),
+            Work::Write { request, .. } => request.interrupt(error),
+        }
+    }
 }
 
 /// Performs what is queued, and puts the device back when there is no more.
@@ -359,146 +387,22 @@ impl<T: Send + 'static> Driver<T> {
 
 impl<T> Drop for Driver<T> {
     fn drop(&mut self) {
-        // Dropped with the device before its time, by a panic or a runtime that ends: nobody will perform
-        // what is queued, so whoever waits for it is to hear that.
+        // Dropped with the device before its time, by a panic, a shutdown, or a runtime that ends: nobody
+        // will perform what is queued, so it fails, and calls back as it was promised.
         if let Some(device) = self.device.take() {
             let mut state = self.stream.state();
             state.closed = true;
             let queued = std::mem::take(&mut state.queue);
             drop(state);
-            drop(queued);
+            for work in queued {
+                work.fail(if self.stream.queues.is_running() {
+                    Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
+                } else {
+                    Error::shutdown(format!("{NAME}: the platform was shut down"))
+                });
+            }
             drop(device);
         }
-    }
-}
-
-/// The object, and those of its abilities that the stream was made with.
-struct Device<T> {
-    io: Pin<Box<T>>,
-    read: Option<PollRead<T>>,
-    write: Option<(PollWrite<T>, PollFlush<T>)>,
-    seek: Option<(StartSeek<T>, PollSeek<T>)>,
-    /// Where the object is, if that is certain.
-    at: Option<u64>,
-}
-
-type PollRead<T> = fn(Pin<&mut T>, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
-type PollWrite<T> = fn(Pin<&mut T>, &mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
-type PollFlush<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>;
-type StartSeek<T> = fn(Pin<&mut T>, SeekFrom) -> io::Result<()>;
-type PollSeek<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<u64>>;
-
-impl<T> Device<T> {
-    fn new(io: T) -> Device<T> {
-        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None }
-    }
-
-    fn reading(self) -> Device<T>
-    where
-        T: AsyncRead,
-    {
-        Device { read: Some(T::poll_read), ..self }
-    }
-
-    fn writing(self) -> Device<T>
-    where
-        T: AsyncWrite,
-    {
-        Device { write: Some((T::poll_write, T::poll_flush)), ..self }
-    }
-
-    fn seeking(self) -> Device<T>
-    where
-        T: AsyncSeek,
-    {
-        Device { seek: Some((T::start_seek, T::poll_complete)), ..self }
-    }
-
-    fn into_stream(
-        self,
-        queues: &Arc<Queues>,
-        capabilities: Can,
-        length: Option<u64>,
-    ) -> ByteStreamFromIo<T> {
-        let state = State {
-            device: Some(self),
-            queue: VecDeque::new(),
-            in_flight: InFlight::default(),
-            position: 0,
-            length,
-            met_end: false,
-            closed: false,
-        };
-        ByteStreamFromIo(Arc::new(Inner { queues: queues.clone(), capabilities, state: Mutex::new(state) }))
-    }
-
-    async fn measure(&mut self) -> Result<u64> {
-        self.seek(SeekFrom::End(0))
-            .await
-            .map_err(|error| Error::io("find the end of a tokio::io object", error))
-    }
-
-    /// With a place, all the bytes that it has; without one, what a single read gives.
-    async fn read(&mut self, buffer: &mut [u8], place: Option<Place>) -> io::Result<usize> {
-        let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
-        let wanted = match place {
-            Some(place) => usize::try_from(place.count).map_or(buffer.len(), |count| count.min(buffer.len())),
-            None => buffer.len(),
-        };
-        let mut buffer = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
-        if wanted == 0 {
-            return Ok(0);
-        }
-        self.go_to(place).await?;
-        let at = self.at.take();
-        loop {
-            let before = buffer.filled().len();
-            poll_fn(|cx| read(self.io.as_mut(), cx, &mut buffer)).await?;
-            let count = buffer.filled().len();
-            if place.is_none() || count == wanted || count == before {
-                self.at = at.map(|at| at.saturating_add(count as u64));
-                return Ok(count);
-            }
-        }
-    }
-
-    /// Writes everything and flushes.
-    async fn write_all(&mut self, mut buffer: &[u8], place: Option<Place>) -> io::Result<()> {
-        let Some((write, flush)) = self.write else { return Err(io::ErrorKind::Unsupported.into()) };
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        self.go_to(place).await?;
-        let end = self.at.take().map(|at| at.saturating_add(buffer.len() as u64));
-        while !buffer.is_empty() {
-            let count = poll_fn(|cx| write(self.io.as_mut(), cx, buffer)).await?;
-            if count == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            buffer = buffer.get(count..).unwrap_or_default();
-        }
-        poll_fn(|cx| flush(self.io.as_mut(), cx)).await?;
-        self.at = end;
-        Ok(())
-    }
-
-    /// Seeks to where a request begins, unless the object is there. Interrupted, it is nowhere certain.
-    async fn go_to(&mut self, place: Option<Place>) -> io::Result<()> {
-        if let Some(place) = place.filter(|place| self.at != Some(place.offset)) {
-            self.seek(SeekFrom::Start(place.offset)).await?;
-        }
-        Ok(())
-    }
-
-    async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let Some((start, complete)) = self.seek else { return Err(io::ErrorKind::Unsupported.into()) };
-        self.at = None;
-        // One that was interrupted may still be on its way.
-        poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
-        start(self.io.as_mut(), to)?;
-        let at = poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
-        self.at = Some(at);
-        Ok(at)
     }
 }
 

@@ -308,7 +308,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING),
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, Priority::Normal, &item)
+            queues.put(QueueId::IO, Priority::Normal, item)
         },
         move |_: &AsyncResult| stream.flush(),
     )

@@ -39,7 +39,7 @@ impl<T: Send + 'static> Request<T> {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Arc<Request<T>>> {
-        let slot = Arc::new(Slot { of, state: Mutex::new(State::Pending) });
+        let slot = Arc::new(Slot { of, what, state: Mutex::new(State::Pending) });
         let object: Unknown = Arc::new(Hidden(slot.clone()));
         let result = queues.create_result(Some(object), Some(callback), state)?;
         Ok(Arc::new(Request {
@@ -54,7 +54,8 @@ impl<T: Send + 'static> Request<T> {
 
     /// Gives what the request ended with, once.
     pub(crate) fn end(of: usize, what: &'static str, result: &AsyncResult) -> Result<T> {
-        let slot = result.hidden_object::<Slot<T>>().filter(|slot| identity(&*slot.of) == of);
+        let slot =
+            result.hidden_object::<Slot<T>>().filter(|slot| identity(&*slot.of) == of && slot.what == what);
         let Some(slot) = slot else {
             let what = format!("end {what}: the result is of something else");
             return Err(Error::new(Hresult::E_INVALIDARG, what));
@@ -98,7 +99,7 @@ impl<T: Send + 'static> Request<T> {
         // The item carries the caller's result, so that a panic fails whoever awaits that.
         let waiting: Unknown = Arc::new(self.result.clone());
         let item = self.queues.create_result(None, Some(Arc::new(work)), Some(waiting))?;
-        self.queues.put(QueueId::IO, Priority::Normal, &item)
+        self.queues.put(QueueId::IO, Priority::Normal, item)
     }
 
     /// Performs the request on the platform's IO queue, by a future that is dropped when it is cancelled.
@@ -193,6 +194,7 @@ pub(crate) fn identity<T: ?Sized>(of: &T) -> usize {
 /// Where the value waits for End. It keeps what was asked alive, whose identity is then its own.
 struct Slot<T> {
     of: Unknown,
+    what: &'static str,
     state: Mutex<State<T>>,
 }
 

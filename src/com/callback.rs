@@ -1,14 +1,18 @@
-//! The `IMFAsyncCallback` object: names a queue, calls a closure once, and contains whatever that does.
+//! The `IMFAsyncCallback` objects: one calls a closure once, one stands for a portable callback; both contain
+//! whatever that does. And the other way round, a COM callback as a portable one.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use windows::Win32::Foundation::{E_POINTER, E_UNEXPECTED};
 use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncCallback_Impl, IMFAsyncResult};
-use windows::core::{Ref, Result};
+use windows::core::{Interface, Ref, Result};
 use windows_core::implement;
 
-use crate::async_result::CallbackParameters;
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId};
+use crate::com::{Mta, async_result};
+use crate::queue::let_go;
 
 /// A callback that is good for one call; further ones do nothing. Released un-called, it drops the closure.
 ///
@@ -16,19 +20,26 @@ use crate::async_result::CallbackParameters;
 #[implement(IMFAsyncCallback)]
 pub(crate) struct Once<F>
 where
-    F: FnOnce(&IMFAsyncResult) + Send + 'static,
+    F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static,
 {
     parameters: CallbackParameters,
     call: Mutex<Option<F>>,
 }
 
-impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> Once<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Once<F> {
     pub(crate) fn new(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
         Once { parameters, call: Mutex::new(Some(call)) }.into()
     }
 }
 
-impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> IMFAsyncCallback_Impl for Once_Impl<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for Once<F> {
+    fn drop(&mut self) {
+        // Whoever releases the callback must not be unwound into.
+        let_go(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback_Impl for Once_Impl<F> {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
         write_parameters(self.parameters, flags, queue)
     }
@@ -41,6 +52,90 @@ impl<F: FnOnce(&IMFAsyncResult) + Send + 'static> IMFAsyncCallback_Impl for Once
             Some(call) => contain(|| call(result)),
             None => Ok(()),
         }
+    }
+}
+
+impl From<Arc<dyn AsyncCallback>> for Mta<IMFAsyncCallback> {
+    /// The COM callback itself when that is what it stands for, else an object that stands for it.
+    fn from(callback: Arc<dyn AsyncCallback>) -> Mta<IMFAsyncCallback> {
+        match callback.behind().and_then(<dyn Any + Send + Sync>::downcast_ref::<Mta<IMFAsyncCallback>>) {
+            Some(com) => com.clone(),
+            None => Mta::new(IMFAsyncCallback::from(Portable { callback: Some(callback) })),
+        }
+    }
+}
+
+impl From<Mta<IMFAsyncCallback>> for Arc<dyn AsyncCallback> {
+    /// The callback that the COM object stands for, or one that stands for the COM object.
+    fn from(com: Mta<IMFAsyncCallback>) -> Arc<dyn AsyncCallback> {
+        match com.cast_object_ref::<Portable>().ok().and_then(|portable| portable.callback.clone()) {
+            Some(callback) => callback,
+            None => Arc::new(Foreign { com }),
+        }
+    }
+}
+
+/// A portable callback as a COM object.
+#[implement(IMFAsyncCallback)]
+struct Portable {
+    /// Always there, until the drop.
+    callback: Option<Arc<dyn AsyncCallback>>,
+}
+
+impl IMFAsyncCallback_Impl for Portable_Impl {
+    fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
+        let parameters = contain(|| {
+            Ok(self.callback.as_ref().map_or_else(Default::default, |callback| callback.parameters()))
+        })?;
+        write_parameters(parameters, flags, queue)
+    }
+
+    fn Invoke(&self, result: Ref<'_, IMFAsyncResult>) -> Result<()> {
+        let result = result.ok()?;
+        match &self.callback {
+            Some(callback) => async_result::invoke(result, callback),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Portable {
+    fn drop(&mut self) {
+        let_go(self.callback.take());
+    }
+}
+
+/// A COM callback as a portable one.
+struct Foreign {
+    com: Mta<IMFAsyncCallback>,
+}
+
+impl AsyncCallback for Foreign {
+    fn parameters(&self) -> CallbackParameters {
+        let (mut flags, mut queue) = (0, 0);
+        // SAFETY: both numbers live here, and are written before the call returns.
+        match unsafe { self.com.GetParameters(&raw mut flags, &raw mut queue) } {
+            Ok(()) => {
+                CallbackParameters { flags: CallbackFlags::from_bits_retain(flags), queue: QueueId(queue) }
+            }
+            // It has no wishes; most say so by `E_NOTIMPL`.
+            Err(_) => CallbackParameters::default(),
+        }
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        let result = Mta::from(result);
+        // SAFETY: both may be called from any thread, as `Mta` says. Media Foundation, too, ignores what a
+        // callback returns.
+        let _ = unsafe { self.com.Invoke(&*result) };
+    }
+
+    fn name(&self) -> &'static str {
+        "a callback of Media Foundation's"
+    }
+
+    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.com)
     }
 }
 
@@ -62,11 +157,11 @@ pub(crate) fn write_parameters(
 }
 
 /// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for whoever called.
-pub(crate) fn contain(call: impl FnOnce()) -> Result<()> {
+pub(crate) fn contain<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(()) => Ok(()),
+        Ok(returned) => returned,
         Err(payload) => {
-            crate::queue::let_go(payload);
+            let_go(payload);
             Err(E_UNEXPECTED.into())
         }
     }

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
+use windows::Win32::Foundation::E_UNEXPECTED;
 use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncResult};
 use windows::core::{HRESULT, Interface};
 
 use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::callback::Once;
-use crate::error::{Error, Hresult, Result};
+use crate::error::{Error, ErrorKind, Hresult, Result};
 use crate::operation::{Operation, Promise};
 
 /// Begins an asynchronous operation of a COM object at once; awaiting what it returns gives what End
@@ -66,13 +67,19 @@ where
     B: Begun,
     E: FnOnce(&IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
 {
-    let (promise, operation) = Promise::alone_at(parameters.queue, Location::caller());
+    let (promise, operation) = Promise::new_at(parameters.queue, Location::caller());
     let callback = Once::new(parameters, move |result: &IMFAsyncResult| {
         let status = status_of(result);
         let value = catch_unwind(AssertUnwindSafe(|| end(result)))
             .map_err(|payload| Error::panicked("the End call", payload))
             .and_then(|ended| ended.map_err(Error::from));
+        // Whoever called back is told of a panic only: it is no concern of theirs how End went.
+        let told = match &value {
+            Err(error) if error.kind() == ErrorKind::Panicked => Err(E_UNEXPECTED.into()),
+            _ => Ok(()),
+        };
         promise.complete_with_status(value, status);
+        told
     });
     let begun = catch_unwind(AssertUnwindSafe(|| begin(&callback)))
         .map_err(|payload| Error::panicked("the Begin call", payload))

@@ -8,12 +8,15 @@ use windows::Win32::Media::MediaFoundation::{
 };
 use windows::Win32::System::Com::{CO_MTA_USAGE_COOKIE, CoDecrementMTAUsage, CoIncrementMTAUsage};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::keepalive::{Keepalive, Lender};
 
 /// The operating system's Media Foundation, started.
 ///
-/// Clones share it. The last one to go calls `MFShutdown`, then gives up the apartment. Release COM objects
-/// before that: one that is released after `MFShutdown` may crash the process.
+/// Clones share it. The last one to go fails what its [queues](crate::com::WorkQueue) still have
+/// pending with `MF_E_SHUTDOWN`, calls `MFShutdown`, then gives up the apartment. Release COM objects before
+/// that: one that is released after `MFShutdown` may crash the process. Do not let the last one go on a
+/// thread of Media Foundation's, whose end `MFShutdown` may wait for.
 ///
 /// The multithreaded apartment is kept for the whole process by `CoIncrementMTAUsage`, so no thread of an
 /// async runtime needs to initialise COM, and no guard is bound to a thread.
@@ -27,7 +30,7 @@ use crate::error::Result;
 /// ```
 #[derive(Clone)]
 pub struct Platform {
-    _started: Arc<Started>,
+    started: Arc<Started>,
 }
 
 impl Platform {
@@ -54,7 +57,13 @@ impl Platform {
         let apartment = Apartment::keep()?;
         // SAFETY: takes two numbers; a failed call is not counted and needs no shutdown.
         unsafe { MFStartup(MF_VERSION, flags) }?;
-        Ok(Platform { _started: Arc::new(Started { _apartment: apartment }) })
+        Ok(Platform { started: Arc::new(Started { lender: Lender::new(), _apartment: apartment }) })
+    }
+
+    /// What an operation holds that ends, at the latest, with the platform.
+    pub(crate) fn lend(&self) -> Result<Keepalive> {
+        let ended = || Error::shutdown("begin an operation on a Media Foundation that is shut down");
+        self.started.lender.lend().ok_or_else(ended)
     }
 }
 
@@ -66,12 +75,15 @@ impl fmt::Debug for Platform {
 
 /// One `MFStartup`; its drop is the `MFShutdown`, and the apartment goes after it, being a field.
 struct Started {
+    lender: Lender,
     _apartment: Apartment,
 }
 
 impl Drop for Started {
     #[doc(alias = "MFShutdown")]
     fn drop(&mut self) {
+        self.lender
+            .shut_down(&Error::shutdown("wait for an operation of a Media Foundation that was shut down"));
         // SAFETY: there was one successful `MFStartup` for this, and there is no other shutdown for it. An
         // error would mean that Media Foundation is shut down already, which is what is wanted.
         let _ = unsafe { MFShutdown() };

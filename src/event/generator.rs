@@ -42,8 +42,8 @@ pub trait MediaEventGenerator: Send + Sync {
     /// Asks for the next event: `callback` will be invoked when there is one, on the queue it names.
     ///
     /// `S_OK` says that the request is taken, [`MF_S_MULTIPLE_BEGIN`](Hresult::MF_S_MULTIPLE_BEGIN) that
-    /// this very request was taken before; the callback is called once then, not twice. A callback cannot
-    /// be missing here, so Media Foundation's `E_INVALIDARG` for that has no counterpart.
+    /// this very request was taken before; the callback is called once then, not twice. Each request has a
+    /// result of its own. A callback cannot be missing here, so Media Foundation's `E_INVALIDARG` for that has no counterpart.
     ///
     /// # Errors
     /// The callback is not called then, and nothing kept:

@@ -1,15 +1,14 @@
 //! The queue behind a generator: events in the order they came, and at most one request for the next.
 
-use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, Unknown, WeakResult};
+use crate::async_result::{AsyncCallback, AsyncResult, Begun, Unknown};
 use crate::error::{Error, Hresult, Result};
+use crate::event::state::{BEGIN, Call, Request, State};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventType, MediaEventValue};
 use crate::keepalive::{Armed, Entry};
 use crate::queue::{Priority, Queues};
@@ -176,8 +175,8 @@ impl Shared {
         drop(state);
         self.arrived.notify_all();
         drop(gone);
-        if let Some(result) = call {
-            let _ = self.call(&result);
+        if let Some(call) = call {
+            let _ = self.call(&call);
         }
     }
 
@@ -232,17 +231,11 @@ impl Shared {
             drop(queue);
             return Ok(status);
         }
-        let request = Request {
-            id: result.downgrade(),
-            callback: Arc::downgrade(&callback),
-            state: state.as_ref().map(Arc::downgrade),
-            pending: Some(result),
-        };
-        queue.request = Some(request);
+        queue.request = Some(Request::new(result, &callback, state.as_ref()));
         let call = if queue.events.is_empty() { None } else { queue.call() };
         drop(queue);
         match call {
-            Some(result) => self.call(&result).map(|()| Hresult::S_OK),
+            Some(call) => self.call(&call).map(|()| Hresult::S_OK),
             None => Ok(Hresult::S_OK),
         }
     }
@@ -285,16 +278,26 @@ impl Shared {
         if wake {
             self.arrived.notify_one();
         }
-        if let Some(result) = call {
+        if let Some(call) = call {
             // That the subscriber cannot be called is not the producer's error: the event stays, the
             // subscriber is let go, and another may begin.
-            let _ = self.call(&result);
+            let _ = self.call(&call);
         }
         Ok(())
     }
 
-    /// Calls the callback of a request; one that cannot be called is ended.
-    fn call(&self, result: &AsyncResult) -> Result<()> {
+    /// Calls the callback of a request; a request that cannot be called is ended.
+    fn call(&self, call: &Call) -> Result<()> {
+        let result = match call {
+            // It only stores the event and wakes who reads it, which a hop over a work queue would delay.
+            Call::Stream(result) => {
+                if let Some(callback) = result.callback() {
+                    callback.invoke(result);
+                }
+                return Ok(());
+            }
+            Call::Callback(result) => result,
+        };
         let called = self.queues.invoke_late(Priority::Normal, result);
         if called.is_err() {
             let mut state = self.state();
@@ -307,11 +310,7 @@ impl Shared {
     }
 
     fn shut_down(&self, error: &Error) {
-        let former = {
-            let mut state = self.state();
-            let blocked = state.blocked;
-            std::mem::replace(&mut *state, State { closed: true, blocked, ..State::default() })
-        };
+        let former = self.state().close();
         self.arrived.notify_all();
         if let Some(callback) = former.request.as_ref().and_then(Request::to_be_told) {
             callback.fail(error);
@@ -364,134 +363,7 @@ impl Armed for Bell {
     }
 }
 
-/// The queue proper: plain data, under one lock, that calls nobody.
-///
-/// ```text
-/// no request ──begin──► pending ──an event is there──► called ──end──► no request
-/// ```
-#[derive(Default)]
-struct State {
-    events: VecDeque<MediaEvent>,
-    request: Option<Request>,
-    /// The stream that has the events to itself.
-    subscriber: Option<Weak<dyn Any + Send + Sync>>,
-    /// Threads that wait for an event.
-    blocked: usize,
-    closed: bool,
-}
-
-/// The outstanding request. Once it is called it is only known by its identity: whoever has its result
-/// can end it.
-struct Request {
-    id: WeakResult,
-    callback: Weak<dyn AsyncCallback>,
-    state: Option<Weak<dyn Any + Send + Sync>>,
-    /// Taken when the callback is called.
-    pending: Option<AsyncResult>,
-}
-
-impl State {
-    fn open(&self, doing: &'static str) -> Result<()> {
-        if self.closed {
-            return Err(Error::shutdown(format!("{doing}: the event queue is shut down")));
-        }
-        Ok(())
-    }
-
-    /// Open, and no request outstanding.
-    fn free(&self, doing: &'static str) -> Result<()> {
-        self.open(doing)?;
-        if self.request.is_some() {
-            let what = format!("{doing} while a request for the next event is outstanding");
-            return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
-        }
-        Ok(())
-    }
-
-    /// Whether a request may be begun: `None` says yes, a code that it was begun before.
-    fn begun_before(
-        &self,
-        callback: &Arc<dyn AsyncCallback>,
-        state: Option<&Unknown>,
-    ) -> Result<Option<Hresult>> {
-        self.open(BEGIN)?;
-        let Some(request) = &self.request else { return Ok(None) };
-        if !same(&request.callback, callback) {
-            return Err(Error::new(
-                Hresult::MF_E_MULTIPLE_SUBSCRIBERS,
-                "begin a request for an event while another callback's is outstanding",
-            ));
-        }
-        let same_state = match (&request.state, state) {
-            (None, None) => true,
-            (Some(former), Some(state)) => same(former, state),
-            _ => false,
-        };
-        if same_state {
-            return Ok(Some(Hresult::MF_S_MULTIPLE_BEGIN));
-        }
-        Err(Error::new(
-            Hresult::MF_E_MULTIPLE_BEGIN,
-            "begin a request for an event while one with another state is outstanding",
-        ))
-    }
-
-    /// The pending request's result, to be called when the lock is off.
-    #[must_use]
-    fn call(&mut self) -> Option<AsyncResult> {
-        self.request.as_mut()?.pending.take()
-    }
-
-    fn subscribe(&mut self, subscriber: &Unknown) -> Result<()> {
-        const DOING: &str = "receive the events of an event queue";
-        self.free(DOING)?;
-        if self.subscriber.as_ref().is_some_and(|former| former.strong_count() > 0) {
-            return Err(Error::new(
-                Hresult::MF_E_MULTIPLE_SUBSCRIBERS,
-                "receive the events of an event queue that another stream receives",
-            ));
-        }
-        self.subscriber = Some(Arc::downgrade(subscriber));
-        Ok(())
-    }
-
-    /// Takes back the stream's request and what it has not read; returns what is to be let go.
-    #[must_use]
-    fn unsubscribe(
-        &mut self,
-        subscriber: &Unknown,
-        unread: Vec<MediaEvent>,
-    ) -> (Option<Request>, Vec<MediaEvent>) {
-        if self.closed {
-            return (None, unread);
-        }
-        if self.subscriber.as_ref().is_some_and(|former| same(former, subscriber)) {
-            self.subscriber = None;
-        }
-        for event in unread.into_iter().rev() {
-            self.events.push_front(event);
-        }
-        let ours = |request: &Request| request.state.as_ref().is_some_and(|state| same(state, subscriber));
-        let request = if self.request.as_ref().is_some_and(ours) { self.request.take() } else { None };
-        (request, Vec::new())
-    }
-}
-
-impl Request {
-    /// Who waits for a call that will not come.
-    fn to_be_told(&self) -> Option<&Arc<dyn AsyncCallback>> {
-        self.pending.as_ref()?.callback()
-    }
-}
-
-/// Whether both are the same object, whatever is known of its type.
-fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
-    std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
-}
-
 /// A lock. A poisoned one is as good as any: no user code runs while it is held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-const BEGIN: &str = "begin a request for an event";

@@ -23,51 +23,12 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType};
 use crate::event_stream::overflow::Policy;
+use crate::event_stream::slot::{Phase, Slot};
 
 /// What the stream and its callback share.
 pub(crate) struct Pump {
     generator: Weak<dyn MediaEventGenerator>,
     slot: Mutex<Slot>,
-}
-
-/// What the pump does now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Nothing is outstanding, and nobody moves it.
-    Idle,
-    /// Somebody moves it, and nothing is outstanding.
-    Pumping,
-    /// Begin is on its way.
-    Arming,
-    /// The callback came before Begin was back, and ends its request.
-    CallingEarly,
-    /// It has done so; Begin is not back.
-    CalledEarly,
-    /// A request is outstanding.
-    Armed,
-    /// A request was let go without a call.
-    LetGo,
-    /// The stream is gone.
-    Closed,
-}
-
-/// The slot: plain data that calls nobody.
-struct Slot {
-    phase: Phase,
-    policy: Policy,
-    events: VecDeque<MediaEvent>,
-    /// The events that are wanted; all if it says nothing.
-    only: Option<Box<[MediaEventType]>>,
-    last: Option<MediaEventType>,
-    /// The last event is here; what came after it.
-    after_last: Option<Vec<MediaEvent>>,
-    dropped: u64,
-    failed: Option<Error>,
-    waker: Option<Waker>,
-    /// The callback, while no generator holds it.
-    callback: Option<Arc<PumpCallback>>,
-    /// What events are fetched into, empty between two fetches.
-    scratch: Vec<MediaEvent>,
 }
 
 /// What a look into the slot found.
@@ -89,22 +50,7 @@ pub(crate) enum Look {
 impl Pump {
     /// A pump that its maker owns, and is to move.
     pub(crate) fn new(generator: Weak<dyn MediaEventGenerator>, policy: Policy) -> Arc<Pump> {
-        Arc::new(Pump {
-            generator,
-            slot: Mutex::new(Slot {
-                phase: Phase::Pumping,
-                policy,
-                events: VecDeque::new(),
-                only: None,
-                last: None,
-                after_last: None,
-                dropped: 0,
-                failed: None,
-                waker: None,
-                callback: None,
-                scratch: Vec::new(),
-            }),
-        })
+        Arc::new(Pump { generator, slot: Mutex::new(Slot::new(policy)) })
     }
 
     pub(crate) fn generator(&self) -> Option<Arc<dyn MediaEventGenerator>> {
@@ -293,16 +239,18 @@ impl Pump {
     fn invoked(self: &Arc<Self>, callback: Option<Arc<PumpCallback>>, result: &AsyncResult) {
         let closed = {
             let mut slot = self.slot();
+            let again = slot.ended.as_ref().is_some_and(|ended| ended.is(result));
             let spare = match slot.phase {
-                Phase::Armed => {
+                Phase::Armed if !again => {
                     slot.phase = Phase::Pumping;
                     std::mem::replace(&mut slot.callback, callback)
                 }
-                Phase::Arming => {
+                Phase::Arming if !again => {
                     slot.phase = Phase::CallingEarly;
                     std::mem::replace(&mut slot.callback, callback)
                 }
                 Phase::Closed => callback,
+                // It is not the request that is outstanding: a call too many.
                 _ => {
                     drop(slot);
                     result.keepalive().count_extra_call();
@@ -310,6 +258,7 @@ impl Pump {
                 }
             };
             let closed = slot.phase == Phase::Closed;
+            slot.ended = Some(result.downgrade());
             drop(slot);
             drop(spare);
             closed
@@ -417,61 +366,6 @@ impl Pump {
     }
 }
 
-impl Slot {
-    /// Puts events in, as the policy says. Returns those that are not kept, and who is to be woken.
-    #[must_use]
-    fn put(&mut self, batch: &mut Vec<MediaEvent>) -> (Vec<MediaEvent>, Option<Waker>) {
-        let mut lost = Vec::new();
-        let before = (self.events.len(), self.dropped);
-        for event in batch.drain(..) {
-            if let Some(after) = &mut self.after_last {
-                after.push(event);
-            } else if self.last == Some(event.event_type()) {
-                // It is kept however full the slot is: the stream ends by it.
-                self.events.push_back(event);
-                self.after_last = Some(Vec::new());
-            } else if !self.wants(&event) {
-                lost.push(event);
-            } else {
-                lost.extend(self.keep(event));
-            }
-        }
-        let moved = (self.events.len(), self.dropped) != before;
-        (lost, if moved { self.waker.take() } else { None })
-    }
-
-    /// Keeps an event; returns the one that is lost by that, if one is.
-    fn keep(&mut self, event: MediaEvent) -> Option<MediaEvent> {
-        let lost = match self.policy {
-            Policy::DropOldest(most) if self.events.len() >= most => {
-                let oldest = self.events.pop_front();
-                self.events.push_back(event);
-                oldest
-            }
-            Policy::DropNewest(most) if self.events.len() >= most => Some(event),
-            _ => {
-                self.events.push_back(event);
-                None
-            }
-        };
-        self.dropped += u64::from(lost.is_some());
-        lost
-    }
-
-    fn wants(&self, event: &MediaEvent) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&event.event_type()))
-    }
-
-    /// Puts in again what is there, after what is wanted has changed.
-    #[must_use]
-    fn refilter(&mut self, ready: &mut VecDeque<MediaEvent>) -> Vec<MediaEvent> {
-        let mut all = Vec::from(std::mem::take(ready));
-        all.extend(std::mem::take(&mut self.events));
-        all.extend(self.after_last.take().unwrap_or_default());
-        self.put(&mut all).0
-    }
-}
-
 enum Fetched {
     /// Something is there to be read, or nothing more is wanted.
     Enough,
@@ -482,7 +376,7 @@ enum Fetched {
 /// The callback: one object for as long as the stream lives, and always the same to the generator.
 ///
 /// While a request is outstanding only the generator owns it, so that its drop tells when it was let go.
-struct PumpCallback {
+pub(crate) struct PumpCallback {
     this: Weak<PumpCallback>,
     pump: Arc<Pump>,
 }

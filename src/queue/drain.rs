@@ -4,12 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::async_result::CallbackFlags;
-use crate::observe::{Run, Running};
+use crate::async_result::{CallbackFlags, QueueId};
+use crate::observe::Run;
+use crate::queue::budget::Budget;
 use crate::queue::item::{Item, run_blocking};
 use crate::queue::pool::{Activity, Pool, Take};
 
@@ -33,6 +34,15 @@ pub(crate) struct DrainState {
     pub(crate) ran: Option<(usize, Option<Run>)>,
 }
 
+impl DrainState {
+    fn end_group(&mut self, budget: &mut Budget, queue: QueueId) {
+        let time = budget.close(queue);
+        if let (Some((_, Some(run))), Some(time)) = (&mut self.ran, time) {
+            run.time = Some(time);
+        }
+    }
+}
+
 impl Drain {
     /// A new drain task comes to look, so it is searching from the start.
     pub(crate) fn new(pool: Arc<Pool>, number: usize) -> Drain {
@@ -41,13 +51,13 @@ impl Drain {
     }
 
     /// Hands an item to the blocking pool; a serial pool's task then waits for its end.
-    fn hand_over(&mut self, item: Item, slot: usize, running: Running) {
+    fn hand_over(&mut self, item: Item, slot: usize) {
         let (done, end) = oneshot::channel::<()>();
         if self.pool.is_serial() {
             self.blocked = Some(end);
         }
         let pool = self.pool.clone();
-        run_blocking(self.pool.runtime(), item, pool.place(), running, move |run| {
+        run_blocking(self.pool.runtime(), item, pool.place(), move |run| {
             pool.finished(slot, run);
             let _ = done.send(());
         });
@@ -59,30 +69,35 @@ impl Future for Drain {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let drain = &mut *self;
-        let mut now = Instant::now();
-        let mut budget = Budget::from(now);
+        let mut budget = Budget::from(Instant::now());
         loop {
             if let Some(blocked) = &mut drain.blocked {
                 // Either the item has ended or its thread is gone; both mean that the next may run.
                 let _ = ready!(Pin::new(blocked).poll(cx));
                 drain.blocked = None;
-                now = Instant::now();
+                budget.read();
             }
-            match drain.pool.take(&mut drain.state, now, cx.waker()) {
-                Take::Item { item, slot, running } => {
+            let queue = drain.pool.place().queue;
+            match drain.pool.take(&mut drain.state, &budget, cx.waker()) {
+                Take::Item { item, slot } => {
                     let blocks = item.flags.contains(CallbackFlags::BLOCKING) || drain.pool.is_long_running();
+                    // A group of callbacks ends with what is no part of it.
+                    if blocks || item.is_timed_alone() {
+                        drain.pool.timed(budget.close(queue));
+                    }
                     if blocks && !item.is_turn() {
-                        drain.hand_over(item, slot, running);
+                        drain.hand_over(item, slot);
                         continue;
                     }
-                    let (run, end) = item.run(drain.pool.place(), &running, &mut budget);
+                    let run = item.run(drain.pool.place(), &mut budget);
                     drain.state.ran = Some((slot, run));
-                    now = end;
-                    if budget.spend(now) {
+                    if budget.spend() {
+                        drain.state.end_group(&mut budget, queue);
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 }
+                Take::EndGroup => drain.state.end_group(&mut budget, queue),
                 Take::LookAgain => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -107,33 +122,3 @@ impl Drop for Drain {
         }
     }
 }
-
-/// What a drain task may do before it lets others have their turn on its thread.
-pub(crate) struct Budget {
-    items: u32,
-    until: Instant,
-}
-
-impl Budget {
-    pub(crate) fn from(now: Instant) -> Budget {
-        Budget { items: ITEMS, until: now + SLICE }
-    }
-
-    /// For one item, whatever it takes.
-    #[cfg(feature = "test-util")]
-    pub(crate) fn single(now: Instant) -> Budget {
-        Budget { items: 1, until: now + SLICE }
-    }
-
-    /// One item has ended at `now`; true if it was the last for this turn.
-    pub(crate) fn spend(&mut self, now: Instant) -> bool {
-        self.items = self.items.saturating_sub(1);
-        self.items == 0 || now >= self.until
-    }
-}
-
-/// At most so many items in a row: at about 100 ns each they take less than `SLICE`.
-const ITEMS: u32 = 256;
-
-/// At most so long in a row, save for the callback that is just running.
-const SLICE: Duration = Duration::from_micros(100);

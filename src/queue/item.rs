@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
 use crate::error::Error;
-use crate::observe::{self, Run, Running, Span};
-use crate::queue::drain::Budget;
+use crate::observe::{Run, Running, Span};
+use crate::queue::budget::{Budget, is_timed_alone};
 use crate::queue::lanes::Priority;
 use crate::queue::serial::Serial;
 
@@ -22,7 +22,8 @@ pub(crate) struct Item {
     pub(crate) priority: Priority,
     /// The number of the put, counted per queue; the queue sets it.
     pub(crate) ticket: u64,
-    pub(crate) put_at: Instant,
+    /// When it was put; the queue says for which items that is measured.
+    pub(crate) put_at: Option<Instant>,
     /// The callback's name. It is the callback's own code that tells it: asked for at the put, where no
     /// lock is held, and where a panic is the putter's.
     name: &'static str,
@@ -48,7 +49,7 @@ impl Item {
     }
 
     fn new(work: Work, flags: CallbackFlags, priority: Priority, name: &'static str) -> Item {
-        Item { work, flags, priority, ticket: 0, put_at: Instant::now(), name, span: Span::current() }
+        Item { work, flags, priority, ticket: 0, put_at: None, name, span: Span::current() }
     }
 
     pub(crate) fn is_turn(&self) -> bool {
@@ -70,30 +71,29 @@ impl Item {
         }
     }
 
+    /// Whether the clock is read right before it runs, too.
+    pub(crate) fn is_timed_alone(&self) -> bool {
+        self.is_turn() || is_timed_alone(self.flags)
+    }
+
     /// What a report says while the item runs.
     pub(crate) fn running(&self, since: Instant) -> Running {
         Running { ticket: self.ticket, name: self.name, since, awaits_reply: false }
     }
 
-    /// Runs the item, as `running` says it started, and lets go of it. Returns what it adds to the
-    /// counters, and when it ended; a turn adds nothing here, since its items are the serial queue's.
-    pub(crate) fn run(self, on: Place, running: &Running, budget: &mut Budget) -> (Option<Run>, Instant) {
+    /// Runs the item and lets go of it. Returns what it adds to the counters; a turn adds nothing here,
+    /// since its items are the serial queue's.
+    pub(crate) fn run(self, on: Place, budget: &mut Budget) -> Option<Run> {
         match self.work {
             Work::Turn(serial) => {
                 // The next turn is put from here, on a thread that runs callbacks.
                 on.enter(|| serial.run_turn(budget));
-                (None, Instant::now())
+                None
             }
             Work::Invoke(result) => {
-                let panicked = on.enter(|| self.span.enter(|| invoke(result, self.name, on.queue)));
-                let end = Instant::now();
-                let took = end.saturating_duration_since(running.since);
-                let promise = observe::promised(self.flags);
-                let overrun = promise.is_some_and(|promise| took > promise);
-                if let (true, Some(promise)) = (overrun, promise) {
-                    observe::tell_overrun(on.queue, running.name, took, promise);
-                }
-                (Some(Run { took, panicked, overrun }), end)
+                let panicked =
+                    on.enter(|| self.span.enter(on.queue, self.name, || invoke(result, self.name, on.queue)));
+                Some(Run { panicked, time: budget.ran(on.queue, self.flags, self.name) })
             }
         }
     }
@@ -105,7 +105,6 @@ pub(crate) fn run_blocking(
     runtime: &Handle,
     item: Item,
     place: Place,
-    running: Running,
     ended: impl FnOnce(Option<Run>) + Send + 'static,
 ) {
     struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);
@@ -119,8 +118,7 @@ pub(crate) fn run_blocking(
     let guard = Guard(None, Some(ended));
     drop(runtime.spawn_blocking(move || {
         let mut guard = guard;
-        let running = Running { since: Instant::now(), ..running };
-        guard.0 = item.run(place, &running, &mut Budget::from(running.since)).0;
+        guard.0 = item.run(place, &mut Budget::from(Instant::now()));
     }));
 }
 

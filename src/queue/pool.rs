@@ -29,7 +29,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::observe::{QueueStats, Run, Running};
+use crate::observe::{QueueStats, Run, Running, Time};
+use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
@@ -54,6 +55,8 @@ pub(crate) struct Pool {
     urgent: AtomicBool,
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
+    /// Whether the last summons came from a thread that runs no task.
+    from_outside: AtomicBool,
     watch: Watch,
     /// Holds tokio's paused clock while a thread of its own works.
     hold: Hold,
@@ -91,6 +94,12 @@ impl Host {
         }
     }
 
+    /// Whether the current thread is none of the workers: waking one of them from here takes long.
+    fn is_outside(&self) -> bool {
+        let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        tokio::task::try_id().is_none() && !one_thread
+    }
+
     /// A task that a worker wakes goes to that worker's own next-task slot, which no other worker takes
     /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
@@ -122,6 +131,7 @@ impl Pool {
             long_running: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
+            from_outside: AtomicBool::new(false),
             watch: Watch::default(),
             hold: Hold::default(),
             inbox: Mutex::default(),
@@ -131,6 +141,10 @@ impl Pool {
 
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
+        // What finds the queue empty is what tells how fast it wakes; a sample of the others will do.
+        if !self.has_backlog() {
+            item.put_at = Some(Instant::now());
+        }
         let mut inbox = self.inbox();
         // A serial queue above still runs what it had when this one was closed.
         if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
@@ -140,6 +154,9 @@ impl Pool {
         // waits for it, too, and it is not counted.
         item.ticket = inbox.put;
         inbox.put += u64::from(!item.is_turn());
+        if item.put_at.is_none() && item.ticket % SAMPLE == 0 {
+            item.put_at = Some(Instant::now());
+        }
         let priority = item.priority;
         inbox.lanes.push(priority, item);
         // ORDERING: Relaxed, twice. Both are hints, and both are stored under the lock that the next
@@ -151,6 +168,8 @@ impl Pool {
         let summon = inbox.summon(self.width);
         drop(inbox);
         if summon.is_some() {
+            // ORDERING: Relaxed, a hint for how long to go on looking.
+            self.from_outside.store(self.host.is_outside(), Ordering::Relaxed);
             self.answer(summon, Place::current().is_some());
         }
         Ok(())
@@ -273,21 +292,26 @@ impl Pool {
     }
 
     /// The next item for a drain task, after what it ran before is written down.
-    pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, now: Instant, waker: &Waker) -> Take {
+    pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> Take {
         let mut outbox = self.outbox();
+        let next = self.next(&mut outbox, drain, budget.is_group_open(), waker);
+        if let Next::Nothing(Take::EndGroup) = next {
+            // What it ran counts as running until its time is known.
+            return Take::EndGroup;
+        }
         if let Some((slot, run)) = drain.ran.take() {
             outbox.finish(slot, run);
         }
-        let next = self.next(&mut outbox, drain, waker);
         let (take, summon) = match next {
             Next::Nothing(take) => (take, None),
             Next::Item(item, summon) => {
+                let now = budget.now();
                 let running = item.running(now);
                 let slot = outbox.running.insert(running);
-                if !item.is_turn() {
-                    outbox.stats.waited(now.saturating_duration_since(item.put_at));
+                if let (Some(put_at), false) = (item.put_at, item.is_turn()) {
+                    outbox.stats.waited(now.saturating_duration_since(put_at));
                 }
-                (Take::Item { item, slot, running }, summon)
+                (Take::Item { item, slot }, summon)
             }
         };
         drop(outbox);
@@ -297,6 +321,13 @@ impl Pool {
         self.answer(summon, true);
         self.watch.tell();
         take
+    }
+
+    /// A group of callbacks has ended whose time was not told with the last of them.
+    pub(crate) fn timed(&self, time: Option<Time>) {
+        if let Some(time) = time {
+            self.outbox().stats.timed(time);
+        }
     }
 
     /// An item that a drain task had handed to the blocking pool has ended; `None` if it never ran.
@@ -310,7 +341,7 @@ impl Pool {
     }
 
     /// Decides under both locks, the inbox's only when it must be looked into.
-    fn next(&self, outbox: &mut Outbox, drain: &mut DrainState, waker: &Waker) -> Next {
+    fn next(&self, outbox: &mut Outbox, drain: &mut DrainState, group: bool, waker: &Waker) -> Next {
         // ORDERING: Relaxed, see `put`: something urgent that comes in just now is taken next.
         let least = if self.urgent.load(Ordering::Relaxed) { Priority::High } else { Priority::Normal };
         if drain.activity == Activity::Running {
@@ -324,7 +355,12 @@ impl Pool {
         self.urgent.store(false, Ordering::Relaxed);
         let item = outbox.lanes.pop(Priority::Low);
         self.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
-        let Some(item) = item else { return Next::Nothing(inbox.rest(drain, waker)) };
+        let Some(item) = item else {
+            if group {
+                return Next::Nothing(Take::EndGroup);
+            }
+            return Next::Nothing(inbox.rest(drain, waker, self.from_outside.load(Ordering::Relaxed)));
+        };
         if drain.activity == Activity::Searching {
             drain.activity = Activity::Running;
             inbox.searching -= 1;
@@ -363,7 +399,9 @@ impl Pool {
 /// What a drain task is told to do.
 pub(crate) enum Take {
     /// Run this, and say so at the next take.
-    Item { item: Item, slot: usize, running: Running },
+    Item { item: Item, slot: usize },
+    /// Nothing is there: first say how long the last callbacks took.
+    EndGroup,
     /// Nothing is there; come again soon.
     LookAgain,
     /// Nothing is there; a put wakes you.
@@ -445,7 +483,7 @@ impl Inbox {
     }
 
     /// A drain task has found nothing.
-    fn rest(&mut self, drain: &mut DrainState, waker: &Waker) -> Take {
+    fn rest(&mut self, drain: &mut DrainState, waker: &Waker, outside: bool) -> Take {
         if drain.activity == Activity::Running {
             drain.activity = Activity::Searching;
             self.searching += 1;
@@ -455,7 +493,7 @@ impl Inbox {
             self.drains -= 1;
             return Take::End;
         }
-        if drain.looks < LOOKS {
+        if drain.looks < LOOKS && outside {
             drain.looks += 1;
             return Take::LookAgain;
         }
@@ -530,6 +568,9 @@ impl Watch {
         }
     }
 }
+
+/// Of the items that find others waiting, every so many-th has its wait measured.
+pub(crate) const SAMPLE: u64 = 16;
 
 /// How often a drain task that found nothing looks again before it rests. Each look is one turn of the
 /// runtime's own queue, about 100 ns; waking a resting task from outside the runtime takes microseconds.

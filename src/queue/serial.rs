@@ -15,10 +15,10 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::observe::{QueueStats, Run, Running};
-use crate::queue::drain::Budget;
+use crate::queue::budget::Budget;
 use crate::queue::item::{Item, Place, Work, let_go, run_blocking};
 use crate::queue::lanes::Priority;
-use crate::queue::pool::Watch;
+use crate::queue::pool::{SAMPLE, Watch};
 use crate::queue::{Lock, Queue};
 
 /// A queue that runs its items one after the other on the queue below it.
@@ -53,6 +53,14 @@ struct Turn {
     running: Option<Running>,
     reply: Reply,
     stats: QueueStats,
+}
+
+/// What the holder of the turn does next.
+enum Next {
+    Item(Item),
+    /// Nothing is there: first say how long the last callbacks took.
+    EndGroup,
+    Nothing,
 }
 
 /// Where the current item is with its reply.
@@ -92,6 +100,10 @@ impl Serial {
         }
         item.ticket = inbox.put;
         inbox.put += u64::from(!item.is_turn());
+        // As in a pool.
+        if inbox.items.is_empty() || item.ticket % SAMPLE == 0 {
+            item.put_at = Some(Instant::now());
+        }
         let priority = item.priority;
         inbox.items.push_back(item);
         // ORDERING: Relaxed, a hint for fairness only.
@@ -199,15 +211,28 @@ impl Serial {
 
     /// Runs items in order. Called on a thread of the queue below, by the one turn that is out.
     pub(crate) fn run_turn(self: &Arc<Self>, budget: &mut Budget) {
-        let mut now = Instant::now();
-        while let Some((item, running)) = self.take(now) {
-            let replies = self.expect_reply(&item);
+        // What ran last, and is not yet written down.
+        let mut ran = None;
+        loop {
+            let item = match self.take(&mut ran, budget) {
+                Next::Item(item) => item,
+                Next::EndGroup => {
+                    ran = self.end_group(ran, budget);
+                    continue;
+                }
+                Next::Nothing => return,
+            };
             // ORDERING: Relaxed, see `set_long_running`.
             let blocks =
                 self.long_running.load(Ordering::Relaxed) || item.flags.contains(CallbackFlags::BLOCKING);
+            let replies = self.expect_reply(&item);
+            // A group of callbacks ends with what is no part of it.
+            if blocks || replies || item.is_timed_alone() {
+                self.end_group(None, budget);
+            }
             if blocks && !item.is_turn() {
                 let this = self.clone();
-                run_blocking(self.runtime(), item, self.place, running, move |run| {
+                run_blocking(self.runtime(), item, self.place, move |run| {
                     if run.is_none() {
                         this.turn().stats.abandoned += 1;
                     }
@@ -217,42 +242,73 @@ impl Serial {
                 });
                 return;
             }
-            let (run, end) = item.run(self.place, &running, budget);
-            now = end;
+            let run = item.run(self.place, budget);
+            let is_over = budget.spend() || self.base.has_backlog();
+            if !replies && !is_over {
+                ran = run;
+                continue;
+            }
+            let run = self.end_group(run, budget);
             if !self.has_ended(run, replies) {
                 return;
             }
-            if budget.spend(now) || self.base.has_backlog() {
+            if is_over {
                 self.put_turn(self.next_priority());
                 return;
             }
         }
     }
 
-    /// The next item; when there is none the turn is over.
-    fn take(&self, now: Instant) -> Option<(Item, Running)> {
+    /// Ends a group of callbacks, whose time is then told with the last of them, `run`.
+    fn end_group(&self, run: Option<Run>, budget: &mut Budget) -> Option<Run> {
+        match (budget.close(self.place.queue), run) {
+            (Some(time), Some(run)) => Some(Run { time: Some(time), ..run }),
+            (Some(time), None) => {
+                self.turn().stats.timed(time);
+                None
+            }
+            (None, run) => run,
+        }
+    }
+
+    /// The next item, after what ran before is written down; when there is none the turn is over.
+    fn take(&self, ran: &mut Option<Run>, budget: &Budget) -> Next {
         let mut turn = self.turn();
+        let mut inbox = None;
         if turn.items.is_empty() {
-            let mut inbox = self.inbox();
-            std::mem::swap(&mut turn.items, &mut inbox.items);
+            let mut open = self.inbox();
+            std::mem::swap(&mut turn.items, &mut open.items);
             // ORDERING: Relaxed, a hint for fairness only.
             self.backlog.store(false, Ordering::Relaxed);
-            if turn.items.is_empty() {
+            inbox = Some(open);
+        }
+        if turn.items.is_empty() && budget.is_group_open() {
+            // What it ran counts as running until its time is known.
+            return Next::EndGroup;
+        }
+        if let Some(run) = ran.take() {
+            turn.stats.add(run);
+        }
+        turn.running = None;
+        let Some(item) = turn.items.pop_front() else {
+            let base = inbox.as_mut().and_then(|inbox| {
                 inbox.turn_is_out = false;
-                let base = if inbox.closed { self.base_lock().take() } else { None };
-                drop((inbox, turn));
-                drop(base);
-                self.watch.tell();
-                return None;
-            }
+                if inbox.closed { self.base_lock().take() } else { None }
+            });
+            drop((inbox, turn));
+            drop(base);
+            self.watch.tell();
+            return Next::Nothing;
+        };
+        drop(inbox);
+        let now = budget.now();
+        turn.running = Some(item.running(now));
+        if let (Some(put_at), false) = (item.put_at, item.is_turn()) {
+            turn.stats.waited(now.saturating_duration_since(put_at));
         }
-        let item = turn.items.pop_front()?;
-        let running = item.running(now);
-        turn.running = Some(running);
-        if !item.is_turn() {
-            turn.stats.waited(now.saturating_duration_since(item.put_at));
-        }
-        Some((item, running))
+        drop(turn);
+        self.watch.tell();
+        Next::Item(item)
     }
 
     /// Prepares for the reply to an item that wants one; true if it does.

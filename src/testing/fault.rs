@@ -27,7 +27,8 @@ pub enum Fault {
     LetGo,
     /// The callback is called by Begin, on its caller's stack.
     Inline,
-    /// The callback is called on a thread that no queue and no runtime knows of.
+    /// The callback is called on a thread that no queue and no runtime knows of, before Begin is back: so
+    /// the thread is gone by then, and a paused clock has nothing to run away from.
     WrongThread,
     /// Begin fails with this code.
     FailingBegin(Hresult),
@@ -120,11 +121,15 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
                 call(&result);
                 Ok(())
             }
-            Fault::WrongThread => std::thread::Builder::new()
-                .name("mf-wrong-thread".to_owned())
-                .spawn(move || call(&result))
-                .map(drop)
-                .map_err(|error| Error::io("start the wrong thread", error)),
+            Fault::WrongThread => {
+                let thread = std::thread::Builder::new()
+                    .name("mf-wrong-thread".to_owned())
+                    .spawn(move || call(&result))
+                    .map_err(|error| Error::io("start the wrong thread", error))?;
+                // What the callback panics with has been told there.
+                let _ = thread.join();
+                Ok(())
+            }
             Fault::FailingBeginThatCallsBack(code) => {
                 self.platform.invoke_callback(&result)?;
                 Err(planned(code))

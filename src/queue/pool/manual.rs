@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::Result;
-use crate::queue::drain::Budget;
+use crate::queue::budget::Budget;
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::window::Start;
@@ -31,7 +31,7 @@ impl Queues {
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {
-            let pool = Pool::new(self.place(id), 1, host, false);
+            let pool = Pool::serial(self.place(id), host);
             made = Some(pool.clone());
             Ok(Kind::Pool(pool))
         })?;
@@ -53,11 +53,11 @@ impl Manual {
         let now = Instant::now();
         let running = item.running(now);
         let slot = outbox.running.insert(running);
-        if !item.is_turn() {
-            outbox.stats.waited(now.saturating_duration_since(item.put_at));
+        if let Some(put_at) = item.put_at {
+            outbox.stats.waited(now.saturating_duration_since(put_at));
         }
         drop(outbox);
-        let (run, _) = item.run(pool.place, &running, &mut Budget::single(now));
+        let run = item.run(pool.place, &mut Budget::single(now));
         pool.outbox().finish(slot, run);
         pool.watch.tell();
         true

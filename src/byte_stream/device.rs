@@ -1,0 +1,129 @@
+//! A `tokio::io` object below a byte stream, with those of its abilities that are used, and where it is.
+
+use std::future::poll_fn;
+use std::io::{self, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+
+use crate::error::{Error, Result};
+
+/// The object, and those of its abilities that the stream was made with.
+pub(crate) struct Device<T> {
+    io: Pin<Box<T>>,
+    read: Option<PollRead<T>>,
+    write: Option<(PollWrite<T>, PollFlush<T>)>,
+    seek: Option<(StartSeek<T>, PollSeek<T>)>,
+    /// Where the object is, if that is certain.
+    at: Option<u64>,
+}
+
+type PollRead<T> = fn(Pin<&mut T>, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+type PollWrite<T> = fn(Pin<&mut T>, &mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
+type PollFlush<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>;
+type StartSeek<T> = fn(Pin<&mut T>, SeekFrom) -> io::Result<()>;
+type PollSeek<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<u64>>;
+
+impl<T> Device<T> {
+    pub(crate) fn new(io: T) -> Device<T> {
+        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None }
+    }
+
+    pub(crate) fn reading(self) -> Device<T>
+    where
+        T: AsyncRead,
+    {
+        Device { read: Some(T::poll_read), ..self }
+    }
+
+    pub(crate) fn writing(self) -> Device<T>
+    where
+        T: AsyncWrite,
+    {
+        Device { write: Some((T::poll_write, T::poll_flush)), ..self }
+    }
+
+    pub(crate) fn seeking(self) -> Device<T>
+    where
+        T: AsyncSeek,
+    {
+        Device { seek: Some((T::start_seek, T::poll_complete)), ..self }
+    }
+
+    pub(crate) async fn measure(&mut self) -> Result<u64> {
+        self.seek(SeekFrom::End(0))
+            .await
+            .map_err(|error| Error::io("find the end of a tokio::io object", error))
+    }
+
+    /// With a place, all the bytes that it has; without one, what a single read gives.
+    pub(crate) async fn read(&mut self, buffer: &mut [u8], place: Option<Place>) -> io::Result<usize> {
+        let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
+        let wanted = match place {
+            Some(place) => usize::try_from(place.count).map_or(buffer.len(), |count| count.min(buffer.len())),
+            None => buffer.len(),
+        };
+        let mut buffer = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        self.go_to(place).await?;
+        let at = self.at.take();
+        loop {
+            let before = buffer.filled().len();
+            poll_fn(|cx| read(self.io.as_mut(), cx, &mut buffer)).await?;
+            let count = buffer.filled().len();
+            if place.is_none() || count == wanted || count == before {
+                self.at = at.map(|at| at.saturating_add(count as u64));
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Writes everything and flushes.
+    pub(crate) async fn write_all(&mut self, mut buffer: &[u8], place: Option<Place>) -> io::Result<()> {
+        let Some((write, flush)) = self.write else { return Err(io::ErrorKind::Unsupported.into()) };
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        self.go_to(place).await?;
+        let end = self.at.take().map(|at| at.saturating_add(buffer.len() as u64));
+        while !buffer.is_empty() {
+            let count = poll_fn(|cx| write(self.io.as_mut(), cx, buffer)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            buffer = buffer.get(count..).unwrap_or_default();
+        }
+        poll_fn(|cx| flush(self.io.as_mut(), cx)).await?;
+        self.at = end;
+        Ok(())
+    }
+
+    /// Seeks to where a request begins, unless the object is there. Interrupted, it is nowhere certain.
+    async fn go_to(&mut self, place: Option<Place>) -> io::Result<()> {
+        if let Some(place) = place.filter(|place| self.at != Some(place.offset)) {
+            self.seek(SeekFrom::Start(place.offset)).await?;
+        }
+        Ok(())
+    }
+
+    async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let Some((start, complete)) = self.seek else { return Err(io::ErrorKind::Unsupported.into()) };
+        self.at = None;
+        // One that was interrupted may still be on its way.
+        poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
+        start(self.io.as_mut(), to)?;
+        let at = poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
+        self.at = Some(at);
+        Ok(at)
+    }
+}
+
+/// Where a request of a stream that seeks has its bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) count: u64,
+}

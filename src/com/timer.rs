@@ -1,0 +1,212 @@
+//! Scheduled, waiting and periodic items of the system's Media Foundation.
+
+use std::fmt;
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use windows::Win32::Foundation::HANDLE;
+use windows::Win32::Media::MediaFoundation::{
+    IMFAsyncResult, MFAddPeriodicCallback, MFCancelWorkItem, MFCreateAsyncResult, MFPutWaitingWorkItem,
+    MFRemovePeriodicCallback, MFScheduleWorkItemEx,
+};
+use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
+use windows::core::{IUnknown, Interface, Ref};
+use windows_core::implement;
+
+use crate::com::callback::{Once, contain};
+use crate::com::operation::status_of;
+use crate::com::work_queue::Lock;
+use crate::com::{Platform, WorkQueue};
+use crate::error::{Error, Hresult, Result};
+use crate::operation::{Operation, Promise};
+use crate::queue::let_go;
+
+impl WorkQueue {
+    /// Waits for a time, on Media Foundation's own timer; the operation ends on this queue.
+    ///
+    /// The delay is rounded up to milliseconds.
+    ///
+    /// # Errors
+    /// The operation's: `MF_E_OPERATION_CANCELLED` when it is [cancelled](Operation::cancel),
+    /// `MF_E_SHUTDOWN` when the platform is shut down before its time.
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels the item.
+    #[doc(alias = "MFScheduleWorkItem")]
+    #[doc(alias = "MFScheduleWorkItemEx")]
+    #[doc(alias = "MFCancelWorkItem")]
+    #[track_caller]
+    pub fn schedule(&self, delay: Duration) -> Operation<()> {
+        let milliseconds = delay.as_nanos().div_ceil(1_000_000);
+        // Media Foundation counts on in units of 100 ns, which must not overflow.
+        let timeout = i64::try_from(milliseconds).unwrap_or(i64::MAX).min(i64::MAX / 10_000);
+        self.pending(None, Location::caller(), |result, key| {
+            // SAFETY: the result is Media Foundation's own; the key is written before the call returns.
+            unsafe { MFScheduleWorkItemEx(result, -timeout, Some(key)) }
+        })
+    }
+
+    /// Waits until a handle is signalled: an event, a semaphore, a process, a thread; the operation ends on
+    /// this queue.
+    ///
+    /// The handle is duplicated, so the caller's may be closed at once. An auto-reset event is reset by the
+    /// wait.
+    ///
+    /// # Errors
+    /// The operation's: `E_HANDLE` when the handle is not valid, `MF_E_OPERATION_CANCELLED` when it is
+    /// [cancelled](Operation::cancel), `MF_E_SHUTDOWN` when the platform is shut down before.
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels the wait. A signal that came before is consumed all the same.
+    #[doc(alias = "MFPutWaitingWorkItem")]
+    #[doc(alias = "MFCancelWorkItem")]
+    #[track_caller]
+    pub fn wait_for(&self, handle: impl AsHandle) -> Operation<()> {
+        let handle = match handle.as_handle().try_clone_to_owned() {
+            Ok(handle) => handle,
+            Err(error) => {
+                return Operation::failed(Error::io("duplicate the handle to be waited for", error));
+            }
+        };
+        let raw = HANDLE(handle.as_raw_handle());
+        self.pending(Some(handle), Location::caller(), |result, key| {
+            // SAFETY: the handle is kept until the callback was called or the item cancelled; the result is
+            // Media Foundation's own, and the key is written before the call returns.
+            unsafe { MFPutWaitingWorkItem(raw, 0, result, Some(key)) }
+        })
+    }
+
+    fn pending(
+        &self,
+        handle: Option<OwnedHandle>,
+        begun: &'static Location<'static>,
+        put: impl FnOnce(&IMFAsyncResult, *mut u64) -> windows::core::Result<()>,
+    ) -> Operation<()> {
+        let (promise, operation) = match self.promise(begun) {
+            Ok(both) => both,
+            Err(error) => return Operation::failed(error),
+        };
+        let pending = Pending { promise, _lock: self.lock().clone(), _handle: handle };
+        let pending = Arc::new(Mutex::new(Some(pending)));
+        // Whoever cancels does not own it: when Media Foundation lets go of the callback un-called, the
+        // promise goes too, and the operation ends as abandoned.
+        let cancelled = Arc::downgrade(&pending);
+        let item = Once::new(self.lock().parameters(), move |result: &IMFAsyncResult| {
+            let status = status_of(result);
+            end(&pending, status.ok().map(drop), status);
+            Ok(())
+        });
+        let mut key = 0;
+        // SAFETY: the callback is this module's own, which may be called from any thread.
+        let put =
+            unsafe { MFCreateAsyncResult(None, &item, None) }.and_then(|result| put(&result, &raw mut key));
+        match put {
+            Ok(()) => operation.cancel_with(move || cancel(key, &cancelled)),
+            Err(error) => Operation::failed(error.into()),
+        }
+    }
+}
+
+/// What a timed item holds until it has ended.
+struct Pending {
+    promise: Promise<()>,
+    _lock: Arc<Lock>,
+    _handle: Option<OwnedHandle>,
+}
+
+/// Ends the item, if it has not ended.
+fn end(pending: &Mutex<Option<Pending>>, value: Result<()>, status: Hresult) {
+    let taken = pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Pending { promise, .. }) = taken {
+        promise.complete_with_status(value, status);
+    }
+}
+
+/// Cancels the item. A scheduled one is not called any more; a waiting one is, and finds that it has ended.
+fn cancel(key: u64, pending: &Weak<Mutex<Option<Pending>>>) {
+    // SAFETY: takes a number; one that is not known any more is an error and no harm.
+    if unsafe { MFCancelWorkItem(key) }.is_err() {
+        // Too late: it is on its way, or was.
+        return;
+    }
+    if let Some(pending) = pending.upgrade() {
+        let status = Hresult::MF_E_OPERATION_CANCELLED;
+        end(&pending, Err(Error::new(status, "wait for a work item that was cancelled")), status);
+    }
+}
+
+impl Platform {
+    /// Calls `callback` every 10 ms until the guard is dropped.
+    ///
+    /// It is called on a thread of Media Foundation's. It may take no longer than a timer callback should: a
+    /// few milliseconds. A panic in it is contained, and no more than that.
+    ///
+    /// # Errors
+    /// Media Foundation's own, `MF_E_SHUTDOWN` for example.
+    #[doc(alias = "MFAddPeriodicCallback")]
+    #[doc(alias = "MFPERIODICCALLBACK")]
+    pub fn add_periodic_callback<F>(&self, callback: F) -> Result<PeriodicCallback>
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        let call: Call = Arc::new(Mutex::new(Some(Arc::new(callback))));
+        let context: IUnknown = IUnknown::from(Ticker { call: call.clone() });
+        let mut key = 0;
+        // SAFETY: `tick` is of the demanded type, and is only given the context that is passed with it,
+        // which Media Foundation holds a reference to; the key is written before the call returns.
+        unsafe { MFAddPeriodicCallback(Some(tick), &context, Some(&raw mut key)) }?;
+        Ok(PeriodicCallback { key, call, _platform: self.clone() })
+    }
+}
+
+/// A callback that is called every 10 ms; dropping this removes it.
+///
+/// What it captured is let go with it, but for a call that is just running.
+#[doc(alias = "MFRemovePeriodicCallback")]
+#[must_use = "the callback is removed when this is dropped"]
+pub struct PeriodicCallback {
+    key: u32,
+    call: Call,
+    _platform: Platform,
+}
+
+type Call = Arc<Mutex<Option<Arc<dyn Fn() + Send + Sync>>>>;
+
+impl Drop for PeriodicCallback {
+    fn drop(&mut self) {
+        // SAFETY: takes a number. An error says that Media Foundation has let go of the callback already.
+        let _ = unsafe { MFRemovePeriodicCallback(self.key) };
+        // Media Foundation may hold the context for a while longer, so it is emptied.
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let_go(call);
+    }
+}
+
+impl fmt::Debug for PeriodicCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PeriodicCallback").field(&self.key).finish()
+    }
+}
+
+/// The context of a periodic callback.
+#[implement(IAgileObject)]
+struct Ticker {
+    call: Call,
+}
+
+impl IAgileObject_Impl for Ticker_Impl {}
+
+unsafe extern "system" fn tick(context: Ref<'_, IUnknown>) {
+    let Some(context) = context.as_ref() else { return };
+    let Ok(ticker) = context.cast_object_ref::<Ticker>() else { return };
+    let call = ticker.call.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(call) = call {
+        let _ = contain(|| {
+            call();
+            drop(call);
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,48 @@
+//! Objects of any type, of either world, as states and private objects of the other.
+
+use std::sync::Arc;
+
+use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
+use windows::core::{IUnknown, Interface};
+use windows_core::implement;
+
+use crate::async_result::Unknown;
+use crate::com::Mta;
+use crate::queue::let_go;
+
+impl From<Unknown> for Mta<IUnknown> {
+    /// The COM object itself when that is what it is, else an object that holds it.
+    fn from(object: Unknown) -> Mta<IUnknown> {
+        match object.downcast_ref::<Mta<IUnknown>>() {
+            Some(unknown) => unknown.clone(),
+            None => Mta::new(IUnknown::from(Holder { object: Some(object) })),
+        }
+    }
+}
+
+impl From<Mta<IUnknown>> for Unknown {
+    /// The object that it holds when it was made from one, else the pointer, to be read as `Mta<IUnknown>`.
+    fn from(unknown: Mta<IUnknown>) -> Unknown {
+        match unknown.cast_object_ref::<Holder>() {
+            Ok(holder) => holder.object.clone().unwrap_or_else(|| Arc::new(())),
+            Err(_) => Arc::new(unknown),
+        }
+    }
+}
+
+/// A COM object that does nothing but hold something. `#[implement]` does not check that what it makes
+/// reachable from every thread may be: the type of the object does.
+#[implement(IAgileObject)]
+struct Holder {
+    /// Always there, until the drop.
+    object: Option<Unknown>,
+}
+
+impl IAgileObject_Impl for Holder_Impl {}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // Whoever releases the object must not be unwound into.
+        let_go(self.object.take());
+    }
+}

@@ -1,0 +1,104 @@
+//! What a drain task may do before it lets others have their turn, and the clock that it reads for it.
+//!
+//! Reading the clock takes as long as running a small callback. So while callbacks prove quick they are
+//! timed in *groups*: a first one alone, then twice as many at each reading, up to [`GROUP`]. A group that
+//! took longer than so many quick callbacks do counts as one callback of that length, since one of them
+//! was slow, and the next is timed alone again. Callbacks with a promise that is short are always timed alone.
+
+use std::time::{Duration, Instant};
+
+use crate::async_result::{CallbackFlags, QueueId};
+use crate::observe::{self, Time};
+
+pub(crate) struct Budget {
+    items: u32,
+    until: Instant,
+    /// When the clock was last read: a group began.
+    now: Instant,
+    /// The callbacks of the group so far, and the name of the last.
+    group: u32,
+    name: &'static str,
+    /// How many make a group.
+    size: u32,
+}
+
+impl Budget {
+    pub(crate) fn from(now: Instant) -> Budget {
+        Budget { items: ITEMS, until: now + SLICE, now, group: 0, name: "", size: 1 }
+    }
+
+    /// For one item, whatever it takes.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn single(now: Instant) -> Budget {
+        Budget { items: 1, ..Budget::from(now) }
+    }
+
+    /// The time, as of the last reading: at most a group of quick callbacks ago.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Whether callbacks have run whose time is not known yet.
+    pub(crate) fn is_group_open(&self) -> bool {
+        self.group > 0
+    }
+
+    /// Reads the clock after something that was no callback.
+    pub(crate) fn read(&mut self) {
+        self.now = Instant::now();
+    }
+
+    /// A callback is back. Gives the time that it took, if that is read now.
+    pub(crate) fn ran(&mut self, queue: QueueId, flags: CallbackFlags, name: &'static str) -> Option<Time> {
+        self.group += 1;
+        self.name = name;
+        if self.group < self.size && !is_timed_alone(flags) {
+            return None;
+        }
+        self.end_group(queue, flags)
+    }
+
+    /// Ends a group that has begun, because there is nothing more, or something of another kind comes.
+    pub(crate) fn close(&mut self, queue: QueueId) -> Option<Time> {
+        if self.group == 0 { None } else { self.end_group(queue, CallbackFlags::empty()) }
+    }
+
+    /// One item has ended; true if it was the last for this turn.
+    pub(crate) fn spend(&mut self) -> bool {
+        self.items = self.items.saturating_sub(1);
+        self.items == 0 || self.now >= self.until
+    }
+
+    fn end_group(&mut self, queue: QueueId, flags: CallbackFlags) -> Option<Time> {
+        let end = Instant::now();
+        let elapsed = end.saturating_duration_since(self.now);
+        self.now = end;
+        let count = std::mem::take(&mut self.group);
+        let quick = elapsed <= QUICK * count;
+        self.size = if quick { (self.size * 2).min(GROUP) } else { 1 };
+        let took = if quick { elapsed / count.max(1) } else { elapsed };
+        let promise = observe::promised(flags);
+        let overrun = promise.is_some_and(|promise| took > promise);
+        if let (true, Some(promise)) = (overrun, promise) {
+            observe::tell_overrun(queue, self.name, took, promise);
+        }
+        Some(Time { took, overrun })
+    }
+}
+
+/// Whether a callback with these flags is timed on its own, from its very start.
+pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
+    flags.intersects(CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL | CallbackFlags::BLOCKING)
+}
+
+/// At most so many items in a row: at about 100 ns each they take less than `SLICE`.
+const ITEMS: u32 = 256;
+
+/// At most so long in a row, save for the callbacks of the group that is just running.
+const SLICE: Duration = Duration::from_micros(100);
+
+/// So many quick callbacks share one reading of the clock, which then is a tenth of what they cost.
+const GROUP: u32 = 16;
+
+/// Callbacks that take less, on the average of a group, are quick.
+const QUICK: Duration = Duration::from_micros(2);

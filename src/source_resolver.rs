@@ -1,0 +1,481 @@
+//! `SourceResolver`: makes a byte stream or a media source of a URL, or a media source of a byte stream, by
+//! handlers that are registered for schemes and for kinds of content.
+
+mod handler;
+mod url;
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bitflags::bitflags;
+
+pub use self::handler::{ByteStreamHandler, SchemeHandler};
+
+use self::handler::FileHandler;
+use self::url::{extension, scheme};
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, identity};
+use crate::cancel_cookie::CancelCookie;
+use crate::error::{Error, Hresult, Result};
+use crate::operation::{Operation, begin_end};
+use crate::platform::Platform;
+use crate::queue::Queues;
+
+impl Platform {
+    /// Makes a source resolver, which knows the scheme `file` and whatever is registered with it.
+    #[doc(alias = "MFCreateSourceResolver")]
+    #[must_use]
+    pub fn create_source_resolver(&self) -> SourceResolver {
+        let resolver =
+            SourceResolver(Arc::new(Inner { queues: self.queues().clone(), handlers: RwLock::default() }));
+        resolver.register_scheme_handler("file", Arc::new(FileHandler::new(self.queues().clone())));
+        resolver
+    }
+}
+
+/// Makes objects of URLs and byte streams: Media Foundation's `IMFSourceResolver`.
+///
+/// A URL's scheme chooses the [`SchemeHandler`], which makes a byte stream of it, or a media source at once.
+/// If a media source is wanted of a byte stream, its content type and the URL's extension choose the
+/// [`ByteStreamHandler`]. What a media source is this crate does not say: it is an [`Unknown`], and the
+/// handler's user knows its type.
+///
+/// The file scheme is built in, and a plain file name works as a URL, relative or not. Clones are the same
+/// resolver, with the same handlers.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use std::sync::Arc;
+/// use futures::future::BoxFuture;
+/// use mf_async::{
+///     ByteStream, ByteStreamExt, ByteStreamHandler, Platform, ResolutionFlags, Result, Unknown,
+/// };
+///
+/// struct Playlist(Vec<u8>);
+/// struct PlaylistHandler;
+///
+/// impl ByteStreamHandler for PlaylistHandler {
+///     fn create_object(
+///         &self,
+///         stream: Arc<dyn ByteStream>,
+///         _url: Option<String>,
+///         _flags: ResolutionFlags,
+///         _properties: Option<Unknown>,
+///     ) -> BoxFuture<'static, Result<Unknown>> {
+///         Box::pin(async move { Ok(Arc::new(Playlist(stream.read(vec![0; 4096]).await?)) as Unknown) })
+///     }
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("songs.m3u");
+/// # std::fs::write(&path, "#EXTM3U")?;
+/// let platform = Platform::startup()?;
+/// let resolver = platform.create_source_resolver();
+/// resolver.register_byte_stream_handler(".m3u", Arc::new(PlaylistHandler));
+///
+/// let made = resolver.create_object(&path.to_string_lossy(), ResolutionFlags::MEDIA_SOURCE).await?;
+/// let playlist = made.media_source::<Playlist>().expect("the handler makes playlists");
+/// assert_eq!(playlist.0, b"#EXTM3U");
+/// # drop((playlist, made, resolver));
+/// platform.shutdown().await
+/// # }
+/// ```
+#[doc(alias = "IMFSourceResolver")]
+#[derive(Clone)]
+pub struct SourceResolver(Arc<Inner>);
+
+impl SourceResolver {
+    /// Registers a handler for a scheme, with or without its colon; the last one registered is asked.
+    #[doc(alias = "MFRegisterLocalSchemeHandler")]
+    pub fn register_scheme_handler(&self, scheme: &str, handler: Arc<dyn SchemeHandler>) {
+        let scheme = scheme.trim_end_matches(':').to_ascii_lowercase();
+        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        handlers.schemes.push((scheme, handler));
+    }
+
+    /// Registers a handler for a file name extension with its dot, or for a MIME type; the last one
+    /// registered is asked first.
+    #[doc(alias = "MFRegisterLocalByteStreamHandler")]
+    pub fn register_byte_stream_handler(&self, extension_or_type: &str, handler: Arc<dyn ByteStreamHandler>) {
+        let kind = extension_or_type.to_ascii_lowercase();
+        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        handlers.byte_streams.push((kind, handler));
+    }
+
+    /// Begins to make an object of a URL. `properties` go to the handler, whatever they are.
+    ///
+    /// # Errors
+    /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless exactly one of `MEDIA_SOURCE` and
+    /// `BYTE_STREAM` is asked for; `MF_E_UNSUPPORTED_SCHEME` when no handler knows the scheme;
+    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then.
+    #[doc(alias = "BeginCreateObjectFromURL")]
+    #[track_caller]
+    pub fn begin_create_object_from_url(
+        &self,
+        url: &str,
+        flags: ResolutionFlags,
+        properties: Option<Unknown>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
+        let begun = Location::caller();
+        flags.check()?;
+        let handler = self.0.scheme_handler(url)?;
+        let request = Request::new(&self.0.queues, self.0.clone(), RESOLVE_URL, callback, state)?;
+        let (resolver, url) = (self.0.clone(), url.to_owned());
+        let work = async move {
+            let made = handler.create_object(url.clone(), flags, properties.clone()).await?;
+            match made {
+                ResolvedObject::ByteStream(stream) if flags.contains(ResolutionFlags::MEDIA_SOURCE) => {
+                    // Nobody else has this stream, so nobody could keep it alive.
+                    let closing = CloseOnFail(Some(stream.clone()));
+                    let candidates = resolver.candidates(&stream, Some(&url), flags)?;
+                    let source = from_byte_stream(&stream, candidates, Some(url), flags, properties).await?;
+                    closing.succeed();
+                    Ok(ResolvedObject::MediaSource(source))
+                }
+                ResolvedObject::MediaSource(_) if flags.contains(ResolutionFlags::BYTE_STREAM) => {
+                    let what = format!("make a byte stream of {url}: its handler made a media source");
+                    Err(Error::new(Hresult::E_NOINTERFACE, what))
+                }
+                wanted => Ok(wanted),
+            }
+        };
+        request.run(work, begun)?;
+        Ok(Some(CancelCookie::of(&request)))
+    }
+
+    /// Ends what [`begin_create_object_from_url`](SourceResolver::begin_create_object_from_url) began.
+    ///
+    /// # Errors
+    /// The handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows what the URL holds;
+    /// `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not of this resolver; `E_FAIL`
+    /// when it was ended before; `E_PENDING` when its callback was not called yet.
+    #[doc(alias = "EndCreateObjectFromURL")]
+    pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
+        Request::end(identity::<Inner>(&self.0), RESOLVE_URL, result)
+    }
+
+    /// Begins to make a media source of a byte stream. `url` says what it is, where the stream does not.
+    ///
+    /// If it fails, from here on or later, the stream is closed unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL`
+    /// is among the flags; flags that are refused leave it alone.
+    ///
+    /// # Errors
+    /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless `MEDIA_SOURCE` is asked for and
+    /// `BYTE_STREAM` is not; `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek;
+    /// `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows its content type or the URL's extension;
+    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then.
+    #[doc(alias = "BeginCreateObjectFromByteStream")]
+    #[track_caller]
+    pub fn begin_create_object_from_byte_stream(
+        &self,
+        stream: Arc<dyn ByteStream>,
+        url: Option<&str>,
+        flags: ResolutionFlags,
+        properties: Option<Unknown>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
+        let begun = Location::caller();
+        flags.check()?;
+        if flags.contains(ResolutionFlags::BYTE_STREAM) {
+            let what = "make a byte stream of a byte stream";
+            return Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what));
+        }
+        let keep = flags.contains(ResolutionFlags::KEEP_BYTE_STREAM_ALIVE_ON_FAIL);
+        let closing = CloseOnFail(if keep { None } else { Some(stream.clone()) });
+        if !stream.capabilities().contains(ByteStreamCapabilities::SEEKABLE) {
+            let what = "make a media source of a byte stream that cannot seek";
+            return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
+        }
+        let candidates = self.0.candidates(&stream, url, flags)?;
+        let request = Request::new(&self.0.queues, self.0.clone(), RESOLVE_STREAM, callback, state)?;
+        let url = url.map(str::to_owned);
+        let work = async move {
+            let source = from_byte_stream(&stream, candidates, url, flags, properties).await?;
+            closing.succeed();
+            Ok(ResolvedObject::MediaSource(source))
+        };
+        request.run(work, begun)?;
+        Ok(Some(CancelCookie::of(&request)))
+    }
+
+    /// Ends what
+    /// [`begin_create_object_from_byte_stream`](SourceResolver::begin_create_object_from_byte_stream) began.
+    ///
+    /// # Errors
+    /// As [`end_create_object_from_url`](SourceResolver::end_create_object_from_url).
+    #[doc(alias = "EndCreateObjectFromByteStream")]
+    pub fn end_create_object_from_byte_stream(&self, result: &AsyncResult) -> Result<ResolvedObject> {
+        Request::end(identity::<Inner>(&self.0), RESOLVE_STREAM, result)
+    }
+
+    /// Cancels the making of an object. It may come too late; the callback comes in any case.
+    #[doc(alias = "CancelObjectCreation")]
+    pub fn cancel_object_creation(&self, cookie: &CancelCookie) -> bool {
+        cookie.cancel()
+    }
+
+    /// Makes an object of a URL, awaited.
+    ///
+    /// # Errors
+    /// The operation's: those of [`begin_create_object_from_url`](SourceResolver::begin_create_object_from_url)
+    /// and of [`end_create_object_from_url`](SourceResolver::end_create_object_from_url).
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels it: the handler's future is dropped, and a byte stream that was
+    /// made on the way is closed.
+    #[doc(alias = "CreateObjectFromURL")]
+    #[track_caller]
+    pub fn create_object(&self, url: &str, flags: ResolutionFlags) -> Operation<ResolvedObject> {
+        let resolver = self.clone();
+        let mut cookie = None;
+        let operation = begin_end(
+            |callback| {
+                self.begin_create_object_from_url(url, flags, None, callback, None).map(|new| cookie = new)
+            },
+            move |result| resolver.end_create_object_from_url(result),
+        );
+        cancelled_by(operation, cookie)
+    }
+
+    /// Makes a media source of a byte stream, awaited.
+    ///
+    /// # Errors
+    /// The operation's: those of the two calls that it is made of.
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels it, which is a failure: the stream is closed, unless it is to be kept
+    /// alive.
+    #[doc(alias = "CreateObjectFromByteStream")]
+    #[track_caller]
+    pub fn create_object_from_byte_stream(
+        &self,
+        stream: Arc<dyn ByteStream>,
+        url: Option<&str>,
+        flags: ResolutionFlags,
+    ) -> Operation<ResolvedObject> {
+        let resolver = self.clone();
+        let mut cookie = None;
+        let operation = begin_end(
+            |callback| {
+                self.begin_create_object_from_byte_stream(stream, url, flags, None, callback, None)
+                    .map(|new| cookie = new)
+            },
+            move |result| resolver.end_create_object_from_byte_stream(result),
+        );
+        cancelled_by(operation, cookie)
+    }
+}
+
+impl fmt::Debug for SourceResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let schemes = handlers.schemes.iter().map(|(scheme, _)| scheme);
+        let kinds = handlers.byte_streams.iter().map(|(kind, _)| kind);
+        f.debug_struct("SourceResolver")
+            .field("schemes", &schemes.collect::<Vec<_>>())
+            .field("byte_streams", &kinds.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// What a resolver made.
+#[derive(Clone)]
+pub enum ResolvedObject {
+    /// A media source, of the type that its handler makes.
+    #[doc(alias = "MF_OBJECT_MEDIASOURCE")]
+    MediaSource(Unknown),
+    /// A byte stream.
+    #[doc(alias = "MF_OBJECT_BYTESTREAM")]
+    ByteStream(Arc<dyn ByteStream>),
+}
+
+impl ResolvedObject {
+    /// The media source, if it is one, and of this type.
+    #[must_use]
+    pub fn media_source<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        match self {
+            ResolvedObject::MediaSource(source) => source.clone().downcast().ok(),
+            ResolvedObject::ByteStream(_) => None,
+        }
+    }
+
+    /// The byte stream, if it is one.
+    #[must_use]
+    pub fn byte_stream(&self) -> Option<&Arc<dyn ByteStream>> {
+        match self {
+            ResolvedObject::MediaSource(_) => None,
+            ResolvedObject::ByteStream(stream) => Some(stream),
+        }
+    }
+}
+
+impl fmt::Debug for ResolvedObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ResolvedObject::MediaSource(_) => "MediaSource",
+            ResolvedObject::ByteStream(_) => "ByteStream",
+        })
+    }
+}
+
+bitflags! {
+    /// What a resolver is to make, and how, with Media Foundation's values.
+    #[doc(alias = "MF_RESOLUTION_FLAGS")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct ResolutionFlags: u32 {
+        /// A media source.
+        #[doc(alias = "MF_RESOLUTION_MEDIASOURCE")]
+        const MEDIA_SOURCE = 0x1;
+        /// A byte stream.
+        #[doc(alias = "MF_RESOLUTION_BYTESTREAM")]
+        const BYTE_STREAM = 0x2;
+        /// If the handler for the content type or the extension does not know the content, the others are
+        /// asked.
+        #[doc(alias = "MF_RESOLUTION_CONTENT_DOES_NOT_HAVE_TO_MATCH_EXTENSION_OR_MIME_TYPE")]
+        const CONTENT_DOES_NOT_HAVE_TO_MATCH = 0x10;
+        /// A byte stream that was given is not closed if no media source could be made of it.
+        #[doc(alias = "MF_RESOLUTION_KEEP_BYTE_STREAM_ALIVE_ON_FAIL")]
+        const KEEP_BYTE_STREAM_ALIVE_ON_FAIL = 0x20;
+        /// Accepted, and without effect: every handler here was registered by the program.
+        #[doc(alias = "MF_RESOLUTION_DISABLE_LOCAL_PLUGINS")]
+        const DISABLE_LOCAL_PLUGINS = 0x40;
+        /// To be read; so it is if nothing is said.
+        #[doc(alias = "MF_RESOLUTION_READ")]
+        const READ = 0x1_0000;
+        /// To be written.
+        #[doc(alias = "MF_RESOLUTION_WRITE")]
+        const WRITE = 0x2_0000;
+        // Bits that have no name are carried along to the handlers.
+        const _ = !0;
+    }
+}
+
+impl ResolutionFlags {
+    fn check(self) -> Result<()> {
+        let wanted = self & (ResolutionFlags::MEDIA_SOURCE | ResolutionFlags::BYTE_STREAM);
+        if wanted == ResolutionFlags::MEDIA_SOURCE || wanted == ResolutionFlags::BYTE_STREAM {
+            return Ok(());
+        }
+        let what = "resolve: exactly one of a media source and a byte stream is to be asked for";
+        Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what))
+    }
+}
+
+/// What the clones of a resolver share.
+struct Inner {
+    queues: Arc<Queues>,
+    handlers: RwLock<Handlers>,
+}
+
+#[derive(Default)]
+struct Handlers {
+    schemes: Vec<(String, Arc<dyn SchemeHandler>)>,
+    byte_streams: Vec<(String, Arc<dyn ByteStreamHandler>)>,
+}
+
+impl Inner {
+    fn scheme_handler(&self, url: &str) -> Result<Arc<dyn SchemeHandler>> {
+        let wanted = scheme(url).unwrap_or_else(|| "file".to_owned());
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handler = handlers.schemes.iter().rev().find(|(scheme, _)| *scheme == wanted);
+        handler.map(|(_, handler)| handler.clone()).ok_or_else(|| {
+            let what = format!("resolve {url}: no handler is registered for the scheme {wanted}");
+            Error::new(Hresult::MF_E_UNSUPPORTED_SCHEME, what)
+        })
+    }
+
+    /// The handlers to ask, in order: by content type, by extension, and then any, if that is allowed.
+    fn candidates(
+        &self,
+        stream: &Arc<dyn ByteStream>,
+        url: Option<&str>,
+        flags: ResolutionFlags,
+    ) -> Result<Vec<Arc<dyn ByteStreamHandler>>> {
+        let content = stream.content_type();
+        // What follows a semicolon are parameters of the type.
+        let content = content.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
+        let extension = url.and_then(extension);
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let any = flags.contains(ResolutionFlags::CONTENT_DOES_NOT_HAVE_TO_MATCH);
+        let mut ranked: Vec<_> = handlers
+            .byte_streams
+            .iter()
+            .rev()
+            .filter_map(|(kind, handler)| {
+                let rank = match Some(kind) {
+                    kind if kind == content.as_ref() => 0,
+                    kind if kind == extension.as_ref() => 1,
+                    _ if any => 2,
+                    _ => return None,
+                };
+                Some((rank, handler.clone()))
+            })
+            .collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        if ranked.is_empty() {
+            return Err(unsupported(url));
+        }
+        Ok(ranked.into_iter().map(|(_, handler)| handler).collect())
+    }
+}
+
+/// Asks the handlers one after the other, until one knows what the stream holds.
+async fn from_byte_stream(
+    stream: &Arc<dyn ByteStream>,
+    candidates: Vec<Arc<dyn ByteStreamHandler>>,
+    url: Option<String>,
+    flags: ResolutionFlags,
+    properties: Option<Unknown>,
+) -> Result<Unknown> {
+    let start = stream.position()?;
+    for handler in candidates {
+        match handler.create_object(stream.clone(), url.clone(), flags, properties.clone()).await {
+            Err(error) if error.hresult() == Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE => {
+                stream.set_position(start)?;
+            }
+            answer => return answer,
+        }
+    }
+    Err(unsupported(url.as_deref()))
+}
+
+fn unsupported(url: Option<&str>) -> Error {
+    let of = url.unwrap_or("a byte stream without a URL");
+    let what = format!("make a media source of {of}: no handler knows what it holds");
+    Error::new(Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE, what)
+}
+
+fn cancelled_by(
+    operation: Operation<ResolvedObject>,
+    cookie: Option<CancelCookie>,
+) -> Operation<ResolvedObject> {
+    match cookie {
+        Some(cookie) => operation.cancel_with(move || cookie.cancel()),
+        None => operation,
+    }
+}
+
+/// Closes a byte stream unless a media source was made of it.
+struct CloseOnFail(Option<Arc<dyn ByteStream>>);
+
+impl CloseOnFail {
+    fn succeed(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CloseOnFail {
+    fn drop(&mut self) {
+        if let Some(stream) = self.0.take() {
+            // The failure that is under way is the one worth telling.
+            let _ = stream.close();
+        }
+    }
+}
+
+const RESOLVE_URL: &str = "the making of an object of a URL";
+const RESOLVE_STREAM: &str = "the making of an object of a byte stream";

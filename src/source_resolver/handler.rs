@@ -1,0 +1,89 @@
+//! Who makes what a resolver is asked for: handlers of schemes, handlers of content, and the one for files.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::async_result::Unknown;
+use crate::byte_stream::{AccessMode, ByteStream, FileFlags, OpenMode};
+use crate::create_file::open_file;
+use crate::error::Result;
+use crate::queue::Queues;
+use crate::source_resolver::url::file_path;
+use crate::source_resolver::{ResolutionFlags, ResolvedObject};
+
+/// Makes an object of a URL of some scheme: `IMFSchemeHandler`, its Begin and End as one future.
+///
+/// The future is polled by items of the IO queue, so it should not block. If the resolver is told to
+/// cancel, the future is dropped.
+#[doc(alias = "IMFSchemeHandler")]
+pub trait SchemeHandler: Send + Sync {
+    /// Makes a byte stream, or a media source if the flags ask for one and the handler makes it itself.
+    ///
+    /// # Errors
+    /// The future's: whatever keeps it from that.
+    #[doc(alias = "BeginCreateObject")]
+    #[doc(alias = "EndCreateObject")]
+    fn create_object(
+        &self,
+        url: String,
+        flags: ResolutionFlags,
+        properties: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<ResolvedObject>>;
+}
+
+/// Makes a media source of a byte stream: `IMFByteStreamHandler`, its Begin and End as one future.
+///
+/// The future is polled by items of the IO queue, so it should not block. If the resolver is told to
+/// cancel, the future is dropped.
+#[doc(alias = "IMFByteStreamHandler")]
+pub trait ByteStreamHandler: Send + Sync {
+    /// Makes a media source of the stream, from its current position on.
+    ///
+    /// # Errors
+    /// The future's: `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when the stream holds something else, so that the
+    /// next handler may be asked; whatever else goes wrong.
+    #[doc(alias = "BeginCreateObject")]
+    #[doc(alias = "EndCreateObject")]
+    fn create_object(
+        &self,
+        stream: Arc<dyn ByteStream>,
+        url: Option<String>,
+        flags: ResolutionFlags,
+        properties: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<Unknown>>;
+}
+
+/// Opens `file:` URLs and plain file names.
+pub(crate) struct FileHandler {
+    queues: Arc<Queues>,
+}
+
+impl FileHandler {
+    pub(crate) fn new(queues: Arc<Queues>) -> FileHandler {
+        FileHandler { queues }
+    }
+}
+
+impl SchemeHandler for FileHandler {
+    fn create_object(
+        &self,
+        url: String,
+        flags: ResolutionFlags,
+        _: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<ResolvedObject>> {
+        let queues = self.queues.clone();
+        Box::pin(async move {
+            let path = file_path(&url)?;
+            let read = flags.contains(ResolutionFlags::READ);
+            let access = match flags.contains(ResolutionFlags::WRITE) {
+                false => AccessMode::Read,
+                true if read => AccessMode::ReadWrite,
+                true => AccessMode::Write,
+            };
+            let mode = OpenMode::FailIfNotExist;
+            let file = open_file(&queues, access, mode, FileFlags::empty(), &path).await?;
+            Ok(ResolvedObject::ByteStream(Arc::new(file)))
+        })
+    }
+}

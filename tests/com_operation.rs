@@ -1,0 +1,341 @@
+//! The promise: a Begin/End pair of a COM object ends exactly once, whatever its callback does, and nothing leaks.
+#![cfg(windows)]
+#![allow(
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "every call of an interface is unsafe; the objects called live in the tests"
+)]
+
+mod com_support;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use com_support::{Wav, refs, status, token, until, within};
+use mf_async::com::{self, Mta};
+use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId};
+use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL, E_UNEXPECTED};
+use windows::Win32::Media::MediaFoundation::{
+    IMFAsyncCallback, IMFAsyncResult, IMFByteStream, MF_ACCESSMODE_READ, MF_FILEFLAGS_NONE,
+    MF_OBJECT_BYTESTREAM, MF_OBJECT_INVALID, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_RESOLUTION_BYTESTREAM,
+    MFBeginCreateFile, MFBeginRegisterWorkQueueWithMMCSS, MFCreateAsyncResult, MFCreateFile,
+    MFCreateSourceResolver, MFEndCreateFile, MFEndRegisterWorkQueueWithMMCSS, MFInvokeCallback,
+    MFPutWorkItem,
+};
+use windows::core::{HRESULT, HSTRING, w};
+
+fn open(wav: &Wav) -> Mta<IMFByteStream> {
+    Mta::new(
+        unsafe {
+            MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, &wav.url())
+        }
+        .unwrap(),
+    )
+}
+
+/// Keeps the callback instead of calling it.
+fn kept()
+-> (Arc<Mutex<Option<Mta<IMFAsyncCallback>>>>, impl FnOnce(&IMFAsyncCallback) -> windows::core::Result<()>) {
+    let slot = Arc::new(Mutex::new(None));
+    let filled = slot.clone();
+    (slot, move |callback| {
+        *filled.lock().unwrap() = Some(Mta::new(callback.clone()));
+        Ok(())
+    })
+}
+
+fn result_for(callback: &IMFAsyncCallback) -> Mta<IMFAsyncResult> {
+    Mta::new(unsafe { MFCreateAsyncResult(None, callback, None) }.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_stream_is_read_piece_by_piece() {
+    let platform = com::Platform::startup().unwrap();
+    let wav = Wav::new("read", 1);
+    let stream = open(&wav);
+    let before = refs(&*stream);
+    let mut read = Vec::new();
+    loop {
+        let mut buffer = vec![0; 50_000].into_boxed_slice();
+        let (begun, ended) = (stream.clone(), stream.clone());
+        let place = Mutex::new(buffer.as_mut_ptr());
+        let operation = com::begin_end(
+            |callback| unsafe {
+                let place = std::slice::from_raw_parts_mut(*place.lock().unwrap(), 50_000);
+                begun.BeginRead(place, callback, None)
+            },
+            move |result| unsafe { ended.EndRead(result) }.map(|count| (buffer, count)),
+        );
+        let (buffer, count) = within(operation).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        read.extend_from_slice(&buffer[..count as usize]);
+    }
+    assert_eq!(read, wav.bytes);
+    until("all references are back", || refs(&*stream) == before);
+    drop(stream);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_created_and_a_missing_one_is_an_error() {
+    let platform = com::Platform::startup().unwrap();
+    let wav = Wav::new("create", 1);
+    let create = |path: HSTRING| {
+        com::begin_end(
+            move |callback| {
+                unsafe {
+                    MFBeginCreateFile(
+                        MF_ACCESSMODE_READ,
+                        MF_OPENMODE_FAIL_IF_NOT_EXIST,
+                        MF_FILEFLAGS_NONE,
+                        &path,
+                        callback,
+                        None,
+                    )
+                }
+                .map(drop)
+            },
+            |result| unsafe { MFEndCreateFile(result) }.map(Mta::new),
+        )
+    };
+    let stream = within(create(wav.url())).await.unwrap();
+    assert_eq!(unsafe { stream.GetLength() }.unwrap(), wav.bytes.len() as u64);
+    drop(stream);
+
+    let missing = within(create(HSTRING::from("Z:\\no\\such.file")).outcome()).await;
+    assert!(missing.value.is_err());
+    assert!(missing.status.is_failure(), "the result's own status says it, too: {}", missing.status);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_is_resolved() {
+    let platform = com::Platform::startup().unwrap();
+    let wav = Wav::new("resolve", 1);
+    let resolver = Mta::new(unsafe { MFCreateSourceResolver() }.unwrap());
+    let ended = resolver.clone();
+    let operation = com::begin_end(
+        |callback| unsafe {
+            resolver.BeginCreateObjectFromURL(
+                &wav.url(),
+                MF_RESOLUTION_BYTESTREAM.0.cast_unsigned(),
+                None,
+                None,
+                callback,
+                None,
+            )
+        },
+        move |result| {
+            let (mut kind, mut object) = (MF_OBJECT_INVALID, None);
+            unsafe { ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object) }?;
+            Ok((kind, object.map(Mta::new)))
+        },
+    );
+    let (kind, object) = within(operation).await.unwrap();
+    assert_eq!(kind, MF_OBJECT_BYTESTREAM);
+    let stream = object.unwrap().cast::<IMFByteStream>().unwrap();
+    assert_eq!(unsafe { stream.GetLength() }.unwrap(), wav.bytes.len() as u64);
+    drop((stream, resolver));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registration_with_mmcss_ends_either_way() {
+    let platform = com::Platform::startup().unwrap();
+    let queue = platform.allocate_work_queue(mf_async::WorkQueueType::Standard).unwrap();
+    let id = queue.id().0;
+    let registered = com::begin_end(
+        |callback| unsafe { MFBeginRegisterWorkQueueWithMMCSS(id, w!("Audio"), 0, callback, None) },
+        |result| unsafe { MFEndRegisterWorkQueueWithMMCSS(result) },
+    );
+    match within(registered).await {
+        Ok(task) => assert_ne!(task, 0),
+        // Not every system has it.
+        Err(error) => assert_eq!(error.hresult(), Hresult::E_NOTIMPL),
+    }
+    drop(queue);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_that_fails_is_the_operations_error_and_end_is_not_called() {
+    let ended = Arc::new(());
+    let held = ended.clone();
+    let operation = com::begin_end(
+        |_| Err::<(), _>(windows::core::Error::from(E_FAIL)),
+        move |_| -> windows::core::Result<()> { unreachable!("{held:?}") },
+    );
+    let outcome = within(operation.outcome()).await;
+    assert_eq!(outcome.value.unwrap_err().hresult(), Hresult::E_FAIL);
+    assert_eq!(outcome.begin, Hresult::E_FAIL);
+    assert_eq!(Arc::strong_count(&ended), 1, "what End captured is let go");
+
+    let panicked = com::begin_end(|_| -> HRESULT { panic!("in Begin") }, |_| Ok(()));
+    assert_eq!(within(panicked).await.unwrap_err().kind(), ErrorKind::Panicked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_panics_is_an_error_here_and_e_unexpected_there() {
+    let platform = com::Platform::startup().unwrap();
+    let (slot, begin) = kept();
+    let operation = com::begin_end(begin, |_| -> windows::core::Result<()> { panic!("in End") });
+    let callback = slot.lock().unwrap().take().unwrap();
+    let result = result_for(&callback);
+    let told = unsafe { callback.Invoke(&*result) }.map_err(|error| error.code());
+    assert_eq!(told, Err(E_UNEXPECTED));
+    let error = within(operation).await.unwrap_err();
+    assert_eq!((error.kind(), error.hresult()), (ErrorKind::Panicked, Hresult::E_UNEXPECTED));
+    assert!(error.to_string().contains("in End"), "{error}");
+    drop((callback, result));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_is_let_go_abandons_the_operation() {
+    let (slot, begin) = kept();
+    let mut operation = com::begin_end(begin, |_| Ok(()));
+    assert!(futures::poll!(&mut operation).is_pending());
+    assert!(!operation.is_ended());
+    drop(slot.lock().unwrap().take());
+    let error = within(operation).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Abandoned);
+
+    let at_once = com::begin_end(|_| Ok(()), |_| Ok(()));
+    assert_eq!(within(at_once).await.unwrap_err().kind(), ErrorKind::Abandoned);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_call_does_nothing() {
+    let platform = com::Platform::startup().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let (slot, begin) = kept();
+    let operation = com::begin_end(begin, move |_| Ok(counted.fetch_add(1, Ordering::SeqCst)));
+    let callback = slot.lock().unwrap().take().unwrap();
+    let result = result_for(&callback);
+    for _ in 0..3 {
+        unsafe { callback.Invoke(&*result) }.unwrap();
+    }
+    assert_eq!(within(operation).await.unwrap(), 0);
+    unsafe { callback.Invoke(&*result) }.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(unsafe { callback.Invoke(None) }.is_err(), "no result is an error and no crash");
+    drop((callback, result));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_call_still_ends_the_operation_that_was_dropped() {
+    let platform = com::Platform::startup().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let (slot, begin) = kept();
+    drop(com::begin_end(begin, move |_| Ok(counted.fetch_add(1, Ordering::SeqCst))));
+    let callback = slot.lock().unwrap().take().unwrap();
+    let result = result_for(&callback);
+    unsafe { callback.Invoke(&*result) }.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1, "End is called, so that the object can be used again");
+    drop((callback, result));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_the_stack_of_begin_is_as_good_as_any() {
+    let platform = com::Platform::startup().unwrap();
+    let operation =
+        com::begin_end(|callback| unsafe { callback.Invoke(&*result_for(callback)) }, |_| Ok("inline"));
+    assert!(operation.is_ended());
+    assert_eq!(within(operation).await.unwrap(), "inline");
+    // Called first, and then Begin says that it failed: Begin has the last word.
+    let refused = com::begin_end(
+        |callback| {
+            unsafe { callback.Invoke(&*result_for(callback)) }?;
+            Err::<(), _>(windows::core::Error::from(E_NOTIMPL))
+        },
+        |_| Ok(()),
+    );
+    assert_eq!(within(refused).await.unwrap_err().hresult(), Hresult::E_NOTIMPL);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn success_codes_are_kept() {
+    let platform = com::Platform::startup().unwrap();
+    let operation = com::begin_end(
+        |callback| {
+            let result = result_for(callback);
+            unsafe { result.SetStatus(HRESULT(1)) }.unwrap();
+            unsafe { MFInvokeCallback(&*result) }.unwrap();
+            HRESULT(0x000D_36D8)
+        },
+        |result| Ok(status(result)),
+    );
+    let outcome = within(operation.outcome()).await;
+    assert_eq!(outcome.value.unwrap(), HRESULT(1));
+    assert_eq!(outcome.status, Hresult::S_FALSE);
+    assert_eq!(outcome.begin, Hresult::MF_S_MULTIPLE_BEGIN);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callback_names_its_queue_and_flags() {
+    let platform = com::Platform::startup().unwrap();
+    let parameters = CallbackParameters::on(QueueId::IO)
+        .with_flags(CallbackFlags::BLOCKING | CallbackFlags::FAST_IO_PROCESSING);
+    let named = |begin: &dyn Fn(&IMFAsyncCallback)| {
+        drop(com::begin_end_on(
+            parameters,
+            |callback| {
+                begin(callback);
+                Ok(())
+            },
+            |_| Ok(()),
+        ));
+    };
+    named(&|callback| {
+        let (mut flags, mut queue) = (0, 0);
+        unsafe { callback.GetParameters(&raw mut flags, &raw mut queue) }.unwrap();
+        assert_eq!((flags, queue), (5, 3));
+        assert!(unsafe { callback.GetParameters(std::ptr::null_mut(), &raw mut queue) }.is_err());
+    });
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_and_callback_are_released_after_the_call() {
+    let platform = com::Platform::startup().unwrap();
+    let (state, alive) = token();
+    let (state_refs, state) = (refs(&state), Mta::new(state));
+    let dropped = Arc::new(());
+    let held = dropped.clone();
+    let given = state.clone();
+    let operation = com::begin_end(
+        move |callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, &*given) },
+        move |_| Ok(drop(held)),
+    );
+    within(operation).await.unwrap();
+    until("the state is released", || refs(&*state) == state_refs);
+    assert_eq!(Arc::strong_count(&dropped), 1);
+    drop(state);
+    assert_eq!(Arc::strong_count(&alive), 1);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_at_once_all_end() {
+    let platform = com::Platform::startup().unwrap();
+    let operations: Vec<_> = (0..1000)
+        .map(|number| {
+            com::begin_end(
+                |callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, None) },
+                move |_| Ok(number),
+            )
+        })
+        .collect();
+    for (number, operation) in operations.into_iter().enumerate() {
+        assert_eq!(within(operation).await.unwrap(), number);
+    }
+    drop(platform);
+}
