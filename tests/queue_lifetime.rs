@@ -182,7 +182,7 @@ on_both_runtimes! {
         }
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 5000);
-        assert!(platform.report().queues.iter().all(|queue| !queue.id.is_private()));
+        until("all are gone", || platform.report().queues.iter().all(|queue| !queue.id.is_private())).await;
     }
 }
 
