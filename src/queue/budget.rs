@@ -76,7 +76,12 @@ impl Budget {
         let count = std::mem::take(&mut self.group);
         let quick = elapsed <= QUICK * count;
         self.size = if quick { (self.size * 2).min(GROUP) } else { 1 };
-        let took = if quick { elapsed / count.max(1) } else { elapsed };
+        if quick {
+            // No promise is that short.
+            let took = if count > 1 { elapsed / count } else { elapsed };
+            return Some(Time { took, overrun: false });
+        }
+        let took = elapsed;
         let promise = observe::promised(flags);
         let overrun = promise.is_some_and(|promise| took > promise);
         if let (true, Some(promise)) = (overrun, promise) {

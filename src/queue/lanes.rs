@@ -69,6 +69,9 @@ impl<T> Lanes<T> {
     /// Moves everything over from `other`, behind what is here. Where a lane here is empty the two
     /// change places, so that neither side ever allocates again once it has grown.
     pub(crate) fn append(&mut self, other: &mut Lanes<T>) {
+        if other.is_empty() {
+            return;
+        }
         for (here, there) in [
             (&mut self.high, &mut other.high),
             (&mut self.normal, &mut other.normal),

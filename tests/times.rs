@@ -1,0 +1,88 @@
+//! Promise: a callback that breaks the time its flags promise is counted, wherever it comes among quick ones
+//! that are timed together, and the count is there as soon as the queue is quiet.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mf_async::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Platform, QueueId, WorkQueue};
+use mf_async::{Result, WorkQueueType};
+
+/// Keeps its thread busy for so long, and says what it promises.
+struct Busy(Duration, CallbackFlags);
+
+impl AsyncCallback for Busy {
+    fn parameters(&self) -> CallbackParameters {
+        CallbackParameters::on(QueueId::IO).with_flags(self.1)
+    }
+
+    fn invoke(&self, _: &AsyncResult) {
+        let start = Instant::now();
+        while start.elapsed() < self.0 {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn busy(time: Duration, flags: CallbackFlags) -> Arc<dyn AsyncCallback> {
+    Arc::new(Busy(time, flags))
+}
+
+/// Puts the slow one after so many quick ones, and as many after it.
+async fn slow_among_quick(queue: &WorkQueue, before: usize, slow: Arc<dyn AsyncCallback>) -> Result<()> {
+    let quick = busy(Duration::ZERO, CallbackFlags::empty());
+    (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
+    queue.put(slow, None)?;
+    (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
+    queue.quiesce().await
+}
+
+async fn every_overrun_is_counted() -> Result<()> {
+    let platform = Platform::startup()?;
+    let slow = Duration::from_millis(31);
+    for before in [0, 1, 2, 7, 40] {
+        let base = platform.allocate_work_queue(WorkQueueType::Multithreaded)?;
+        for queue in [
+            platform.allocate_work_queue(WorkQueueType::Standard)?,
+            platform.allocate_serial_work_queue(&base)?,
+            base.clone(),
+        ] {
+            slow_among_quick(&queue, before, busy(slow, CallbackFlags::empty())).await?;
+            let stats = queue.stats();
+            assert!(stats.overrun >= 1, "{before} before: {stats:?}");
+            assert!(stats.longest_run >= slow, "{before} before: {stats:?}");
+            assert_eq!(stats.run, 2 * before as u64 + 1);
+        }
+    }
+    platform.shutdown().await
+}
+
+async fn a_short_promise_is_kept_to_the_microsecond() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.lock_work_queue(QueueId::IO)?;
+    let slow = Duration::from_micros(60);
+    slow_among_quick(&queue, 40, busy(slow, CallbackFlags::SIGNAL)).await?;
+    assert!(queue.stats().overrun >= 1, "{:?}", queue.stats());
+    assert!(queue.stats().longest_run >= slow, "{:?}", queue.stats());
+    drop(queue);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn every_overrun_is_counted_on_one_thread() -> Result<()> {
+    every_overrun_is_counted().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_overrun_is_counted_on_two() -> Result<()> {
+    every_overrun_is_counted().await
+}
+
+#[tokio::test]
+async fn a_short_promise_is_kept_on_one_thread() -> Result<()> {
+    a_short_promise_is_kept_to_the_microsecond().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_promise_is_kept_on_two() -> Result<()> {
+    a_short_promise_is_kept_to_the_microsecond().await
+}
