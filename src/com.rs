@@ -7,7 +7,20 @@
 //! |---|---|
 //! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
+//! | an `IMFMediaEventGenerator` | [`event_stream`], [`EventGenerator`] |
+//! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | an interface pointer that is to cross threads | [`Mta`] |
+//! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
+//!
+//! # I hold an object of this crate's
+//!
+//! | here | for Media Foundation |
+//! |---|---|
+//! | `Arc<dyn AsyncCallback>` | `Mta::<IMFAsyncCallback>::from` |
+//! | [`AsyncResult`](crate::AsyncResult) | `Mta::<IMFAsyncResult>::from`; its queues take it as their own |
+//! | `Arc<dyn MediaEventGenerator>` | `Mta::<IMFMediaEventGenerator>::from` |
+//! | [`MediaEvent`](crate::MediaEvent) | `Mta::<IMFMediaEvent>::try_from` |
+//! | [`Unknown`](crate::Unknown), as a state | `Mta::<IUnknown>::from` |
 //!
 //! # Threads
 //!
@@ -25,14 +38,17 @@
 mod async_result;
 mod callback;
 mod error;
+mod event;
 mod mta;
 mod operation;
 mod platform;
+mod prop_variant;
 mod task;
 mod timer;
 mod unknown;
 mod work_queue;
 
+pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
 pub use self::mta::{FreeThreaded, Mta};
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;
