@@ -34,7 +34,10 @@ fn all_kinds(platform: &com::Platform) -> Vec<(String, com::WorkQueue)> {
     }
     queues.push(("serial".into(), platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap()));
     queues.push(("shared".into(), platform.lock_shared_work_queue("", 0, None).unwrap().0));
-    queues.push(("shared of a class".into(), platform.lock_shared_work_queue("Playback", 0, Some(0)).unwrap().0));
+    queues.push((
+        "shared of a class".into(),
+        platform.lock_shared_work_queue("Playback", 0, Some(0)).unwrap().0,
+    ));
     queues
 }
 
@@ -229,7 +232,10 @@ async fn a_scheduled_item_comes_after_its_time_and_may_be_cancelled() {
 
         let hour = queue.schedule(Duration::from_secs(3600));
         let error = within(hour.cancel()).await.unwrap_err();
-        assert_eq!((error.kind(), error.hresult()), (ErrorKind::Cancelled, Hresult::MF_E_OPERATION_CANCELLED));
+        assert_eq!(
+            (error.kind(), error.hresult()),
+            (ErrorKind::Cancelled, Hresult::MF_E_OPERATION_CANCELLED)
+        );
         drop(queue.schedule(Duration::MAX));
     }
     drop(platform);

@@ -8,8 +8,8 @@ use windows::Win32::System::Com::StructuredStorage::{
     CAUB, PROPVARIANT, PROPVARIANT_0, PROPVARIANT_0_0, PROPVARIANT_0_0_0,
 };
 use windows::Win32::System::Variant::{
-    VARENUM, VT_BOOL, VT_BSTR, VT_CLSID, VT_EMPTY, VT_I4, VT_I8, VT_LPWSTR, VT_R4, VT_R8, VT_UI1, VT_UI4, VT_UI8,
-    VT_UNKNOWN, VT_VECTOR,
+    VARENUM, VT_BOOL, VT_BSTR, VT_CLSID, VT_EMPTY, VT_I4, VT_I8, VT_LPWSTR, VT_R4, VT_R8, VT_UI1, VT_UI4,
+    VT_UI8, VT_UNKNOWN, VT_VECTOR,
 };
 use windows::core::{GUID, IUnknown, PWSTR, Result};
 
@@ -34,7 +34,9 @@ pub(crate) fn to_value(variant: &PROPVARIANT) -> Option<MediaEventValue> {
             VT_UI8 => MediaEventValue::U8(fields.uhVal),
             VT_R4 => MediaEventValue::R4(fields.fltVal),
             VT_R8 => MediaEventValue::R8(fields.dblVal),
-            VT_CLSID if !fields.puuid.is_null() => MediaEventValue::Guid(Guid::from_u128((*fields.puuid).to_u128())),
+            VT_CLSID if !fields.puuid.is_null() => {
+                MediaEventValue::Guid(Guid::from_u128((*fields.puuid).to_u128()))
+            }
             VT_LPWSTR if !fields.pwszVal.is_null() => {
                 MediaEventValue::String(String::from_utf16_lossy(fields.pwszVal.as_wide()).into())
             }

@@ -106,8 +106,11 @@ impl MediaEventGenerator for EventGenerator {
             state.unread.push_front(event);
         }
         let theirs = state.target.as_ref().and_then(|target| target.state.as_ref());
-        let target =
-            if theirs.is_some_and(|theirs| Arc::ptr_eq(theirs, subscriber)) { state.target.take() } else { None };
+        let target = if theirs.is_some_and(|theirs| Arc::ptr_eq(theirs, subscriber)) {
+            state.target.take()
+        } else {
+            None
+        };
         drop(state);
         drop(target);
     }
@@ -236,10 +239,11 @@ impl Shared {
     /// Calls for an event that was taken before.
     fn serve(self: &Arc<Self>, target: Target) -> Result<Hresult> {
         let called = Called::new(&target);
-        let callback = Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
-            target.invoke(result);
-            Ok(())
-        });
+        let callback =
+            Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
+                target.invoke(result);
+                Ok(())
+            });
         // SAFETY: the callback may be called from any thread.
         let result = Mta::new(unsafe { MFCreateAsyncResult(None, &callback, None) }?);
         self.state().called = Some(Called { served: Some(result.clone()), ..called });
@@ -294,7 +298,8 @@ impl Shared {
             let event = state.unread.pop_front();
             drop(state);
             drop(called);
-            return event.ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event that was taken"));
+            return event
+                .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event that was taken"));
         }
         drop(state);
         // SAFETY: the object may be called from any thread, with any result.
