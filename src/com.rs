@@ -7,7 +7,20 @@
 //! |---|---|
 //! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
+//! | an `IMFMediaEventGenerator` | [`event_stream`], [`EventGenerator`] |
+//! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | an interface pointer that is to cross threads | [`Mta`] |
+//! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
+//!
+//! # I hold an object of this crate's
+//!
+//! | here | for Media Foundation |
+//! |---|---|
+//! | `Arc<dyn AsyncCallback>` | `Mta::<IMFAsyncCallback>::from` |
+//! | [`AsyncResult`](crate::AsyncResult) | `Mta::<IMFAsyncResult>::from`; its queues take it as their own |
+//! | `Arc<dyn MediaEventGenerator>` | `Mta::<IMFMediaEventGenerator>::from` |
+//! | [`MediaEvent`](crate::MediaEvent) | `Mta::<IMFMediaEvent>::try_from` |
+//! | [`Unknown`](crate::Unknown), as a state | `Mta::<IUnknown>::from` |
 //!
 //! # Threads
 //!
@@ -28,6 +41,7 @@ mod capture_engine;
 mod clock;
 mod error;
 mod media_engine;
+mod event;
 mod mta;
 mod notifications;
 mod operation;
@@ -35,6 +49,7 @@ mod platform;
 mod sample_grabber;
 mod sink_writer;
 mod source_reader;
+mod prop_variant;
 mod task;
 mod timer;
 mod unknown;
@@ -43,6 +58,7 @@ mod work_queue;
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
+pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
 pub use self::mta::{FreeThreaded, Mta};
 pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};

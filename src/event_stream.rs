@@ -4,6 +4,7 @@ mod overflow;
 mod pump;
 mod slot;
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -76,6 +77,8 @@ pub struct EventStream<P: Overflow = Lossless> {
     runtime: Option<Handle>,
     end: Option<End>,
     policy: PhantomData<fn() -> P>,
+    /// What must live as long as the stream; the last field, since the pump says goodbye to it.
+    _kept: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Why the stream has ended.
@@ -126,12 +129,20 @@ impl<P: Overflow> EventStream<P> {
             runtime: Handle::try_current().ok(),
             end: None,
             policy: PhantomData,
+            _kept: None,
         };
         stream.pump.advance();
         if let Some(error) = stream.pump.take_failure() {
             stream.refused(error)?;
         }
         Ok(stream)
+    }
+
+    /// Keeps something alive as long as the stream: a generator that nobody else holds.
+    #[cfg(windows)]
+    pub(crate) fn keep(mut self, kept: Arc<dyn Any + Send + Sync>) -> EventStream<P> {
+        self._kept = Some(kept);
+        self
     }
 
     /// Passes only events of these types; others are taken and let go.

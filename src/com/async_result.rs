@@ -72,8 +72,22 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
     Err(E_UNEXPECTED.into())
 }
 
+/// Invokes a portable callback with a state of its own; a panic is the caller's to contain.
+pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) {
+    let com = Mta::new(com.clone());
+    let status = status_of(&com);
+    let standing = Arc::new(Foreign { com, callback: Some(callback.clone()) });
+    let result = AsyncResult::new(None, Some(standing), state, NOBODYS.clone());
+    result.set_status(status);
+    let called = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
+    if let Err(payload) = called {
+        let error = Error::panicked("the callback", payload);
+        callback.fail(&error);
+    }
+}
+
 /// The COM result that a portable one stands for.
-fn foreign(result: &AsyncResult) -> Option<&Mta<IMFAsyncResult>> {
+pub(crate) fn foreign(result: &AsyncResult) -> Option<&Mta<IMFAsyncResult>> {
     result.callback()?.behind()?.downcast_ref()
 }
 
@@ -87,9 +101,6 @@ fn write_back(result: &AsyncResult, com: &IMFAsyncResult) {
 
 /// A portable result that stands for a COM one; `callback` is the one it is to invoke, if that is known.
 fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback>>) -> AsyncResult {
-    /// What is lent to results that belong to no platform: nothing waits for it to be back.
-    static NOBODYS: LazyLock<Keepalive> = LazyLock::new(Keepalive::alone);
-
     // SAFETY: the result is alive; what it gives is a reference of its own.
     let (state, object) = unsafe { (com.GetState(), com.GetObject()) };
     // A result that has none says so by an error.
@@ -100,6 +111,9 @@ fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback
     result.set_status(status);
     result
 }
+
+/// What is lent to results that belong to no platform: nothing waits for it to be back.
+static NOBODYS: LazyLock<Keepalive> = LazyLock::new(Keepalive::alone);
 
 /// The callback of a result that stands for a COM one: it knows which.
 struct Foreign {

@@ -30,7 +30,8 @@ impl From<windows::core::Error> for Error {
 }
 
 impl From<Error> for windows::core::Error {
+    /// The code alone. An error with a text is told to the system, which not every system can take.
     fn from(error: Error) -> windows::core::Error {
-        windows::core::Error::new(error.hresult().into(), error.what())
+        windows::core::Error::from_hresult(error.hresult().into())
     }
 }

@@ -1,5 +1,10 @@
 //! What the tests of the Windows half share: counted objects, media files, and a limit on every wait.
-#![allow(dead_code, unsafe_code, reason = "every test file uses another part; COM objects are called")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unsafe_code,
+    reason = "shared by test files, each of which uses another part"
+)]
 
 use std::future::Future;
 use std::path::PathBuf;

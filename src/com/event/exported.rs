@@ -1,0 +1,139 @@
+//! A portable generator as an `IMFMediaEventGenerator`.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use windows::Win32::Foundation::{E_INVALIDARG, E_POINTER};
+use windows::Win32::Media::MediaFoundation::{
+    IMFAsyncCallback, IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator, IMFMediaEventGenerator_Impl,
+    MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS,
+};
+use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
+use windows::core::{Error, GUID, HRESULT, IUnknown, Ref, Result};
+use windows_core::implement;
+
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::com::callback::contain;
+use crate::com::{Mta, prop_variant};
+use crate::error::Hresult;
+use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
+use crate::guid::Guid;
+use crate::queue::let_go;
+
+impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
+    /// A COM object that sends the generator's events.
+    fn from(generator: Arc<dyn MediaEventGenerator>) -> Mta<IMFMediaEventGenerator> {
+        Mta::new(IMFMediaEventGenerator::from(Exported {
+            generator: Some(generator),
+            last: Mutex::new(Last { callback: None, state: None }),
+        }))
+    }
+}
+
+/// The object. `#[implement]` does not check that what it makes callable from every thread may be: the
+/// generator's type does.
+#[implement(IMFMediaEventGenerator)]
+struct Exported {
+    /// Always there, until the drop.
+    generator: Option<Arc<dyn MediaEventGenerator>>,
+    last: Mutex<Last>,
+}
+
+/// What the last request was begun with. The contract asks whether the next is begun with the same objects,
+/// so the same must stand for them.
+struct Last {
+    callback: Option<(usize, Weak<dyn AsyncCallback>)>,
+    state: Option<(usize, Weak<dyn std::any::Any + Send + Sync>)>,
+}
+
+impl Exported {
+    fn call<T>(&self, call: impl FnOnce(&dyn MediaEventGenerator) -> crate::Result<T>) -> Result<T> {
+        contain(|| match &self.generator {
+            Some(generator) => Ok(call(&**generator)?),
+            None => Err(E_POINTER.into()),
+        })
+    }
+
+    fn same_as_last(
+        &self,
+        callback: &IMFAsyncCallback,
+        state: Option<&IUnknown>,
+    ) -> (Arc<dyn AsyncCallback>, Option<Unknown>) {
+        use windows::core::Interface;
+
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // While a portable object that stands for a COM one lives, so does the COM one: its address is its own.
+        let callback = match &last.callback {
+            Some((address, known)) if *address == callback.as_raw() as usize => known.upgrade(),
+            _ => None,
+        }
+        .unwrap_or_else(|| {
+            let made = Arc::<dyn AsyncCallback>::from(Mta::new(callback.clone()));
+            last.callback = Some((callback.as_raw() as usize, Arc::downgrade(&made)));
+            made
+        });
+        let state = state.map(|state| {
+            match &last.state {
+                Some((address, known)) if *address == state.as_raw() as usize => known.upgrade(),
+                _ => None,
+            }
+            .unwrap_or_else(|| {
+                let made = Unknown::from(Mta::new(state.clone()));
+                last.state = Some((state.as_raw() as usize, Arc::downgrade(&made)));
+                made
+            })
+        });
+        (callback, state)
+    }
+}
+
+impl IMFMediaEventGenerator_Impl for Exported_Impl {
+    fn GetEvent(&self, flags: MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS) -> Result<IMFMediaEvent> {
+        let flags = GetEventFlags::from_bits_retain(flags.0);
+        self.call(|generator| to_com(&generator.get_event(flags)?))
+    }
+
+    fn BeginGetEvent(&self, callback: Ref<'_, IMFAsyncCallback>, state: Ref<'_, IUnknown>) -> Result<()> {
+        let callback = callback.ok().map_err(|_| Error::from(E_INVALIDARG))?;
+        let (callback, state) = self.same_as_last(callback, state.as_ref());
+        match self.call(|generator| generator.begin_get_event(callback, state))? {
+            Hresult::S_OK => Ok(()),
+            // The generated table turns this back into the code, which is one of success.
+            code => Err(Error::from_hresult(code.into())),
+        }
+    }
+
+    fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> Result<IMFMediaEvent> {
+        let result = result.ok()?.clone();
+        self.call(|generator| to_com(&generator.end_get_event(&AsyncResult::from(Mta::new(result)))?))
+    }
+
+    fn QueueEvent(
+        &self,
+        kind: u32,
+        extended: *const GUID,
+        status: HRESULT,
+        value: *const PROPVARIANT,
+    ) -> Result<()> {
+        // SAFETY: the caller passes null, or what may be read.
+        let (extended, value) = unsafe { (extended.as_ref(), value.as_ref()) };
+        let mut event = MediaEvent::new(kind).with_status(Hresult::from(status));
+        if let Some(extended) = extended {
+            event = event.with_extended_type(Guid::from_u128(extended.to_u128()));
+        }
+        if let Some(value) = value {
+            event = event.with_value(prop_variant::to_value(value).ok_or(E_INVALIDARG)?);
+        }
+        self.call(|generator| generator.queue_event(event))
+    }
+}
+
+impl Drop for Exported {
+    fn drop(&mut self) {
+        // Whoever releases the object must not be unwound into.
+        let_go(self.generator.take());
+    }
+}
+
+fn to_com(event: &MediaEvent) -> crate::Result<IMFMediaEvent> {
+    Ok(Mta::<IMFMediaEvent>::try_from(event)?.into_inner())
+}

@@ -1,0 +1,454 @@
+//! `EventGenerator`: a COM object's events by the portable contract, so that streams can be made of it.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::runtime::Handle;
+use windows::Win32::Media::MediaFoundation::{
+    IMFAsyncResult, IMFMediaEventGenerator, MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS, MF_EVENT_FLAG_NO_WAIT,
+    MFCreateAsyncResult, MFInvokeCallback,
+};
+use windows::core::{GUID, IUnknown_Vtbl, Interface};
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::com::callback::Once;
+use crate::com::{Mta, async_result, prop_variant, raw_event};
+use crate::error::{Error, Hresult, Result};
+use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
+
+/// A COM object that sends events, as a [`MediaEventGenerator`]: make an [`EventStream`](crate::EventStream)
+/// of it, behind an [`Arc`], under any policy. [`event_stream`](crate::com::event_stream) does both.
+///
+/// A request that a stream leaves behind when it is dropped cannot be taken back from a COM object. The next
+/// stream of this value takes it over. If the event comes before there is one, it is kept for it; if this
+/// value is gone by then, it goes to the end of the object's own queue. Either way the request is ended, so
+/// that the object can be used again.
+#[doc(alias = "IMFMediaEventGenerator")]
+pub struct EventGenerator(Arc<Shared>);
+
+impl EventGenerator {
+    /// The object's events. Nothing is asked of it before this is asked.
+    pub fn new(com: impl Into<Mta<IMFMediaEventGenerator>>) -> EventGenerator {
+        EventGenerator(Arc::new(Shared { com: com.into(), state: Mutex::default() }))
+    }
+
+    /// The object.
+    #[must_use]
+    pub fn as_com(&self) -> &Mta<IMFMediaEventGenerator> {
+        &self.0.com
+    }
+}
+
+impl MediaEventGenerator for EventGenerator {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
+        let shared = &self.0;
+        {
+            let mut state = shared.state();
+            state.free()?;
+            if let Some(event) = state.unread.pop_front() {
+                return Ok(event);
+            }
+            if state.asked != Asked::No {
+                // A request of a stream that is gone: what it waits for has not come.
+                return Err(Error::new(Hresult::MF_E_NO_EVENTS_AVAILABLE, "get an event of a generator"));
+            }
+        }
+        let event = match shared.take_one() {
+            Err(error) if error.hresult() == Hresult::MF_E_NO_EVENTS_AVAILABLE => {
+                if flags.contains(GetEventFlags::NO_WAIT) {
+                    return Err(error);
+                }
+                if Handle::try_current().is_ok() {
+                    let what = "wait for an event of a generator on a thread of a tokio runtime";
+                    return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+                }
+                // SAFETY: the object may be called from any thread.
+                Mta::new(unsafe { shared.com.GetEvent(MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS(0)) }?)
+            }
+            other => other?,
+        };
+        MediaEvent::try_from(&event)
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        self.0.begin(Target { callback, state })
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        let com = async_result::foreign(result)
+            .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event with another's result"))?;
+        self.0.end(com)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        queue(&self.0.com, &event)
+    }
+
+    fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
+        let mut state = self.0.state();
+        state.free()?;
+        if state.subscriber.as_ref().is_some_and(|former| former.strong_count() > 0) {
+            let what = "receive the events of a generator that another stream receives";
+            return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
+        }
+        state.subscriber = Some(Arc::downgrade(subscriber));
+        Ok(())
+    }
+
+    fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
+        let mut state = self.0.state();
+        if state.subscriber.as_ref().is_some_and(|former| same(former, subscriber)) {
+            state.subscriber = None;
+        }
+        for event in unread.into_iter().rev() {
+            state.unread.push_front(event);
+        }
+        let theirs = state.target.as_ref().and_then(|target| target.state.as_ref());
+        let target = if theirs.is_some_and(|theirs| Arc::ptr_eq(theirs, subscriber)) {
+            state.target.take()
+        } else {
+            None
+        };
+        drop(state);
+        drop(target);
+    }
+
+    fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
+        {
+            let mut state = self.0.state();
+            state.free()?;
+            let count = most.min(state.unread.len());
+            into.extend(state.unread.drain(..count));
+            if state.asked != Asked::No {
+                return Ok(());
+            }
+        }
+        while into.len() < most {
+            match self.0.take_one() {
+                Ok(event) => into.push(MediaEvent::try_from(&event)?),
+                Err(error) if error.hresult() == Hresult::MF_E_NO_EVENTS_AVAILABLE => break,
+                // What was taken is not lost: the error comes again, when it is all there is.
+                Err(_) if !into.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for EventGenerator {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        // Nobody else has the object: it goes, with its request and its events.
+        if references(&shared.com) <= 1 {
+            return;
+        }
+        let mut state = shared.state();
+        let heir = state.heir.upgrade();
+        let unread = std::mem::take(&mut state.unread);
+        let target = state.target.take();
+        drop(state);
+        drop(target);
+        if let Some(heir) = heir {
+            *lock(&heir.0) = Some(shared.com.clone());
+        }
+        for event in unread {
+            // It is shut down, or takes no events: then nobody will read them.
+            let _ = queue(&shared.com, &event);
+        }
+    }
+}
+
+impl fmt::Debug for EventGenerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventGenerator").field("asked", &self.0.state().asked).finish_non_exhaustive()
+    }
+}
+
+/// The object, and what is asked of it. A request's callback does not keep this, nor the object.
+struct Shared {
+    com: Mta<IMFMediaEventGenerator>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What was taken, and nobody has read.
+    unread: VecDeque<MediaEvent>,
+    asked: Asked,
+    /// Who is to be called when an event comes.
+    target: Option<Target>,
+    /// Who was called, and has not ended the request.
+    called: Option<Called>,
+    heir: Weak<Heir>,
+    subscriber: Option<Weak<dyn Any + Send + Sync>>,
+}
+
+/// What is outstanding at the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    /// Nothing, or a request whose callback was called by now.
+    #[default]
+    No,
+    /// A request, be it that nobody wants it any more.
+    Yes,
+    /// A request that nobody wanted is just being ended.
+    Ending,
+}
+
+struct Target {
+    callback: Arc<dyn AsyncCallback>,
+    state: Option<Unknown>,
+}
+
+struct Called {
+    callback: Weak<dyn AsyncCallback>,
+    state: Option<Weak<dyn Any + Send + Sync>>,
+    /// The result of a call for an event that was there already: the object knows nothing of it.
+    served: Option<Mta<IMFAsyncResult>>,
+}
+
+impl Shared {
+    fn begin(self: &Arc<Self>, target: Target) -> Result<Hresult> {
+        let mut state = self.state();
+        if let Some(before) = state.begun_before(&target) {
+            return before;
+        }
+        if !state.unread.is_empty() {
+            drop(state);
+            return self.serve(target);
+        }
+        state.target = Some(target);
+        if state.asked != Asked::No {
+            return Ok(Hresult::S_OK);
+        }
+        state.asked = Asked::Yes;
+        let heir = Arc::new(Heir::default());
+        state.heir = Arc::downgrade(&heir);
+        drop(state);
+        let request = Request { shared: Arc::downgrade(self), heir, called: false };
+        let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
+        let callback = Once::new(parameters, move |result: &IMFAsyncResult| request.invoked(result));
+        // SAFETY: the object may be called from any thread, and so may the callback. If it refuses, the
+        // callback goes, and with it the request and its target.
+        Ok(unsafe { self.com.BeginGetEvent(&callback, None) }.map(|()| Hresult::S_OK)?)
+    }
+
+    /// Calls for an event that was taken before.
+    fn serve(self: &Arc<Self>, target: Target) -> Result<Hresult> {
+        let called = Called::new(&target);
+        let callback =
+            Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
+                target.invoke(result);
+                Ok(())
+            });
+        // SAFETY: the callback may be called from any thread.
+        let result = Mta::new(unsafe { MFCreateAsyncResult(None, &callback, None) }?);
+        self.state().called = Some(Called { served: Some(result.clone()), ..called });
+        // SAFETY: the result is Media Foundation's own.
+        if let Err(error) = unsafe { MFInvokeCallback(&*result) } {
+            let called = self.state().called.take();
+            drop(called);
+            return Err(error.into());
+        }
+        Ok(Hresult::S_OK)
+    }
+
+    /// A request has come to its call.
+    fn invoked(self: &Arc<Self>, result: &IMFAsyncResult) {
+        let mut state = self.state();
+        if let Some(target) = state.target.take() {
+            state.asked = Asked::No;
+            state.called = Some(Called::new(&target));
+            drop(state);
+            target.invoke(result);
+            return;
+        }
+        // Nobody wants it: it is ended all the same, and what it brought kept.
+        state.asked = Asked::Ending;
+        drop(state);
+        // SAFETY: the object may be called from any thread.
+        let event = unsafe { self.com.EndGetEvent(result) }.map_err(Error::from);
+        let event = event.and_then(|event| MediaEvent::try_from(&Mta::new(event)));
+        let mut state = self.state();
+        state.asked = Asked::No;
+        let target = state.target.take();
+        let failed = match event {
+            Ok(event) => {
+                state.unread.push_back(event);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        drop(state);
+        // Somebody came while it was being ended.
+        let Some(target) = target else { return };
+        let callback = target.callback.clone();
+        if let Some(error) = failed.or_else(|| self.serve(target).err()) {
+            callback.fail(&error);
+        }
+    }
+
+    fn end(&self, result: &Mta<IMFAsyncResult>) -> Result<MediaEvent> {
+        let mut state = self.state();
+        if state.called.as_ref().is_some_and(|called| called.served.as_ref() == Some(result)) {
+            let called = state.called.take();
+            let event = state.unread.pop_front();
+            drop(state);
+            drop(called);
+            return event
+                .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event that was taken"));
+        }
+        drop(state);
+        // SAFETY: the object may be called from any thread, with any result.
+        let event = unsafe { self.com.EndGetEvent(&**result) }.map_err(Error::from);
+        if event.as_ref().err().is_none_or(Error::is_shutdown) {
+            let called = self.state().called.take();
+            drop(called);
+        }
+        MediaEvent::try_from(&Mta::new(event?))
+    }
+
+    /// The object has let go of a request un-called: so does this, of who waited for it.
+    fn let_go(&self) {
+        let mut state = self.state();
+        state.asked = Asked::No;
+        let target = state.target.take();
+        drop(state);
+        drop(target);
+    }
+
+    fn take_one(&self) -> Result<Mta<windows::Win32::Media::MediaFoundation::IMFMediaEvent>> {
+        // SAFETY: the object may be called from any thread.
+        let event = unsafe { self.com.GetEvent(MF_EVENT_FLAG_NO_WAIT) };
+        Ok(Mta::new(event?))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// No request outstanding that somebody has begun here and wants.
+    fn free(&self) -> Result<()> {
+        if self.target.is_none() && self.called.is_none() {
+            return Ok(());
+        }
+        let what = "get an event of a generator while a request for the next is outstanding";
+        Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
+    }
+
+    /// What to answer to a request, if one is outstanding that somebody has begun here and wants.
+    fn begun_before(&self, target: &Target) -> Option<Result<Hresult>> {
+        let former = match (&self.target, &self.called) {
+            (Some(former), _) => &Called::new(former),
+            (None, Some(called)) => called,
+            (None, None) => return None,
+        };
+        let same_state = match (&former.state, &target.state) {
+            (None, None) => true,
+            (Some(former), Some(state)) => same(former, state),
+            _ => false,
+        };
+        Some(if !same(&former.callback, &target.callback) {
+            let what = "begin a request for an event while another callback's is outstanding";
+            Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
+        } else if same_state {
+            Ok(Hresult::MF_S_MULTIPLE_BEGIN)
+        } else {
+            let what = "begin a request for an event while one with another state is outstanding";
+            Err(Error::new(Hresult::MF_E_MULTIPLE_BEGIN, what))
+        })
+    }
+}
+
+impl Target {
+    fn invoke(self, result: &IMFAsyncResult) {
+        async_result::invoke_with(result, self.callback, self.state);
+    }
+}
+
+impl Called {
+    fn new(target: &Target) -> Called {
+        Called {
+            callback: Arc::downgrade(&target.callback),
+            state: target.state.as_ref().map(Arc::downgrade),
+            served: None,
+        }
+    }
+}
+
+/// What the callback of a request owns.
+struct Request {
+    shared: Weak<Shared>,
+    heir: Arc<Heir>,
+    called: bool,
+}
+
+/// Ends the request when nobody else is left to.
+#[derive(Default)]
+struct Heir(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
+
+impl Request {
+    fn invoked(mut self, result: &IMFAsyncResult) -> windows::core::Result<()> {
+        self.called = true;
+        if let Some(shared) = self.shared.upgrade() {
+            shared.invoked(result);
+            return Ok(());
+        }
+        let Some(com) = lock(&self.heir.0).take() else { return Ok(()) };
+        // SAFETY: the object may be called from any thread.
+        let event = unsafe { com.EndGetEvent(result) }?;
+        // Nobody here wants it; whoever asks next shall have it.
+        let _ = MediaEvent::try_from(&Mta::new(event)).and_then(|event| queue(&com, &event));
+        Ok(())
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if !self.called {
+            if let Some(shared) = self.shared.upgrade() {
+                shared.let_go();
+            }
+        }
+    }
+}
+
+/// Puts an event into the object's own queue.
+pub(crate) fn queue(com: &IMFMediaEventGenerator, event: &MediaEvent) -> Result<()> {
+    let value = match raw_event(event) {
+        // SAFETY: asks a live object.
+        Some(raw) => unsafe { raw.GetValue() }?,
+        None => prop_variant::from_value(event.value())?,
+    };
+    let extended = GUID::from_u128(event.extended_type().to_u128());
+    let (kind, status) = (event.event_type().0, event.status().into());
+    // SAFETY: what is pointed to lives here, and is copied.
+    Ok(unsafe { com.QueueEvent(kind, &raw const extended, status, &raw const value) }?)
+}
+
+/// How many references there are. Only for a guess: others may take and give back theirs at any time.
+fn references(com: &IMFMediaEventGenerator) -> u32 {
+    let this = com.as_raw();
+    // SAFETY: every COM object starts with the pointer to a table that starts with these functions; the
+    // reference that is added is given back.
+    unsafe {
+        let table = *this.cast::<*const IUnknown_Vtbl>();
+        ((*table).AddRef)(this);
+        ((*table).Release)(this)
+    }
+}
+
+/// Whether both are the same object, whatever is known of its type.
+fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
+    std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
+}
+
+/// A lock. A poisoned one is as good as any: no user code runs while it is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
