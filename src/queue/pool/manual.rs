@@ -31,7 +31,7 @@ impl Queues {
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {
-            let pool = Pool::new(self.place(id), 1, host, false);
+            let pool = Pool::serial(self.place(id), host);
             made = Some(pool.clone());
             Ok(Kind::Pool(pool))
         })?;
