@@ -754,6 +754,7 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         self.close();
+        self.queues.orphan();
         self.queues.forget();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

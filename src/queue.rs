@@ -456,6 +456,15 @@ impl Queues {
         }
     }
 
+    /// The platform is gone: no queue waits for a reply any more.
+    pub(crate) fn orphan(&self) {
+        for queue in self.all() {
+            if let Kind::Serial(serial) = &queue.kind {
+                serial.orphan();
+            }
+        }
+    }
+
     /// Lets go of everything that is still queued.
     pub(crate) fn kill(&self) {
         for queue in self.all() {

@@ -266,6 +266,19 @@ on_paused_time! {
 }
 
 on_two_workers! {
+    async fn without_a_platform_nobody_can_reply_and_nothing_waits_for_it() {
+        let (platform, queue) = started();
+        let (drops, count) = (Drops::new(), Count::new());
+        queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
+        queue.put(count.counts(), Some(Arc::new(drops.token()))).unwrap();
+        until("the reply is awaited", || platform.report().queues.iter().any(|queue| queue.running.iter().any(|running| running.awaits_reply))).await;
+        assert_eq!(count.get(), 0);
+        drop(queue);
+        drop(platform);
+        until("all is let go", || drops.count() == 2).await;
+        assert_eq!(count.get(), 1);
+    }
+
     async fn a_reply_that_races_with_the_callbacks_return_is_never_lost() {
         let (platform, queue) = started();
         let (send, receive) = std::sync::mpsc::channel::<AsyncResult>();

@@ -43,6 +43,8 @@ struct Inbox {
     turn_is_out: bool,
     closed: bool,
     dead: bool,
+    /// The platform is gone, and with it whoever could reply.
+    orphaned: bool,
     put: u64,
 }
 
@@ -142,12 +144,25 @@ impl Serial {
         drop(base);
     }
 
+    /// Nobody can reply any more: the item that awaits its reply has ended, and so has each that comes.
+    pub(crate) fn orphan(self: &Arc<Self>) {
+        let awaits_reply = {
+            let turn = self.turn();
+            self.inbox().orphaned = true;
+            matches!(turn.reply, Reply::Awaited(_))
+        };
+        if awaits_reply {
+            self.clone().replied();
+        }
+    }
+
     /// Lets go of everything queued, un-called, and refuses puts.
     pub(crate) fn kill(&self) {
         let (items, more, reply) = {
             let mut turn = self.turn();
             let mut inbox = self.inbox();
             inbox.dead = true;
+            inbox.orphaned = true;
             if let Reply::Awaited(_) = turn.reply {
                 turn.running = None;
             }
@@ -331,7 +346,7 @@ impl Serial {
         if let Some(run) = run {
             turn.stats.add(run);
         }
-        if replies && run.is_some_and(|run| !run.panicked) {
+        if replies && run.is_some_and(|run| !run.panicked) && !self.inbox().orphaned {
             if let Reply::Expected(result) = std::mem::take(&mut turn.reply) {
                 turn.reply = Reply::Awaited(result);
                 if let Some(running) = &mut turn.running {

@@ -1,0 +1,67 @@
+//! The model: how an operation may end, given what was wrong with it and what went on around it.
+
+use mf_async::{ErrorKind, Hresult, Result};
+
+use crate::program::Fault;
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Value,
+    Failed(Hresult),
+    Panicked,
+    Abandoned,
+    Shutdown,
+    Cancelled,
+    TimedOut,
+    WouldDeadlock,
+}
+
+/// What may have come between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Nothing: it was awaited while all went on.
+    None,
+    /// A shutdown in order, which lets what is queued run and fails what is not.
+    InOrder,
+    /// A platform, a runtime or a queue that went away.
+    Disturbed,
+}
+
+impl Verdict {
+    pub(crate) fn of<T>(value: &Result<T>) -> Verdict {
+        let Err(error) = value else { return Verdict::Value };
+        match error.kind() {
+            ErrorKind::Panicked => Verdict::Panicked,
+            ErrorKind::Abandoned => Verdict::Abandoned,
+            ErrorKind::Shutdown => Verdict::Shutdown,
+            ErrorKind::Cancelled => Verdict::Cancelled,
+            ErrorKind::TimedOut => Verdict::TimedOut,
+            ErrorKind::WouldDeadlock => Verdict::WouldDeadlock,
+            _ => Verdict::Failed(error.hresult()),
+        }
+    }
+
+    /// Whether an operation may end so. `closed`: nobody holds its queue any more.
+    pub(crate) fn is_allowed(self, fault: Fault, closed: bool, doubt: Doubt) -> bool {
+        let failed = Verdict::Failed(Hresult::E_ACCESSDENIED);
+        let (expected, on_its_own_way) = match fault {
+            Fault::None | Fault::Twice | Fault::Inline => (Verdict::Value, false),
+            // A shutdown does not wait for a time, nor for a thread that it does not know of.
+            Fault::Late(_) | Fault::WrongThread => (Verdict::Value, true),
+            Fault::Never | Fault::LetGo | Fault::NoResult => (Verdict::Abandoned, true),
+            Fault::Failing | Fault::FailingBegin | Fault::FailingBeginThatCallsBack => (failed, false),
+            Fault::PanickingBegin | Fault::PanickingEnd => (Verdict::Panicked, false),
+        };
+        let queue_gone =
+            closed && matches!(self, Verdict::Failed(Hresult::MF_E_INVALID_WORKQUEUE) | Verdict::Abandoned);
+        let interrupted = matches!(self, Verdict::Shutdown | Verdict::Abandoned);
+        self == expected
+            || queue_gone
+            || match doubt {
+                Doubt::None => false,
+                Doubt::InOrder => interrupted && on_its_own_way,
+                Doubt::Disturbed => interrupted,
+            }
+    }
+}

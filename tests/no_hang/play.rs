@@ -1,0 +1,802 @@
+//! Plays a program, and holds what happens against what may.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use mf_async::{
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Hresult, Operation, Platform, QueueId,
+    Result, WorkItemKey, WorkQueue, WorkQueueType, begin_end_with,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::SetOnce;
+
+use crate::model::{Doubt, Verdict};
+use crate::program::{Body, End, Event, Fate, Fault, Flavour, Made, Program, Spawned, Step};
+use crate::support::with;
+
+/// Plays it to its end, and says everything that was not as promised.
+pub(crate) fn play(program: &Program) -> Vec<String> {
+    let runtime = match program.flavour {
+        Flavour::Paused => Builder::new_current_thread().enable_all().start_paused(true).build(),
+        Flavour::Workers => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+    };
+    let runtime = runtime.unwrap();
+    let mut play = Play::new(program, &runtime);
+    runtime.block_on(async {
+        for step in &program.steps {
+            play.step(step).await;
+        }
+    });
+    play.end(runtime)
+}
+
+/// What callbacks share with the player. They own no platform, which would keep itself.
+#[derive(Default)]
+struct Shared {
+    platform: Mutex<Option<Platform>>,
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+    kept: Mutex<Vec<AsyncResult>>,
+    wakers: Mutex<Vec<Waker>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    fn platform(&self) -> Option<Platform> {
+        self.platform.lock().unwrap().clone()
+    }
+
+    fn wrong(&self, what: impl Into<String>) {
+        self.wrong.lock().unwrap().push(what.into());
+    }
+
+    /// Something whose drop is counted.
+    fn token(self: &Arc<Self>, panics: bool) -> Token {
+        self.made.fetch_add(1, SeqCst);
+        Token { shared: self.clone(), panics }
+    }
+}
+
+pub(crate) struct Token {
+    shared: Arc<Shared>,
+    panics: bool,
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.shared.dropped.fetch_add(1, SeqCst);
+        assert!(!self.panics || std::thread::panicking(), "planned");
+    }
+}
+
+/// One queue.
+struct Slot {
+    id: QueueId,
+    handle: Option<WorkQueue>,
+    /// One item at a time.
+    serial: bool,
+    /// Strictly as put, whatever the priorities.
+    strict: bool,
+    takes_waits: bool,
+    /// The slot below.
+    base: Option<usize>,
+    /// It awaits a reply that never comes, or what is below does.
+    stuck: bool,
+    /// The same, if what would reply is let go.
+    may_stick: bool,
+    seen: Arc<Seen>,
+}
+
+/// What the items of a queue see of each other.
+#[derive(Default)]
+struct Seen {
+    running: AtomicUsize,
+    awaits_reply: AtomicBool,
+    order: Mutex<Vec<(i32, usize)>>,
+}
+
+/// A work item, however it was put.
+struct Work {
+    what: String,
+    slot: usize,
+    calls: Arc<AtomicUsize>,
+    key: Option<WorkItemKey>,
+    least: Least,
+    cancelled: bool,
+}
+
+/// How often it is called at least.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Least {
+    Never,
+    MaybeOnce,
+    /// Once, if the end is in order.
+    Once,
+}
+
+struct Begun {
+    what: String,
+    slot: usize,
+    fault: Fault,
+    operation: Operation<Token>,
+}
+
+struct Play<'a> {
+    program: &'a Program,
+    shared: Arc<Shared>,
+    slots: Vec<Slot>,
+    works: Vec<Work>,
+    begun: Vec<Begun>,
+    cancels: Vec<Arc<AtomicUsize>>,
+    cancelled: HashMap<QueueId, u64>,
+    happened: Arc<SetOnce<()>>,
+    shutting_down: bool,
+    /// Something stands in the way of an end in order.
+    kept: bool,
+}
+
+impl Play<'_> {
+    fn new<'a>(program: &'a Program, runtime: &Runtime) -> Play<'a> {
+        let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+        let shared = Arc::new(Shared::default());
+        *shared.platform.lock().unwrap() = Some(platform.clone());
+        let mut slots: Vec<Slot> = Vec::new();
+        for made in &program.queues {
+            let slot = make(&platform, made, &slots);
+            slots.push(slot);
+        }
+        Play {
+            program,
+            shared,
+            slots,
+            works: Vec::new(),
+            begun: Vec::new(),
+            cancels: Vec::new(),
+            cancelled: HashMap::new(),
+            happened: Arc::default(),
+            shutting_down: false,
+            kept: false,
+        }
+    }
+
+    async fn step(&mut self, step: &Step) {
+        let platform = self.shared.platform().unwrap();
+        match step {
+            Step::Put { queue, priority, body } => {
+                self.put(&platform, queue.index(self.slots.len()), *priority, *body)
+            }
+            Step::Begin { queue, fault, fate } => {
+                let slot = queue.index(self.slots.len());
+                let operation = self.begin(&platform, slot, *fault);
+                self.fate(slot, *fault, *fate, operation, format!("{step:?}")).await;
+            }
+            Step::Run { queue, panics, fate } => {
+                let slot = queue.index(self.slots.len());
+                let Some(handle) = self.slots[slot].handle.clone() else { return };
+                let (shared, token, panics) = (self.shared.clone(), self.shared.token(false), *panics);
+                let operation = handle.run(move || {
+                    assert!(!panics, "planned");
+                    let _used = token;
+                    shared.token(false)
+                });
+                drop(handle);
+                let fault = if panics { Fault::PanickingEnd } else { Fault::None };
+                self.fate(slot, fault, *fate, operation, format!("{step:?}")).await;
+            }
+            Step::Spawn { queue, future, fate } => {
+                let slot = queue.index(self.slots.len());
+                let Some(handle) = self.slots[slot].handle.clone() else { return };
+                let operation = handle.spawn(spawned(&self.shared, *future));
+                drop(handle);
+                let fault = match future {
+                    Spawned::Yields(_) => Fault::None,
+                    Spawned::Never => Fault::Never,
+                    Spawned::Panics => Fault::PanickingEnd,
+                };
+                self.fate(slot, fault, *fate, operation, format!("{step:?}")).await;
+            }
+            Step::Schedule { queue, after } => {
+                let slot = queue.index(self.slots.len());
+                let (calls, callback) = self.counting(slot);
+                let after = self.time(*after);
+                let key =
+                    platform.schedule_work_item(callback, Some(Arc::new(self.shared.token(false))), after);
+                self.work(step, slot, calls, key, Least::MaybeOnce);
+            }
+            Step::Wait { queue, event } => self.wait(&platform, step, queue.index(self.slots.len()), *event),
+            Step::Cancel { which } => {
+                let keyed: Vec<_> =
+                    (0..self.works.len()).filter(|at| self.works[*at].key.is_some()).collect();
+                if !keyed.is_empty() {
+                    self.cancel(&platform, keyed[which.index(keyed.len())]);
+                }
+            }
+            Step::Happen => {
+                let _ = self.happened.set(());
+            }
+            Step::DropQueue { queue } => {
+                let slot = queue.index(self.slots.len());
+                drop(self.slots[slot].handle.take());
+            }
+            Step::Barrier { queue } => {
+                let slot = &self.slots[queue.index(self.slots.len())];
+                if let (Some(handle), false) = (&slot.handle, slot.stuck) {
+                    let barrier = handle.barrier();
+                    if let Err(error) = barrier.await {
+                        self.shared.wrong(format!("a barrier failed: {error}"));
+                    }
+                }
+            }
+            Step::Pass => tokio::time::sleep(self.time(1000)).await,
+            Step::Yield => tokio::task::yield_now().await,
+            Step::LetGo => {
+                let kept = std::mem::take(&mut *self.shared.kept.lock().unwrap());
+                drop(kept);
+            }
+            Step::BeginShutdown => {
+                self.shutting_down = true;
+                drop(platform.shutdown_within(self.deadline()));
+            }
+        }
+    }
+
+    /// Milliseconds of virtual time, microseconds of real time.
+    fn time(&self, amount: u64) -> Duration {
+        match self.program.flavour {
+            Flavour::Paused => Duration::from_millis(amount),
+            Flavour::Workers => Duration::from_micros(amount),
+        }
+    }
+
+    /// So long that nothing but what is stuck takes longer; where something may be, and time is real,
+    /// so short that nobody minds.
+    fn deadline(&self) -> Duration {
+        match self.program.flavour {
+            Flavour::Workers if self.in_the_way() => Duration::from_millis(3),
+            _ => Duration::from_secs(3600),
+        }
+    }
+
+    /// Whether something keeps a shutdown from ending before its deadline.
+    fn in_the_way(&self) -> bool {
+        let handles = self.slots.iter().any(|slot| slot.id.is_private() && slot.handle.is_some());
+        self.kept || handles || self.slots.iter().any(|slot| slot.stuck)
+    }
+
+    fn put(&mut self, platform: &Platform, at: usize, priority: i32, body: Body) {
+        let slot = &self.slots[at];
+        // Without a serial queue a reply is a put.
+        let replies = matches!(body, Body::Replies | Body::RepliesLater | Body::NeverReplies);
+        let body = if replies && !slot.strict { Body::Nothing } else { body };
+        let replies = replies && slot.strict;
+        let flags = match body {
+            Body::Blocks => CallbackFlags::BLOCKING,
+            _ if replies => CallbackFlags::REPLY,
+            _ => CallbackFlags::empty(),
+        };
+        let number = self.works.len();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (shared, seen, called, serial) =
+            (self.shared.clone(), slot.seen.clone(), calls.clone(), slot.serial);
+        let callback = with(CallbackParameters::on(slot.id).with_flags(flags), move |result| {
+            called.fetch_add(1, SeqCst);
+            if serial {
+                if seen.running.fetch_add(1, SeqCst) > 0 {
+                    shared.wrong(format!("item {number} runs beside another of its serial queue"));
+                }
+                // Without a platform nobody can reply, and nothing waits for that.
+                let unreplied = seen.awaits_reply.swap(replies, SeqCst);
+                if unreplied && shared.platform().is_some() {
+                    shared.wrong(format!("item {number} runs before the one before it was replied to"));
+                }
+                seen.order.lock().unwrap().push((priority, number));
+            }
+            let guard = Leave(serial.then(|| seen.clone()));
+            perform(&shared, &seen, body, result);
+            drop(guard);
+        });
+        let panics = body == Body::PanicsWhenDropped;
+        let state = self.shared.token(panics);
+        let put = || match &slot.handle {
+            Some(handle) => handle.put_with_priority(priority, callback, Some(Arc::new(state))),
+            None => platform.put_work_item_with_priority(slot.id, priority, callback, Some(Arc::new(state))),
+        };
+        // What is refused is dropped here, and that may panic.
+        let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put));
+        let Ok(put) = put else { return };
+        let accepted = put.is_ok();
+        let step = format!("item {number}: put {body:?}");
+        self.work(&step, at, calls, put.map(|()| None), Least::Once);
+        if accepted && matches!(body, Body::NeverReplies | Body::RepliesLater) {
+            self.stick(at, body == Body::NeverReplies);
+        }
+    }
+
+    /// The queue and those over it may go on only when the platform ends.
+    fn stick(&mut self, at: usize, forever: bool) {
+        for other in at..self.slots.len() {
+            let chain = std::iter::successors(Some(other), |at| self.slots[*at].base);
+            if chain.into_iter().any(|below| below == at) {
+                self.slots[other].stuck |= forever;
+                self.slots[other].may_stick = true;
+            }
+        }
+    }
+
+    fn counting(&self, slot: usize) -> (Arc<AtomicUsize>, Arc<dyn AsyncCallback>) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (called, token) = (calls.clone(), self.shared.token(false));
+        let callback = with(CallbackParameters::on(self.slots[slot].id), move |_| {
+            let _used = &token;
+            called.fetch_add(1, SeqCst);
+        });
+        (calls, callback)
+    }
+
+    /// Writes a work item down, and checks the code of one that was refused.
+    fn work(
+        &mut self,
+        what: &(impl std::fmt::Debug + ?Sized),
+        slot: usize,
+        calls: Arc<AtomicUsize>,
+        put: Result<impl Into<Option<WorkItemKey>>>,
+        least: Least,
+    ) {
+        let what = format!("{what:?}");
+        let (key, least) = match put {
+            Ok(key) => (key.into(), least),
+            Err(error) => {
+                self.refused(&what, slot, error.hresult());
+                (None, Least::Never)
+            }
+        };
+        self.works.push(Work { what, slot, calls, key, least, cancelled: false });
+    }
+
+    fn refused(&self, what: &str, slot: usize, code: Hresult) {
+        let right = match code {
+            Hresult::MF_E_SHUTDOWN => self.shutting_down,
+            Hresult::MF_E_INVALID_WORKQUEUE => {
+                let slot = &self.slots[slot];
+                slot.handle.is_none() || (what.starts_with("Wait") && !slot.takes_waits)
+            }
+            _ => false,
+        };
+        if !right {
+            self.shared.wrong(format!("{what} was refused with {code}"));
+        }
+    }
+
+    fn wait(&mut self, platform: &Platform, step: &Step, slot: usize, event: Event) {
+        let (calls, callback) = self.counting(slot);
+        let (happened, token) = (self.happened.clone(), self.shared.token(false));
+        let event = async move {
+            let _used = token;
+            match event {
+                Event::Ready => {}
+                Event::Happens => {
+                    happened.wait().await;
+                }
+                Event::Never => std::future::pending().await,
+                Event::Panics => panic!("planned"),
+            }
+        };
+        let state = Some(Arc::new(self.shared.token(false)) as _);
+        let key = platform
+            .create_async_result(None, Some(callback), state)
+            .and_then(|result| platform.put_waiting_work_item(event, 0, &result));
+        // A queue that is closed by then lets go of it.
+        let least = if self.slots[slot].id.is_private() { Least::MaybeOnce } else { Least::Once };
+        self.work(step, slot, calls, key, least);
+    }
+
+    fn cancel(&mut self, platform: &Platform, at: usize) {
+        let work = &self.works[at];
+        let Some(key) = work.key else { return };
+        match platform.cancel_work_item(key) {
+            Ok(()) => {
+                if work.cancelled {
+                    self.shared.wrong(format!("{} was cancelled twice", work.what));
+                }
+                let slot = &self.slots[work.slot];
+                *self.cancelled.entry(slot.id).or_default() += 1;
+                let scheduled = work.what.starts_with("Schedule");
+                self.works[at].cancelled = true;
+                if scheduled {
+                    self.works[at].least = Least::Never;
+                }
+            }
+            Err(error) if error.hresult() == Hresult::MF_E_NOT_FOUND => {}
+            Err(error) if error.is_shutdown() && self.shutting_down => {}
+            Err(error) => self.shared.wrong(format!("{} could not be cancelled: {error}", work.what)),
+        }
+    }
+
+    /// Begins an operation of a component that has this fault.
+    fn begin(&mut self, platform: &Platform, slot: usize, fault: Fault) -> Operation<Token> {
+        let shared = self.shared.clone();
+        self.kept |= fault == Fault::Never;
+        let late = match fault {
+            Fault::Late(after) => self.time(after),
+            _ => Duration::ZERO,
+        };
+        let begin = |callback: Arc<dyn AsyncCallback>| {
+            let result = || {
+                let token = Arc::new(shared.token(false));
+                platform.create_async_result(Some(token.clone()), Some(callback.clone()), Some(token))
+            };
+            match fault {
+                Fault::None | Fault::PanickingEnd => platform.invoke_callback(&result()?),
+                Fault::Late(_) => platform.schedule_result(&result()?, late).map(drop),
+                Fault::Twice => {
+                    let result = result()?;
+                    platform.invoke_callback(&result)?;
+                    platform.invoke_callback(&result)
+                }
+                Fault::Never => {
+                    shared.kept.lock().unwrap().push(result()?);
+                    Ok(())
+                }
+                Fault::LetGo => result().map(drop),
+                Fault::NoResult => Ok(()),
+                Fault::Inline => {
+                    callback.invoke(&result()?);
+                    Ok(())
+                }
+                Fault::WrongThread => {
+                    let result = result()?;
+                    std::thread::spawn(move || callback.invoke(&result));
+                    Ok(())
+                }
+                Fault::Failing => {
+                    let result = result()?;
+                    result.set_status(Hresult::E_ACCESSDENIED);
+                    platform.invoke_callback(&result)
+                }
+                Fault::FailingBegin => Err(Hresult::E_ACCESSDENIED.into()),
+                Fault::FailingBeginThatCallsBack => {
+                    platform.invoke_callback(&result()?)?;
+                    Err(Hresult::E_ACCESSDENIED.into())
+                }
+                Fault::PanickingBegin => panic!("planned"),
+            }
+        };
+        let (shared, token) = (self.shared.clone(), self.shared.token(false));
+        let end = move |result: &AsyncResult| {
+            let _used = token;
+            assert!(fault != Fault::PanickingEnd, "planned");
+            result.status().ok()?;
+            Ok(shared.token(false))
+        };
+        // The platform knows of some from their Begin on, and of others when there is a result.
+        if slot % 2 == 0 {
+            begin_end_with(CallbackParameters::on(self.slots[slot].id), begin, end)
+        } else {
+            platform.begin_end(begin, end)
+        }
+    }
+
+    async fn fate(
+        &mut self,
+        slot: usize,
+        fault: Fault,
+        fate: Fate,
+        operation: Operation<Token>,
+        what: String,
+    ) {
+        let canceller = || {
+            let cancels = Arc::new(AtomicUsize::new(0));
+            let token = self.shared.token(false);
+            let count = cancels.clone();
+            let call = move || {
+                let _used = &token;
+                count.fetch_add(1, SeqCst);
+            };
+            (cancels, call)
+        };
+        match fate {
+            Fate::Dropped => drop(operation),
+            Fate::Detached => operation.detach(),
+            Fate::CancelledByDrop => {
+                let (cancels, call) = canceller();
+                drop(operation.cancel_with(call));
+                self.cancels.push(cancels);
+            }
+            Fate::Cancelled => {
+                let (cancels, call) = canceller();
+                let operation = operation.cancel_with(call).cancel();
+                self.cancels.push(cancels);
+                self.begun.push(Begun { what, slot, fault, operation });
+            }
+            Fate::TimedOut(after) => {
+                let value = operation.timeout(self.time(after * 500)).await;
+                let verdict = Verdict::of(&value);
+                if verdict != Verdict::TimedOut {
+                    self.judge(&what, slot, fault, verdict, self.doubt_now());
+                }
+            }
+            Fate::Awaited if fault != Fault::Never && !self.slots[slot].stuck => {
+                let verdict = Verdict::of(&operation.await);
+                self.judge(&what, slot, fault, verdict, self.doubt_now());
+            }
+            Fate::Awaited | Fate::AwaitedAtTheEnd => {
+                self.begun.push(Begun { what, slot, fault, operation });
+            }
+        }
+    }
+
+    fn doubt_now(&self) -> Doubt {
+        if self.shutting_down { Doubt::Disturbed } else { Doubt::None }
+    }
+
+    fn judge(&self, what: &str, slot: usize, fault: Fault, verdict: Verdict, doubt: Doubt) {
+        let slot = &self.slots[slot];
+        let closed = slot.handle.is_none();
+        let doubt = if slot.stuck { Doubt::Disturbed } else { doubt };
+        if !verdict.is_allowed(fault, closed, doubt) {
+            self.shared.wrong(format!("{what} ended with {verdict:?}"));
+        }
+    }
+
+    fn end(mut self, runtime: Runtime) -> Vec<String> {
+        if self.program.tidy {
+            for slot in self.slots.iter_mut().filter(|slot| slot.id.is_private()) {
+                drop(slot.handle.take());
+            }
+        }
+        let in_the_way = self.in_the_way();
+        let platform = self.shared.platform().unwrap();
+        let mut in_order = false;
+        let runtime = match self.program.end {
+            End::Shutdown => {
+                let ended = runtime.block_on(platform.shutdown_within(self.deadline()));
+                in_order = !self.shutting_down
+                    && !(in_the_way && self.program.flavour == Flavour::Workers)
+                    && self.slots.iter().all(|slot| !slot.stuck);
+                if let (true, false, Err(error)) = (in_order, in_the_way, ended) {
+                    self.shared.wrong(format!("the shutdown failed: {error}"));
+                }
+                self.all_ended("after the shutdown", |_, _| true);
+                self.drop_platform(platform);
+                Some(runtime)
+            }
+            End::DropPlatform => {
+                self.drop_platform(platform);
+                Some(runtime)
+            }
+            End::DropRuntime => {
+                drop(runtime);
+                self.ending("without a runtime", |begun, slot| {
+                    !matches!(begun.fault, Fault::Never) && !slot.may_stick
+                });
+                self.drop_platform(platform);
+                None
+            }
+            End::DropRuntimeInShutdown => {
+                let shutdown = platform.shutdown_within(Duration::from_secs(3600));
+                drop(runtime);
+                let _ = futures::executor::block_on(shutdown);
+                self.all_ended("after the shutdown without a runtime", |_, _| true);
+                self.drop_platform(platform);
+                None
+            }
+        };
+        self.await_all(runtime.as_ref(), in_order);
+        let cancels = self.cancels.iter().filter(|cancels| cancels.load(SeqCst) > 1).count();
+        if cancels > 0 {
+            self.shared.wrong(format!("{cancels} cancellers were called twice"));
+        }
+        drop(std::mem::take(&mut *self.shared.kept.lock().unwrap()));
+        self.balance(in_order);
+        self.slots.iter_mut().for_each(|slot| drop(slot.handle.take()));
+        drop(runtime);
+        drop(std::mem::take(&mut *self.shared.wakers.lock().unwrap()));
+        let shared = self.shared.clone();
+        let count = || (shared.made.load(SeqCst), shared.dropped.load(SeqCst));
+        if !soon(|| count().0 == count().1) {
+            let (made, dropped) = count();
+            self.shared.wrong(format!("of {made} objects {dropped} were dropped"));
+        }
+        self.called_and_ordered(in_order);
+        std::mem::take(&mut *self.shared.wrong.lock().unwrap())
+    }
+
+    fn drop_platform(&self, platform: Platform) {
+        let shared = self.shared.platform.lock().unwrap().take();
+        drop((platform, shared));
+    }
+
+    fn all_ended(&self, when: &str, which: impl Fn(&Begun, &Slot) -> bool) {
+        for begun in self.begun.iter().filter(|begun| which(begun, &self.slots[begun.slot])) {
+            if !begun.operation.is_ended() {
+                self.shared.wrong(format!("{} has not ended {when}", begun.what));
+            }
+        }
+    }
+
+    /// The same, and threads of their own have some time.
+    fn ending(&self, when: &str, which: impl Fn(&Begun, &Slot) -> bool) {
+        let chosen = || self.begun.iter().filter(|begun| which(begun, &self.slots[begun.slot]));
+        soon(|| chosen().all(|begun| begun.operation.is_ended()));
+        self.all_ended(when, which);
+    }
+
+    fn await_all(&mut self, runtime: Option<&Runtime>, in_order: bool) {
+        for begun in std::mem::take(&mut self.begun) {
+            let Begun { what, slot, fault, mut operation } = begun;
+            let value = match runtime {
+                Some(runtime) => runtime.block_on(operation),
+                None => operation.wait(),
+            };
+            let doubt = if in_order { Doubt::InOrder } else { Doubt::Disturbed };
+            self.judge(&what, slot, fault, Verdict::of(&value), doubt);
+        }
+    }
+
+    /// Every queue's counters add up, and nothing is left in it.
+    fn balance(&self, in_order: bool) {
+        for slot in self.slots.iter().filter(|slot| !slot.stuck && (in_order || !slot.may_stick)) {
+            let Some(handle) = &slot.handle else { continue };
+            let stats = || handle.stats();
+            let balanced = || {
+                let stats = stats();
+                stats.put == stats.run + stats.abandoned && stats.depth == 0 && stats.running == 0
+            };
+            if !soon(balanced) {
+                self.shared.wrong(format!("queue {}: {:?}", slot.id, stats()));
+            }
+            let cancelled = self.cancelled.get(&slot.id).copied().unwrap_or_default();
+            if stats().cancelled != cancelled {
+                self.shared.wrong(format!("queue {}: {cancelled} were cancelled: {:?}", slot.id, stats()));
+            }
+        }
+    }
+
+    fn called_and_ordered(&self, in_order: bool) {
+        for work in &self.works {
+            let calls = work.calls.load(SeqCst);
+            let certain = in_order && work.least == Least::Once && !self.slots[work.slot].stuck;
+            let most = usize::from(work.least != Least::Never);
+            if calls > most || (certain && calls == 0) {
+                self.shared.wrong(format!("{} was called {calls} times", work.what));
+            }
+        }
+        for slot in self.slots.iter().filter(|slot| slot.serial) {
+            let order = slot.seen.order.lock().unwrap();
+            let sorted = |which: &dyn Fn(i32) -> bool| {
+                let numbers: Vec<_> =
+                    order.iter().filter(|(p, _)| which(*p)).map(|(_, number)| *number).collect();
+                numbers.is_sorted()
+            };
+            let right =
+                if slot.strict { sorted(&|_| true) } else { (-1..=1).all(|p| sorted(&|other| other == p)) };
+            if !right {
+                self.shared.wrong(format!("queue {}: items ran in the order {order:?}", slot.id));
+            }
+        }
+    }
+}
+
+/// Counts an item out even when it unwinds.
+struct Leave(Option<Arc<Seen>>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(seen) = &self.0 {
+            if std::thread::panicking() {
+                // A callback that panicked is not waited for.
+                seen.awaits_reply.store(false, SeqCst);
+            }
+            seen.running.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+fn make(platform: &Platform, made: &Made, slots: &[Slot]) -> Slot {
+    let base = match made {
+        Made::SerialOver(below) if !slots.is_empty() => Some(below.index(slots.len())),
+        _ => None,
+    };
+    let handle = match made {
+        Made::Platform(number) => platform.lock_work_queue(*number),
+        Made::Standard => platform.allocate_work_queue(WorkQueueType::Standard),
+        Made::Multithreaded => platform.allocate_work_queue(WorkQueueType::Multithreaded),
+        Made::Window => platform.allocate_work_queue(WorkQueueType::Window),
+        Made::SerialOver(_) => {
+            let below = base.map_or(QueueId::MULTITHREADED, |base| slots[base].id);
+            platform.allocate_serial_work_queue(below)
+        }
+    };
+    let handle = handle.unwrap();
+    let strict = matches!(made, Made::SerialOver(_));
+    Slot {
+        id: handle.id(),
+        serial: strict || matches!(made, Made::Platform(1 | 2 | 4) | Made::Standard | Made::Window),
+        strict,
+        takes_waits: handle.id().is_private() || matches!(handle.id().0, 1 | 5),
+        base,
+        stuck: false,
+        may_stick: false,
+        seen: Arc::default(),
+        handle: Some(handle),
+    }
+}
+
+/// What a work item does.
+fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncResult) {
+    let reply = |shared: &Shared, seen: &Seen, result: &AsyncResult| {
+        seen.awaits_reply.store(false, SeqCst);
+        let Some(platform) = shared.platform() else { return };
+        let _ = platform.invoke_callback(result);
+    };
+    match body {
+        Body::Nothing | Body::NeverReplies | Body::PanicsWhenDropped => {}
+        Body::Panics => panic!("planned"),
+        Body::Blocks => std::thread::yield_now(),
+        Body::Hops => {
+            let Some(platform) = shared.platform() else { return };
+            let token = shared.token(false);
+            let hop = with(CallbackParameters::default(), move |_| {
+                let _used = &token;
+            });
+            let _ = platform.put_work_item(QueueId::MULTITHREADED, hop, Some(Arc::new(shared.token(false))));
+        }
+        Body::Replies => reply(shared, seen, result),
+        Body::RepliesLater => {
+            let Some(platform) = shared.platform() else { return };
+            let (result, shared, seen) = (result.clone(), shared.clone(), seen.clone());
+            let later = with(CallbackParameters::default(), move |_| reply(&shared, &seen, &result));
+            let _ = platform.put_work_item(QueueId::MULTITHREADED, later, None);
+        }
+    }
+}
+
+fn spawned(shared: &Arc<Shared>, future: Spawned) -> impl Future<Output = Token> + Send + use<> {
+    let (shared, token) = (shared.clone(), shared.token(false));
+    async move {
+        let _used = token;
+        match future {
+            Spawned::Yields(times) => {
+                for _ in 0..times {
+                    yield_at_once().await;
+                }
+            }
+            Spawned::Never => {
+                poll_fn(|cx| {
+                    shared.wakers.lock().unwrap().push(cx.waker().clone());
+                    Poll::<()>::Pending
+                })
+                .await;
+            }
+            Spawned::Panics => panic!("planned"),
+        }
+        shared.token(false)
+    }
+}
+
+/// Woken while it is polled, so that the next poll is put by a callback. (tokio's own wakes later, which in
+/// a shutdown may be too late.)
+async fn yield_at_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Whether the condition holds, now or in a moment.
+fn soon(condition: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + Duration::from_secs(5);
+    while !condition() {
+        if Instant::now() > until {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}

@@ -1,0 +1,247 @@
+//! A program: which queues there are, what is done with them, and how it ends; and how one is made up.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// What is played, and checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub flavour: Flavour,
+    pub queues: Vec<Made>,
+    pub steps: Vec<Step>,
+    /// Handles to the private queues are dropped before the end rather than after it.
+    pub tidy: bool,
+    pub end: End,
+}
+
+/// The runtime it runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// One thread, and tokio's clock paused.
+    Paused,
+    /// Two workers.
+    Workers,
+}
+
+/// How a queue is come by.
+#[derive(Clone, Debug)]
+pub(crate) enum Made {
+    Platform(u32),
+    Standard,
+    Multithreaded,
+    Window,
+    /// A serial queue over one that was made before it.
+    SerialOver(Index),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Puts a work item.
+    Put { queue: Index, priority: i32, body: Body },
+    /// Begins an operation of a component that has this fault; it is called back on the queue.
+    Begin { queue: Index, fault: Fault, fate: Fate },
+    /// Runs a closure.
+    Run { queue: Index, panics: bool, fate: Fate },
+    /// Spawns a future.
+    Spawn { queue: Index, future: Spawned, fate: Fate },
+    /// Schedules a work item.
+    Schedule { queue: Index, after: u64 },
+    /// Puts a waiting work item.
+    Wait { queue: Index, event: Event },
+    /// Cancels what was scheduled, or waits.
+    Cancel { which: Index },
+    /// Lets the events that are waited for happen.
+    Happen,
+    /// Drops the handle to a queue.
+    DropQueue { queue: Index },
+    /// Waits for what was put before.
+    Barrier { queue: Index },
+    /// Lets a second go by, or a millisecond where it is a real one.
+    Pass,
+    /// The others have their turn.
+    Yield,
+    /// The component lets go of the results that it never completed.
+    LetGo,
+    /// A shutdown begins.
+    BeginShutdown,
+}
+
+/// What a work item does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Nothing,
+    Panics,
+    /// It asks for the blocking pool.
+    Blocks,
+    /// It puts another item on MULTITHREADED.
+    Hops,
+    /// It replies from within.
+    Replies,
+    /// It replies from another queue.
+    RepliesLater,
+    /// It keeps a serial queue waiting for its reply for ever.
+    NeverReplies,
+    /// Its state panics when it is dropped.
+    PanicsWhenDropped,
+}
+
+/// What goes wrong with an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    Late(u64),
+    Twice,
+    Never,
+    LetGo,
+    NoResult,
+    Inline,
+    WrongThread,
+    Failing,
+    FailingBegin,
+    FailingBeginThatCallsBack,
+    PanickingBegin,
+    PanickingEnd,
+}
+
+/// What becomes of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is awaited at once, if it is bound to end, and else at the end.
+    Awaited,
+    AwaitedAtTheEnd,
+    Dropped,
+    Detached,
+    /// It has a canceller, and is dropped.
+    CancelledByDrop,
+    /// It has a canceller, is cancelled, and awaited at the end.
+    Cancelled,
+    /// It is given so many milliseconds, and awaited at once.
+    TimedOut(u64),
+}
+
+/// A future that is polled by a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spawned {
+    Yields(u8),
+    Never,
+    Panics,
+}
+
+/// What a waiting item waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Ready,
+    Happens,
+    Never,
+    Panics,
+}
+
+/// How the platform and its runtime go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// In order.
+    Shutdown,
+    /// The platform is dropped, and the runtime goes on.
+    DropPlatform,
+    /// The runtime is dropped under the platform.
+    DropRuntime,
+    /// The runtime is dropped while a shutdown is on its way.
+    DropRuntimeInShutdown,
+}
+
+pub(crate) fn programs() -> impl Strategy<Value = Program> {
+    (
+        prop_oneof![Just(Flavour::Paused), Just(Flavour::Workers)],
+        prop::collection::vec(queue(), 1..5),
+        prop::collection::vec(step(), 0..24),
+        prop::bool::weighted(0.8),
+        prop_oneof![
+            3 => Just(End::Shutdown),
+            1 => Just(End::DropPlatform),
+            1 => Just(End::DropRuntime),
+            1 => Just(End::DropRuntimeInShutdown),
+        ],
+    )
+        .prop_map(|(flavour, queues, steps, tidy, end)| Program { flavour, queues, steps, tidy, end })
+}
+
+fn queue() -> impl Strategy<Value = Made> {
+    prop_oneof![
+        2 => prop::sample::select(vec![1, 2, 3, 4, 5, 7]).prop_map(Made::Platform),
+        1 => Just(Made::Standard),
+        1 => Just(Made::Multithreaded),
+        1 => Just(Made::Window),
+        3 => any::<Index>().prop_map(Made::SerialOver),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let index = any::<Index>;
+    prop_oneof![
+        8 => (index(), -1..=1, body()).prop_map(|(queue, priority, body)| Step::Put { queue, priority, body }),
+        8 => (index(), fault(), fate()).prop_map(|(queue, fault, fate)| Step::Begin { queue, fault, fate }),
+        2 => (index(), any::<bool>(), fate()).prop_map(|(queue, panics, fate)| Step::Run { queue, panics, fate }),
+        3 => (index(), spawned(), fate()).prop_map(|(queue, future, fate)| Step::Spawn { queue, future, fate }),
+        3 => (index(), 0..2000_u64).prop_map(|(queue, after)| Step::Schedule { queue, after }),
+        3 => (index(), event()).prop_map(|(queue, event)| Step::Wait { queue, event }),
+        3 => index().prop_map(|which| Step::Cancel { which }),
+        1 => Just(Step::Happen),
+        1 => index().prop_map(|queue| Step::DropQueue { queue }),
+        1 => index().prop_map(|queue| Step::Barrier { queue }),
+        1 => Just(Step::Pass),
+        2 => Just(Step::Yield),
+        1 => Just(Step::LetGo),
+        1 => Just(Step::BeginShutdown),
+    ]
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        6 => Just(Body::Nothing),
+        2 => Just(Body::Panics),
+        2 => Just(Body::Blocks),
+        2 => Just(Body::Hops),
+        2 => Just(Body::Replies),
+        2 => Just(Body::RepliesLater),
+        1 => Just(Body::NeverReplies),
+        1 => Just(Body::PanicsWhenDropped),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        4 => Just(Fault::None),
+        2 => (0..3000_u64).prop_map(Fault::Late),
+        1 => Just(Fault::Twice),
+        2 => Just(Fault::Never),
+        1 => Just(Fault::LetGo),
+        1 => Just(Fault::NoResult),
+        1 => Just(Fault::Inline),
+        1 => Just(Fault::WrongThread),
+        1 => Just(Fault::Failing),
+        1 => Just(Fault::FailingBegin),
+        1 => Just(Fault::FailingBeginThatCallsBack),
+        1 => Just(Fault::PanickingBegin),
+        1 => Just(Fault::PanickingEnd),
+    ]
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        3 => Just(Fate::Awaited),
+        4 => Just(Fate::AwaitedAtTheEnd),
+        1 => Just(Fate::Dropped),
+        1 => Just(Fate::Detached),
+        1 => Just(Fate::CancelledByDrop),
+        1 => Just(Fate::Cancelled),
+        1 => (0..3_u64).prop_map(Fate::TimedOut),
+    ]
+}
+
+fn spawned() -> impl Strategy<Value = Spawned> {
+    prop_oneof![3 => (0..5_u8).prop_map(Spawned::Yields), 1 => Just(Spawned::Never), 1 => Just(Spawned::Panics)]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![Just(Event::Ready), Just(Event::Happens), Just(Event::Never), Just(Event::Panics)]
+}
