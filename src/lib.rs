@@ -16,6 +16,8 @@ mod task;
 
 mod byte_stream;
 
+mod transform;
+
 mod mmcss;
 
 mod create_file;
@@ -44,3 +46,4 @@ pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
 };
 pub use crate::timer::{PeriodicKey, WorkItemKey};
+pub use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
