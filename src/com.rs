@@ -22,6 +22,7 @@
 //! depends on which callbacks come, how often or when: a callback object owns everything that it needs.
 #![allow(unsafe_code)]
 
+mod byte_stream;
 mod callback;
 mod capture_engine;
 mod clock;
@@ -35,6 +36,7 @@ mod sample_grabber;
 mod sink_writer;
 mod source_reader;
 
+pub use self::byte_stream::{ComByteStream, byte_stream_object};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
