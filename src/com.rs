@@ -36,29 +36,31 @@
 #![allow(unsafe_code)]
 
 mod async_result;
+mod byte_stream;
 mod callback;
 mod capture_engine;
 mod clock;
 mod error;
-mod media_engine;
 mod event;
+mod media_engine;
 mod mta;
 mod notifications;
 mod operation;
 mod platform;
+mod prop_variant;
 mod sample_grabber;
 mod sink_writer;
 mod source_reader;
-mod prop_variant;
 mod task;
 mod timer;
 mod unknown;
 mod work_queue;
 
+pub use self::byte_stream::{ComByteStream, byte_stream_object};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
-pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
+pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::mta::{FreeThreaded, Mta};
 pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};

@@ -152,6 +152,8 @@ mod mmcss;
 
 mod byte_stream;
 
+mod transform;
+
 mod create_file;
 mod platform;
 mod report;
@@ -188,3 +190,4 @@ pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
 };
 pub use crate::timer::{PeriodicKey, WorkItemKey};
+pub use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};

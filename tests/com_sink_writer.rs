@@ -36,7 +36,7 @@ async fn a_marker_comes_after_the_samples_before_it() {
     for index in 0..5 {
         writer.write_sample(0, &sample(index)).unwrap();
     }
-    soon(writer.place_marker(0)).await.unwrap();
+    let marker = writer.place_marker(0);
     let mut samples = 0;
     while samples < 5 {
         if let mf_async::com::SampleGrabberEvent::Sample(grabbed) = soon(grabbed.next()).await.unwrap() {
@@ -44,6 +44,9 @@ async fn a_marker_comes_after_the_samples_before_it() {
             samples += 1;
         }
     }
+    // Wine's writer looks at its markers again only when it has something else to do.
+    unsafe { writer.as_com().Flush(0) }.unwrap();
+    soon(marker).await.unwrap();
     // Wine's writer cannot finalize and says so.
     let finalized = soon(writer.finalize()).await;
     assert!(finalized.is_ok() || finalized.is_err_and(|error| error.hresult() == Hresult::E_NOTIMPL));

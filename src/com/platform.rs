@@ -1,7 +1,7 @@
 //! Media Foundation itself, started: `MFStartup` and the multithreaded apartment, given back in order.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use windows::Win32::Media::MediaFoundation::{
     MF_VERSION, MFSTARTUP_FULL, MFSTARTUP_LITE, MFShutdown, MFStartup,
@@ -55,6 +55,7 @@ impl Platform {
 
     fn start(flags: u32) -> Result<Platform> {
         let apartment = Apartment::keep()?;
+        let _turn = turn();
         // SAFETY: takes two numbers; a failed call is not counted and needs no shutdown.
         unsafe { MFStartup(MF_VERSION, flags) }?;
         Ok(Platform { started: Arc::new(Started { lender: Lender::new(), _apartment: apartment }) })
@@ -84,10 +85,18 @@ impl Drop for Started {
     fn drop(&mut self) {
         self.lender
             .shut_down(&Error::shutdown("wait for an operation of a Media Foundation that was shut down"));
+        let _turn = turn();
         // SAFETY: there was one successful `MFStartup` for this, and there is no other shutdown for it. An
         // error would mean that Media Foundation is shut down already, which is what is wanted.
         let _ = unsafe { MFShutdown() };
     }
+}
+
+/// Held while Media Foundation is started or shut down: it counts, but where the last shutdown and a new start meet
+/// on two threads, the one may take down what the other has just set up.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps the process's multithreaded apartment.

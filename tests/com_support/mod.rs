@@ -7,8 +7,9 @@
 )]
 
 use std::future::Future;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mf_async::com::Platform;
@@ -111,9 +112,28 @@ impl Drop for Wav {
     }
 }
 
+/// Media Foundation, started for one test, while the others of its file wait for their turn.
+///
+/// Wine opens files on a pool of few threads, each of which waits for another of the pool: several tests at once
+/// would use it up.
+pub(crate) struct Started {
+    platform: Platform,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Deref for Started {
+    type Target = Platform;
+
+    fn deref(&self) -> &Platform {
+        &self.platform
+    }
+}
+
 /// Media Foundation, started.
-pub(crate) fn start() -> Platform {
-    Platform::startup().expect("Media Foundation starts")
+pub(crate) fn start() -> Started {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    Started { platform: Platform::startup().expect("Media Foundation starts"), _turn: turn }
 }
 
 /// What the future gives; ten seconds are long enough for everything here.

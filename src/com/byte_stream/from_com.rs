@@ -1,0 +1,241 @@
+//! An object of Media Foundation's that reads and writes, as a byte stream of ours.
+
+use std::fmt;
+use std::sync::Arc;
+
+use windows::Win32::Media::MediaFoundation::{
+    IMFAttributes, IMFByteStream, MF_BYTESTREAM_CONTENT_TYPE, msoBegin, msoCurrent,
+};
+use windows::core::{Interface, PWSTR};
+
+use crate::Platform;
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, identity};
+use crate::com::Mta;
+use crate::com::callback::Once;
+use crate::error::{Error, Hresult, Result};
+use crate::queue::Queues;
+
+/// An `IMFByteStream` as a [`ByteStream`], and so, by [`ByteStreamIo`](crate::ByteStreamIo), as `tokio::io`.
+///
+/// Clones are the same stream. Callbacks come from the queues of the platform that it was made with; what the
+/// object itself does, it does on Media Foundation's.
+///
+/// ```no_run
+/// use mf_async::com::ComByteStream;
+/// use mf_async::{ByteStreamExt, Platform};
+/// use windows::Win32::Media::MediaFoundation::*;
+/// use windows::core::w;
+///
+/// # async fn read(platform: &Platform) -> mf_async::Result<()> {
+/// let file = unsafe {
+///     MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, w!("tone.wav"))
+/// }?;
+/// let stream = ComByteStream::new(platform, file);
+/// let head = stream.read(vec![0; 12]).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ComByteStream(Arc<Inner>);
+
+struct Inner {
+    stream: Mta<IMFByteStream>,
+    queues: Arc<Queues>,
+}
+
+impl ComByteStream {
+    /// Takes an object of Media Foundation's, whose callbacks are to come from this platform.
+    #[must_use]
+    pub fn new(platform: &Platform, stream: impl Into<Mta<IMFByteStream>>) -> ComByteStream {
+        ComByteStream(Arc::new(Inner { stream: stream.into(), queues: platform.queues().clone() }))
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub fn as_com(&self) -> &Mta<IMFByteStream> {
+        &self.0.stream
+    }
+
+    fn request<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Arc<Request<T>>> {
+        Request::new(&self.0.queues, self.0.clone(), what, callback, state)
+    }
+}
+
+impl ByteStream for ComByteStream {
+    fn capabilities(&self) -> ByteStreamCapabilities {
+        // SAFETY: needs nothing.
+        let bits = unsafe { self.0.stream.GetCapabilities() }.unwrap_or_default();
+        ByteStreamCapabilities::from_bits_retain(bits)
+    }
+
+    fn length(&self) -> Result<Option<u64>> {
+        // SAFETY: needs nothing.
+        let length = unsafe { self.0.stream.GetLength() }?;
+        Ok(Some(length).filter(|&length| length != u64::MAX))
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        // SAFETY: takes a number.
+        Ok(unsafe { self.0.stream.SetLength(length) }?)
+    }
+
+    fn position(&self) -> Result<u64> {
+        // SAFETY: needs nothing.
+        Ok(unsafe { self.0.stream.GetCurrentPosition() }?)
+    }
+
+    fn set_position(&self, position: u64) -> Result<()> {
+        // SAFETY: takes a number.
+        Ok(unsafe { self.0.stream.SetCurrentPosition(position) }?)
+    }
+
+    fn is_end_of_stream(&self) -> Result<bool> {
+        // SAFETY: needs nothing.
+        Ok(unsafe { self.0.stream.IsEndOfStream() }?.as_bool())
+    }
+
+    fn begin_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let count = length_of(&buffer)?;
+        let ending = Ending(Some(self.request::<Vec<u8>>(READ, callback, state)?));
+        let (stream, mut buffer) = (self.0.stream.clone(), buffer);
+        let place = buffer.as_mut_ptr();
+        let ended = Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+            // SAFETY: the result lives for the call.
+            let read = unsafe { stream.EndRead(result) };
+            ending.end(read.map_err(Error::from).map(|read| {
+                let mut buffer = buffer;
+                buffer.truncate(read as usize);
+                buffer
+            }));
+        });
+        // Called through the table, since the wrapper takes a slice that ends with the call.
+        // SAFETY: the callback object owns the buffer, which does not move, until its End was called or it was let
+        // go; the object keeps the callback as long as it writes there.
+        let code = unsafe {
+            (Interface::vtable(&*self.0.stream).BeginRead)(
+                Interface::as_raw(&*self.0.stream),
+                place,
+                count,
+                Interface::as_raw(&ended),
+                std::ptr::null_mut(),
+            )
+        };
+        Hresult::from(code).ok().map(drop)
+    }
+
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
+        Request::end(identity::<Inner>(&self.0), READ, result)
+    }
+
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let count = length_of(&buffer)?;
+        let ending = Ending(Some(self.request::<(usize, Vec<u8>)>(WRITE, callback, state)?));
+        let stream = self.0.stream.clone();
+        let place = buffer.as_ptr();
+        let ended = Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+            // SAFETY: the result lives for the call.
+            let written = unsafe { stream.EndWrite(result) };
+            ending.end(written.map_err(Error::from).map(|written| (written as usize, buffer)));
+        });
+        // SAFETY: as for a read, except that the buffer is only read from.
+        let code = unsafe {
+            (Interface::vtable(&*self.0.stream).BeginWrite)(
+                Interface::as_raw(&*self.0.stream),
+                place,
+                count,
+                Interface::as_raw(&ended),
+                std::ptr::null_mut(),
+            )
+        };
+        Hresult::from(code).ok().map(drop)
+    }
+
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        Request::end(identity::<Inner>(&self.0), WRITE, result)
+    }
+
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        let origin = match origin {
+            SeekOrigin::Begin => msoBegin,
+            SeekOrigin::Current => msoCurrent,
+        };
+        // SAFETY: takes numbers.
+        Ok(unsafe { self.0.stream.Seek(origin, offset, flags.bits()) }?)
+    }
+
+    fn flush(&self) -> Result<()> {
+        // SAFETY: needs nothing.
+        Ok(unsafe { self.0.stream.Flush() }?)
+    }
+
+    fn close(&self) -> Result<()> {
+        // SAFETY: needs nothing.
+        Ok(unsafe { self.0.stream.Close() }?)
+    }
+
+    fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
+        let mut read = 0;
+        // SAFETY: both live for the call, which is over when the bytes are there.
+        unsafe { self.0.stream.Read(buffer, &mut read) }?;
+        Ok(read as usize)
+    }
+
+    fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
+        // SAFETY: the bytes live for the call.
+        Ok(unsafe { self.0.stream.Write(buffer) }? as usize)
+    }
+
+    fn content_type(&self) -> Option<String> {
+        let attributes: IMFAttributes = self.0.stream.cast::<IMFAttributes>().ok()?.into_inner();
+        let (mut text, mut length) = (PWSTR::null(), 0);
+        // SAFETY: takes places for two values that live for the call.
+        unsafe { attributes.GetAllocatedString(&MF_BYTESTREAM_CONTENT_TYPE, &mut text, &mut length) }.ok()?;
+        // SAFETY: the text was just given, and ends with a zero.
+        let owned = unsafe { text.to_string() }.ok();
+        // SAFETY: it was allocated for us, by this allocator, and nothing refers to it any more.
+        unsafe { windows::Win32::System::Com::CoTaskMemFree(Some(text.as_ptr().cast())) };
+        owned
+    }
+}
+
+impl fmt::Debug for ComByteStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComByteStream").finish_non_exhaustive()
+    }
+}
+
+/// A request that ends by the object's callback, or with an error when that is let go un-called.
+struct Ending<T: Send + 'static>(Option<Arc<Request<T>>>);
+
+impl<T: Send + 'static> Ending<T> {
+    fn end(mut self, value: Result<T>) {
+        if let Some(request) = self.0.take() {
+            request.complete(value);
+        }
+    }
+}
+
+/// Media Foundation counts in 32 bits.
+fn length_of(buffer: &[u8]) -> Result<u32> {
+    u32::try_from(buffer.len()).map_err(|_| {
+        Error::new(Hresult::E_INVALIDARG, format!("transfer {} bytes by one request", buffer.len()))
+    })
+}
+
+const READ: &str = "a read of a byte stream of Media Foundation's";
+const WRITE: &str = "a write to a byte stream of Media Foundation's";
