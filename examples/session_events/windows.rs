@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use mf_async::com::{self, Mta};
 use mf_async::{MediaEventType, Result};
@@ -45,15 +46,22 @@ async fn play(path: HSTRING) -> Result<()> {
     unsafe { session.SetTopology(0, &topology(&source, &sink)?) }?;
     events.wait_for(MediaEventType::MESessionTopologySet).await?.ok()?;
     unsafe { session.Start(&GUID::zeroed(), &PROPVARIANT::default()) }?;
-    let mut events = events.until(MediaEventType::MESessionClosed);
     while let Some(event) = events.next().await {
         let event = event?.ok()?;
         println!("{:<32} {:>8} bytes", event.event_type().to_string(), bytes.load(Ordering::Relaxed));
         if event.event_type() == MediaEventType::MESessionEnded {
-            unsafe { session.Close() }?;
+            break;
         }
     }
 
+    unsafe { session.Close() }?;
+    // Windows always answers; Wine's session does not after every kind of file.
+    let closed = events.wait_for(MediaEventType::MESessionClosed);
+    match tokio::time::timeout(Duration::from_secs(5), closed).await {
+        Ok(closed) => println!("{}", closed?.event_type()),
+        Err(_) => println!("the session does not say that it is closed"),
+    }
+    drop(events);
     unsafe {
         sink.ShutdownObject()?;
         source.Shutdown()?;
