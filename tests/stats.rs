@@ -205,3 +205,26 @@ fn a_runtime_that_goes_away_leaves_the_counters_balanced() {
         }
     });
 }
+
+#[test]
+fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let base = runtime.block_on(async {
+        let platform = Platform::startup().unwrap();
+        let base = platform.lock_work_queue(QueueId::RT).unwrap();
+        let serial = platform.allocate_serial_work_queue(&base).unwrap();
+        let called = Count::new();
+        let calls = called.clone();
+        // Longer than a drain task's share, so that it gives way before it writes the turn down.
+        let slow = callback(move |_| {
+            std::thread::sleep(Duration::from_millis(2));
+            calls.add();
+        });
+        serial.put(slow, None).unwrap();
+        until("it has run", || called.get() == 1).await;
+        base
+    });
+    drop(runtime);
+    let stats = base.stats();
+    assert_eq!((stats.put, stats.run, stats.abandoned, stats.running), (0, 0, 0, 0));
+}
