@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
-use support::{Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
+use support::{Count, Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();

@@ -424,6 +424,7 @@ impl Play<'_> {
             Fault::Late(after) => self.time(after),
             _ => Duration::ZERO,
         };
+        let paused = self.program.flavour == Flavour::Paused;
         let begin = |callback: Arc<dyn AsyncCallback>| {
             let result = || {
                 let token = Arc::new(shared.token(false));
@@ -449,7 +450,12 @@ impl Play<'_> {
                 }
                 Fault::WrongThread => {
                     let result = result()?;
-                    std::thread::spawn(move || callback.invoke(&result));
+                    let call = move || callback.invoke(&result);
+                    match paused {
+                        // The clock would not wait for a thread that the runtime does not know.
+                        true => drop(tokio::task::spawn_blocking(call)),
+                        false => drop(std::thread::spawn(call)),
+                    }
                     Ok(())
                 }
                 Fault::Failing => {
