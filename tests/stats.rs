@@ -3,10 +3,11 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
-use support::{Count, Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
+use support::{Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();
@@ -208,20 +209,22 @@ fn a_runtime_that_goes_away_leaves_the_counters_balanced() {
 
 #[test]
 fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Whoever waits has a turn after each task's.
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().event_interval(1).build().unwrap();
     let base = runtime.block_on(async {
         let platform = Platform::startup().unwrap();
         let base = platform.lock_work_queue(QueueId::RT).unwrap();
         let serial = platform.allocate_serial_work_queue(&base).unwrap();
-        let called = Count::new();
-        let calls = called.clone();
+        let called = Arc::new(tokio::sync::Notify::new());
+        let call = called.clone();
         // Longer than a drain task's share, so that it gives way before it writes the turn down.
         let slow = callback(move |_| {
             std::thread::sleep(Duration::from_millis(2));
-            calls.add();
+            call.notify_one();
         });
         serial.put(slow, None).unwrap();
-        until("it has run", || called.get() == 1).await;
+        called.notified().await;
         base
     });
     drop(runtime);
