@@ -754,6 +754,16 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // While it awaits a reply somebody owns it: the platform, or a task, so these are gone. What is
+        // awaited owns the serial queue in turn, which would stay for ever.
+        if let Kind::Serial(serial) = &self.kind {
+            serial.orphan();
+        }
+    }
+}
+
 /// A counted lock on a queue; the last one to go closes a private queue.
 pub(crate) struct Lock(Arc<Queue>);
 

@@ -38,7 +38,7 @@ fn any_program_ends_and_nothing_is_lost() {
         let config = Config {
             failure_persistence: None,
             max_shrink_iters: 400,
-            max_shrink_time: 120_000,
+            max_shrink_time: 30_000,
             ..Config::default()
         };
         let mut bytes = [0; 32];

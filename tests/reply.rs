@@ -327,3 +327,21 @@ on_two_workers! {
         }
     }
 }
+
+#[test]
+fn without_a_runtime_the_queue_that_awaits_a_reply_is_let_go() {
+    let drops = Drops::new();
+    let counted = drops.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let platform = runtime.block_on(async move {
+        let (platform, queue) = started();
+        queue.put(replying(&queue, |_| {}), Some(Arc::new(counted.token()))).unwrap();
+        queue.put(callback(|_| {}), Some(Arc::new(counted.token()))).unwrap();
+        let awaits_reply = || platform.report().queues.iter().flat_map(|queue| &queue.running).count() == 1;
+        until("the reply is awaited", awaits_reply).await;
+        platform
+    });
+    drop(runtime);
+    drop(platform);
+    assert_eq!(drops.count(), 2);
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
@@ -204,4 +205,29 @@ fn a_runtime_that_goes_away_leaves_the_counters_balanced() {
             assert_eq!((stats.put, stats.abandoned), (20, 20), "{queue:?}");
         }
     });
+}
+
+#[test]
+fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
+    // Whoever waits has a turn after each task's.
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().event_interval(1).build().unwrap();
+    let base = runtime.block_on(async {
+        let platform = Platform::startup().unwrap();
+        let base = platform.lock_work_queue(QueueId::RT).unwrap();
+        let serial = platform.allocate_serial_work_queue(&base).unwrap();
+        let called = Arc::new(tokio::sync::Notify::new());
+        let call = called.clone();
+        // Longer than a drain task's share, so that it gives way before it writes the turn down.
+        let slow = callback(move |_| {
+            std::thread::sleep(Duration::from_millis(2));
+            call.notify_one();
+        });
+        serial.put(slow, None).unwrap();
+        called.notified().await;
+        base
+    });
+    drop(runtime);
+    let stats = base.stats();
+    assert_eq!((stats.put, stats.run, stats.abandoned, stats.running), (0, 0, 0, 0));
 }

@@ -115,7 +115,7 @@ impl Future for Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         if let Some((slot, run)) = self.state.ran.take() {
-            self.pool.finished(slot, run);
+            self.pool.has_run(slot, run);
         }
         if !self.ended {
             self.pool.kill();

@@ -330,6 +330,12 @@ impl Pool {
         }
     }
 
+    /// What a drain task ran last, and will not write down at its next take; a turn, too, which has no `run`.
+    pub(crate) fn has_run(&self, slot: usize, run: Option<Run>) {
+        self.outbox().finish(slot, run);
+        self.watch.tell();
+    }
+
     /// An item that a drain task had handed to the blocking pool has ended; `None` if it never ran.
     pub(crate) fn finished(&self, slot: usize, run: Option<Run>) {
         {

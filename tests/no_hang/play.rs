@@ -424,6 +424,7 @@ impl Play<'_> {
             Fault::Late(after) => self.time(after),
             _ => Duration::ZERO,
         };
+        let paused = self.program.flavour == Flavour::Paused;
         let begin = |callback: Arc<dyn AsyncCallback>| {
             let result = || {
                 let token = Arc::new(shared.token(false));
@@ -449,7 +450,12 @@ impl Play<'_> {
                 }
                 Fault::WrongThread => {
                     let result = result()?;
-                    std::thread::spawn(move || callback.invoke(&result));
+                    let call = move || callback.invoke(&result);
+                    match paused {
+                        // The clock would not wait for a thread that the runtime does not know.
+                        true => drop(tokio::task::spawn_blocking(call)),
+                        false => drop(std::thread::spawn(call)),
+                    }
                     Ok(())
                 }
                 Fault::Failing => {
@@ -591,13 +597,13 @@ impl Play<'_> {
             self.shared.wrong(format!("{cancels} cancellers were called twice"));
         }
         drop(std::mem::take(&mut *self.shared.kept.lock().unwrap()));
-        self.balance(in_order);
+        self.balance(runtime.as_ref(), in_order);
         self.slots.iter_mut().for_each(|slot| drop(slot.handle.take()));
         drop(runtime);
         drop(std::mem::take(&mut *self.shared.wakers.lock().unwrap()));
         let shared = self.shared.clone();
         let count = || (shared.made.load(SeqCst), shared.dropped.load(SeqCst));
-        if !soon(|| count().0 == count().1) {
+        if !soon(None, || count().0 == count().1) {
             let (made, dropped) = count();
             self.shared.wrong(format!("of {made} objects {dropped} were dropped"));
         }
@@ -621,7 +627,7 @@ impl Play<'_> {
     /// The same, and threads of their own have some time.
     fn ending(&self, when: &str, which: impl Fn(&Begun, &Slot) -> bool) {
         let chosen = || self.begun.iter().filter(|begun| which(begun, &self.slots[begun.slot]));
-        soon(|| chosen().all(|begun| begun.operation.is_ended()));
+        soon(None, || chosen().all(|begun| begun.operation.is_ended()));
         self.all_ended(when, which);
     }
 
@@ -638,7 +644,7 @@ impl Play<'_> {
     }
 
     /// Every queue's counters add up, and nothing is left in it.
-    fn balance(&self, in_order: bool) {
+    fn balance(&self, runtime: Option<&Runtime>, in_order: bool) {
         for slot in self.slots.iter().filter(|slot| !slot.stuck && (in_order || !slot.may_stick)) {
             let Some(handle) = &slot.handle else { continue };
             let stats = || handle.stats();
@@ -646,7 +652,7 @@ impl Play<'_> {
                 let stats = stats();
                 stats.put == stats.run + stats.abandoned && stats.depth == 0 && stats.running == 0
             };
-            if !soon(balanced) {
+            if !soon(runtime, balanced) {
                 self.shared.wrong(format!("queue {}: {:?}", slot.id, stats()));
             }
             let cancelled = self.cancelled.get(&slot.id).copied().unwrap_or_default();
@@ -790,11 +796,15 @@ async fn yield_at_once() {
 }
 
 /// Whether the condition holds, now or in a moment.
-fn soon(condition: impl Fn() -> bool) -> bool {
+fn soon(runtime: Option<&Runtime>, condition: impl Fn() -> bool) -> bool {
     let until = Instant::now() + Duration::from_secs(5);
     while !condition() {
         if Instant::now() > until {
             return false;
+        }
+        // One without workers of its own runs only while somebody is in it.
+        if let Some(runtime) = runtime {
+            runtime.block_on(tokio::task::yield_now());
         }
         std::thread::yield_now();
     }
