@@ -18,6 +18,7 @@ use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{BOOL, GUID, HRESULT, OutRef, Ref, implement};
 
 use com_support::*;
+use tokio::sync::mpsc;
 
 mod com_support;
 
@@ -100,7 +101,9 @@ async fn dropped_reads_lose_no_sample() {
                 true
             })),
             5 => {
-                let _ = (&mut read).now_or_never();
+                if let Some(sample) = (&mut read).now_or_never() {
+                    all.extend(sample.unwrap().to_vec().unwrap());
+                }
                 drop(read);
                 let behind = reader.read_sample(SourceStream::FirstAudio);
                 all.extend(soon(behind).await.unwrap().to_vec().unwrap());
@@ -154,23 +157,13 @@ async fn errors_keep_their_code() {
     assert_eq!(pictures.hresult(), Hresult::MF_E_INVALIDSTREAMNUMBER);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn dropping_the_future_of_an_opening_is_harmless() {
-    let platform = start();
-    for _ in 0..2 {
-        let mut opening = SourceReader::open(&platform, media_url("tone.wav"));
-        let _ = (&mut opening).now_or_never();
-        drop(opening);
-    }
-    let reader = open(&platform, "tone.wav").await;
-    assert_eq!(sound(&reader).await.unwrap().len(), 352_800);
-}
-
 /// A reader that does what it is told by the test, and nothing by itself.
 #[implement(IMFSourceReader)]
 struct Puppet {
     callback: IMFSourceReaderCallback,
     calls: Arc<std::sync::atomic::AtomicUsize>,
+    /// Closes when the reader is released.
+    _alive: Option<mpsc::Sender<()>>,
 }
 
 impl IMFSourceReader_Impl for Puppet_Impl {
@@ -248,7 +241,7 @@ fn puppet(platform: &Platform) -> (SourceReader, Strings) {
         let callback: IMFSourceReaderCallback = attributes.GetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK)?;
         let calls = Arc::default();
         strings = Some(Strings { callback: callback.clone(), calls: Arc::clone(&calls) });
-        Ok(Puppet { callback, calls }.into())
+        Ok(Puppet { callback, calls, _alive: None }.into())
     });
     (reader.unwrap(), strings.unwrap())
 }
@@ -287,6 +280,24 @@ async fn a_dropped_reads_answer_needs_no_second_call() {
     // An answer nobody asked for is nobody's.
     strings.answer(0, 3);
     assert!(reader.read_sample(0).now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_reader_that_nobody_waits_for_is_released() {
+    let platform = start();
+    let (alive, mut released) = mpsc::channel(1);
+    let (go, gate) = std::sync::mpsc::channel();
+    let opening = SourceReader::open_with(&platform, move |attributes| unsafe {
+        gate.recv().unwrap();
+        let callback = attributes.GetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK)?;
+        Ok(Puppet { callback, calls: Arc::default(), _alive: Some(alive) }.into())
+    });
+    drop(opening);
+    go.send(()).unwrap();
+    assert!(soon(released.recv()).await.is_none());
+
+    let panics = SourceReader::open_with(&platform, |_| panic!("told to"));
+    assert_eq!(soon(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
 }
 
 #[tokio::test]

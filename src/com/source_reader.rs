@@ -57,8 +57,8 @@ mod requests;
 pub struct SourceReader {
     reader: Mta<IMFSourceReader>,
     inbox: Arc<Inbox>,
-    first_audio: Option<u32>,
-    first_video: Option<u32>,
+    /// The major types of the streams that were there at the start.
+    streams: Vec<Option<GUID>>,
     /// Last, so that it is given back last.
     platform: Platform,
 }
@@ -183,9 +183,8 @@ impl SourceReader {
         // SAFETY: both objects live for the call, and the attributes take their own reference.
         unsafe { attributes.SetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK, &callback) }?;
         let reader = Mta::new(create(&attributes)?);
-        let first_audio = first_stream(&reader, MFMediaType_Audio);
-        let first_video = first_stream(&reader, MFMediaType_Video);
-        Ok(SourceReader { reader, inbox, first_audio, first_video, platform: platform.clone() })
+        let streams = major_types(&reader);
+        Ok(SourceReader { reader, inbox, streams, platform: platform.clone() })
     }
 
     /// Asks for the next sample of a stream, at once; awaiting what is returned only waits.
@@ -203,9 +202,11 @@ impl SourceReader {
     #[doc(alias = "ReadSample")]
     pub fn read_sample(&self, stream: impl Into<SourceStream>) -> ReadSample {
         let stream = self.number(stream.into());
-        let begun = self.inbox.read(stream, || {
-            // SAFETY: takes numbers; the four places for answers are null, as asynchronous mode wants it.
-            unsafe { self.reader.ReadSample(stream, 0, None, None, None, None) }
+        let begun = self.check(stream).and_then(|()| {
+            self.inbox.read(stream, || {
+                // SAFETY: takes numbers; the four places for answers are null, as asynchronous mode wants it.
+                unsafe { self.reader.ReadSample(stream, 0, None, None, None, None) }
+            })
         });
         let state = match begun {
             Ok(ticket) => State::Waiting(ticket),
@@ -358,11 +359,26 @@ impl SourceReader {
     /// The number that Media Foundation has for a stream, and says when a sample of it comes.
     fn number(&self, stream: SourceStream) -> u32 {
         match stream {
-            SourceStream::FirstAudio => self.first_audio.unwrap_or(FIRST_AUDIO),
-            SourceStream::FirstVideo => self.first_video.unwrap_or(FIRST_VIDEO),
+            SourceStream::FirstAudio => self.first(MFMediaType_Audio).unwrap_or(FIRST_AUDIO),
+            SourceStream::FirstVideo => self.first(MFMediaType_Video).unwrap_or(FIRST_VIDEO),
             SourceStream::Any => ANY,
             SourceStream::Index(index) => index,
         }
+    }
+
+    /// The first stream of this major type.
+    fn first(&self, major: GUID) -> Option<u32> {
+        let index = self.streams.iter().position(|&of| of == Some(major))?;
+        u32::try_from(index).ok()
+    }
+
+    /// `MF_E_INVALIDSTREAMNUMBER` unless there is such a stream: not every reader answers a read of none.
+    fn check(&self, stream: u32) -> Result<()> {
+        if stream != ANY && stream as usize >= self.streams.len() {
+            // SAFETY: takes a number.
+            let _selected = unsafe { self.reader.GetStreamSelection(stream) }?;
+        }
+        Ok(())
     }
 }
 
@@ -647,7 +663,8 @@ impl Inbox {
     /// A sample came, or the error instead of one.
     fn answer(&self, stream: u32, answer: Result<Sample>) {
         let mut state = self.lock();
-        let failure = answer.is_err();
+        let failed = |sample: &Sample| sample.flags.contains(SampleFlags::ERROR);
+        let failure = answer.as_ref().map_or(true, failed);
         let answered = state.requests.answer(stream, answer, failure);
         drop(state);
         match answered {
@@ -717,17 +734,15 @@ impl IMFSourceReaderCallback_Impl for Told_Impl {
     }
 }
 
-/// The first stream that the source has in this major type.
-fn first_stream(reader: &IMFSourceReader, major: GUID) -> Option<u32> {
-    (0..STREAMS)
-        .map_while(|index| {
-            // SAFETY: takes numbers.
-            let native = unsafe { reader.GetNativeMediaType(index, 0) }.ok()?;
-            // SAFETY: needs nothing.
-            Some((index, unsafe { native.GetMajorType() }.ok()))
-        })
-        .find(|&(_, of)| of == Some(major))
-        .map(|(index, _)| index)
+/// The major types in which the source has its streams.
+fn major_types(reader: &IMFSourceReader) -> Vec<Option<GUID>> {
+    let major_type = |index| {
+        // SAFETY: takes numbers.
+        let native = unsafe { reader.GetNativeMediaType(index, 0) }.ok()?;
+        // SAFETY: needs nothing.
+        Some(unsafe { native.GetMajorType() }.ok())
+    };
+    (0..STREAMS).map_while(major_type).collect()
 }
 
 /// More streams than any file has: where counting stops if a reader never says that there are no more.

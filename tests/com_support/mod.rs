@@ -9,7 +9,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use mf_async::com::Platform;
@@ -131,6 +131,9 @@ impl Deref for Started {
 
 /// Media Foundation, started.
 pub(crate) fn start() -> Started {
+    // Wine's queues do not always come back when they were shut down: the last shutdown is left to the process's end.
+    static KEPT: OnceLock<Platform> = OnceLock::new();
+    KEPT.get_or_init(|| Platform::startup().expect("Media Foundation starts"));
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     Started { platform: Platform::startup().expect("Media Foundation starts"), _turn: turn }

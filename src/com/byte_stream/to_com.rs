@@ -9,7 +9,7 @@ use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFByteStream, IMFByteStream_Impl, MFBYTESTREAM_SEEK_ORIGIN,
     MFCreateAsyncResult, MFInvokeCallback, msoBegin, msoCurrent,
 };
-use windows::core::{BOOL, IUnknown, Interface, Ref};
+use windows::core::{BOOL, HRESULT, IUnknown, Interface, Ref};
 use windows_core::implement;
 
 use crate::async_result::{AsyncCallback, AsyncResult};
@@ -113,11 +113,11 @@ impl Object {
         }
         let mut outcome = ended.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Ended(count) => count.map_err(Into::into),
+            Outcome::Ended(count) => count.map_err(code),
             Outcome::Taken => Err(E_FAIL.into()),
             Outcome::Pending => {
                 *outcome = Outcome::Pending;
-                Err(Error::new(Hresult::E_PENDING, "end a request that has not called back yet").into())
+                Err(HRESULT::from(Hresult::E_PENDING).into())
             }
         }
     }
@@ -345,7 +345,12 @@ fn copied(bytes: *const u8, count: u32) -> windows::core::Result<Vec<u8>> {
 fn contained<T>(call: impl FnOnce() -> Result<T>) -> windows::core::Result<T> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|payload| Err(Error::panicked("a byte stream", payload)))
-        .map_err(Into::into)
+        .map_err(code)
+}
+
+/// The error's code alone: nobody on the other side would see more.
+fn code(error: Error) -> windows::core::Error {
+    HRESULT::from(error.hresult()).into()
 }
 
 /// What a stream is known by while it lives.
