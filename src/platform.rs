@@ -1,25 +1,30 @@
 //! The platform: what is started, what is shut down, and Media Foundation's functions as its methods.
 
+mod builder;
+mod shutdown;
+mod work_items;
+mod work_queues;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::SetOnce;
-use tokio::time::Instant;
 
+pub use self::builder::PlatformBuilder;
+use self::shutdown::Shutdown;
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEventQueue;
 use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
-use crate::mmcss::Mmcss;
 use crate::operation::{self, BeginStatus, Operation};
-use crate::queue::{Priority, Queues, WorkQueue, WorkQueueType, let_go};
+use crate::queue::{Queues, let_go};
 use crate::report::{PLATFORM_LOCK, Report};
-use crate::timer::{self, PeriodicKey, Timers, WorkItemKey};
+use crate::timer::Timers;
 
 /// A Media Foundation work-queue platform on a tokio runtime.
 ///
@@ -99,331 +104,6 @@ impl Platform {
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke_callback(&self, result: &AsyncResult) -> Result<()> {
         self.queues().invoke(result)
-    }
-
-    /// Puts a work item on a queue: `callback` will be invoked once, with a result that has `state`.
-    ///
-    /// `queue` decides, whatever queue the callback names; its flags count.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when `queue` is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued then, and nothing kept.
-    #[doc(alias = "MFPutWorkItem")]
-    pub fn put_work_item(
-        &self,
-        queue: impl Into<QueueId>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        self.put_work_item_with_priority(queue, Priority::Normal, callback, state)
-    }
-
-    /// Puts a work item that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put_work_item`](Platform::put_work_item).
-    #[doc(alias = "MFPutWorkItem2")]
-    pub fn put_work_item_with_priority(
-        &self,
-        queue: impl Into<QueueId>,
-        priority: impl Into<Priority>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        let result = self.queues().create_result(None, Some(callback), state)?;
-        self.queues().put(queue.into(), priority.into(), result)
-    }
-
-    /// Puts a ready result on a queue: its callback will be invoked once with it.
-    ///
-    /// The same result may be put again when it has run.
-    ///
-    /// # Errors
-    /// As [`put_work_item`](Platform::put_work_item).
-    #[doc(alias = "MFPutWorkItemEx")]
-    pub fn put_result(&self, queue: impl Into<QueueId>, result: &AsyncResult) -> Result<()> {
-        self.put_result_with_priority(queue, Priority::Normal, result)
-    }
-
-    /// Puts a ready result that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put_work_item`](Platform::put_work_item).
-    #[doc(alias = "MFPutWorkItemEx2")]
-    #[doc(alias = "RtwqPutWorkItem")]
-    pub fn put_result_with_priority(
-        &self,
-        queue: impl Into<QueueId>,
-        priority: impl Into<Priority>,
-        result: &AsyncResult,
-    ) -> Result<()> {
-        self.queues().put(queue.into(), priority.into(), result.clone())
-    }
-
-    /// Allocates a private queue; the handle is its first lock.
-    ///
-    /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down; for a window queue the system's error, when it
-    /// gives no thread.
-    #[doc(alias = "MFAllocateWorkQueue")]
-    #[doc(alias = "MFAllocateWorkQueueEx")]
-    #[doc(alias = "RtwqAllocateWorkQueue")]
-    #[track_caller]
-    pub fn allocate_work_queue(&self, kind: WorkQueueType) -> Result<WorkQueue> {
-        self.queues().allocate(kind)
-    }
-
-    /// Allocates a serial queue over another queue, on whose threads it runs its items one at a time.
-    ///
-    /// It keeps the queue below open. Any queue may be below, a serial one as well.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when `base` is not open; `MF_E_SHUTDOWN` when the platform is shut down.
-    #[doc(alias = "MFAllocateSerialWorkQueue")]
-    #[doc(alias = "RtwqAllocateSerialWorkQueue")]
-    #[track_caller]
-    pub fn allocate_serial_work_queue(&self, base: impl Into<QueueId>) -> Result<WorkQueue> {
-        self.queues().allocate_serial(base.into())
-    }
-
-    /// A handle to a queue that is open, by its number: another lock on it.
-    ///
-    /// For the platform's own queues the handle locks nothing, as in Media Foundation.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` when the platform is shut
-    /// down.
-    #[doc(alias = "MFLockWorkQueue")]
-    #[doc(alias = "RtwqLockWorkQueue")]
-    pub fn lock_work_queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
-        self.queues().handle(queue.into())
-    }
-
-    /// Takes off a lock that [`WorkQueue::into_id`] left on a queue.
-    ///
-    /// For the platform's own queues it does nothing and succeeds.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open, or has no such lock.
-    #[doc(alias = "MFUnlockWorkQueue")]
-    #[doc(alias = "RtwqUnlockWorkQueue")]
-    pub fn unlock_work_queue(&self, queue: impl Into<QueueId>) -> Result<()> {
-        self.queues().unlock(queue.into())
-    }
-
-    /// Puts a work item that is to run after `delay`, on the queue that the callback names.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when that queue is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
-    #[doc(alias = "MFScheduleWorkItem")]
-    pub fn schedule_work_item(
-        &self,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-        delay: Duration,
-    ) -> Result<WorkItemKey> {
-        let result = self.queues().create_result(None, Some(callback), state)?;
-        self.schedule_result(&result, delay)
-    }
-
-    /// Invokes a ready result's callback after `delay`, on the queue that it names.
-    ///
-    /// Not earlier, and with the granularity of tokio's timers, 1 ms. With tokio's clock paused it is
-    /// exact, and takes no time.
-    ///
-    /// # Errors
-    /// As [`schedule_work_item`](Platform::schedule_work_item).
-    #[doc(alias = "MFScheduleWorkItemEx")]
-    #[doc(alias = "RtwqScheduleWorkItem")]
-    pub fn schedule_result(&self, result: &AsyncResult, delay: Duration) -> Result<WorkItemKey> {
-        self.0.timers.schedule(result, delay)
-    }
-
-    /// Cancels a scheduled or waiting item by its key.
-    ///
-    /// A scheduled one is let go, and its callback never called. A waiting one's callback *is* called,
-    /// with the status `MF_E_OPERATION_CANCELLED`. One that is already on its queue runs.
-    ///
-    /// # Errors
-    /// `MF_E_NOT_FOUND` when nothing is pending under this key; `MF_E_SHUTDOWN` when the platform is
-    /// shut down.
-    #[doc(alias = "MFCancelWorkItem")]
-    #[doc(alias = "RtwqCancelWorkItem")]
-    pub fn cancel_work_item(&self, key: WorkItemKey) -> Result<()> {
-        self.0.timers.cancel(key)
-    }
-
-    /// Invokes a result's callback when `event` resolves, on the queue that the callback names.
-    ///
-    /// `event` stands for the handle: any future will do, a `Notify`, a cancellation token, a channel.
-    /// Nothing blocks a thread meanwhile. The item keeps the result; cancelled by its key it calls back
-    /// with the status `MF_E_OPERATION_CANCELLED`, and if `event` panics with `E_UNEXPECTED`.
-    ///
-    /// ```
-    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-    /// # use mf_async::{AsyncResult, Hresult, Platform, Priority, begin_end};
-    /// # use std::sync::Arc;
-    /// # let platform = Platform::startup()?;
-    /// let door = Arc::new(tokio::sync::Notify::new());
-    /// let opened = begin_end(
-    ///     |callback| {
-    ///         let result = platform.create_async_result(None, Some(callback), None)?;
-    ///         let open = door.clone();
-    ///         let wait = async move { open.notified().await };
-    ///         platform.put_waiting_work_item(wait, Priority::Normal, &result).map(|_| Hresult::S_OK)
-    ///     },
-    ///     |result: &AsyncResult| result.status().ok(),
-    /// );
-    /// door.notify_one();
-    /// assert_eq!(opened.await?, Hresult::S_OK);
-    /// # platform.shutdown().await }
-    /// ```
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the callback names IO, LONG_FUNCTION, RT or TIMER, a queue that
-    /// is not open, or one that does not allow its flags; `MF_E_SHUTDOWN` when the platform is shut
-    /// down.
-    #[doc(alias = "MFPutWaitingWorkItem")]
-    #[doc(alias = "RtwqPutWaitingWorkItem")]
-    pub fn put_waiting_work_item(
-        &self,
-        event: impl Future<Output = ()> + Send + 'static,
-        priority: impl Into<Priority>,
-        result: &AsyncResult,
-    ) -> Result<WorkItemKey> {
-        self.0.timers.wait_for(event, priority.into(), result)
-    }
-
-    /// Calls `callback` every 10 ms on the TIMER queue until it is removed.
-    ///
-    /// Calls never overlap, and those that were missed are not made up for.
-    ///
-    /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
-    #[doc(alias = "MFAddPeriodicCallback")]
-    #[doc(alias = "RtwqAddPeriodicCallback")]
-    #[doc(alias = "MFPERIODICCALLBACK")]
-    pub fn add_periodic_callback(&self, callback: impl Fn() + Send + Sync + 'static) -> Result<PeriodicKey> {
-        self.0.timers.add_periodic(Box::new(callback))
-    }
-
-    /// Removes a periodic callback. A call that is on its way may still come.
-    ///
-    /// # Errors
-    /// `MF_E_NOT_FOUND` when there is none under this key; `MF_E_SHUTDOWN` when the platform is shut
-    /// down.
-    #[doc(alias = "MFRemovePeriodicCallback")]
-    #[doc(alias = "RtwqRemovePeriodicCallback")]
-    pub fn remove_periodic_callback(&self, key: PeriodicKey) -> Result<()> {
-        self.0.timers.remove_periodic(key)
-    }
-
-    /// How often periodic callbacks are called: every 10 ms.
-    #[doc(alias = "MFGetTimerPeriodicity")]
-    #[must_use]
-    pub fn timer_periodicity(&self) -> Duration {
-        timer::PERIOD
-    }
-
-    /// Locks the parallel queue that everybody shares who names this MMCSS class, and tells its task id.
-    ///
-    /// `task_id` is that of a task group to join, or `None` (or 0) for the class's own. The empty class is
-    /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a
-    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that,
-    /// it is told once, and they run as they are.
-    ///
-    /// # Errors
-    /// `E_INVALIDARG` for the empty class with a task id or a priority, or for a priority outside -2 to 2;
-    /// `ERROR_INVALID_TASK_NAME` for a class that MMCSS does not know; `ERROR_INVALID_TASK_INDEX` for a
-    /// task id of another class or of none; `MF_E_SHUTDOWN` when the platform is shut down.
-    #[doc(alias = "MFLockSharedWorkQueue")]
-    #[doc(alias = "RtwqLockSharedWorkQueue")]
-    #[track_caller]
-    pub fn lock_shared_work_queue(
-        &self,
-        class: &str,
-        base_priority: i32,
-        task_id: Option<u32>,
-    ) -> Result<(WorkQueue, u32)> {
-        self.queues().lock_shared(class, base_priority, task_id)
-    }
-
-    /// Registers a queue with an MMCSS class, on the queue's own threads; gives the task id.
-    ///
-    /// `task_id` 0 asks for a new task group. A queue that is registered already is registered anew.
-    ///
-    /// # Errors
-    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open, and those of
-    /// [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
-    ///
-    /// # Cancel safety
-    /// As [`Operation`].
-    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSS")]
-    #[doc(alias = "MFBeginRegisterWorkQueueWithMMCSSEx")]
-    #[doc(alias = "MFEndRegisterWorkQueueWithMMCSS")]
-    #[doc(alias = "RtwqBeginRegisterWorkQueueWithMMCSS")]
-    #[doc(alias = "RtwqEndRegisterWorkQueueWithMMCSS")]
-    #[track_caller]
-    pub fn register_work_queue_with_mmcss(
-        &self,
-        queue: impl Into<QueueId>,
-        class: &str,
-        task_id: u32,
-        base_priority: i32,
-    ) -> Operation<u32> {
-        self.queues().register(queue.into(), class, task_id, base_priority)
-    }
-
-    /// Takes a queue's registration with MMCSS back.
-    ///
-    /// # Errors
-    /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` when the
-    /// platform is shut down.
-    ///
-    /// # Cancel safety
-    /// As [`Operation`].
-    #[doc(alias = "MFBeginUnregisterWorkQueueWithMMCSS")]
-    #[doc(alias = "MFEndUnregisterWorkQueueWithMMCSS")]
-    #[doc(alias = "RtwqBeginUnregisterWorkQueueWithMMCSS")]
-    #[doc(alias = "RtwqEndUnregisterWorkQueueWithMMCSS")]
-    #[track_caller]
-    pub fn unregister_work_queue_with_mmcss(&self, queue: impl Into<QueueId>) -> Operation<()> {
-        self.queues().unregister(queue.into())
-    }
-
-    /// What a queue is registered as with MMCSS: an empty class, task id 0 and priority 0 if it is not.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open.
-    #[doc(alias = "MFGetWorkQueueMMCSSClass")]
-    #[doc(alias = "MFGetWorkQueueMMCSSTaskId")]
-    #[doc(alias = "MFGetWorkQueueMMCSSPriority")]
-    #[doc(alias = "RtwqGetWorkQueueMMCSSClass")]
-    #[doc(alias = "RtwqGetWorkQueueMMCSSTaskId")]
-    #[doc(alias = "RtwqGetWorkQueueMMCSSPriority")]
-    pub fn work_queue_mmcss(&self, queue: impl Into<QueueId>) -> Result<Mmcss> {
-        self.queues().mmcss(queue.into())
-    }
-
-    /// Registers all of the platform's own queues with an MMCSS class; gives the task id.
-    ///
-    /// # Errors
-    /// As [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
-    #[doc(alias = "MFRegisterPlatformWithMMCSS")]
-    #[doc(alias = "RtwqRegisterPlatformWithMMCSS")]
-    pub fn register_platform_with_mmcss(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
-        self.queues().register_all(class, task_id, base_priority)
-    }
-
-    /// Takes the registration of the platform's own queues back.
-    ///
-    /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
-    #[doc(alias = "MFUnregisterPlatformFromMMCSS")]
-    #[doc(alias = "RtwqUnregisterPlatformFromMMCSS")]
-    pub fn unregister_platform_from_mmcss(&self) -> Result<()> {
-        self.queues().set_platform_mmcss(&Mmcss::none())
     }
 
     /// As [`begin_end`](crate::begin_end), and this platform knows of the operation from the start: a
@@ -557,7 +237,7 @@ impl Platform {
             return Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what));
         }
         if self.queues().start_draining() {
-            let shutdown = Shutdown { owner: self.0.clone(), ended: false };
+            let shutdown = Shutdown::new(self.0.clone());
             drop(self.queues().runtime().spawn(shutdown.run(deadline)));
         }
         Ok(())
@@ -567,89 +247,6 @@ impl Platform {
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Platform").field("running", &self.queues().is_running()).finish_non_exhaustive()
-    }
-}
-
-/// What to start a platform with.
-#[derive(Default)]
-pub struct PlatformBuilder {
-    handle: Option<Handle>,
-    workers: Option<usize>,
-    deadline: Option<Duration>,
-}
-
-impl PlatformBuilder {
-    /// Runs on this runtime rather than on the current one. Its timers must be enabled.
-    #[must_use]
-    pub fn handle(mut self, handle: Handle) -> PlatformBuilder {
-        self.handle = Some(handle);
-        self
-    }
-
-    /// Owns a runtime with so many worker threads: for callbacks that are not welcome elsewhere, and for
-    /// programs that have no runtime. It goes with the platform.
-    #[must_use]
-    pub fn worker_threads(mut self, workers: usize) -> PlatformBuilder {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// How long a shutdown waits for what is outstanding; 5 s if nothing is said.
-    #[must_use]
-    pub fn shutdown_deadline(mut self, deadline: Duration) -> PlatformBuilder {
-        self.deadline = Some(deadline);
-        self
-    }
-
-    /// Starts the platform.
-    ///
-    /// # Errors
-    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `E_INVALIDARG` for zero
-    /// worker threads; the system's error, when it gives no thread.
-    #[doc(alias = "MFStartup")]
-    pub fn startup(self) -> Result<Platform> {
-        let runtime = match self.workers {
-            None => None,
-            Some(0) => {
-                return Err(Error::new(Hresult::E_INVALIDARG, "start a platform with 0 worker threads"));
-            }
-            Some(workers) => Some(
-                tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(workers)
-                    .thread_name("mf-async")
-                    .enable_all()
-                    .build()
-                    .map_err(|error| Error::io("start the platform's own runtime", error))?,
-            ),
-        };
-        let handle = match (&runtime, self.handle) {
-            (Some(runtime), _) => runtime.handle().clone(),
-            (None, Some(handle)) => handle,
-            (None, None) => Handle::try_current().map_err(|_| {
-                Error::new(
-                    Hresult::MF_E_PLATFORM_NOT_INITIALIZED,
-                    "start a platform outside a tokio runtime: give the builder a handle or worker threads",
-                )
-            })?,
-        };
-        let queues = Queues::new(handle);
-        Ok(Platform(Arc::new(Owner {
-            timers: Timers::new(queues.clone()),
-            queues,
-            deadline: self.deadline.unwrap_or(DEADLINE),
-            events: Mutex::default(),
-            ended: SetOnce::new(),
-            runtime,
-        })))
-    }
-}
-
-impl fmt::Debug for PlatformBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlatformBuilder")
-            .field("worker_threads", &self.workers)
-            .field("shutdown_deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }
 
@@ -761,69 +358,3 @@ impl Drop for Owner {
         }
     }
 }
-
-/// A shutdown on its way. Dropped with its runtime before the end, it ends at once.
-struct Shutdown {
-    owner: Arc<Owner>,
-    ended: bool,
-}
-
-impl Shutdown {
-    async fn run(mut self, deadline: Duration) {
-        let owner = self.owner.clone();
-        let until = Instant::now().checked_add(deadline);
-        owner.tell(|events| events.shutdown_start());
-        owner.timers.shut_down();
-        let drained = by(until, owner.drained()).await;
-        // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
-        let entered = owner.queues.lender.entered();
-        let undrained = if drained { None } else { Some(owner.report(&entered)) };
-        owner.close();
-        let all_back = by(until, owner.queues.lender.all_back()).await;
-        let stuck = match undrained {
-            None if all_back => None,
-            None => Some(owner.report(&entered)).filter(Report::has_unfinished_work),
-            undrained => undrained,
-        };
-        owner.queues.kill();
-        owner.queues.forget();
-        owner.tell(|events| events.shutdown_complete());
-        self.end(match stuck {
-            None => Ok(()),
-            Some(report) => Err(Error::new(
-                Hresult::ERROR_TIMEOUT,
-                format!("shut the platform down: not everything had ended after {deadline:?}\n{report}"),
-            )),
-        });
-    }
-
-    fn end(&mut self, outcome: Result<()>) {
-        self.ended = true;
-        let _ = self.owner.ended.set(outcome);
-    }
-}
-
-impl Drop for Shutdown {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.owner.close();
-            self.owner.queues.kill();
-            self.owner.queues.forget();
-            self.end(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
-        }
-    }
-}
-
-/// Waits for `what` until then; true if it came.
-async fn by(until: Option<Instant>, what: impl Future<Output = ()>) -> bool {
-    match until {
-        Some(until) => tokio::time::timeout_at(until, what).await.is_ok(),
-        None => {
-            what.await;
-            true
-        }
-    }
-}
-
-/// How long a shutdown waits if nothing is said: what one of Media Foundation's pages says.
-const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,0 +1,99 @@
+//! What a platform is started with: a runtime, or one of its own, and how long its shutdown waits.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::SetOnce;
+
+use crate::error::{Error, Hresult, Result};
+use crate::platform::{Owner, Platform};
+use crate::queue::Queues;
+use crate::timer::Timers;
+
+/// What to start a platform with.
+#[derive(Default)]
+pub struct PlatformBuilder {
+    handle: Option<Handle>,
+    workers: Option<usize>,
+    deadline: Option<Duration>,
+}
+
+impl PlatformBuilder {
+    /// Runs on this runtime rather than on the current one. Its timers must be enabled.
+    #[must_use]
+    pub fn handle(mut self, handle: Handle) -> PlatformBuilder {
+        self.handle = Some(handle);
+        self
+    }
+
+    /// Owns a runtime with so many worker threads: for callbacks that are not welcome elsewhere, and for
+    /// programs that have no runtime. It goes with the platform.
+    #[must_use]
+    pub fn worker_threads(mut self, workers: usize) -> PlatformBuilder {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How long a shutdown waits for what is outstanding; 5 s if nothing is said.
+    #[must_use]
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> PlatformBuilder {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Starts the platform.
+    ///
+    /// # Errors
+    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `E_INVALIDARG` for zero
+    /// worker threads; the system's error, when it gives no thread.
+    #[doc(alias = "MFStartup")]
+    pub fn startup(self) -> Result<Platform> {
+        let runtime = match self.workers {
+            None => None,
+            Some(0) => {
+                return Err(Error::new(Hresult::E_INVALIDARG, "start a platform with 0 worker threads"));
+            }
+            Some(workers) => Some(
+                tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(workers)
+                    .thread_name("mf-async")
+                    .enable_all()
+                    .build()
+                    .map_err(|error| Error::io("start the platform's own runtime", error))?,
+            ),
+        };
+        let handle = match (&runtime, self.handle) {
+            (Some(runtime), _) => runtime.handle().clone(),
+            (None, Some(handle)) => handle,
+            (None, None) => Handle::try_current().map_err(|_| {
+                Error::new(
+                    Hresult::MF_E_PLATFORM_NOT_INITIALIZED,
+                    "start a platform outside a tokio runtime: give the builder a handle or worker threads",
+                )
+            })?,
+        };
+        let queues = Queues::new(handle);
+        Ok(Platform(Arc::new(Owner {
+            timers: Timers::new(queues.clone()),
+            queues,
+            deadline: self.deadline.unwrap_or(DEADLINE),
+            events: Mutex::default(),
+            ended: SetOnce::new(),
+            runtime,
+        })))
+    }
+}
+
+impl fmt::Debug for PlatformBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlatformBuilder")
+            .field("worker_threads", &self.workers)
+            .field("shutdown_deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a shutdown waits if nothing is said: what one of Media Foundation's pages says.
+const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,0 +1,78 @@
+//! A shutdown on its way: in order, within its deadline, and with a report of what is stuck.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Hresult, Result};
+use crate::platform::Owner;
+use crate::report::Report;
+
+/// A shutdown on its way. Dropped with its runtime before the end, it ends at once.
+pub(crate) struct Shutdown {
+    owner: Arc<Owner>,
+    ended: bool,
+}
+
+impl Shutdown {
+    pub(crate) fn new(owner: Arc<Owner>) -> Shutdown {
+        Shutdown { owner, ended: false }
+    }
+
+    pub(crate) async fn run(mut self, deadline: Duration) {
+        let owner = self.owner.clone();
+        let until = Instant::now().checked_add(deadline);
+        owner.tell(|events| events.shutdown_start());
+        owner.timers.shut_down();
+        let drained = by(until, owner.drained()).await;
+        // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
+        let entered = owner.queues.lender.entered();
+        let undrained = if drained { None } else { Some(owner.report(&entered)) };
+        owner.close();
+        let all_back = by(until, owner.queues.lender.all_back()).await;
+        let stuck = match undrained {
+            None if all_back => None,
+            None => Some(owner.report(&entered)).filter(Report::has_unfinished_work),
+            undrained => undrained,
+        };
+        owner.queues.kill();
+        owner.queues.forget();
+        owner.tell(|events| events.shutdown_complete());
+        self.end(match stuck {
+            None => Ok(()),
+            Some(report) => Err(Error::new(
+                Hresult::ERROR_TIMEOUT,
+                format!("shut the platform down: not everything had ended after {deadline:?}\n{report}"),
+            )),
+        });
+    }
+
+    fn end(&mut self, outcome: Result<()>) {
+        self.ended = true;
+        let _ = self.owner.ended.set(outcome);
+    }
+}
+
+impl Drop for Shutdown {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.owner.close();
+            self.owner.queues.kill();
+            self.owner.queues.forget();
+            self.end(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
+        }
+    }
+}
+
+/// Waits for `what` until then; true if it came.
+async fn by(until: Option<Instant>, what: impl Future<Output = ()>) -> bool {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, what).await.is_ok(),
+        None => {
+            what.await;
+            true
+        }
+    }
+}
