@@ -17,9 +17,9 @@ use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::budget::Budget;
 use crate::queue::item::{Item, Place, Work, let_go, run_blocking};
+use crate::queue::kind::{Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{SAMPLE, Watch};
-use crate::queue::{Lock, Queue};
 
 /// A queue that runs its items one after the other on the queue below it.
 pub(crate) struct Serial {

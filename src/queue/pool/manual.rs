@@ -9,10 +9,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::Result;
 use crate::queue::budget::Budget;
+use crate::queue::kind::Kind;
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{Host, Pool};
+use crate::queue::table::not_open;
 use crate::queue::window::Start;
-use crate::queue::{Kind, Queues, WorkQueue};
+use crate::queue::{Queues, WorkQueue};
 
 /// The right to run a pool's items. Dropped, it ends the pool: what is queued is let go.
 pub(crate) struct Manual {
@@ -27,7 +29,7 @@ impl Queues {
     pub(crate) fn allocate_manual(self: &Arc<Self>) -> Result<(WorkQueue, Manual)> {
         self.admit("allocate a work queue")?;
         let (start, drains) = unbounded_channel();
-        let host = Host::Thread { runtime: self.runtime.clone(), start };
+        let host = Host::Thread { runtime: self.runtime().clone(), start };
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {
@@ -36,7 +38,7 @@ impl Queues {
             Ok(Kind::Pool(pool))
         })?;
         // `add` has called the closure, or failed.
-        let pool = made.ok_or_else(|| super::super::not_open(queue.id()))?;
+        let pool = made.ok_or_else(|| not_open(queue.id()))?;
         Ok((queue, Manual { pool, _drains: drains }))
     }
 }

@@ -1,0 +1,464 @@
+//! The one table that turns an id into a queue, and the way in for whoever must dispatch.
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+
+use tokio::runtime::Handle;
+
+use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::error::{Error, Hresult, Result};
+use crate::keepalive::{Keepalive, Lender};
+use crate::mmcss::{Groups, Mmcss};
+use crate::queue::item::{Item, Place, let_go};
+use crate::queue::kind::{Held, Kind, Lock, Queue};
+use crate::queue::lanes::Priority;
+use crate::queue::pool::{Host, Pool};
+use crate::queue::serial::Serial;
+use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
+
+/// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
+pub(crate) struct Queues {
+    pub(crate) lender: Lender,
+    runtime: Handle,
+    /// How many items a parallel queue runs at the same time: one per worker.
+    width: usize,
+    phase: AtomicU8,
+    platform: [OnceLock<Arc<Queue>>; 8],
+    private: Arc<Private>,
+    groups: Groups,
+}
+
+impl Queues {
+    pub(crate) fn new(runtime: Handle) -> Arc<Queues> {
+        let width = runtime.metrics().num_workers().max(1);
+        Arc::new(Queues {
+            lender: Lender::new(),
+            runtime,
+            width,
+            phase: AtomicU8::new(RUNNING),
+            platform: Default::default(),
+            private: Arc::default(),
+            groups: Groups::default(),
+        })
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// A result that keeps the platform open.
+    pub(crate) fn create_result(
+        &self,
+        object: Option<Unknown>,
+        callback: Option<Arc<dyn AsyncCallback>>,
+        state: Option<Unknown>,
+    ) -> Result<AsyncResult> {
+        Ok(AsyncResult::new(object, callback, state, self.lend("create an asynchronous result")?))
+    }
+
+    /// A keepalive for something new.
+    pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
+        // While something is still out there would be one to lend, but a closed platform lends no more.
+        // ORDERING: Acquire pairs with the Release in `close`.
+        if self.phase.load(Ordering::Acquire) == CLOSED {
+            return Err(closed(doing));
+        }
+        self.lender.lend().ok_or_else(|| closed(doing))
+    }
+
+    /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, queued on the queue
+    /// that it names.
+    pub(crate) fn invoke(&self, result: &AsyncResult) -> Result<()> {
+        if let Some(serial) = result.take_reply() {
+            serial.replied();
+            return Ok(());
+        }
+        self.admit("invoke a callback")?;
+        self.invoke_late(Priority::Normal, result)
+    }
+
+    /// Invokes a callback that was accepted before: a timer's, or a wait's.
+    pub(crate) fn invoke_late(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
+        let Some(callback) = result.callback() else {
+            result.signal();
+            return Ok(());
+        };
+        let parameters = callback.parameters();
+        self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
+    }
+
+    /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
+    ///
+    /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
+    /// drop could be the last.
+    pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
+        self.admit("put a work item")?;
+        self.resolve(queue, |queue| put_given(queue, priority, result))?
+    }
+
+    /// The same on a queue that the caller holds.
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
+        self.admit("put a work item")?;
+        put_given(queue, priority, result)
+    }
+
+    /// Whether the callback could be dispatched now: its queue is open and allows its flags.
+    pub(crate) fn check(&self, result: &AsyncResult) -> Result<CallbackParameters> {
+        let parameters =
+            result.callback().map_or_else(CallbackParameters::default, |callback| callback.parameters());
+        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
+        Ok(parameters)
+    }
+
+    #[track_caller]
+    pub(crate) fn allocate(self: &Arc<Self>, kind: WorkQueueType) -> Result<WorkQueue> {
+        self.admit("allocate a work queue")?;
+        let begun = Location::caller();
+        self.add(begun, |id| {
+            let place = self.place(id);
+            Ok(Kind::Pool(match kind {
+                WorkQueueType::Standard => Pool::serial(place, self.host()),
+                WorkQueueType::Multithreaded => Pool::parallel(place, self.width, self.host()),
+                WorkQueueType::Window => Pool::serial(place, window::host(&self.runtime, id)?),
+            }))
+        })
+    }
+
+    /// A parallel queue for everybody of an MMCSS class, on raised threads of its own where that is asked
+    /// for and possible.
+    #[track_caller]
+    pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
+        self.admit("lock a shared work queue")?;
+        let begun = Location::caller();
+        self.add(begun, |id| {
+            let host = match realtime::host(mmcss, self.width, id)? {
+                Some(host) => host,
+                None => self.host(),
+            };
+            Ok(Kind::Pool(Pool::parallel(self.place(id), self.width, host)))
+        })
+    }
+
+    /// What a queue is registered as with MMCSS.
+    pub(crate) fn mmcss(&self, queue: QueueId) -> Result<Mmcss> {
+        self.resolve(queue, |queue| queue.mmcss())
+    }
+
+    /// Registers every platform queue.
+    pub(crate) fn set_platform_mmcss(&self, mmcss: &Mmcss) -> Result<()> {
+        self.admit("register the platform with MMCSS")?;
+        for id in [1, 2, 3, 4, 5, 7] {
+            self.resolve(QueueId(id), |queue| queue.set_mmcss(mmcss.clone()))?;
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    pub(crate) fn allocate_serial(self: &Arc<Self>, base: QueueId) -> Result<WorkQueue> {
+        self.admit("allocate a serial work queue")?;
+        let base = self.lock(base)?;
+        let begun = Location::caller();
+        self.add(begun, |id| Ok(Kind::Serial(Serial::new(self.place(id), base))))
+    }
+
+    /// Another handle to a queue, by its id.
+    pub(crate) fn handle(self: &Arc<Self>, id: QueueId) -> Result<WorkQueue> {
+        self.admit("lock a work queue")?;
+        let lock = self.lock(id)?;
+        let held = if id.is_private() {
+            Some(Held::new(lock.queue(), self.lend("lock a work queue")?))
+        } else {
+            None
+        };
+        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
+    }
+
+    /// Takes off a lock that [`WorkQueue::into_id`] left.
+    pub(crate) fn unlock(&self, id: QueueId) -> Result<()> {
+        if !id.is_private() {
+            return Ok(());
+        }
+        let queue = self.private.find(id).ok_or_else(|| not_open(id))?;
+        queue.take_left().map(drop).ok_or_else(|| {
+            let what = format!("unlock queue {id}: it has no lock that was left on it by number");
+            Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
+        })
+    }
+
+    /// Where callbacks of this queue run.
+    pub(crate) fn place(&self, queue: QueueId) -> Place {
+        Place { platform: self.address(), queue }
+    }
+
+    /// Whether the current thread runs a callback of this platform.
+    pub(crate) fn runs_here(&self) -> Option<QueueId> {
+        Place::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
+    }
+
+    /// Every queue that exists: those that are open, and those that still run what was queued.
+    pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
+        let mut all: Vec<_> = self.platform.iter().filter_map(OnceLock::get).cloned().collect();
+        let mut private = self.private.all();
+        private.sort_by_key(|queue| queue.id);
+        all.append(&mut private);
+        all
+    }
+
+    /// From now on only callbacks of this platform may put.
+    pub(crate) fn start_draining(&self) -> bool {
+        // ORDERING: AcqRel, so that exactly one caller starts it; a put that still read the former
+        // phase lands on a queue that is open, and is drained with the rest.
+        self.phase.compare_exchange(RUNNING, DRAINING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// No more puts at all; queues end when they are empty.
+    pub(crate) fn close(&self) {
+        // ORDERING: Release pairs with the Acquire in `admit`.
+        self.phase.store(CLOSED, Ordering::Release);
+        for queue in self.all() {
+            queue.close();
+        }
+    }
+
+    /// The platform is gone: no queue waits for a reply any more.
+    pub(crate) fn orphan(&self) {
+        for queue in self.all() {
+            if let Kind::Serial(serial) = &queue.kind {
+                serial.orphan();
+            }
+        }
+    }
+
+    /// Lets go of everything that is still queued.
+    pub(crate) fn kill(&self) {
+        for queue in self.all() {
+            queue.kill();
+        }
+    }
+
+    /// Lets go of the private queues. The table owns serial queues, which own locks on those below, and
+    /// a lock left by number is a ring of a queue and itself.
+    pub(crate) fn forget(&self) {
+        let forgotten = std::mem::take(&mut *self.private.lock_write());
+        for queue in forgotten.into_values() {
+            let left = std::mem::take(&mut *queue.left.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(left);
+        }
+    }
+
+    /// Waits until every queue is empty and nothing runs.
+    pub(crate) async fn drained(&self) {
+        loop {
+            for queue in self.all() {
+                queue.until_quiet().await;
+            }
+            // A callback may have put on a queue that was looked at before, or on a new one. If nothing
+            // was made and put from before the first look to after the last, all of them were quiet at
+            // the same time.
+            let all = self.all();
+            let before = self.made_and_put(&all);
+            if all.iter().all(|queue| queue.is_quiet()) && self.made_and_put(&all) == before {
+                return;
+            }
+        }
+    }
+
+    fn made_and_put(&self, queues: &[Arc<Queue>]) -> (u32, usize, u64) {
+        // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
+        let private = self.private.allocated.load(Ordering::Acquire);
+        let platform = self.platform.iter().filter_map(OnceLock::get).count();
+        (private, platform, queues.iter().map(|queue| queue.next_ticket()).sum())
+    }
+
+    /// An item for this queue was cancelled.
+    pub(crate) fn count_cancelled(&self, id: QueueId) {
+        let _ = self.resolve(id, |queue| queue.count_cancelled());
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        self.phase.load(Ordering::Acquire) == RUNNING
+    }
+
+    /// Whether something new may be put from here, now.
+    pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        match self.phase.load(Ordering::Acquire) {
+            RUNNING => Ok(()),
+            // An operation that is on its way may need another hop to come home.
+            DRAINING if self.runs_here().is_some() => Ok(()),
+            _ => Err(closed(doing)),
+        }
+    }
+
+    /// Calls `with` with the queue of this id. Numbers without a private bit that name no queue mean
+    /// STANDARD, as observed on Windows.
+    fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
+        if id.is_private() {
+            return Ok(with(&self.private.find(id).ok_or_else(|| not_open(id))?));
+        }
+        let named = match id {
+            QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
+                id
+            }
+            _ => QueueId::STANDARD,
+        };
+        Ok(with(self.platform[named.0 as usize].get_or_init(|| self.platform_queue(named))))
+    }
+
+    fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
+        let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
+        let pool = if parallel {
+            Pool::parallel(self.place(id), self.width, self.host())
+        } else {
+            Pool::serial(self.place(id), self.host())
+        };
+        pool.set_long_running(id == QueueId::LONG_FUNCTION);
+        Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
+    }
+
+    fn host(&self) -> Host {
+        Host::Runtime(self.runtime.clone())
+    }
+
+    fn lock(&self, id: QueueId) -> Result<Lock> {
+        if id.is_private() {
+            // Under the table's lock, which the last unlock takes for writing: no lock is put on a
+            // queue that is just being let go.
+            let table = self.private.lock_read();
+            return table.get(&id).map(Lock::new).ok_or_else(|| not_open(id));
+        }
+        self.resolve(id, Lock::new)
+    }
+
+    pub(super) fn add(
+        self: &Arc<Self>,
+        begun: Begun,
+        make: impl FnOnce(QueueId) -> Result<Kind>,
+    ) -> Result<WorkQueue> {
+        let keepalive = self.lend("allocate a work queue")?;
+        let id = self.private.new_id()?;
+        let queue = Queue::new(id, make(id)?, Arc::downgrade(&self.private), begun);
+        let lock = Lock::new(&queue);
+        let held = Some(Held::new(&queue, keepalive));
+        self.private.lock_write().insert(id, queue);
+        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+}
+
+/// The private queues by their ids.
+#[derive(Default)]
+pub(super) struct Private {
+    queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
+    /// Queues that nobody can put on any more. While one runs what was queued, a task owns it.
+    /// Changed under the write lock of the table, so that no queue is ever in neither.
+    ending: Mutex<Vec<Weak<Queue>>>,
+    allocated: AtomicU32,
+}
+
+impl Private {
+    /// An id that was never handed out before, and never will be again.
+    fn new_id(&self) -> Result<QueueId> {
+        let limit = QueueId::ALL.0 - FIRST_PRIVATE;
+        // ORDERING: Relaxed, since only the number's being one's own matters.
+        self.allocated
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
+            .map(|count| QueueId(FIRST_PRIVATE + count))
+            .map_err(|_| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
+    }
+
+    fn find(&self, id: QueueId) -> Option<Arc<Queue>> {
+        self.lock_read().get(&id).cloned()
+    }
+
+    /// The last lock is off: the id becomes invalid, unless somebody has locked again meanwhile.
+    pub(super) fn let_go(&self, queue: &Arc<Queue>) {
+        let gone = {
+            let mut table = self.lock_write();
+            // ORDERING: Acquire: locks by id are taken under this table's lock.
+            let gone = if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None };
+            if gone.is_some() {
+                let mut ending = self.lock_ending();
+                if ending.len() == ending.capacity() {
+                    ending.retain(|queue| queue.strong_count() > 0);
+                }
+                ending.push(Arc::downgrade(queue));
+            }
+            gone
+        };
+        if let Some(queue) = gone {
+            queue.close();
+            if !queue.is_quiet() {
+                let runtime = queue.runtime().clone();
+                drop(runtime.spawn(async move { queue.until_quiet().await }));
+            }
+        }
+    }
+
+    /// Those in the table, and those that are ending.
+    fn all(&self) -> Vec<Arc<Queue>> {
+        let table = self.lock_read();
+        let ending = self.lock_ending();
+        table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
+    }
+
+    fn lock_ending(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Queue>>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+        self.queues.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+        self.queues.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
+    match result.callback().map(|callback| callback.parameters()) {
+        Some(parameters) => put(queue, priority, parameters, result),
+        None => {
+            result.signal();
+            Ok(())
+        }
+    }
+}
+
+fn put(
+    queue: &Arc<Queue>,
+    priority: Priority,
+    parameters: CallbackParameters,
+    result: AsyncResult,
+) -> Result<()> {
+    queue.allows(parameters.flags)?;
+    queue.put(Item::invoke(result, parameters.flags, priority)).map_err(|item| {
+        let_go(item);
+        closed("put a work item on a queue whose platform or runtime is gone")
+    })
+}
+
+fn closed(doing: &'static str) -> Error {
+    Error::shutdown(format!("{doing}: the platform is shut down"))
+}
+
+pub(super) fn not_open(id: QueueId) -> Error {
+    Error::new(Hresult::MF_E_INVALID_WORKQUEUE, format!("queue {id} is not open on this platform"))
+}
+
+const RUNNING: u8 = 0;
+const DRAINING: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// Private ids start here and count up; none is used twice.
+const FIRST_PRIVATE: u32 = 0x0010_0001;
