@@ -26,8 +26,8 @@ const ROAD: [&[&str]; 13] = [
 /// Who knows of somebody above: a queue keeps what it is registered as with MMCSS.
 const UPWARD: [(&str, &str); 1] = [("queue", "mmcss")];
 
-/// The file that may ask for the target in the middle of a function: where the system's error numbers are read.
-const CHOOSERS: [&str; 1] = ["src/error.rs"];
+/// Files that may ask for the target in the middle of a function: the system's error numbers, and its drives.
+const CHOOSERS: [&str; 2] = ["src/error.rs", "src/source_resolver/url.rs"];
 
 /// A file with more lines than this, comments and blank ones not counted, is two files.
 const LINES: usize = 500;
