@@ -6,6 +6,7 @@ mod drain;
 mod item;
 mod kind;
 mod lanes;
+mod lookout;
 mod pool;
 mod realtime;
 mod serial;

@@ -175,7 +175,6 @@ on_two_workers! {
     }
 
     async fn on_a_parallel_queue_it_waits_until_all_have_come_back() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         let (gate, entered) = (Gate::new(), Arc::new(Gate::new()));

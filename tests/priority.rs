@@ -109,7 +109,6 @@ on_both_runtimes! {
 
 on_two_workers! {
     async fn a_saturated_parallel_queue_starts_the_urgent_first() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let (gates, log) = ([Gate::new(), Gate::new()], Log::new());

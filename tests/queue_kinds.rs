@@ -169,7 +169,6 @@ on_both_runtimes! {
 
 on_two_workers! {
     async fn two_items_of_a_parallel_kind_meet() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
@@ -183,7 +182,6 @@ on_two_workers! {
     }
 
     async fn they_meet_when_both_are_put_from_inside_a_callback() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
@@ -206,7 +204,6 @@ on_two_workers! {
     }
 
     async fn an_item_meets_the_callback_that_put_it() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
@@ -222,7 +219,6 @@ on_two_workers! {
     }
 
     async fn an_item_on_another_queue_meets_the_callback_that_put_it() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let mut queues = parallel_queues(&platform);
         queues.extend(serial_queues(&platform));
@@ -246,7 +242,6 @@ on_two_workers! {
     }
 
     async fn items_of_a_parallel_queue_are_taken_out_in_order() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let (gate, log, entered) = (Gate::new(), Log::new(), Gate::new());

@@ -174,7 +174,6 @@ on_two_workers! {
     }
 
     async fn two_serial_queues_over_one_base_do_overlap() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let meet = Arc::new(std::sync::Barrier::new(2));
         let met = Count::new();
@@ -212,7 +211,6 @@ on_two_workers! {
     }
 
     async fn an_item_below_does_not_wait_for_a_blocked_serial_item_while_a_worker_is_free() {
-        let _heartbeat = support::heartbeat();
         let platform = Platform::startup().unwrap();
         let base = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         for round in 0..200 {

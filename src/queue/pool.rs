@@ -34,6 +34,7 @@ use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
+use crate::queue::lookout::Lookout;
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
 
@@ -58,6 +59,8 @@ pub(crate) struct Pool {
     /// Whether the last summons came from a thread that runs no task.
     from_outside: AtomicBool,
     watch: Watch,
+    /// Wakes a worker that fell asleep while a drain task was summoned.
+    lookout: Lookout,
     /// Holds tokio's paused clock while a thread of its own works.
     hold: Hold,
     inbox: Mutex<Inbox>,
@@ -104,10 +107,15 @@ impl Host {
     /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
     fn make_stealable(&self) {
-        let has_slots = self.runtime().runtime_flavor() != RuntimeFlavor::CurrentThread;
-        if has_slots && !matches!(self, Host::Thread { .. }) {
+        if self.has_workers() {
             drop(self.runtime().spawn(std::future::ready(())));
         }
+    }
+
+    /// Whether drain tasks live on workers that take over from each other.
+    fn has_workers(&self) -> bool {
+        let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        !one_thread && !matches!(self, Host::Thread { .. })
     }
 }
 
@@ -123,6 +131,7 @@ impl Pool {
     }
 
     fn new(place: Place, width: usize, serial: bool, host: Host) -> Arc<Pool> {
+        let lookout = Lookout::new(host.runtime());
         Arc::new(Pool {
             place,
             width,
@@ -133,6 +142,7 @@ impl Pool {
             backlog: AtomicBool::new(false),
             from_outside: AtomicBool::new(false),
             watch: Watch::default(),
+            lookout,
             hold: Hold::default(),
             inbox: Mutex::default(),
             outbox: Mutex::default(),
@@ -389,6 +399,9 @@ impl Pool {
         }
         if from_callback {
             self.host.make_stealable();
+        }
+        if self.host.has_workers() && (from_callback || tokio::task::try_id().is_none()) {
+            self.lookout.arm(self.host.runtime());
         }
     }
 

@@ -85,28 +85,6 @@ pub fn paused_time<F: Future<Output = ()>>(body: impl FnOnce() -> F + Send + 'st
     });
 }
 
-/// Something that happens on the runtime every millisecond, as in any program that has timers or sockets.
-///
-/// tokio wakes a sleeping worker for new work unless one is awake that will find it; one that is just
-/// falling asleep counts as awake and does not always look again. The work then waits until its own worker
-/// comes back to it, or anything else happens. Items that wait *for each other* need the second.
-pub fn heartbeat() -> Heartbeat {
-    Heartbeat(tokio::spawn(async {
-        let mut beats = tokio::time::interval(Duration::from_millis(1));
-        loop {
-            beats.tick().await;
-        }
-    }))
-}
-
-pub struct Heartbeat(tokio::task::JoinHandle<()>);
-
-impl Drop for Heartbeat {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Runs the body on a thread of its own; if it does not end in time, that is a failure and not a hang.
 pub fn within_bound<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     let (ended, end) = sync_channel(1);
