@@ -7,7 +7,18 @@
 //! |---|---|
 //! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
+//! | `IMFSourceReader` with a callback | [`SourceReader`] |
+//! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
+//! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
+//! | `IMFByteStream` | [`ComByteStream`] |
+//! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
 //! | an interface pointer that is to cross threads | [`Mta`] |
+//!
+//! # Media Foundation holds mine
+//!
+//! | here | Media Foundation |
+//! |---|---|
+//! | a [`ByteStream`](crate::ByteStream), or anything of `tokio::io` by [`ByteStreamFromIo`](crate::ByteStreamFromIo) | `IMFByteStream`, by [`byte_stream_object`] |
 //!
 //! # Threads
 //!
@@ -35,6 +46,7 @@ mod platform;
 mod sample_grabber;
 mod sink_writer;
 mod source_reader;
+mod transform;
 
 pub use self::byte_stream::{ComByteStream, byte_stream_object};
 pub use self::capture_engine::capture_engine_events;
@@ -49,3 +61,4 @@ pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
 };
+pub use self::transform::AsyncTransform;
