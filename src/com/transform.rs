@@ -13,7 +13,7 @@ use futures::stream::{FusedStream, Stream};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncCallback_Impl, IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator,
     IMFSample, IMFShutdown, IMFTransform, METransformDrainComplete, METransformHaveOutput, METransformMarker,
-    METransformNeedInput, MF_EVENT_MFT_CONTEXT, MF_TRANSFORM_ASYNC, MF_TRANSFORM_ASYNC_UNLOCK,
+    METransformNeedInput, MF_E_SHUTDOWN, MF_EVENT_MFT_CONTEXT, MF_TRANSFORM_ASYNC, MF_TRANSFORM_ASYNC_UNLOCK,
     MFCreateAlignedMemoryBuffer, MFCreateSample, MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_COMMAND_FLUSH,
     MFT_MESSAGE_NOTIFY_END_OF_STREAM, MFT_MESSAGE_NOTIFY_START_OF_STREAM, MFT_MESSAGE_TYPE,
     MFT_OUTPUT_DATA_BUFFER, MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES, MFT_OUTPUT_STREAM_PROVIDES_SAMPLES,
@@ -526,6 +526,17 @@ impl Shared {
 #[implement(IMFAsyncCallback)]
 struct Pump {
     shared: Weak<Shared>,
+}
+
+impl Drop for Pump {
+    /// A queue of events that is shut down lets go of who waits for one, un-called.
+    fn drop(&mut self) {
+        let _ = contain(|| {
+            if let Some(shared) = self.shared.upgrade() {
+                shared.event(Err(MF_E_SHUTDOWN.into()));
+            }
+        });
+    }
 }
 
 impl IMFAsyncCallback_Impl for Pump_Impl {
