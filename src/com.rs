@@ -9,6 +9,11 @@
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
 //! | an `IMFMediaEventGenerator` | [`event_stream`], [`EventGenerator`] |
 //! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
+//! | `IMFSourceReader` with a callback | [`SourceReader`] |
+//! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
+//! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
+//! | `IMFByteStream` | [`ComByteStream`] |
+//! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
 //! | an interface pointer that is to cross threads | [`Mta`] |
 //! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
 //!
@@ -21,6 +26,12 @@
 //! | `Arc<dyn MediaEventGenerator>` | `Mta::<IMFMediaEventGenerator>::from` |
 //! | [`MediaEvent`](crate::MediaEvent) | `Mta::<IMFMediaEvent>::try_from` |
 //! | [`Unknown`](crate::Unknown), as a state | `Mta::<IUnknown>::from` |
+//!
+//! # Media Foundation holds mine
+//!
+//! | here | Media Foundation |
+//! |---|---|
+//! | a [`ByteStream`](crate::ByteStream), or anything of `tokio::io` by [`ByteStreamFromIo`](crate::ByteStreamFromIo) | `IMFByteStream`, by [`byte_stream_object`] |
 //!
 //! # Threads
 //!
@@ -53,6 +64,7 @@ mod sink_writer;
 mod source_reader;
 mod task;
 mod timer;
+mod transform;
 mod unknown;
 mod work_queue;
 
@@ -71,4 +83,5 @@ pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
 };
 pub use self::timer::PeriodicCallback;
+pub use self::transform::AsyncTransform;
 pub use self::work_queue::WorkQueue;
