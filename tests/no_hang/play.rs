@@ -239,7 +239,12 @@ impl Play<'_> {
             }
             Step::BeginShutdown => {
                 self.shutting_down = true;
-                drop(platform.shutdown_within(self.deadline()));
+                // What comes after it may be in its way.
+                let deadline = match self.program.flavour {
+                    Flavour::Paused => Duration::from_secs(5),
+                    Flavour::Workers => Duration::from_millis(3),
+                };
+                drop(platform.shutdown_within(deadline));
             }
         }
     }
