@@ -16,11 +16,12 @@
 //! wait wakes the next. So an item never waits while a drain task is idle, even if every callback
 //! blocks, and in a flood nobody is woken at all.
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
 #[cfg(feature = "test-util")]
 mod manual;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -35,6 +36,8 @@ use crate::queue::item::{Item, Place};
 use crate::queue::lanes::{Lanes, Priority};
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;

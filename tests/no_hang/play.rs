@@ -43,6 +43,8 @@ struct Shared {
     kept: Mutex<Vec<AsyncResult>>,
     wakers: Mutex<Vec<Waker>>,
     wrong: Mutex<Vec<String>>,
+    /// The platform or its runtime is going.
+    gone: AtomicBool,
 }
 
 impl Shared {
@@ -293,9 +295,9 @@ impl Play<'_> {
                 if seen.running.fetch_add(1, SeqCst) > 0 {
                     shared.wrong(format!("item {number} runs beside another of its serial queue"));
                 }
-                // Without a platform nobody can reply, and nothing waits for that.
+                // Without a platform or a runtime nothing waits for a reply.
                 let unreplied = seen.awaits_reply.swap(replies, SeqCst);
-                if unreplied && shared.platform().is_some() {
+                if unreplied && !shared.gone.load(SeqCst) {
                     shared.wrong(format!("item {number} runs before the one before it was replied to"));
                 }
                 seen.order.lock().unwrap().push((priority, number));
@@ -560,6 +562,7 @@ impl Play<'_> {
             }
         }
         let in_the_way = self.in_the_way();
+        self.shared.gone.store(self.program.end != End::Shutdown, SeqCst);
         let platform = self.shared.platform().unwrap();
         let mut in_order = false;
         let runtime = match self.program.end {
@@ -617,6 +620,7 @@ impl Play<'_> {
     }
 
     fn drop_platform(&self, platform: Platform) {
+        self.shared.gone.store(true, SeqCst);
         let shared = self.shared.platform.lock().unwrap().take();
         drop((platform, shared));
     }
