@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -243,15 +242,16 @@ fn what_a_killed_pool_accepted_is_run_or_abandoned() {
 #[test]
 fn who_watches_is_told_of_every_change() {
     loom::model(|| {
-        let (watch, state) = (Arc::new(Watch::default()), Arc::new(AtomicUsize::new(0)));
+        let (watch, state) = (Arc::new(Watch::default()), Arc::new(Mutex::new(false)));
         let changer = thread::spawn({
             let (watch, state) = (watch.clone(), state.clone());
             move || {
-                state.store(1, Ordering::SeqCst);
+                // Under the lock that the watcher's look takes, too.
+                *state.lock().unwrap() = true;
                 watch.tell();
             }
         });
-        let until = watch.until(|| state.load(Ordering::SeqCst) == 1);
+        let until = watch.until(|| *state.lock().unwrap());
         loom::future::block_on(until);
         changer.join().unwrap();
     });
