@@ -180,7 +180,7 @@ fn queues(cases: &mut Vec<Case>) {
         "lock_shared_work_queue of a long class",
         Hresult::ERROR_INVALID_TASK_NAME,
         Hresult::ERROR_INVALID_TASK_NAME,
-        |given| { given.platform.lock_shared_work_queue(&"x".repeat(1 << 20), 0, None).map(drop) }
+        |given| given.platform.lock_shared_work_queue(&"x".repeat(1 << 20), 0, None).map(drop)
     );
     case!(cases, "a local future on a queue that has none", NO_QUEUE, DOWN, |given| {
         given.queue.spawn_local(|| async {}).await
