@@ -76,12 +76,16 @@ pub(crate) enum Host {
     Own(Own),
     /// On a thread of their own, which `start` hands them to.
     Thread { runtime: Handle, start: UnboundedSender<Start> },
+    /// Nowhere: what `start` is handed is kept and never polled, and the items are run by hand. The clock,
+    /// when it is paused, is not held meanwhile.
+    #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
+    Manual { runtime: Handle, start: UnboundedSender<Start> },
 }
 
 impl Host {
     fn runtime(&self) -> &Handle {
         match self {
-            Host::Runtime(runtime) | Host::Thread { runtime, .. } => runtime,
+            Host::Runtime(runtime) | Host::Thread { runtime, .. } | Host::Manual { runtime, .. } => runtime,
             Host::Own(own) => own.handle(),
         }
     }
@@ -90,7 +94,9 @@ impl Host {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
             Host::Runtime(_) | Host::Own(_) => drop(self.runtime().spawn(drain)),
-            Host::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(drain)))),
+            Host::Thread { start, .. } | Host::Manual { start, .. } => {
+                drop(start.send(Box::new(|| Box::pin(drain))))
+            }
         }
     }
 
@@ -99,7 +105,7 @@ impl Host {
     /// another worker was to run. A further task, which does nothing, moves it on to where others look.
     fn make_stealable(&self) {
         let has_slots = self.runtime().runtime_flavor() != RuntimeFlavor::CurrentThread;
-        if has_slots && !matches!(self, Host::Thread { .. }) {
+        if has_slots && !matches!(self, Host::Thread { .. } | Host::Manual { .. }) {
             drop(self.runtime().spawn(std::future::ready(())));
         }
     }

@@ -280,6 +280,9 @@ impl Play<'_> {
         let replies = matches!(body, Body::Replies | Body::RepliesLater | Body::NeverReplies);
         let body = if replies && !slot.strict { Body::Nothing } else { body };
         let replies = replies && slot.strict;
+        // What is refused is dropped on the caller's stack, and that panic is the caller's.
+        let may_be_refused = self.shutting_down || slot.handle.is_none();
+        let body = if body == Body::PanicsWhenDropped && may_be_refused { Body::Nothing } else { body };
         let flags = match body {
             Body::Blocks => CallbackFlags::BLOCKING,
             _ if replies => CallbackFlags::REPLY,
@@ -308,13 +311,10 @@ impl Play<'_> {
         });
         let panics = body == Body::PanicsWhenDropped;
         let state = self.shared.token(panics);
-        let put = || match &slot.handle {
+        let put = match &slot.handle {
             Some(handle) => handle.put_with_priority(priority, callback, Some(Arc::new(state))),
             None => platform.put_work_item_with_priority(slot.id, priority, callback, Some(Arc::new(state))),
         };
-        // What is refused is dropped here, and that may panic.
-        let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put));
-        let Ok(put) = put else { return };
         let accepted = put.is_ok();
         let step = format!("item {number}: put {body:?}");
         self.work(&step, at, calls, put.map(|()| None), Least::Once);
