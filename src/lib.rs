@@ -128,6 +128,7 @@
 
 mod error;
 mod guid;
+mod sync;
 
 mod keepalive;
 

@@ -1,6 +1,8 @@
 //! `Operation`: a Begin call and its End call as one future.
 
 mod cancel_on;
+#[cfg(all(test, mf_async_loom))]
+mod loom;
 mod timeout;
 mod wait;
 
@@ -8,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use futures::future::FusedFuture;
@@ -19,6 +21,7 @@ pub use self::timeout::Timeout;
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Armed, Entry, Keepalive};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
 ///

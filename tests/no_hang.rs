@@ -31,7 +31,7 @@ const BOUND: Duration = Duration::from_secs(15);
 
 #[test]
 fn any_program_ends_and_nothing_is_lost() {
-    let count: u64 = variable("MF_ASYNC_PROGRAMS").unwrap_or(1_000);
+    let count: u64 = variable("MF_ASYNC_PROGRAMS").unwrap_or(500);
     let first: u64 = variable("MF_ASYNC_SEED").unwrap_or_else(rand_seed);
     be_silent_about_what_is_planned();
     for seed in first..first + count {

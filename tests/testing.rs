@@ -223,3 +223,15 @@ async fn dropped_it_lets_go_of_what_is_queued_and_of_what_is_put_later() -> Resu
     assert_eq!(code(platform.lock_work_queue(id)), Hresult::MF_E_INVALID_WORKQUEUE);
     platform.shutdown().await
 }
+
+#[tokio::test(start_paused = true)]
+async fn time_goes_by_while_a_queue_waits_to_be_stepped() {
+    let platform = Platform::startup().unwrap();
+    let queue = ManualQueue::new(&platform).unwrap();
+    let waits = queue.handle().run(|| ());
+    let start = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(start.elapsed() < Duration::from_secs(10), "the paused clock stood still");
+    assert_eq!(queue.run_until_idle(), 1);
+    waits.await.unwrap();
+}

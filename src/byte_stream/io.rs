@@ -103,6 +103,11 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
                 }
                 let mut buffer = std::mem::take(&mut self.ahead);
                 self.taken = 0;
+                let missing = self.capacity.saturating_sub(buffer.len());
+                buffer.try_reserve_exact(missing).map_err(|_| {
+                    let what = format!("read ahead {} bytes of a byte stream", self.capacity);
+                    Error::new(Hresult::E_OUTOFMEMORY, what)
+                })?;
                 buffer.resize(self.capacity, 0);
                 self.reading = Some(self.stream.read(buffer));
             }

@@ -46,14 +46,16 @@ impl PlatformBuilder {
     /// Starts the platform.
     ///
     /// # Errors
-    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `E_INVALIDARG` for zero
-    /// worker threads; the system's error, when it gives no thread.
+    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `E_INVALIDARG` for no
+    /// worker threads, or more than 1024; the system's error, when it gives no driver.
     #[doc(alias = "MFStartup")]
     pub fn startup(self) -> Result<Platform> {
         let runtime = match self.workers {
             None => None,
-            Some(0) => {
-                return Err(Error::new(Hresult::E_INVALIDARG, "start a platform with 0 worker threads"));
+            Some(workers) if workers == 0 || workers > MOST_WORKERS => {
+                let what =
+                    format!("start a platform with {workers} worker threads: 1 to {MOST_WORKERS} can be");
+                return Err(Error::new(Hresult::E_INVALIDARG, what));
             }
             Some(workers) => Some(
                 tokio::runtime::Builder::new_multi_thread()
@@ -94,6 +96,9 @@ impl fmt::Debug for PlatformBuilder {
             .finish_non_exhaustive()
     }
 }
+
+/// More threads than any machine has use for; the runtime would panic when the system gives no more.
+const MOST_WORKERS: usize = 1024;
 
 /// How long a shutdown waits if nothing is said: what one of Media Foundation's pages says.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -193,7 +193,7 @@ impl Drop for Queue {
         // While it awaits a reply somebody owns it: the platform, or a task, so these are gone. What is
         // awaited owns the serial queue in turn, which would stay for ever.
         if let Kind::Serial(serial) = &self.kind {
-            serial.orphan();
+            serial.forsake();
         }
     }
 }

@@ -16,11 +16,12 @@
 //! wait wakes the next. So an item never waits while a drain task is idle, even if every callback
 //! blocks, and in a flood nobody is woken at all.
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
 #[cfg(feature = "test-util")]
 mod manual;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ use crate::queue::lanes::{Lanes, Priority};
 use crate::queue::lookout::Lookout;
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
@@ -79,12 +82,16 @@ pub(crate) enum Host {
     Own(Own),
     /// On a thread of their own, which `start` hands them to.
     Thread { runtime: Handle, start: UnboundedSender<Start> },
+    /// Nowhere: what `start` is handed is kept and never polled, and the items are run by hand. The clock,
+    /// when it is paused, is not held meanwhile.
+    #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
+    Manual { runtime: Handle, start: UnboundedSender<Start> },
 }
 
 impl Host {
     fn runtime(&self) -> &Handle {
         match self {
-            Host::Runtime(runtime) | Host::Thread { runtime, .. } => runtime,
+            Host::Runtime(runtime) | Host::Thread { runtime, .. } | Host::Manual { runtime, .. } => runtime,
             Host::Own(own) => own.handle(),
         }
     }
@@ -93,7 +100,9 @@ impl Host {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
             Host::Runtime(_) | Host::Own(_) => drop(self.runtime().spawn(drain)),
-            Host::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(drain)))),
+            Host::Thread { start, .. } | Host::Manual { start, .. } => {
+                drop(start.send(Box::new(|| Box::pin(drain))))
+            }
         }
     }
 
@@ -115,7 +124,7 @@ impl Host {
     /// Whether drain tasks live on workers that take over from each other.
     fn has_workers(&self) -> bool {
         let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
-        !one_thread && !matches!(self, Host::Thread { .. })
+        !one_thread && matches!(self, Host::Runtime(_) | Host::Own(_))
     }
 }
 

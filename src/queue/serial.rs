@@ -156,6 +156,19 @@ impl Serial {
         }
     }
 
+    /// Its handles and its runtime are gone. What waits for a reply is let go, since a reply would come to
+    /// nobody; anything else may still run, if the thread below is one of its own.
+    pub(crate) fn forsake(&self) {
+        let awaits_reply = {
+            let turn = self.turn();
+            self.inbox().orphaned = true;
+            matches!(turn.reply, Reply::Awaited(_))
+        };
+        if awaits_reply {
+            self.kill();
+        }
+    }
+
     /// Lets go of everything queued, un-called, and refuses puts.
     pub(crate) fn kill(&self) {
         let (items, more, reply) = {

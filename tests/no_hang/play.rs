@@ -43,6 +43,8 @@ struct Shared {
     kept: Mutex<Vec<AsyncResult>>,
     wakers: Mutex<Vec<Waker>>,
     wrong: Mutex<Vec<String>>,
+    /// The platform or its runtime is going.
+    gone: AtomicBool,
 }
 
 impl Shared {
@@ -239,7 +241,12 @@ impl Play<'_> {
             }
             Step::BeginShutdown => {
                 self.shutting_down = true;
-                drop(platform.shutdown_within(self.deadline()));
+                // What comes after it may be in its way.
+                let deadline = match self.program.flavour {
+                    Flavour::Paused => Duration::from_secs(5),
+                    Flavour::Workers => Duration::from_millis(3),
+                };
+                drop(platform.shutdown_within(deadline));
             }
         }
     }
@@ -273,6 +280,9 @@ impl Play<'_> {
         let replies = matches!(body, Body::Replies | Body::RepliesLater | Body::NeverReplies);
         let body = if replies && !slot.strict { Body::Nothing } else { body };
         let replies = replies && slot.strict;
+        // What is refused is dropped on the caller's stack, and that panic is the caller's.
+        let may_be_refused = self.shutting_down || slot.handle.is_none();
+        let body = if body == Body::PanicsWhenDropped && may_be_refused { Body::Nothing } else { body };
         let flags = match body {
             Body::Blocks => CallbackFlags::BLOCKING,
             _ if replies => CallbackFlags::REPLY,
@@ -288,9 +298,9 @@ impl Play<'_> {
                 if seen.running.fetch_add(1, SeqCst) > 0 {
                     shared.wrong(format!("item {number} runs beside another of its serial queue"));
                 }
-                // Without a platform nobody can reply, and nothing waits for that.
+                // Without a platform or a runtime nothing waits for a reply.
                 let unreplied = seen.awaits_reply.swap(replies, SeqCst);
-                if unreplied && shared.platform().is_some() {
+                if unreplied && !shared.gone.load(SeqCst) {
                     shared.wrong(format!("item {number} runs before the one before it was replied to"));
                 }
                 seen.order.lock().unwrap().push((priority, number));
@@ -305,9 +315,8 @@ impl Play<'_> {
             Some(handle) => handle.put_with_priority(priority, callback, Some(Arc::new(state))),
             None => platform.put_work_item_with_priority(slot.id, priority, callback, Some(Arc::new(state))),
         };
-        // What is refused is dropped here, and that may panic.
-        let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put));
-        let Ok(put) = put else { return };
+        // An item that has run before the put returns is let go by whoever is last, which may be the caller.
+        let Ok(put) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)) else { return };
         let accepted = put.is_ok();
         let step = format!("item {number}: put {body:?}");
         self.work(&step, at, calls, put.map(|()| None), Least::Once);
@@ -555,13 +564,13 @@ impl Play<'_> {
             }
         }
         let in_the_way = self.in_the_way();
+        self.shared.gone.store(self.program.end != End::Shutdown, SeqCst);
         let platform = self.shared.platform().unwrap();
         let mut in_order = false;
         let runtime = match self.program.end {
             End::Shutdown => {
                 let ended = runtime.block_on(platform.shutdown_within(self.deadline()));
-                in_order = !self.shutting_down
-                    && !(in_the_way && self.program.flavour == Flavour::Workers)
+                in_order = !(self.shutting_down || in_the_way && self.program.flavour == Flavour::Workers)
                     && self.slots.iter().all(|slot| !slot.stuck);
                 if let (true, false, Err(error)) = (in_order, in_the_way, ended) {
                     self.shared.wrong(format!("the shutdown failed: {error}"));
@@ -612,6 +621,7 @@ impl Play<'_> {
     }
 
     fn drop_platform(&self, platform: Platform) {
+        self.shared.gone.store(true, SeqCst);
         let shared = self.shared.platform.lock().unwrap().take();
         drop((platform, shared));
     }

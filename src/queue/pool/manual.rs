@@ -29,7 +29,7 @@ impl Queues {
     pub(crate) fn allocate_manual(self: &Arc<Self>) -> Result<(WorkQueue, Manual)> {
         self.admit("allocate a work queue")?;
         let (start, drains) = unbounded_channel();
-        let host = Host::Thread { runtime: self.runtime().clone(), start };
+        let host = Host::Manual { runtime: self.runtime().clone(), start };
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {

@@ -1,0 +1,331 @@
+//! Everything at once, for as long as one likes, with faults: memory stays flat, the counters add up, every
+//! operation ends. Run it with `cargo run --release --example soak -- --minutes 5`.
+//!
+//! It prints a line every few seconds and ends with exit code 1 when something does not balance.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mf_async::{
+    AsyncCallback, AsyncResult, ByteStreamExt, DropOldest, ErrorKind, EventStream, Hresult, MediaEvent,
+    MemoryByteStream, Platform, QueueId, Result, WorkQueue, WorkQueueType, begin_end,
+};
+
+/// What was begun and how it ended; at the end they are the same number.
+#[derive(Default)]
+struct Tally {
+    begun: AtomicU64,
+    values: AtomicU64,
+    failed: AtomicU64,
+    abandoned: AtomicU64,
+    panicked: AtomicU64,
+    cancelled: AtomicU64,
+    timed_out: AtomicU64,
+    unexpected: AtomicU64,
+    objects: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Tally {
+    fn count<T>(&self, value: &Result<T>) {
+        let counter = match value.as_ref().map_err(mf_async::Error::kind) {
+            Ok(_) => &self.values,
+            Err(ErrorKind::Failed) => &self.failed,
+            Err(ErrorKind::Abandoned) => &self.abandoned,
+            Err(ErrorKind::Panicked) => &self.panicked,
+            Err(ErrorKind::Cancelled) => &self.cancelled,
+            Err(ErrorKind::TimedOut) => &self.timed_out,
+            Err(_) => &self.unexpected,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    fn ended(&self) -> u64 {
+        let ways =
+            [&self.values, &self.failed, &self.abandoned, &self.panicked, &self.cancelled, &self.timed_out];
+        ways.into_iter().chain([&self.unexpected]).map(|way| way.load(Relaxed)).sum()
+    }
+
+    /// Something whose drop is counted.
+    fn object(self: &Arc<Self>) -> Arc<Object> {
+        self.objects.fetch_add(1, Relaxed);
+        Arc::new(Object(self.clone()))
+    }
+}
+
+struct Object(Arc<Tally>);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Relaxed);
+    }
+}
+
+/// One worker's round: what it does depends on its number only.
+async fn round(platform: &Platform, queues: &[WorkQueue], tally: &Arc<Tally>, number: u64) -> Result<()> {
+    let queue = &queues[number as usize % queues.len()];
+    tally.begun.fetch_add(1, Relaxed);
+    match number % 16 {
+        0..=4 => {
+            let object = tally.object();
+            tally.count(&queue.run(move || drop(object)).await);
+        }
+        5 => {
+            let object = tally.object();
+            let future = async move {
+                tokio::task::yield_now().await;
+                drop(object);
+            };
+            tally.count(&queue.spawn(future).await);
+        }
+        6 => tally.count(&queue.run(|| panic!("planned")).await),
+        7 => {
+            // A callback that is let go.
+            let begin =
+                |callback| platform.create_async_result(Some(tally.object()), Some(callback), None).map(drop);
+            tally.count(&begin_end(begin, |_: &AsyncResult| Ok(())).await);
+        }
+        8 => {
+            // One that comes late, and one that comes in time.
+            let begin = |callback: Arc<dyn AsyncCallback>| {
+                platform.schedule_work_item(
+                    callback,
+                    Some(tally.object()),
+                    Duration::from_millis(number / 16 % 4),
+                )
+            };
+            let operation = begin_end(|callback| begin(callback).map(drop), |_: &AsyncResult| Ok(()));
+            tally.count(&operation.timeout(Duration::from_millis(1)).await);
+        }
+        9 => {
+            // One that comes twice.
+            let begin = |callback| {
+                let result = platform.create_async_result(None, Some(callback), Some(tally.object()))?;
+                platform.invoke_callback(&result)?;
+                platform.invoke_callback(&result)
+            };
+            tally.count(&begin_end(begin, |_: &AsyncResult| Ok(())).await);
+        }
+        10 => {
+            // A wait that is cancelled: it calls back, with that status.
+            let mut key = None;
+            let begin = |callback| {
+                let result = platform.create_async_result(None, Some(callback), Some(tally.object()))?;
+                key = Some(platform.put_waiting_work_item(std::future::pending(), 0, &result)?);
+                Ok(())
+            };
+            let operation = begin_end(begin, |result: &AsyncResult| result.status().ok());
+            if let Some(key) = key {
+                platform.cancel_work_item(key)?;
+            }
+            tally.count(&operation.await);
+        }
+        11 => {
+            // A method that fails.
+            let method = platform.method::<u64>();
+            let ender = method.clone();
+            let begin = |callback| {
+                let object = tally.object();
+                method.begin(callback, None, async move {
+                    drop(object);
+                    Err(Hresult::MF_E_END_OF_STREAM.into())
+                })
+            };
+            tally.count(&begin_end(begin, move |result: &AsyncResult| ender.end(result)).await);
+        }
+        12 => {
+            let stream = MemoryByteStream::new(platform, vec![7; 4096]);
+            tally.count(&stream.read_exact(vec![0; 4096]).await);
+        }
+        13 => {
+            // Events, of which some are dropped.
+            let events = Arc::new(platform.create_event_queue()?);
+            let mut stream = EventStream::new(&events, DropOldest(4))?;
+            for at in 0..16_i64 {
+                events.queue_event(MediaEvent::new(1).with_value(at))?;
+            }
+            let mut last = None;
+            while let Some(event) = stream.next().await {
+                last = event?.value().as_i64();
+                if last == Some(15) {
+                    break;
+                }
+            }
+            events.shutdown();
+            tally.count(&last.ok_or_else(|| Hresult::MF_E_NO_EVENTS_AVAILABLE.into()));
+        }
+        14 => {
+            // A queue of its own, over another.
+            let serial = platform.allocate_serial_work_queue(queue)?;
+            tally.count(&serial.run(|| ()).await);
+        }
+        _ => {
+            let operation = queue.run(|| ()).cancel_with(|| ());
+            tally.count(&operation.cancel().await);
+        }
+    }
+    Ok(())
+}
+
+/// The process's memory in KiB, where the system tells it.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse().ok()
+}
+
+/// `--minutes 5`, or `--seconds 10`; a minute if nothing is said.
+fn time() -> Option<Duration> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let number = |text: &String| text.parse::<f64>().ok().filter(|number| (0.0..1e6).contains(number));
+    match arguments.as_slice() {
+        [] => Some(Duration::from_secs(60)),
+        [unit, amount] if unit == "--minutes" => {
+            number(amount).map(|amount| Duration::from_secs_f64(amount * 60.0))
+        }
+        [unit, amount] if unit == "--seconds" => number(amount).map(Duration::from_secs_f64),
+        _ => None,
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(time) = time() else {
+        eprintln!("usage: soak [--minutes <number> | --seconds <number>]");
+        return ExitCode::FAILURE;
+    };
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload().downcast_ref::<&str>() != Some(&"planned") {
+            tell(info);
+        }
+    }));
+    match soak(time).await {
+        Ok(wrong) if wrong.is_empty() => {
+            println!("everything balances");
+            ExitCode::SUCCESS
+        }
+        Ok(wrong) => {
+            wrong.iter().for_each(|wrong| eprintln!("soak: {wrong}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("soak: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs for so long, and says what did not balance.
+async fn soak(time: Duration) -> Result<Vec<String>> {
+    let platform = Platform::startup()?;
+    let tally = Arc::new(Tally::default());
+    let mut queues = vec![];
+    for id in [QueueId::STANDARD, QueueId::IO, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
+        queues.push(platform.lock_work_queue(id)?);
+    }
+    for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
+        queues.push(platform.allocate_work_queue(kind)?);
+    }
+    queues.push(platform.allocate_serial_work_queue(QueueId::MULTITHREADED)?);
+    let ticks = Arc::new(AtomicU64::new(0));
+    let tick = ticks.clone();
+    platform.add_periodic_callback(move || {
+        tick.fetch_add(1, Relaxed);
+    })?;
+
+    let until = Instant::now() + time;
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|worker| {
+            let (platform, queues, tally) = (platform.clone(), queues.clone(), tally.clone());
+            tokio::spawn(async move {
+                let mut latencies =
+                    Histogram::<u64>::new_with_bounds(1, MOST, 3).expect("the bounds are possible");
+                let mut number = worker;
+                while Instant::now() < until {
+                    let start = Instant::now();
+                    round(&platform, &queues, &tally, number).await?;
+                    latencies.saturating_record(start.elapsed().as_nanos() as u64);
+                    number += 1;
+                }
+                Ok::<_, mf_async::Error>(latencies)
+            })
+        })
+        .collect();
+
+    let memory = watch(until, time, &tally).await;
+    let mut latencies = Histogram::<u64>::new_with_bounds(1, MOST, 3).expect("the bounds are possible");
+    for worker in workers {
+        let of_worker = worker.await.expect("a worker panicked")?;
+        latencies.add(of_worker).expect("they are alike");
+    }
+    println!("a round took, in µs:");
+    for share in [50.0, 90.0, 99.0, 99.9, 100.0] {
+        println!("  {share:>5} %  {:>10.1}", latencies.value_at_percentile(share) as f64 / 1000.0);
+    }
+
+    let handles: Vec<_> = queues.iter().map(WorkQueue::stats).collect();
+    let mut wrong = Vec::new();
+    for (queue, stats) in queues.iter().zip(handles) {
+        let accounted = stats.run + stats.abandoned + (stats.depth + stats.running) as u64;
+        // A callback that comes twice may be on its way when this is read, and is in `depth` then.
+        if stats.put != accounted {
+            wrong.push(format!("{queue:?} does not balance: {stats:?}"));
+        }
+    }
+    drop(queues);
+    platform.shutdown().await?;
+    drop(platform);
+    let (begun, ended) = (tally.begun.load(Relaxed), tally.ended());
+    let (made, dropped) = (tally.objects.load(Relaxed), tally.dropped.load(Relaxed));
+    println!(
+        "{begun} begun, {ended} ended: {} with a value; {} ticks",
+        tally.values.load(Relaxed),
+        ticks.load(Relaxed)
+    );
+    if begun != ended {
+        wrong.push(format!("{begun} operations were begun and {ended} ended"));
+    }
+    if made != dropped {
+        wrong.push(format!("{made} objects were made and {dropped} dropped"));
+    }
+    let unexpected = tally.unexpected.load(Relaxed);
+    if unexpected > 0 {
+        wrong.push(format!("{unexpected} operations ended in a way that nobody planned"));
+    }
+    // From a tenth of the time on nothing grows any more.
+    if let [early, .., late] = memory[memory.len() / 10..] {
+        println!("memory: {early} KiB early, {late} KiB late");
+        if late > early + early / 4 + 4096 {
+            wrong.push(format!("memory grew from {early} to {late} KiB"));
+        }
+    }
+    Ok(wrong)
+}
+
+/// Prints a line now and then; gives the memory at each.
+async fn watch(until: Instant, time: Duration, tally: &Tally) -> Vec<u64> {
+    let start = Instant::now();
+    let pause = (time / 30).clamp(Duration::from_millis(200), Duration::from_secs(5));
+    let mut memory = Vec::new();
+    while Instant::now() < until {
+        tokio::time::sleep(pause).await;
+        let resident = resident();
+        memory.extend(resident);
+        println!(
+            "{:>7.1} s  {:>12} begun  {:>12} ended  {:>8} KiB",
+            start.elapsed().as_secs_f64(),
+            tally.begun.load(Relaxed),
+            tally.ended(),
+            resident.unwrap_or_default()
+        );
+    }
+    memory
+}
+
+const WORKERS: u64 = 32;
+
+/// The longest round that is told apart from longer ones: a minute, in nanoseconds.
+const MOST: u64 = 60_000_000_000;
