@@ -5,3 +5,6 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
 #[cfg(all(test, mf_async_loom))]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+
+/// Whether a model runs, which must take the same steps however long they take.
+pub(crate) const MODELLED: bool = cfg!(all(test, mf_async_loom));

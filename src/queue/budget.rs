@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::async_result::{CallbackFlags, QueueId};
 use crate::observe::{self, Time};
+use crate::sync::MODELLED;
 
 pub(crate) struct Budget {
     items: u32,
@@ -100,11 +101,7 @@ pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
 const ITEMS: u32 = 256;
 
 /// At most so long in a row, save for the callbacks of the group that is just running.
-const SLICE: Duration = match cfg!(all(test, mf_async_loom)) {
-    false => Duration::from_micros(100),
-    // A model must take the same steps however long they take.
-    true => Duration::from_secs(3600),
-};
+const SLICE: Duration = if MODELLED { Duration::from_secs(3600) } else { Duration::from_micros(100) };
 
 /// So many quick callbacks share one reading of the clock, which then is a tenth of what they cost.
 const GROUP: u32 = 16;
