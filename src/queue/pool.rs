@@ -39,7 +39,7 @@ use crate::queue::lookout::Lookout;
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{MODELLED, Mutex, MutexGuard};
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
@@ -409,7 +409,7 @@ impl Pool {
         if from_callback {
             self.host.make_stealable();
         }
-        if self.host.has_workers() && (from_callback || tokio::task::try_id().is_none()) {
+        if !MODELLED && self.host.has_workers() && (from_callback || tokio::task::try_id().is_none()) {
             self.lookout.arm(self.host.runtime());
         }
     }
