@@ -157,12 +157,35 @@ pub(crate) fn write_parameters(
 }
 
 /// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for whoever called.
-pub(crate) fn contain<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn contain<A: Answer>(call: impl FnOnce() -> A) -> Result<A::Value> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(returned) => returned,
+        Ok(returned) => returned.answer(),
         Err(payload) => {
             let_go(payload);
             Err(E_UNEXPECTED.into())
         }
+    }
+}
+
+/// What a contained call may return: nothing, or what the foreign caller is to be told.
+pub(crate) trait Answer {
+    type Value;
+
+    fn answer(self) -> Result<Self::Value>;
+}
+
+impl Answer for () {
+    type Value = ();
+
+    fn answer(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<T> Answer for Result<T> {
+    type Value = T;
+
+    fn answer(self) -> Result<T> {
+        self
     }
 }

@@ -197,7 +197,7 @@ impl SinkWriter {
     #[doc(alias = "OnMarker")]
     #[track_caller]
     pub fn place_marker(&self, stream: u32) -> Operation<()> {
-        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
         let mut inbox = self.inbox.lock();
         let context = inbox.next_context;
         inbox.next_context += 1;
@@ -248,7 +248,7 @@ impl SinkWriter {
     #[doc(alias = "OnFinalize")]
     #[track_caller]
     pub fn finalize(&self) -> Operation<()> {
-        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
         let former = self.inbox.lock().finalize.replace(promise);
         if let Some(former) = former {
             former.complete(Err(Error::new(

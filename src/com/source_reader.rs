@@ -135,7 +135,7 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSourceReader> + Send + 'static,
     ) -> Operation<SourceReader> {
-        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
         let platform = platform.clone();
         let thread = std::thread::Builder::new().name("mf-async opening".into());
         let spawned = thread.spawn(move || {
@@ -255,7 +255,7 @@ impl SourceReader {
     #[track_caller]
     pub fn flush(&self, stream: impl Into<SourceStream>) -> Operation<()> {
         let stream = self.number(stream.into());
-        let (promise, operation) = Promise::alone_at(QueueId::MULTITHREADED, std::panic::Location::caller());
+        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, std::panic::Location::caller());
         self.inbox.flush(stream, promise, || {
             // SAFETY: takes a number.
             unsafe { self.reader.Flush(stream) }

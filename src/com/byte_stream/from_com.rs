@@ -117,6 +117,7 @@ impl ByteStream for ComByteStream {
                 buffer.truncate(read as usize);
                 buffer
             }));
+            Ok(())
         });
         // Called through the table, since the wrapper takes a slice that ends with the call.
         // SAFETY: the callback object owns the buffer, which does not move, until its End was called or it was let
@@ -151,6 +152,7 @@ impl ByteStream for ComByteStream {
             // SAFETY: the result lives for the call.
             let written = unsafe { stream.EndWrite(result) };
             ending.end(written.map_err(Error::from).map(|written| (written as usize, buffer)));
+            Ok(())
         });
         // SAFETY: as for a read, except that the buffer is only read from.
         let code = unsafe {
