@@ -72,6 +72,8 @@ impl WorkQueue {
     ///
     /// # Cancel safety
     /// As [`Operation`]: dropping the operation lets the future go on.
+    #[doc(alias = "RtwqJoinWorkQueue")]
+    #[doc(alias = "RtwqUnjoinWorkQueue")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Operation<F::Output>
     where
