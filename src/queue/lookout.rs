@@ -3,50 +3,70 @@
 //! tokio wakes a sleeping worker for new work unless one is awake that will find it. A worker that is just
 //! falling asleep counts as awake, and does not always look again. With ordinary tasks that only costs a
 //! moment, since the worker that has the work comes back to it. A callback may keep that worker, and may even
-//! wait for the very item that nobody looks at. So a timer that is due a little later starts a task that does
-//! nothing; the worker that is woken for it looks for more.
+//! wait for the very item that nobody looks at. So a task that does nothing is woken by a timer a little
+//! later; the worker that wakes up for it looks for more.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::catch_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The one timer of a pool; armed again and again it is only moved.
-pub(crate) struct Lookout {
-    alarm: Waker,
-    sleep: Mutex<Option<Pin<Box<Sleep>>>>,
-}
+/// The one timer of a platform, and the task that it wakes. A runtime of one thread has nobody to wake.
+pub(crate) struct Lookout(Option<(Arc<Timer>, AbortHandle)>);
+
+type Timer = Mutex<Pin<Box<Sleep>>>;
 
 impl Lookout {
     pub(crate) fn new(runtime: &Handle) -> Lookout {
-        Lookout { alarm: Waker::from(Arc::new(Alarm(runtime.clone()))), sleep: Mutex::default() }
+        if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return Lookout(None);
+        }
+        let _context = runtime.enter();
+        // A runtime whose timers are not enabled has none to look out with.
+        let Ok(sleep) = catch_unwind(|| Box::pin(sleep_until(Instant::now() + NEVER))) else {
+            return Lookout(None);
+        };
+        let timer = Arc::new(Mutex::new(sleep));
+        let polled = timer.clone();
+        let task = runtime.spawn(poll_fn(move |cx| {
+            let mut sleep = lock(&polled);
+            while sleep.as_mut().poll(cx).is_ready() {
+                sleep.as_mut().reset(Instant::now() + NEVER);
+            }
+            Poll::<()>::Pending
+        }));
+        Lookout(Some((timer, task.abort_handle())))
     }
 
     /// Sees to it that a worker of the runtime looks for work within a moment.
-    pub(crate) fn arm(&self, runtime: &Handle) {
-        let _context = runtime.enter();
-        let at = Instant::now() + MOMENT;
-        let mut sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
-        let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        sleep.as_mut().reset(at);
-        // Polled only to leave the alarm with the timer.
-        let mut polled = std::pin::pin!(tokio::task::unconstrained(sleep.as_mut()));
-        let _ = polled.as_mut().poll(&mut Context::from_waker(&self.alarm));
+    pub(crate) fn arm(&self) {
+        if let Lookout(Some((timer, _))) = self {
+            // Only moved, never polled here: the task is who the timer wakes.
+            lock(timer).as_mut().reset(Instant::now() + MOMENT);
+        }
     }
 }
 
-/// What a timer that is due wakes: it gives the worker that noticed it something to do.
-struct Alarm(Handle);
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        drop(self.0.spawn(std::future::ready(())));
+impl Drop for Lookout {
+    fn drop(&mut self) {
+        if let Lookout(Some((_, task))) = self {
+            task.abort();
+        }
     }
+}
+
+fn lock(timer: &Timer) -> MutexGuard<'_, Pin<Box<Sleep>>> {
+    timer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The least that tokio's timers can do; it passes only where the gap was met.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// Later than any program runs on.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);

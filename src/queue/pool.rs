@@ -39,7 +39,7 @@ use crate::queue::lookout::Lookout;
 use crate::queue::realtime::Own;
 use crate::queue::window::{Hold, Start};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{MODELLED, Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
@@ -62,8 +62,6 @@ pub(crate) struct Pool {
     /// Whether the last summons came from a thread that runs no task.
     from_outside: AtomicBool,
     watch: Watch,
-    /// Wakes a worker that fell asleep while a drain task was summoned.
-    lookout: Lookout,
     /// Holds tokio's paused clock while a thread of its own works.
     hold: Hold,
     inbox: Mutex<Inbox>,
@@ -73,7 +71,7 @@ pub(crate) struct Pool {
 /// Where drain tasks live.
 pub(crate) enum Host {
     /// On the runtime's workers.
-    Runtime(Handle),
+    Runtime(Handle, Arc<Lookout>),
     /// On the workers of a runtime that the queue has to itself.
     #[cfg_attr(
         not(feature = "realtime"),
@@ -91,7 +89,9 @@ pub(crate) enum Host {
 impl Host {
     fn runtime(&self) -> &Handle {
         match self {
-            Host::Runtime(runtime) | Host::Thread { runtime, .. } | Host::Manual { runtime, .. } => runtime,
+            Host::Runtime(runtime, _) | Host::Thread { runtime, .. } | Host::Manual { runtime, .. } => {
+                runtime
+            }
             Host::Own(own) => own.handle(),
         }
     }
@@ -99,7 +99,7 @@ impl Host {
     fn start(&self, drain: Drain) {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
-            Host::Runtime(_) | Host::Own(_) => drop(self.runtime().spawn(drain)),
+            Host::Runtime(..) | Host::Own(_) => drop(self.runtime().spawn(drain)),
             Host::Thread { start, .. } | Host::Manual { start, .. } => {
                 drop(start.send(Box::new(|| Box::pin(drain))))
             }
@@ -121,10 +121,17 @@ impl Host {
         }
     }
 
+    /// A worker that fell asleep while a drain task was summoned is to look again.
+    fn look_out(&self) {
+        if let Host::Runtime(_, lookout) = self {
+            lookout.arm();
+        }
+    }
+
     /// Whether drain tasks live on workers that take over from each other.
     fn has_workers(&self) -> bool {
         let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
-        !one_thread && matches!(self, Host::Runtime(_) | Host::Own(_))
+        !one_thread && matches!(self, Host::Runtime(..) | Host::Own(_))
     }
 }
 
@@ -140,7 +147,6 @@ impl Pool {
     }
 
     fn new(place: Place, width: usize, serial: bool, host: Host) -> Arc<Pool> {
-        let lookout = Lookout::new(host.runtime());
         Arc::new(Pool {
             place,
             width,
@@ -151,7 +157,6 @@ impl Pool {
             backlog: AtomicBool::new(false),
             from_outside: AtomicBool::new(false),
             watch: Watch::default(),
-            lookout,
             hold: Hold::default(),
             inbox: Mutex::default(),
             outbox: Mutex::default(),
@@ -409,8 +414,8 @@ impl Pool {
         if from_callback {
             self.host.make_stealable();
         }
-        if !MODELLED && self.host.has_workers() && (from_callback || tokio::task::try_id().is_none()) {
-            self.lookout.arm(self.host.runtime());
+        if from_callback || tokio::task::try_id().is_none() {
+            self.host.look_out();
         }
     }
 

@@ -14,6 +14,7 @@ use crate::mmcss::{Groups, Mmcss};
 use crate::queue::item::{Item, Place, let_go};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
+use crate::queue::lookout::Lookout;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::serial::Serial;
 use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
@@ -22,6 +23,7 @@ use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
 pub(crate) struct Queues {
     pub(crate) lender: Lender,
     runtime: Handle,
+    lookout: Arc<Lookout>,
     /// How many items a parallel queue runs at the same time: one per worker.
     width: usize,
     phase: AtomicU8,
@@ -35,6 +37,7 @@ impl Queues {
         let width = runtime.metrics().num_workers().max(1);
         Arc::new(Queues {
             lender: Lender::new(),
+            lookout: Arc::new(Lookout::new(&runtime)),
             runtime,
             width,
             phase: AtomicU8::new(RUNNING),
@@ -324,7 +327,7 @@ impl Queues {
     }
 
     fn host(&self) -> Host {
-        Host::Runtime(self.runtime.clone())
+        Host::Runtime(self.runtime.clone(), self.lookout.clone())
     }
 
     fn lock(&self, id: QueueId) -> Result<Lock> {
