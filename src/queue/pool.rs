@@ -317,6 +317,8 @@ impl Pool {
 
     /// The next item for a drain task, after what it ran before is written down.
     pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> Take {
+        let of_its_own = matches!(self.host, Host::Thread { .. });
+        let summons = if of_its_own { self.hold.summons() } else { 0 };
         let mut outbox = self.outbox();
         let next = self.next(&mut outbox, drain, budget.is_group_open(), waker);
         if let Next::Nothing(Take::EndGroup) = next {
@@ -339,11 +341,12 @@ impl Pool {
             }
         };
         drop(outbox);
-        if matches!(take, Take::Rest | Take::End) {
-            self.hold.let_go();
-        }
         self.answer(summon, true);
         self.watch.tell();
+        // Last: the clock may go on when everybody who waited for this has been told.
+        if of_its_own && matches!(take, Take::Rest | Take::End) {
+            self.hold.let_go(summons);
+        }
         take
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -17,23 +17,46 @@ use crate::queue::pool::Host;
 /// A paused clock jumps to the next timer when the runtime has nothing to do; a blocking task is something
 /// to do, so one waits here while the thread works. Without a paused clock it is a few microseconds per
 /// burst, and without any other effect.
+///
+/// Every summons counts: a hold that was taken for one is not given up for a rest before it.
 #[derive(Default)]
-pub(crate) struct Hold(Mutex<Option<mpsc::UnboundedSender<()>>>);
+pub(crate) struct Hold(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    summons: u64,
+    until: Option<mpsc::UnboundedSender<()>>,
+}
 
 impl Hold {
+    /// The thread was summoned.
     pub(crate) fn hold(&self, runtime: &Handle) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.is_none() {
+        let mut held = self.held();
+        held.summons += 1;
+        if held.until.is_none() {
             let (hold, mut released) = mpsc::unbounded_channel();
-            *held = Some(hold);
+            held.until = Some(hold);
             drop(held);
             drop(runtime.spawn_blocking(move || released.blocking_recv()));
         }
     }
 
-    pub(crate) fn let_go(&self) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(held);
+    /// How often the thread was summoned.
+    pub(crate) fn summons(&self) -> u64 {
+        self.held().summons
+    }
+
+    /// The thread rests, unless it was summoned since.
+    pub(crate) fn let_go(&self, summons: u64) {
+        let released = {
+            let mut held = self.held();
+            if held.summons == summons { held.until.take() } else { None }
+        };
+        drop(released);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
