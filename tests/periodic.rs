@@ -143,7 +143,7 @@ on_two_workers! {
         platform
             .add_periodic_callback(move || {
                 assert!(!entered.swap(true, Ordering::SeqCst), "two calls at the same time");
-                std::thread::sleep(PERIOD * 3);
+                support::work_for(PERIOD * 3);
                 entered.store(false, Ordering::SeqCst);
                 counted.add();
             })

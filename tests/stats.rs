@@ -220,7 +220,7 @@ fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
         let call = called.clone();
         // Longer than a drain task's share, so that it gives way before it writes the turn down.
         let slow = callback(move |_| {
-            std::thread::sleep(Duration::from_millis(2));
+            support::work_for(Duration::from_millis(2));
             call.notify_one();
         });
         serial.put(slow, None).unwrap();

@@ -278,3 +278,11 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// Keeps the thread busy for so long, as a callback that computes does.
+pub fn work_for(time: Duration) {
+    let start = std::time::Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
