@@ -300,4 +300,4 @@ pub use crate::transform::{TransformDriver, TransformEvent, TransformInput, Tran
 /// The README's code is compiled and run with the other examples.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+mod readme {}
