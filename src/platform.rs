@@ -7,6 +7,7 @@ mod work_queues;
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -50,7 +51,7 @@ use crate::timer::Timers;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Platform(Arc<Owner>);
+pub struct Platform(Arc<Handles>);
 
 impl Platform {
     /// Starts a platform on the current tokio runtime.
@@ -206,7 +207,7 @@ impl Platform {
     /// As [`shutdown`](Platform::shutdown).
     pub fn shutdown_within(&self, deadline: Duration) -> impl Future<Output = Result<()>> + Send + use<> {
         let begun = self.begin_shutdown(deadline);
-        let owner = self.0.clone();
+        let owner = self.0.owner.clone();
         async move {
             begun?;
             owner.ended.wait().await.clone()
@@ -237,7 +238,7 @@ impl Platform {
             return Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what));
         }
         if self.queues().start_draining() {
-            let shutdown = Shutdown::new(self.0.clone());
+            let shutdown = Shutdown::new(self.0.owner.clone());
             drop(self.queues().runtime().spawn(shutdown.run(deadline)));
         }
         Ok(())
@@ -303,7 +304,27 @@ impl fmt::Debug for PlatformEventsGuard {
     }
 }
 
-/// What all clones of a platform share.
+/// What all clones of a platform share. Its drop is the moment when nobody holds one, and so nobody can
+/// reply to a serial queue any more; a shutdown that is on its way goes on with the owner.
+struct Handles {
+    owner: Arc<Owner>,
+}
+
+impl Deref for Handles {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        self.owner.queues.orphan();
+    }
+}
+
+/// The platform itself: the handles own it, and so does a shutdown on its way.
 struct Owner {
     queues: Arc<Queues>,
     timers: Arc<Timers>,
@@ -351,7 +372,6 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         self.close();
-        self.queues.orphan();
         self.queues.forget();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

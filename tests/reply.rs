@@ -1,6 +1,6 @@
 //! Promise: a serial queue does not go on after a REPLY callback until its result was invoked again:
 //! inside the callback or at any later time, once; a reply that never comes is reported, and ends with
-//! the shutdown's deadline.
+//! the shutdown's deadline, or with the last handle to the platform, without which nobody can reply.
 
 mod support;
 
@@ -247,6 +247,27 @@ on_paused_time! {
         assert!(error.what().contains(&id.to_string()), "{error}");
         assert_eq!(waits.await.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!((after.get(), drops.count()), (0, 2));
+    }
+
+    async fn without_a_handle_nobody_can_reply_and_a_shutdown_on_its_way_does_not_wait() {
+        let (platform, queue) = started();
+        let (first, second, after) = (Count::new(), Count::new(), Count::new());
+        let (in_first, in_second) = (first.clone(), second.clone());
+        queue.put(replying(&queue, move |_| in_first.add()), None).unwrap();
+        queue.put(replying(&queue, move |_| in_second.add()), None).unwrap();
+        queue.put(after.counts(), None).unwrap();
+        until("the first has run", || first.get() == 1).await;
+        drop(queue);
+        let shutdown = platform.shutdown_within(Duration::from_secs(3600));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((second.get(), after.get()), (0, 0));
+        let start = tokio::time::Instant::now();
+        drop(platform);
+        shutdown.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!((second.get(), after.get()), (1, 1));
     }
 
     async fn a_reply_after_the_shutdown_harms_nobody() {

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 
 use crate::error::{Error, Hresult, Result};
-use crate::platform::{Owner, Platform};
+use crate::platform::{Handles, Owner, Platform};
 use crate::queue::Queues;
 use crate::timer::Timers;
 
@@ -77,14 +77,15 @@ impl PlatformBuilder {
             })?,
         };
         let queues = Queues::new(handle);
-        Ok(Platform(Arc::new(Owner {
+        let owner = Arc::new(Owner {
             timers: Timers::new(queues.clone()),
             queues,
             deadline: self.deadline.unwrap_or(DEADLINE),
             events: Mutex::default(),
             ended: SetOnce::new(),
             runtime,
-        })))
+        });
+        Ok(Platform(Arc::new(Handles { owner })))
     }
 }
 
