@@ -50,6 +50,7 @@
 //! | implementing `BeginX` / `EndX` | [`Method`] | an `async` block |
 //! | `MFPutWorkItem` and its kin | [`Platform::put_work_item`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
 //! | `MFAllocateWorkQueue`, `MFAllocateSerialWorkQueue` | [`WorkQueue`] | an executor; a counted handle |
+//! | a work queue of bounded depth | [`LimitedQueue`] | a bounded channel |
 //! | `MFScheduleWorkItem`, `MFCancelWorkItem` | [`Platform::schedule_work_item`], [`Platform::cancel_work_item`] | a timer and its key |
 //! | `MFPutWaitingWorkItem` | [`Platform::put_waiting_work_item`] | `select` on any future |
 //! | `IMFMediaEventGenerator`, `IMFMediaEventQueue` | [`MediaEventGenerator`], [`MediaEventQueue`] | the sending side of a channel |
@@ -252,6 +253,7 @@ mod event_stream;
 mod task;
 
 mod cancel_cookie;
+mod limited_queue;
 mod method;
 mod mmcss;
 
@@ -284,6 +286,7 @@ pub use crate::event::{
 };
 pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
 pub use crate::guid::Guid;
+pub use crate::limited_queue::{LimitedQueue, Reserved};
 pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;

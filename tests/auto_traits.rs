@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use mf_async::{
     AsyncCallback, AsyncResult, BeginStatus, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
-    Operation, OperationReport, Outcome, PeriodicKey, Platform, PlatformBuilder, PlatformEvents,
-    PlatformEventsGuard, PlatformLock, Priority, QueueId, QueueReport, QueueStats, Report, RunningReport,
-    Unknown, WorkItemKey, WorkQueue, WorkQueueType,
+    LimitedQueue, Operation, OperationReport, Outcome, PeriodicKey, Platform, PlatformBuilder,
+    PlatformEvents, PlatformEventsGuard, PlatformLock, Priority, QueueId, QueueReport, QueueStats, Report,
+    Reserved, RunningReport, Unknown, WorkItemKey, WorkQueue, WorkQueueType,
 };
 
 /// `value!(Type: Send Sync Unpin)`: the type has these; with a `!` in front it has not.
@@ -47,6 +47,8 @@ mod table {
     has!(PlatformEventsGuard:  Send Sync Unpin !Clone Debug);
     has!(dyn PlatformEvents:   Send Sync);
     has!(WorkQueue:            Send Sync Unpin Clone Debug);
+    has!(LimitedQueue:         Send Sync Unpin Clone Debug);
+    has!(Reserved:             Send Sync Unpin !Clone Debug);
     has!(dyn AsyncCallback:    Send Sync);
     has!(AsyncResult:          Send Sync Unpin Clone Debug);
     has!(Unknown:              Send Sync Unpin Clone);
@@ -102,6 +104,11 @@ fn the_futures_of_the_platform_and_its_queues_can_be_sent_and_outlive_them() {
     sent(queue.quiesce());
     sent(queue.run(|| ()));
     sent(queue.spawn(async {}));
+    let limited = queue.clone().with_limit(1).unwrap();
+    sent(limited.reserve());
+    sent(limited.run(|| ()));
+    sent(limited.spawn(async {}));
+    sent(limited.put(std::sync::Arc::new(|_: &AsyncResult| ()), None));
     sent(platform.shutdown());
     sent(platform.shutdown_within(std::time::Duration::ZERO));
 }

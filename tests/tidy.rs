@@ -15,7 +15,7 @@ const ROAD: [&[&str]; 13] = [
     &["queue"],
     &["operation"],
     &["mmcss", "timer", "task", "cancel_cookie"],
-    &["event", "method", "report"],
+    &["event", "limited_queue", "method", "report"],
     &["event_stream", "byte_stream"],
     &["platform"],
     &["create_file", "testing"],

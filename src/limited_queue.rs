@@ -1,0 +1,404 @@
+//! `LimitedQueue`: a work queue that takes so many items at a time, and tells or holds back who puts more.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures::future::{Either, select};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
+
+use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::error::{Error, Hresult, Result};
+use crate::keepalive::{Armed, Entry, Keepalive};
+use crate::operation::Operation;
+use crate::queue::{Place, Priority, WorkQueue};
+
+impl WorkQueue {
+    /// A handle that puts at most `limit` items at a time, for producers that may outrun the queue.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use mf_async::{Platform, WorkQueueType};
+    /// # let platform = Platform::startup()?;
+    /// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?.with_limit(16)?;
+    /// for frame in 0..1000 {
+    ///     // Waits while 16 frames are on the queue.
+    ///     queue.reserve().await?.run(move || drop(frame)).detach();
+    /// }
+    /// # drop(queue);
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for a limit of 0, or above `usize::MAX / 8`.
+    pub fn with_limit(self, limit: usize) -> Result<LimitedQueue> {
+        if limit == 0 || limit > Semaphore::MAX_PERMITS {
+            let what =
+                format!("limit queue {} to {limit} items: 1 to {} can be", self.id(), Semaphore::MAX_PERMITS);
+            return Err(Error::new(Hresult::E_INVALIDARG, what));
+        }
+        Ok(LimitedQueue { queue: self, limit, places: Arc::new(Semaphore::new(limit)) })
+    }
+}
+
+/// A work queue with a limit: what was put through this handle, and waits or runs, is never more.
+///
+/// [`WorkQueue::with_limit`] makes one. Clones share the limit. Other handles to the same queue, and calls
+/// that name it by number, are not limited.
+///
+/// An item has its place from the put until its callback has returned, or it was let go un-called; a future
+/// until it has ended. So the memory that a queue takes is bounded by what `limit` items take. When no place
+/// is free, [`try_put`](LimitedQueue::try_put) fails with `MF_E_NOTACCEPTING`, and [`put`](LimitedQueue::put)
+/// waits; who waits longest is first. An item costs one allocation more than one that is put without a limit.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use std::sync::Arc;
+/// use mf_async::{AsyncResult, Hresult, Platform, QueueId};
+///
+/// let platform = Platform::startup()?;
+/// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?.with_limit(1)?;
+/// let place = queue.reserve().await?;
+/// let full = queue.try_put(Arc::new(|_: &AsyncResult| ()), None).unwrap_err();
+/// assert_eq!(full.hresult(), Hresult::MF_E_NOTACCEPTING);
+/// assert_eq!(place.run(|| 6 * 7).await?, 42);
+/// assert_eq!(queue.run(|| 6 * 7).await?, 42);
+/// # drop(queue);
+/// # platform.shutdown().await }
+/// ```
+#[derive(Clone)]
+pub struct LimitedQueue {
+    queue: WorkQueue,
+    limit: usize,
+    places: Arc<Semaphore>,
+}
+
+impl LimitedQueue {
+    /// How many items it takes at a time.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many places are free at this moment.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.places.available_permits()
+    }
+
+    /// The queue itself, without the limit.
+    #[must_use]
+    pub fn queue(&self) -> &WorkQueue {
+        &self.queue
+    }
+
+    /// A place, if one is free.
+    ///
+    /// # Errors
+    /// `MF_E_NOTACCEPTING` when none is; `MF_E_SHUTDOWN` when the platform is shut down.
+    pub fn try_reserve(&self) -> Result<Reserved> {
+        self.queue.queues().admit("reserve a place on a work queue")?;
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => Ok(Reserved { queue: self.queue.clone(), place }),
+            Err(_) => {
+                let what =
+                    format!("put on queue {}, which has all the {} items it takes", self.id(), self.limit);
+                Err(Error::new(Hresult::MF_E_NOTACCEPTING, what))
+            }
+        }
+    }
+
+    /// A place, as soon as one is free.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down, now or while this waits. `ERROR_POSSIBLE_DEADLOCK` when
+    /// it would have to wait in a callback, or a future, of this very queue, whose place may be the one that
+    /// it waits for.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future gives up the place in the line, and nothing else.
+    #[track_caller]
+    pub fn reserve(&self) -> impl Future<Output = Result<Reserved>> + Send + use<> {
+        let (this, begun) = (self.clone(), Location::caller());
+        async move {
+            match this.try_reserve() {
+                Err(error) if error.hresult() == Hresult::MF_E_NOTACCEPTING => this.wait(begun).await,
+                reserved => reserved,
+            }
+        }
+    }
+
+    /// Puts a work item if there is room: `callback` will be invoked once, with a result that has `state`.
+    ///
+    /// # Errors
+    /// `MF_E_NOTACCEPTING` when there is no room; else as [`WorkQueue::put`]. Nothing is queued then, and
+    /// nothing kept.
+    #[doc(alias = "MFPutWorkItem")]
+    pub fn try_put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
+        self.try_reserve()?.put(callback, state)
+    }
+
+    /// Puts a work item as soon as there is room.
+    ///
+    /// # Errors
+    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::put`]. Nothing is queued then, and
+    /// nothing kept.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it has resolved puts nothing, and lets go of `callback` and `state`. Who
+    /// wants to keep them awaits [`reserve`](LimitedQueue::reserve), which is cancel safe, and puts then.
+    #[doc(alias = "MFPutWorkItem")]
+    #[track_caller]
+    pub fn put(
+        &self,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let reserved = self.reserve();
+        async move { reserved.await?.put(callback, state) }
+    }
+
+    /// Runs a closure as soon as there is room, and gives what it returns.
+    ///
+    /// # Errors
+    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::run`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future while it waits for room lets go of the closure, un-called. Later it does not stop
+    /// it, as with [`Operation`].
+    #[track_caller]
+    pub fn run<T, F>(&self, closure: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let reserved = self.reserve();
+        async move { reserved.await?.run(closure).await }
+    }
+
+    /// Runs a future as soon as there is room, and gives its output; it has its place until it has ended.
+    ///
+    /// # Errors
+    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::spawn`].
+    ///
+    /// # Cancel safety
+    /// As [`run`](LimitedQueue::run).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> impl Future<Output = Result<F::Output>> + Send + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let reserved = self.reserve();
+        async move { reserved.await?.spawn(future).await }
+    }
+
+    fn id(&self) -> QueueId {
+        self.queue.id()
+    }
+
+    /// Waits for a place; the platform knows of it, and ends the waiting with itself.
+    async fn wait(&self, begun: Begun) -> Result<Reserved> {
+        if Place::current() == Some(self.queue.queues().place(self.id())) {
+            let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
+            return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+        }
+        let keepalive = self.queue.queues().lend("wait for room on a work queue")?;
+        let waiting = Waiting::enter(self.id(), &keepalive, begun)?;
+        drop(keepalive);
+        match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.told())).await {
+            Either::Left((Ok(place), _)) => Ok(Reserved { queue: self.queue.clone(), place }),
+            // Nobody closes the semaphore.
+            Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
+            Either::Right((error, _)) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for LimitedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LimitedQueue")
+            .field("id", &self.id())
+            .field("limit", &self.limit)
+            .field("free", &self.free())
+            .finish()
+    }
+}
+
+/// A place on a [`LimitedQueue`], for one item; dropped unused, it is free again.
+#[must_use = "it keeps a place that others may wait for"]
+pub struct Reserved {
+    queue: WorkQueue,
+    place: OwnedSemaphorePermit,
+}
+
+impl Reserved {
+    /// Puts a work item here.
+    ///
+    /// # Errors
+    /// As [`WorkQueue::put`].
+    #[doc(alias = "MFPutWorkItem")]
+    pub fn put(self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
+        self.put_with_priority(Priority::Normal, callback, state)
+    }
+
+    /// Puts a work item here that goes before or after others that wait.
+    ///
+    /// # Errors
+    /// As [`WorkQueue::put`].
+    #[doc(alias = "MFPutWorkItem2")]
+    pub fn put_with_priority(
+        self,
+        priority: impl Into<Priority>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let placed = Arc::new(Placed { callback, place: Mutex::new(Some(self.place)) });
+        self.queue.put_with_priority(priority, placed, state)
+    }
+
+    /// Runs a closure here.
+    ///
+    /// # Errors
+    /// As [`WorkQueue::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[track_caller]
+    pub fn run<T, F>(self, closure: F) -> Operation<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let place = self.place;
+        self.queue.run(move || {
+            let _place = place;
+            closure()
+        })
+    }
+
+    /// Runs a future here, which has the place until it has ended.
+    ///
+    /// # Errors
+    /// As [`WorkQueue::spawn`].
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> Operation<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let place = self.place;
+        self.queue.spawn(async move {
+            let _place = place;
+            future.await
+        })
+    }
+}
+
+impl fmt::Debug for Reserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reserved").field(&self.queue.id()).finish()
+    }
+}
+
+/// A callback that gives its place back when it has been called, or is let go un-called.
+struct Placed {
+    callback: Arc<dyn AsyncCallback>,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl AsyncCallback for Placed {
+    fn parameters(&self) -> CallbackParameters {
+        self.callback.parameters()
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        let _place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.callback.invoke(result);
+    }
+
+    fn name(&self) -> &'static str {
+        self.callback.name()
+    }
+
+    fn lent(&self, keepalive: &Keepalive) {
+        self.callback.lent(keepalive);
+    }
+
+    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.callback.behind()
+    }
+
+    fn fail(&self, error: &Error) {
+        self.callback.fail(error);
+    }
+}
+
+/// A put that waits for room, and its entry in the platform's register.
+struct Waiting(Arc<Told>);
+
+#[derive(Default)]
+struct Told {
+    error: SetOnce<Error>,
+    /// Taken out when the waiting has ended, be it that nobody polls it any more: it is outstanding no longer.
+    listed: Mutex<Option<(Arc<Listed>, Entry)>>,
+}
+
+impl Waiting {
+    fn enter(queue: QueueId, keepalive: &Keepalive, begun: Begun) -> Result<Waiting> {
+        let told = Arc::new(Told::default());
+        let listed = Arc::new(Listed { queue, told: told.clone() });
+        let waiting: Weak<Listed> = Arc::downgrade(&listed);
+        let entry = keepalive.enter(waiting, begun)?;
+        *told.listed() = Some((listed, entry));
+        // A shutdown that came in between found nothing to take out.
+        if told.error.initialized() {
+            told.leave();
+        }
+        Ok(Waiting(told))
+    }
+
+    async fn told(&self) -> Error {
+        self.0.error.wait().await.clone()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Told {
+    fn listed(&self) -> MutexGuard<'_, Option<(Arc<Listed>, Entry)>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self) {
+        let listed = self.listed().take();
+        drop(listed);
+    }
+}
+
+/// What the register knows of a put that waits.
+struct Listed {
+    queue: QueueId,
+    told: Arc<Told>,
+}
+
+impl Armed for Listed {
+    fn shut_down(&self, error: &Error) {
+        let _ = self.told.error.set(error.clone());
+        self.told.leave();
+    }
+
+    fn describe(&self) -> String {
+        format!("a put that waits for room on queue {}", self.queue)
+    }
+}
