@@ -1,18 +1,19 @@
-//! Shows the work queues at work: runs the media source of `wav_meter` on a tone and writes what every queue did
-//! as a trace for Chrome's or Perfetto's viewer and as a picture, a lane per queue.
+//! Shows the work queues at work: runs the media source of `wav_meter` on a tone, and writes what every queue did
+//! as a trace for Chrome's or Perfetto's viewer, and as a picture, a lane per queue.
 //!
+//! Run: `cargo run --release --features tracing --example timeline [FOLDER]`. It writes `timeline.json` and
+//! `timeline.svg` into the folder, `target` if none is named, and prints what it saw:
 //! ```text
-//! cargo run --release --features tracing --example timeline [FOLDER]
+//! timeline: … queues, … callbacks
 //! ```
-//!
-//! It writes `timeline.json` and `timeline.svg` into the folder, `target` if none is named, and prints how many
-//! callbacks ran: `timeline: 3 queues, 42 callbacks`.
 
 #[path = "wav_meter/format.rs"]
 #[allow(dead_code)]
 mod format;
-#[path = "timeline/lanes.rs"]
-mod lanes;
+#[path = "timeline/picture.rs"]
+mod picture;
+#[path = "timeline/record.rs"]
+mod record;
 #[path = "wav_meter/riff.rs"]
 #[allow(dead_code)]
 mod riff;
@@ -23,6 +24,8 @@ mod samples;
 mod source;
 #[path = "wav_meter/tone.rs"]
 mod tone;
+#[path = "timeline/trace.rs"]
+mod trace;
 #[path = "wav_meter/wav.rs"]
 #[allow(dead_code)]
 mod wav;
@@ -41,28 +44,36 @@ use tracing_subscriber::layer::SubscriberExt;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "target".into()));
-    let lanes = lanes::Lanes::default();
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lanes.clone()))?;
+    let recorder = record::Recorder::new();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(recorder.clone()))?;
 
     let tone = tone::ToneFile::create()?;
     let platform = Platform::startup()?;
-    play(&platform, &tone).instrument(tracing::info_span!("the program")).await?;
+    play(&platform, &tone, &recorder).instrument(tracing::info_span!("the program")).await?;
     platform.shutdown().await?;
 
+    let lanes = recorder.lanes();
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("timeline.json"), lanes.to_chrome())?;
-    std::fs::write(folder.join("timeline.svg"), lanes.to_svg())?;
-    println!("timeline: {}", lanes.summary());
+    std::fs::write(folder.join("timeline.json"), trace::trace(&lanes))?;
+    let title = "A media source reads a WAV file, a sample per request";
+    std::fs::write(folder.join("timeline.svg"), picture::picture(&lanes, title))?;
+    let callbacks: usize = lanes.iter().map(|lane| lane.runs().count()).sum();
+    println!("timeline: {} queues, {callbacks} callbacks", lanes.len());
     Ok(())
 }
 
 /// The road of `wav_meter`, with a serial queue that "draws", and a timer beside it.
-async fn play(platform: &Platform, tone: &tone::ToneFile) -> Result<(), Box<dyn std::error::Error>> {
+async fn play(
+    platform: &Platform,
+    tone: &tone::ToneFile,
+    recorder: &record::Recorder,
+) -> Result<(), Box<dyn std::error::Error>> {
     let file = platform
         .open_file(AccessMode::Read, OpenMode::FailIfNotExist, FileFlags::empty(), tone.path())
         .await?;
     let source = source::WavSource::new(platform, Arc::new(file))?;
     let drawing = platform.allocate_serial_work_queue(QueueId::MULTITHREADED)?;
+    recorder.name(&drawing, "serial (drawing)");
     let clock = platform.add_periodic_callback(|| ())?;
     let mut events = EventStream::lossless(&source)?;
     source.request_sample();

@@ -20,7 +20,7 @@ const ROAD: [&[&str]; 13] = [
     &["platform"],
     &["create_file", "testing"],
     &["source_resolver"],
-    &["com"],
+    &["com", "guide"],
 ];
 
 /// Who knows of somebody above: a queue keeps what it is registered as with MMCSS.
