@@ -1,5 +1,7 @@
 //! `EventStream`: the events of a generator as a stream that loses none and never asks twice.
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
 mod overflow;
 mod pump;
 mod slot;

@@ -5,16 +5,20 @@
 //! does. What must be *told* of a shutdown also enters itself in the [`Register`] that the handle
 //! leads to, and leaves it when it has ended.
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use slab::Slab;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, MutexGuard};
 
 /// One thing that is outstanding: while any exists, [`Lender::all_back`] waits.
 #[derive(Clone)]
@@ -190,6 +194,6 @@ impl Outstanding {
 }
 
 /// A lock. A poisoned one is as good as any: no user code runs while it is held.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

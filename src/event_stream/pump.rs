@@ -16,7 +16,7 @@
 //! recurses.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Waker};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
@@ -24,6 +24,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType};
 use crate::event_stream::overflow::Policy;
 use crate::event_stream::slot::{Phase, Slot};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What the stream and its callback share.
 pub(crate) struct Pump {

@@ -17,7 +17,7 @@
 //! blocks, and in a flood nobody is woken at all.
 
 #[cfg(all(test, mf_async_loom))]
-mod loom;
+pub(super) mod loom;
 #[cfg(feature = "test-util")]
 mod manual;
 

@@ -6,9 +6,11 @@
 //! serial. An item that goes on after its callback returned, because it blocks elsewhere or awaits its
 //! reply, keeps the turn until it has ended.
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -20,6 +22,8 @@ use crate::queue::item::{Item, Place, Work, let_go, run_blocking};
 use crate::queue::kind::{Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{SAMPLE, Watch};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A queue that runs its items one after the other on the queue below it.
 pub(crate) struct Serial {

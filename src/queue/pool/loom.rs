@@ -21,7 +21,7 @@ use crate::queue::window::{Local, Start};
 
 /// The worker: what is ready for it.
 #[derive(Default)]
-struct Executor {
+pub(in crate::queue) struct Executor {
     ready: Mutex<Ready>,
     more: Condvar,
 }
@@ -81,23 +81,23 @@ impl Executor {
     }
 
     /// A put may have started a drain task.
-    fn started(&self) {
+    pub(in crate::queue) fn started(&self) {
         self.ready.lock().unwrap().started = true;
         self.more.notify_one();
     }
 
-    fn end(&self) {
+    pub(in crate::queue) fn end(&self) {
         self.ready.lock().unwrap().over = true;
         self.more.notify_all();
     }
 }
 
 /// A pool, what it runs on, and how much has run.
-struct World {
-    pool: Arc<Pool>,
-    executor: Arc<Executor>,
+pub(in crate::queue) struct World {
+    pub(in crate::queue) pool: Arc<Pool>,
+    pub(in crate::queue) executor: Arc<Executor>,
     starts: Mutex<Option<UnboundedReceiver<Start>>>,
-    lender: Lender,
+    pub(in crate::queue) lender: Lender,
     run: Arc<Counted>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -127,7 +127,7 @@ impl Counted {
 }
 
 impl World {
-    fn new(width: usize) -> Arc<World> {
+    pub(in crate::queue) fn new(width: usize) -> Arc<World> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (start, starts) = unbounded_channel();
         let place = Place { platform: 0, queue: QueueId::STANDARD };
@@ -143,7 +143,7 @@ impl World {
         })
     }
 
-    fn worker(&self) -> thread::JoinHandle<()> {
+    pub(in crate::queue) fn worker(&self) -> thread::JoinHandle<()> {
         let (executor, starts) = (self.executor.clone(), self.starts.lock().unwrap().take().unwrap());
         thread::spawn(move || executor.work(starts))
     }
@@ -159,7 +159,7 @@ impl World {
     }
 }
 
-fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+pub(in crate::queue) fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);

@@ -1,0 +1,207 @@
+//! The step of a serial queue, in every order that there is: one item at a time, in the order of the puts, and
+//! the next one comes, whoever replies, closes or orphans the queue meanwhile.
+//!
+//! The serial queue, the pool below and its drain task are the real ones; see the pool's own models.
+
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+
+use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
+use crate::queue::item::{Item, Place};
+use crate::queue::kind::{Kind, Lock, Queue};
+use crate::queue::lanes::Priority;
+use crate::queue::pool::loom::{World, check};
+use crate::queue::serial::Serial;
+
+/// A serial queue over a serial pool, and what its items tell.
+struct Model {
+    world: Arc<World>,
+    serial: Arc<Serial>,
+    told: Arc<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    order: Vec<usize>,
+    busy: bool,
+    unreplied: Vec<AsyncResult>,
+}
+
+impl Told {
+    fn enter(&self, number: usize) {
+        let mut state = self.state.lock().unwrap();
+        assert!(!std::mem::replace(&mut state.busy, true), "two items at the same time");
+        state.order.push(number);
+    }
+
+    fn leave(&self) {
+        self.state.lock().unwrap().busy = false;
+        self.more.notify_all();
+    }
+
+    /// A serial queue that forgets an item makes this wait for ever, and that is what loom reports.
+    fn wait_for(&self, count: usize) -> Vec<usize> {
+        let mut state = self.state.lock().unwrap();
+        while state.order.len() < count || state.busy {
+            state = self.more.wait(state).unwrap();
+        }
+        state.order.clone()
+    }
+
+    fn unreplied(&self) -> AsyncResult {
+        let mut state = self.state.lock().unwrap();
+        loop {
+            if let Some(result) = state.unreplied.pop() {
+                return result;
+            }
+            state = self.more.wait(state).unwrap();
+        }
+    }
+}
+
+impl Model {
+    fn new() -> Arc<Model> {
+        let world = World::new(1);
+        let below =
+            Queue::new(QueueId::STANDARD, Kind::Pool(world.pool.clone()), Weak::new(), Location::caller());
+        let place = Place { platform: 0, queue: QueueId(0x10_0001) };
+        let serial = Serial::new(place, Lock::new(&below));
+        Arc::new(Model { world, serial, told: Arc::default() })
+    }
+
+    /// Puts an item; false if the queue is closed.
+    fn put(&self, number: usize, flags: CallbackFlags) -> bool {
+        let told = self.told.clone();
+        let callback = Arc::new(move |result: &AsyncResult| {
+            told.enter(number);
+            if flags.contains(CallbackFlags::REPLY) {
+                told.state.lock().unwrap().unreplied.push(result.clone());
+            }
+            told.leave();
+        });
+        let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
+        let accepted = self.serial.put(Item::invoke(result, flags, Priority::Normal)).is_ok();
+        self.world.executor.started();
+        accepted
+    }
+
+    fn end(&self, worker: thread::JoinHandle<()>) {
+        self.world.pool.close();
+        self.world.executor.end();
+        worker.join().unwrap();
+    }
+}
+
+fn nothing() -> CallbackFlags {
+    CallbackFlags::empty()
+}
+
+#[test]
+fn what_two_put_runs_one_at_a_time() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        let producer = thread::spawn({
+            let model = model.clone();
+            move || assert!(model.put(1, nothing()))
+        });
+        assert!(model.put(2, nothing()));
+        producer.join().unwrap();
+        let mut order = model.told.wait_for(2);
+        order.sort_unstable();
+        assert_eq!(order, [1, 2]);
+        model.end(worker);
+    });
+}
+
+#[test]
+fn what_is_put_while_the_turn_ends_runs_in_order() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        assert!(model.put(1, nothing()));
+        model.told.wait_for(1);
+        // The turn looks again, is over, or has been.
+        assert!(model.put(2, nothing()));
+        assert!(model.put(3, nothing()));
+        assert_eq!(model.told.wait_for(3), [1, 2, 3]);
+        model.end(worker);
+        let stats = model.serial.stats();
+        assert_eq!((stats.put, stats.run, stats.depth, stats.running), (3, 3, 0, 0));
+    });
+}
+
+#[test]
+fn a_reply_that_races_with_the_callbacks_return_lets_the_next_run() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        let replier = thread::spawn({
+            let told = model.told.clone();
+            move || told.unreplied().take_reply().unwrap().replied()
+        });
+        assert!(model.put(1, CallbackFlags::REPLY));
+        assert!(model.put(2, nothing()));
+        assert_eq!(model.told.wait_for(2), [1, 2]);
+        replier.join().unwrap();
+        model.end(worker);
+    });
+}
+
+#[test]
+fn without_a_platform_no_reply_is_waited_for() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        assert!(model.put(1, CallbackFlags::REPLY));
+        assert!(model.put(2, nothing()));
+        model.serial.orphan();
+        assert_eq!(model.told.wait_for(2), [1, 2]);
+        model.end(worker);
+        model.told.state.lock().unwrap().unreplied.clear();
+    });
+}
+
+#[test]
+fn what_a_closing_queue_accepts_is_run() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        let closer = thread::spawn({
+            let model = model.clone();
+            move || model.serial.close()
+        });
+        let accepted = usize::from(model.put(1, nothing()));
+        closer.join().unwrap();
+        assert!(!model.put(2, nothing()));
+        assert_eq!(model.told.wait_for(accepted).len(), accepted);
+        model.end(worker);
+    });
+}
+
+#[test]
+fn what_a_killed_queue_accepted_is_run_or_abandoned() {
+    check(2, || {
+        let model = Model::new();
+        let worker = model.world.worker();
+        let killer = thread::spawn({
+            let model = model.clone();
+            move || model.serial.kill()
+        });
+        model.put(1, nothing());
+        killer.join().unwrap();
+        model.end(worker);
+        let stats = model.serial.stats();
+        assert_eq!(stats.put, stats.run + stats.abandoned);
+        assert_eq!((stats.depth, stats.running), (0, 0));
+    });
+}
