@@ -123,9 +123,10 @@ fn what_depends_on_the_target_is_a_whole_module() {
             }
             let item = lines[number + 1..].iter().find(|line| !line.starts_with("#[")).unwrap();
             // A method for the sake of a module that is not always there goes with that module.
-            let whole = ["mod ", "pub mod ", "pub use ", "pub(crate) use ", "pub(crate) fn "]
-                .iter()
-                .any(|start| item.starts_with(start));
+            let whole =
+                ["mod ", "pub mod ", "pub(super) mod ", "pub use ", "pub(crate) use ", "pub(crate) fn "]
+                    .iter()
+                    .any(|start| item.starts_with(start));
             assert!(whole, "{file}: {line} {item}");
         }
     }
