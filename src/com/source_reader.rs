@@ -1,36 +1,35 @@
 //! `SourceReader`: decoded samples of a file, a byte stream or a media source, each read a future.
 
-use std::fmt;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+mod inbox;
+mod read_sample;
+mod requests;
+mod sample;
 
-use bitflags::bitflags;
-use futures::future::FusedFuture;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+
 use futures::stream::{self, Stream};
 use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAttributes, IMFByteStream, IMFMediaEvent, IMFMediaSource, IMFMediaType, IMFSample, IMFSourceReader,
-    IMFSourceReaderCallback, IMFSourceReaderCallback_Impl, MF_E_NOTACCEPTING, MF_E_OPERATION_CANCELLED,
+    IMFAttributes, IMFByteStream, IMFMediaSource, IMFMediaType, IMFSourceReader, IMFSourceReaderCallback,
     MF_PD_DURATION, MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_MEDIASOURCE, MFCreateAttributes,
     MFCreateSourceReaderFromByteStream, MFCreateSourceReaderFromMediaSource, MFCreateSourceReaderFromURL,
     MFMediaType_Audio, MFMediaType_Video,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
-use windows::core::{GUID, HRESULT, HSTRING, Ref};
-use windows_core::implement;
+use windows::core::{GUID, HSTRING};
 
-use self::requests::{ANY, Call, FIRST_AUDIO, FIRST_VIDEO, Requests, Taken, Ticket};
+pub use self::read_sample::ReadSample;
+pub use self::sample::{Sample, SampleFlags, SourceReaderEvent, SourceStream};
+
+use self::inbox::{Inbox, Told};
+use self::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO};
 use crate::async_result::QueueId;
-use crate::com::callback::contain;
-use crate::com::notifications::{Notifications, Notifier};
+use crate::com::notifications::Notifications;
 use crate::com::{Mta, Platform};
-use crate::error::{Error, Hresult, Result};
+use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
-
-mod requests;
 
 /// A source reader in asynchronous mode.
 ///
@@ -208,11 +207,7 @@ impl SourceReader {
                 unsafe { self.reader.ReadSample(stream, 0, None, None, None, None) }
             })
         });
-        let state = match begun {
-            Ok(ticket) => State::Waiting(ticket),
-            Err(error) => State::Refused(error),
-        };
-        ReadSample { inbox: self.inbox.clone(), state, _platform: self.platform.clone() }
+        ReadSample::new(&self.inbox, begun, &self.platform)
     }
 
     /// The samples of a stream up to its end, as a stream that reads one after the other.
@@ -393,344 +388,6 @@ impl Drop for SourceReader {
         // Samples that nobody will ask for go now, not when Media Foundation lets go of the callback.
         let forgotten = self.inbox.lock().requests.forget_unclaimed();
         drop(forgotten);
-    }
-}
-
-/// A stream of a source reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourceStream {
-    /// The first that holds sound.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_AUDIO_STREAM")]
-    FirstAudio,
-    /// The first that holds pictures.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_VIDEO_STREAM")]
-    FirstVideo,
-    /// Whichever has a sample next; for [`flush`](SourceReader::flush) and
-    /// [`select_stream`](SourceReader::select_stream), every one.
-    #[doc(alias = "MF_SOURCE_READER_ANY_STREAM")]
-    #[doc(alias = "MF_SOURCE_READER_ALL_STREAMS")]
-    Any,
-    /// This one, counted from zero.
-    Index(u32),
-}
-
-impl From<u32> for SourceStream {
-    fn from(index: u32) -> SourceStream {
-        SourceStream::Index(index)
-    }
-}
-
-/// What a read brought.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Sample {
-    /// The stream it is from, counted from zero.
-    pub stream_index: u32,
-    /// What happened on the stream.
-    pub flags: SampleFlags,
-    /// When it is to be presented, in units of 100 ns; in a gap, where that begins.
-    pub timestamp: i64,
-    /// The sample; none at the end of the stream and in a gap.
-    pub sample: Option<Mta<IMFSample>>,
-}
-
-impl Sample {
-    /// Whether the stream has ended; further reads give nothing but this.
-    #[must_use]
-    pub fn is_end_of_stream(&self) -> bool {
-        self.flags.contains(SampleFlags::END_OF_STREAM)
-    }
-
-    /// A copy of the sample's bytes; none if there is no sample.
-    ///
-    /// # Errors
-    /// Those of the sample's buffers.
-    #[doc(alias = "ConvertToContiguousBuffer")]
-    pub fn to_vec(&self) -> Result<Vec<u8>> {
-        let Some(sample) = &self.sample else { return Ok(Vec::new()) };
-        // SAFETY: needs nothing.
-        let buffer = unsafe { sample.ConvertToContiguousBuffer() }?;
-        let (mut place, mut length) = (std::ptr::null_mut(), 0);
-        // SAFETY: takes places for two values that live for the call.
-        unsafe { buffer.Lock(&mut place, None, Some(&mut length)) }?;
-        let bytes = if place.is_null() || length == 0 {
-            Vec::new()
-        } else {
-            // SAFETY: a locked buffer has that many initialised bytes there until it is unlocked, below.
-            unsafe { std::slice::from_raw_parts(place, length as usize) }.to_vec()
-        };
-        // SAFETY: it is locked, and the slice is gone.
-        unsafe { buffer.Unlock() }?;
-        Ok(bytes)
-    }
-
-    /// Neither a sample nor anything to say but, perhaps, that the stream has ended.
-    fn is_nothing(&self) -> bool {
-        self.sample.is_none() && (self.flags - SampleFlags::END_OF_STREAM).is_empty()
-    }
-}
-
-bitflags! {
-    /// What happened on a stream, with Media Foundation's values.
-    #[doc(alias = "MF_SOURCE_READER_FLAG")]
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct SampleFlags: u32 {
-        /// An error; read no more.
-        #[doc(alias = "MF_SOURCE_READERF_ERROR")]
-        const ERROR = 0x1;
-        /// The stream has ended.
-        #[doc(alias = "MF_SOURCE_READERF_ENDOFSTREAM")]
-        const END_OF_STREAM = 0x2;
-        /// There are new streams.
-        #[doc(alias = "MF_SOURCE_READERF_NEWSTREAM")]
-        const NEW_STREAM = 0x4;
-        /// The type in which the source has the stream changed.
-        #[doc(alias = "MF_SOURCE_READERF_NATIVEMEDIATYPECHANGED")]
-        const NATIVE_MEDIA_TYPE_CHANGED = 0x10;
-        /// The type in which samples come changed.
-        #[doc(alias = "MF_SOURCE_READERF_CURRENTMEDIATYPECHANGED")]
-        const CURRENT_MEDIA_TYPE_CHANGED = 0x20;
-        /// A gap.
-        #[doc(alias = "MF_SOURCE_READERF_STREAMTICK")]
-        const STREAM_TICK = 0x100;
-        /// All effects were removed.
-        #[doc(alias = "MF_SOURCE_READERF_ALLEFFECTSREMOVED")]
-        const ALL_EFFECTS_REMOVED = 0x200;
-        // Bits that have no name are carried along unharmed.
-        const _ = !0;
-    }
-}
-
-/// What a source told besides its samples.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SourceReaderEvent {
-    /// The stream that it is about; `0xFFFF_FFFF` means the source.
-    pub stream_index: u32,
-    /// The event.
-    pub event: Mta<IMFMediaEvent>,
-}
-
-/// A read of a [`SourceReader`] that was begun.
-///
-/// # Cancel safety
-/// Dropping it loses no sample: the next read of the stream gets it.
-#[must_use = "await it for its sample; dropped, it leaves the sample to the next read"]
-pub struct ReadSample {
-    inbox: Arc<Inbox>,
-    state: State,
-    _platform: Platform,
-}
-
-enum State {
-    Waiting(Ticket),
-    Refused(Error),
-    Over,
-}
-
-impl Future for ReadSample {
-    type Output = Result<Sample>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Sample>> {
-        let this = self.get_mut();
-        match std::mem::replace(&mut this.state, State::Over) {
-            State::Refused(error) => Poll::Ready(Err(error)),
-            State::Over => Poll::Ready(Err(Error::new(
-                Hresult::E_ILLEGAL_METHOD_CALL,
-                "await a read of a source reader whose sample was taken",
-            ))),
-            State::Waiting(ticket) => {
-                let mut state = this.inbox.lock();
-                let (taken, former) = state.requests.take(ticket, cx.waker());
-                let closed = state.closed;
-                drop(state);
-                drop(former);
-                match taken {
-                    Taken::Answer(answer) => Poll::Ready(answer),
-                    Taken::NotYet => {
-                        this.state = State::Waiting(ticket);
-                        Poll::Pending
-                    }
-                    Taken::Gone if closed => Poll::Ready(Err(Error::abandoned(
-                        "read a sample: the source reader is gone, and will not answer",
-                    ))),
-                    Taken::Gone => Poll::Ready(Err(Error::new(
-                        MF_E_OPERATION_CANCELLED.into(),
-                        "read a sample: the stream was flushed",
-                    ))),
-                }
-            }
-        }
-    }
-}
-
-impl FusedFuture for ReadSample {
-    fn is_terminated(&self) -> bool {
-        matches!(self.state, State::Over)
-    }
-}
-
-impl Drop for ReadSample {
-    fn drop(&mut self) {
-        if let State::Waiting(ticket) = self.state {
-            let (next, own) = self.inbox.lock().requests.leave(ticket);
-            drop(own);
-            if let Some(next) = next {
-                next.wake();
-            }
-        }
-    }
-}
-
-impl fmt::Debug for ReadSample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadSample").finish_non_exhaustive()
-    }
-}
-
-/// What the callback object, the reader and its reads share. It knows nothing of the reader, so that there is
-/// no circle.
-struct Inbox(Mutex<InboxState>);
-
-struct InboxState {
-    requests: Requests<Result<Sample>>,
-    flushes: Vec<(u32, Promise<()>)>,
-    notifier: Option<Arc<Notifier<SourceReaderEvent>>>,
-    /// Media Foundation has let go of the callback object.
-    closed: bool,
-}
-
-impl Inbox {
-    fn new() -> Inbox {
-        Inbox(Mutex::new(InboxState {
-            requests: Requests::new(),
-            flushes: Vec::new(),
-            notifier: None,
-            closed: false,
-        }))
-    }
-
-    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
-    fn lock(&self) -> MutexGuard<'_, InboxState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new read; `call` is called, without the lock, if none is out that will answer it.
-    fn read(&self, stream: u32, call: impl FnOnce() -> windows::core::Result<()>) -> Result<Ticket> {
-        let mut state = self.lock();
-        if state.flushes.iter().any(|&(of, _)| of == ANY || of == stream || stream == ANY) {
-            return Err(Error::new(
-                MF_E_NOTACCEPTING.into(),
-                "read a sample of a stream while it is flushed",
-            ));
-        }
-        let (ticket, needed) = state.requests.read(stream);
-        drop(state);
-        if needed == Call::Needed {
-            if let Err(error) = call() {
-                let next = self.lock().requests.failed(ticket);
-                if let Some(next) = next {
-                    next.wake();
-                }
-                return Err(error.into());
-            }
-        }
-        Ok(ticket)
-    }
-
-    /// Ends the stream's reads, then flushes.
-    fn flush(&self, stream: u32, promise: Promise<()>, call: impl FnOnce() -> windows::core::Result<()>) {
-        let mut state = self.lock();
-        let cleared = state.requests.clear(stream);
-        state.flushes.push((stream, promise));
-        drop(state);
-        cleared.wakers.into_iter().for_each(std::task::Waker::wake);
-        drop(cleared.void);
-        if let Err(error) = call() {
-            self.flushed(stream, Err(error.into()));
-        }
-    }
-
-    /// Ends the oldest flush of this stream.
-    fn flushed(&self, stream: u32, outcome: Result<()>) {
-        let mut state = self.lock();
-        let index = state.flushes.iter().position(|&(of, _)| of == stream);
-        let Some((_, promise)) = index.map(|index| state.flushes.remove(index)) else { return };
-        drop(state);
-        promise.complete(outcome);
-    }
-
-    /// A sample came, or the error instead of one.
-    fn answer(&self, stream: u32, answer: Result<Sample>) {
-        let mut state = self.lock();
-        let failed = |sample: &Sample| sample.flags.contains(SampleFlags::ERROR);
-        let failure = answer.as_ref().map_or(true, failed);
-        let answered = state.requests.answer(stream, answer, failure);
-        drop(state);
-        match answered {
-            Ok(Some(waker)) => waker.wake(),
-            Ok(None) => {}
-            Err(void) => drop(void),
-        }
-    }
-
-    /// Nothing will come any more.
-    fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let wakers = state.requests.close();
-        let ended = (std::mem::take(&mut state.flushes), state.notifier.take());
-        drop(state);
-        drop(ended);
-        wakers.into_iter().for_each(std::task::Waker::wake);
-    }
-}
-
-/// The callback object; its drop is the news that nothing will come any more.
-#[implement(IMFSourceReaderCallback)]
-struct Told {
-    inbox: Arc<Inbox>,
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        let _ = contain(|| self.inbox.close());
-    }
-}
-
-impl IMFSourceReaderCallback_Impl for Told_Impl {
-    fn OnReadSample(
-        &self,
-        status: HRESULT,
-        stream_index: u32,
-        flags: u32,
-        timestamp: i64,
-        sample: Ref<'_, IMFSample>,
-    ) -> windows::core::Result<()> {
-        contain(|| {
-            let answer = if status.is_ok() {
-                let sample = sample.cloned().map(Mta::new);
-                Ok(Sample { stream_index, flags: SampleFlags::from_bits_retain(flags), timestamp, sample })
-            } else {
-                let what = format!("read a sample of stream {stream_index}");
-                Err(Error::new(status.into(), what))
-            };
-            self.inbox.answer(stream_index, answer);
-        })
-    }
-
-    fn OnFlush(&self, stream_index: u32) -> windows::core::Result<()> {
-        contain(|| self.inbox.flushed(stream_index, Ok(())))
-    }
-
-    fn OnEvent(&self, stream_index: u32, event: Ref<'_, IMFMediaEvent>) -> windows::core::Result<()> {
-        contain(|| {
-            let Some(event) = event.cloned().map(Mta::new) else { return };
-            let notifier = self.inbox.lock().notifier.clone();
-            if let Some(notifier) = notifier {
-                notifier.tell(SourceReaderEvent { stream_index, event });
-            }
-        })
     }
 }
 

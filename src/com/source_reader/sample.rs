@@ -1,0 +1,122 @@
+//! What a read of a source reader brings, and of which stream.
+
+use bitflags::bitflags;
+use windows::Win32::Media::MediaFoundation::{IMFMediaEvent, IMFSample};
+
+use crate::com::Mta;
+use crate::error::Result;
+
+/// A stream of a source reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourceStream {
+    /// The first that holds sound.
+    #[doc(alias = "MF_SOURCE_READER_FIRST_AUDIO_STREAM")]
+    FirstAudio,
+    /// The first that holds pictures.
+    #[doc(alias = "MF_SOURCE_READER_FIRST_VIDEO_STREAM")]
+    FirstVideo,
+    /// Whichever has a sample next; for [`flush`](super::SourceReader::flush) and
+    /// [`select_stream`](super::SourceReader::select_stream), every one.
+    #[doc(alias = "MF_SOURCE_READER_ANY_STREAM")]
+    #[doc(alias = "MF_SOURCE_READER_ALL_STREAMS")]
+    Any,
+    /// This one, counted from zero.
+    Index(u32),
+}
+
+impl From<u32> for SourceStream {
+    fn from(index: u32) -> SourceStream {
+        SourceStream::Index(index)
+    }
+}
+
+/// What a read brought.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The stream it is from, counted from zero.
+    pub stream_index: u32,
+    /// What happened on the stream.
+    pub flags: SampleFlags,
+    /// When it is to be presented, in units of 100 ns; in a gap, where that begins.
+    pub timestamp: i64,
+    /// The sample; none at the end of the stream and in a gap.
+    pub sample: Option<Mta<IMFSample>>,
+}
+
+impl Sample {
+    /// Whether the stream has ended; further reads give nothing but this.
+    #[must_use]
+    pub fn is_end_of_stream(&self) -> bool {
+        self.flags.contains(SampleFlags::END_OF_STREAM)
+    }
+
+    /// A copy of the sample's bytes; none if there is no sample.
+    ///
+    /// # Errors
+    /// Those of the sample's buffers.
+    #[doc(alias = "ConvertToContiguousBuffer")]
+    pub fn to_vec(&self) -> Result<Vec<u8>> {
+        let Some(sample) = &self.sample else { return Ok(Vec::new()) };
+        // SAFETY: needs nothing.
+        let buffer = unsafe { sample.ConvertToContiguousBuffer() }?;
+        let (mut place, mut length) = (std::ptr::null_mut(), 0);
+        // SAFETY: takes places for two values that live for the call.
+        unsafe { buffer.Lock(&mut place, None, Some(&mut length)) }?;
+        let bytes = if place.is_null() || length == 0 {
+            Vec::new()
+        } else {
+            // SAFETY: a locked buffer has that many initialised bytes there until it is unlocked, below.
+            unsafe { std::slice::from_raw_parts(place, length as usize) }.to_vec()
+        };
+        // SAFETY: it is locked, and the slice is gone.
+        unsafe { buffer.Unlock() }?;
+        Ok(bytes)
+    }
+
+    /// Neither a sample nor anything to say but, perhaps, that the stream has ended.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.sample.is_none() && (self.flags - SampleFlags::END_OF_STREAM).is_empty()
+    }
+}
+
+bitflags! {
+    /// What happened on a stream, with Media Foundation's values.
+    #[doc(alias = "MF_SOURCE_READER_FLAG")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct SampleFlags: u32 {
+        /// An error; read no more.
+        #[doc(alias = "MF_SOURCE_READERF_ERROR")]
+        const ERROR = 0x1;
+        /// The stream has ended.
+        #[doc(alias = "MF_SOURCE_READERF_ENDOFSTREAM")]
+        const END_OF_STREAM = 0x2;
+        /// There are new streams.
+        #[doc(alias = "MF_SOURCE_READERF_NEWSTREAM")]
+        const NEW_STREAM = 0x4;
+        /// The type in which the source has the stream changed.
+        #[doc(alias = "MF_SOURCE_READERF_NATIVEMEDIATYPECHANGED")]
+        const NATIVE_MEDIA_TYPE_CHANGED = 0x10;
+        /// The type in which samples come changed.
+        #[doc(alias = "MF_SOURCE_READERF_CURRENTMEDIATYPECHANGED")]
+        const CURRENT_MEDIA_TYPE_CHANGED = 0x20;
+        /// A gap.
+        #[doc(alias = "MF_SOURCE_READERF_STREAMTICK")]
+        const STREAM_TICK = 0x100;
+        /// All effects were removed.
+        #[doc(alias = "MF_SOURCE_READERF_ALLEFFECTSREMOVED")]
+        const ALL_EFFECTS_REMOVED = 0x200;
+        // Bits that have no name are carried along unharmed.
+        const _ = !0;
+    }
+}
+
+/// What a source told besides its samples.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceReaderEvent {
+    /// The stream that it is about; `0xFFFF_FFFF` means the source.
+    pub stream_index: u32,
+    /// The event.
+    pub event: Mta<IMFMediaEvent>,
+}

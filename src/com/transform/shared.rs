@@ -1,0 +1,358 @@
+//! What both sides of an asynchronous transform and its event callback share: the calls, by the driver's rules.
+
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use windows::Win32::Media::MediaFoundation::{
+    IMFMediaEventGenerator, IMFSample, IMFShutdown, IMFTransform, MFCreateAlignedMemoryBuffer,
+    MFCreateSample, MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_NOTIFY_END_OF_STREAM,
+    MFT_MESSAGE_NOTIFY_START_OF_STREAM, MFT_MESSAGE_TYPE, MFT_OUTPUT_DATA_BUFFER,
+    MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES, MFT_OUTPUT_STREAM_PROVIDES_SAMPLES,
+};
+
+use crate::com::Mta;
+use crate::error::{Error, Hresult, Result};
+use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
+
+/// What both sides and the event callback share. The callback holds it weakly, so that there is no circle.
+pub(super) struct Shared {
+    pub(super) generator: Mta<IMFMediaEventGenerator>,
+    pub(super) shutdown: Mta<IMFShutdown>,
+    pub(super) transform: Mta<IMFTransform>,
+    input: u32,
+    output: u32,
+    pub(super) state: Mutex<State>,
+}
+
+type Choose = dyn Fn(&IMFTransform, u32) -> windows::core::Result<()> + Send + Sync;
+
+pub(super) struct State {
+    pub(super) driver: TransformDriver,
+    pub(super) choose: Option<Arc<Choose>>,
+    /// Put in, and not taken by the transform yet.
+    pub(super) kept: Option<Mta<IMFSample>>,
+    /// Taken out, and not by the stream yet.
+    pub(super) ready: VecDeque<Mta<IMFSample>>,
+    failed: Option<Error>,
+    /// Someone is in `ProcessInput`, or in `ProcessOutput`.
+    giving: bool,
+    taking: bool,
+    pub(super) draining: bool,
+    pub(super) closed: bool,
+    wakers: [Option<Waker>; 2],
+}
+
+impl State {
+    fn new() -> State {
+        State {
+            driver: TransformDriver::new(),
+            choose: None,
+            kept: None,
+            ready: VecDeque::new(),
+            failed: None,
+            giving: false,
+            taking: false,
+            draining: false,
+            closed: false,
+            wakers: [None, None],
+        }
+    }
+}
+
+/// Whose waker it is.
+#[derive(Clone, Copy)]
+enum Side {
+    Input,
+    Output,
+}
+
+/// What a try came to.
+enum Step {
+    Again,
+    Wait,
+    Done,
+}
+
+impl Shared {
+    pub(super) fn new(transform: Mta<IMFTransform>, input: u32, output: u32) -> Result<Shared> {
+        Ok(Shared {
+            generator: transform.cast()?,
+            shutdown: transform.cast()?,
+            transform,
+            input,
+            output,
+            state: Mutex::new(State::new()),
+        })
+    }
+
+    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wake(&self) {
+        let wakers = std::mem::take(&mut self.lock().wakers);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Keeps the waker before anything is looked at, so that no event is missed.
+    fn listen(&self, side: Side, cx: &Context<'_>) {
+        let former = self.lock().wakers[side as usize].replace(cx.waker().clone());
+        drop(former);
+    }
+
+    pub(super) fn message(&self, message: MFT_MESSAGE_TYPE) -> Result<()> {
+        // SAFETY: takes numbers.
+        Ok(unsafe { self.transform.ProcessMessage(message, 0) }?)
+    }
+
+    fn fail(&self, error: Error) -> Error {
+        self.lock().failed.get_or_insert_with(|| error.clone());
+        self.wake();
+        error
+    }
+
+    /// Takes in what the transform told, or why it tells nothing any more; true if it goes on.
+    pub(super) fn told(&self, told: Result<Option<TransformEvent>>) -> bool {
+        let mut state = self.lock();
+        let goes_on = match told {
+            Ok(Some(event)) => {
+                state.driver.event(event);
+                true
+            }
+            Ok(None) => true,
+            Err(error) => {
+                if error.is_shutdown() {
+                    state.driver.shut_down();
+                }
+                state.failed.get_or_insert(error);
+                false
+            }
+        };
+        drop(state);
+        self.wake();
+        goes_on
+    }
+
+    /// Ready when the transform has taken what was put in.
+    pub(super) fn poll_give(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.listen(Side::Input, cx);
+        loop {
+            match self.give() {
+                Ok(Step::Again) => {}
+                Ok(Step::Wait) => return Poll::Pending,
+                Ok(Step::Done) => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn give(&self) -> Result<Step> {
+        let mut state = self.lock();
+        if let Some(error) = &state.failed {
+            return Err(error.clone());
+        }
+        if state.giving {
+            return Ok(Step::Wait);
+        }
+        let Some(sample) = state.kept.take() else { return Ok(Step::Done) };
+        match state.driver.input() {
+            TransformInput::Start => {
+                state.kept = Some(sample);
+                drop(state);
+                let started = self.message(MFT_MESSAGE_NOTIFY_START_OF_STREAM);
+                started.map(|()| Step::Again).map_err(|error| self.fail(error))
+            }
+            TransformInput::Process => {
+                state.giving = true;
+                drop(state);
+                // SAFETY: the sample lives for the call, and the transform takes its own reference.
+                let processed = unsafe { self.transform.ProcessInput(self.input, &*sample, 0) };
+                let status = processed.as_ref().map_or_else(|error| error.code().into(), |()| Hresult::S_OK);
+                let mut state = self.lock();
+                state.giving = false;
+                if !state.driver.input_done(status) {
+                    state.kept = Some(sample);
+                    return Ok(Step::Again);
+                }
+                drop(state);
+                drop(sample);
+                processed?;
+                Ok(Step::Done)
+            }
+            TransformInput::Wait => {
+                state.kept = Some(sample);
+                Ok(Step::Wait)
+            }
+            TransformInput::Shutdown => {
+                state.kept = Some(sample);
+                Err(Error::shutdown("put a sample into a transform that is shut down"))
+            }
+        }
+    }
+
+    pub(super) fn poll_output(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Mta<IMFSample>>>> {
+        self.listen(Side::Output, cx);
+        loop {
+            let mut state = self.lock();
+            if let Some(sample) = state.ready.pop_front() {
+                return Poll::Ready(Some(Ok(sample)));
+            }
+            if state.closed && !state.draining {
+                return Poll::Ready(None);
+            }
+            if let Some(error) = state.failed.clone() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            drop(state);
+            match self.take() {
+                Ok(Step::Again) => {}
+                Ok(Step::Wait) => return Poll::Pending,
+                Ok(Step::Done) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+
+    /// Ready when everything that was put in is out.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match self.poll_give(cx) {
+            Poll::Ready(Ok(())) => {}
+            // What is out makes room for what is kept.
+            Poll::Pending => {
+                while let Step::Again = self.take()? {}
+                return Poll::Pending;
+            }
+            failed => return failed,
+        }
+        let mut state = self.lock();
+        if !state.draining && state.driver.drain() {
+            state.draining = true;
+            drop(state);
+            let told = self
+                .message(MFT_MESSAGE_NOTIFY_END_OF_STREAM)
+                .and_then(|()| self.message(MFT_MESSAGE_COMMAND_DRAIN));
+            if let Err(error) = told {
+                return Poll::Ready(Err(self.fail(error)));
+            }
+        } else {
+            drop(state);
+        }
+        loop {
+            if !self.lock().draining {
+                return Poll::Ready(Ok(()));
+            }
+            match self.take()? {
+                Step::Again => {}
+                Step::Wait => return Poll::Pending,
+                Step::Done => {
+                    return Poll::Ready(Err(Error::shutdown("drain a transform that is shut down")));
+                }
+            }
+        }
+    }
+
+    /// Does the next thing there is to do about output; `Done` if there is nothing any more.
+    fn take(&self) -> Result<Step> {
+        let mut state = self.lock();
+        if let Some(error) = &state.failed {
+            return Err(error.clone());
+        }
+        if state.taking {
+            return Ok(Step::Wait);
+        }
+        match state.driver.output() {
+            TransformOutput::Process => {
+                state.taking = true;
+                drop(state);
+                let (status, sample) = self.process_output();
+                let mut state = self.lock();
+                state.taking = false;
+                let produced = state.driver.output_done(status);
+                if let Some(sample) = sample.filter(|_| produced) {
+                    state.ready.push_back(sample);
+                }
+                drop(state);
+                if TransformDriver::is_output_failure(status) {
+                    return Err(self.fail(Error::new(status, "take a sample out of a transform")));
+                }
+                self.wake();
+                Ok(Step::Again)
+            }
+            TransformOutput::Negotiate => {
+                state.taking = true;
+                let choose = state.choose.clone();
+                drop(state);
+                let chosen = match choose {
+                    Some(choose) => choose(&self.transform, self.output),
+                    None => choose_first(&self.transform, self.output),
+                };
+                let mut state = self.lock();
+                state.taking = false;
+                state.driver.negotiated();
+                drop(state);
+                chosen.map(|()| Step::Again).map_err(|error| self.fail(error.into()))
+            }
+            TransformOutput::Drained => {
+                state.draining = false;
+                drop(state);
+                self.wake();
+                Ok(Step::Again)
+            }
+            TransformOutput::Marker(_) => Ok(Step::Again),
+            TransformOutput::Wait => Ok(Step::Wait),
+            TransformOutput::Shutdown => Ok(Step::Done),
+        }
+    }
+
+    fn process_output(&self) -> (Hresult, Option<Mta<IMFSample>>) {
+        let room = match self.room() {
+            Ok(room) => room,
+            Err(error) => return (error.hresult(), None),
+        };
+        let mut buffers = [MFT_OUTPUT_DATA_BUFFER {
+            dwStreamID: self.output,
+            pSample: ManuallyDrop::new(room),
+            dwStatus: 0,
+            pEvents: ManuallyDrop::new(None),
+        }];
+        let mut status = 0;
+        // SAFETY: the one buffer and the status live for the call.
+        let processed = unsafe { self.transform.ProcessOutput(0, &mut buffers, &mut status) };
+        let [buffer] = buffers;
+        // Both references are ours now, whatever became of the call.
+        drop(ManuallyDrop::into_inner(buffer.pEvents));
+        let sample = ManuallyDrop::into_inner(buffer.pSample);
+        match processed {
+            Ok(()) => (Hresult::S_OK, sample.map(Mta::new)),
+            Err(error) => (error.code().into(), None),
+        }
+    }
+
+    /// A sample for the transform to write into, if it does not bring its own.
+    fn room(&self) -> Result<Option<IMFSample>> {
+        // SAFETY: takes a number.
+        let info = unsafe { self.transform.GetOutputStreamInfo(self.output) }?;
+        let brings = MFT_OUTPUT_STREAM_PROVIDES_SAMPLES.0 | MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES.0;
+        if info.dwFlags & brings.cast_unsigned() != 0 {
+            return Ok(None);
+        }
+        // SAFETY: all of these take numbers, or objects that live for the call.
+        unsafe {
+            let buffer = MFCreateAlignedMemoryBuffer(info.cbSize, info.cbAlignment.saturating_sub(1))?;
+            let sample = MFCreateSample()?;
+            sample.AddBuffer(&buffer)?;
+            Ok(Some(sample))
+        }
+    }
+}
+
+/// Sets the first output type that the transform has.
+fn choose_first(transform: &IMFTransform, output: u32) -> windows::core::Result<()> {
+    // SAFETY: takes numbers.
+    let first = unsafe { transform.GetOutputAvailableType(output, 0) }?;
+    // SAFETY: the type lives for the call.
+    unsafe { transform.SetOutputType(output, &first, 0) }
+}
