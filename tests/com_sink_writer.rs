@@ -149,6 +149,28 @@ async fn markers_are_told_apart() {
 }
 
 #[tokio::test]
+async fn markers_whose_context_is_lost_come_in_their_streams_order() {
+    let platform = start();
+    let (writer, strings) = puppet(&platform);
+    let [first, second] = [(); 2].map(|()| writer.place_marker(0));
+    let other = writer.place_marker(1);
+    // As Wine's writer does it: the stream is right, the context is not what was given.
+    let reach = |stream, context: usize| {
+        unsafe { strings.callback.OnMarker(stream, context as *const c_void) }.unwrap();
+    };
+    reach(0, 0);
+    soon(first).await.unwrap();
+    assert!(!second.is_ended() && !other.is_ended());
+    reach(0, usize::MAX);
+    soon(second).await.unwrap();
+    // Nothing of that stream is out any more.
+    reach(0, 0);
+    assert!(!other.is_ended());
+    reach(1, 0);
+    soon(other).await.unwrap();
+}
+
+#[tokio::test]
 async fn finalize_has_the_code_that_the_callback_was_told() {
     let platform = start();
     let (writer, strings) = puppet(&platform);

@@ -1,6 +1,6 @@
 //! `SinkWriter`: samples into a file or a sink, with the end of the file and every marker a future.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::fmt;
 use std::panic::Location;
@@ -206,7 +206,7 @@ impl SinkWriter {
         // SAFETY: the context is a number to everybody; nobody looks where it would point to.
         let placed = unsafe { self.writer.PlaceMarker(stream, context as *const c_void) };
         if let Err(error) = placed {
-            self.inbox.passed(context, Err(error.into()));
+            self.inbox.not_placed(context, error.into());
         }
         operation
     }
@@ -308,17 +308,23 @@ struct Inbox(Mutex<InboxState>);
 
 struct InboxState {
     finalize: Option<Promise<()>>,
-    /// By the number that was passed as their context.
-    markers: HashMap<usize, (u32, Promise<()>)>,
+    /// By the number that was passed as their context, which grows.
+    markers: BTreeMap<usize, (u32, Promise<()>)>,
     next_context: usize,
     notifier: Option<Arc<Notifier<SinkWriterEvent>>>,
+}
+
+impl InboxState {
+    fn oldest_of(&self, stream: u32) -> Option<usize> {
+        self.markers.iter().find(|(_, (of, _))| *of == stream).map(|(&context, _)| context)
+    }
 }
 
 impl Inbox {
     fn new() -> Inbox {
         Inbox(Mutex::new(InboxState {
             finalize: None,
-            markers: HashMap::new(),
+            markers: BTreeMap::new(),
             next_context: 1,
             notifier: None,
         }))
@@ -336,10 +342,26 @@ impl Inbox {
         }
     }
 
-    fn passed(&self, context: usize, outcome: Result<()>) {
+    /// A marker has come to the sink.
+    fn reached(&self, stream: u32, context: usize) {
+        let mut state = self.lock();
+        // Some writers, Wine's for one, lose the context. Markers of a stream come in order, so one that bears a
+        // number that was never given is the oldest of them. A number that was given and is known no more is not:
+        // its marker has ended.
+        let given = (1..state.next_context).contains(&context);
+        let context = if given { Some(context) } else { state.oldest_of(stream) };
+        let marker = context.and_then(|context| state.markers.remove(&context));
+        drop(state);
+        if let Some((_, promise)) = marker {
+            promise.complete(Ok(()));
+        }
+    }
+
+    /// A marker was not placed.
+    fn not_placed(&self, context: usize, error: Error) {
         let marker = self.lock().markers.remove(&context);
         if let Some((_, promise)) = marker {
-            promise.complete(outcome);
+            promise.complete(Err(error));
         }
     }
 
@@ -350,7 +372,7 @@ impl Inbox {
             std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| *of == stream);
         state.markers = others;
         drop(state);
-        let failed: HashMap<usize, (u32, Promise<()>)> = failed;
+        let failed: BTreeMap<usize, (u32, Promise<()>)> = failed;
         for (_, promise) in failed.into_values() {
             promise.complete(Err(error.clone()));
         }
@@ -394,8 +416,8 @@ impl IMFSinkWriterCallback_Impl for Told_Impl {
         })
     }
 
-    fn OnMarker(&self, _: u32, context: *const c_void) -> windows::core::Result<()> {
-        contain(|| self.inbox.passed(context as usize, Ok(())))
+    fn OnMarker(&self, stream: u32, context: *const c_void) -> windows::core::Result<()> {
+        contain(|| self.inbox.reached(stream, context as usize))
     }
 }
 
