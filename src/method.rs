@@ -20,7 +20,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
 use crate::cancel_cookie::CancelCookie;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::{Queues, WorkQueue};
-use crate::task::Task;
+use crate::task::{OnQueue, Task};
 
 /// One asynchronous method of a component: what its `begin_x` and `end_x` are made of.
 ///
@@ -251,7 +251,7 @@ impl<T: Send + 'static> Method<T> {
         };
         let keepalive = result.keepalive().clone();
         let reply = Reply::new(self.queues.clone(), result);
-        match Task::start(queue, &keepalive, begun, body, reply) {
+        match Task::start(OnQueue::new(queue), &keepalive, begun, body, reply) {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, reply)) => {
                 reply.withdraw();

@@ -1,5 +1,6 @@
 //! Closures and futures on a work queue, for Rust callers who need no callback.
 
+mod home;
 mod polled;
 
 use std::future::{Future, poll_fn};
@@ -11,7 +12,8 @@ use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use futures::task::{FutureObj, Spawn, SpawnError};
 
-pub(crate) use self::polled::{Ending, Task};
+pub(crate) use self::home::OnQueue;
+pub(crate) use self::polled::{Ending, Home, Task};
 
 use crate::async_result::{AsyncResult, CallbackParameters};
 use crate::error::{Error, Result};
@@ -85,7 +87,7 @@ impl WorkQueue {
             Err(error) => return Operation::failed(error),
         };
         let (promise, operation) = Promise::new(self.id());
-        match Task::start(self, &keepalive, Location::caller(), future, promise) {
+        match Task::start(OnQueue::new(self), &keepalive, Location::caller(), future, promise) {
             Ok(_) => operation,
             Err((error, _)) => Operation::failed(error),
         }
@@ -163,7 +165,7 @@ impl Spawn for WorkQueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
         let keepalive = self.queues().lend("spawn a future").map_err(|_| SpawnError::shutdown())?;
-        Task::start(self, &keepalive, Location::caller(), future, ())
+        Task::start(OnQueue::new(self), &keepalive, Location::caller(), future, ())
             .map(drop)
             .map_err(|_| SpawnError::shutdown())
     }

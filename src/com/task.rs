@@ -2,19 +2,16 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::task::{ArcWake, FutureObj, Spawn, SpawnError, waker_ref};
+use futures::task::{FutureObj, Spawn, SpawnError};
 
+use crate::async_result::QueueId;
 use crate::com::WorkQueue;
-use crate::com::callback::Once;
-use crate::com::work_queue::Lock;
+use crate::com::work_queue::{Lock, put_once};
 use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
-use crate::queue::let_go;
+use crate::task::{Ending, Home, Task};
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order, and gives what it returns.
@@ -37,14 +34,13 @@ impl WorkQueue {
             Err(error) => return Operation::failed(error),
         };
         let lock = self.lock().clone();
-        let item = Once::new(lock.parameters(), move |_| {
+        let put = put_once(self.id(), move || {
             let value = catch_unwind(AssertUnwindSafe(closure))
                 .map_err(|payload| Error::panicked("the closure on the work queue", payload));
             promise.complete(value);
             drop(lock);
-            Ok(())
         });
-        match self.lock().put(&item) {
+        match put {
             Ok(()) => operation,
             Err(error) => Operation::failed(error),
         }
@@ -52,13 +48,15 @@ impl WorkQueue {
 
     /// Runs a future on this queue: every poll is one item of the queue, under its ordering.
     ///
-    /// Between two polls other items run. The operation is the future's output. No runtime is needed for it;
-    /// a future that uses tokio's timers or sockets must have been made inside a runtime all the same.
+    /// Between two polls other items run. The operation is the future's output. A future that is still
+    /// pending when the platform is shut down is dropped, and so is one that nothing can wake any more. No
+    /// runtime is needed for it; a future that uses tokio's timers or sockets must have been made inside a
+    /// runtime all the same.
     ///
     /// # Errors
     /// The operation's: `E_UNEXPECTED` when the future panics, `MF_E_SHUTDOWN` when the platform is shut
     /// down before it has ended, an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned) when Media
-    /// Foundation drops one of its items; the future is dropped then.
+    /// Foundation drops one of its items, or nothing can wake it any more.
     ///
     /// # Cancel safety
     /// As [`Operation`]: dropping the operation lets the future go on.
@@ -68,13 +66,14 @@ impl WorkQueue {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (promise, operation) = match self.promise(Location::caller()) {
-            Ok(both) => both,
+        let keepalive = match self.lend() {
+            Ok(keepalive) => keepalive,
             Err(error) => return Operation::failed(error),
         };
-        match Task::start(self.lock(), caught(future).map(|value| promise.complete(value))) {
-            Ok(()) => operation,
-            Err(error) => Operation::failed(error),
+        let (promise, operation) = Promise::new(self.id());
+        match Task::start(OnSystem::new(self), &keepalive, Location::caller(), future, promise) {
+            Ok(_) => operation,
+            Err((error, _)) => Operation::failed(error),
         }
     }
 
@@ -92,105 +91,53 @@ impl WorkQueue {
 
 /// Every executor-generic crate can use a queue of the system's: the future is polled on it.
 impl Spawn for WorkQueue {
+    #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
-        Task::start(self.lock(), caught(future).map(drop)).map_err(|_| SpawnError::shutdown())
+        let keepalive = self.lend().map_err(|_| SpawnError::shutdown())?;
+        Task::start(OnSystem::new(self), &keepalive, Location::caller(), future, ())
+            .map(drop)
+            .map_err(|_| SpawnError::shutdown())
     }
 }
 
-/// The future's output, or what it panicked with.
-fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output>> {
-    AssertUnwindSafe(future)
-        .catch_unwind()
-        .map(|output| output.map_err(|payload| Error::panicked("the future on the work queue", payload)))
+/// A work queue of the system's, as the home of a task.
+struct OnSystem(QueueId);
+
+impl OnSystem {
+    /// The home, and what keeps the queue open.
+    fn new(queue: &WorkQueue) -> (OnSystem, Arc<Lock>) {
+        (OnSystem(queue.id()), queue.lock().clone())
+    }
 }
 
-/// A future that is polled by items of a queue: a wake puts one, unless one is queued already.
-struct Task<F> {
-    queue: Arc<Lock>,
-    state: Mutex<State<F>>,
-}
+impl Home for OnSystem {
+    type Hold = Arc<Lock>;
 
-struct State<F> {
-    /// Taken while it is polled, and for good when it has ended.
-    future: Option<Pin<Box<F>>>,
-    /// A poll is queued or runs.
-    scheduled: bool,
-    /// Woken while it was polled: another poll is due.
-    again: bool,
-}
-
-impl<F> Task<F>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn start(queue: &Arc<Lock>, future: F) -> Result<()> {
-        let state = State { future: Some(Box::pin(future)), scheduled: true, again: false };
-        Task::put(&Arc::new(Task { queue: queue.clone(), state: Mutex::new(state) }))
+    fn queue(&self) -> QueueId {
+        self.0
     }
 
-    /// Puts the next poll. If that fails, or the item is let go un-called, the future is let go with it.
-    fn put(task: &Arc<Self>) -> Result<()> {
+    fn put<F, E>(task: &Arc<Task<F, E, OnSystem>>) -> Result<()>
+    where
+        F: Future + Send + 'static,
+        E: Ending<F::Output> + 'static,
+    {
         let turn = Turn(Some(task.clone()));
-        task.queue.put(&Once::new(task.queue.parameters(), move |_| {
-            turn.take();
-            Ok(())
-        }))
-    }
-
-    fn poll(self: Arc<Self>) {
-        let Some(mut future) = self.state().future.take() else { return };
-        let waker = waker_ref(&self);
-        let mut cx = Context::from_waker(&waker);
-        // What it panics with is caught inside; this contains a drop or a waker that panics.
-        let ended =
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx).is_ready())).unwrap_or(true);
-        if ended {
-            let_go(future);
-            return;
-        }
-        let mut state = self.state();
-        state.future = Some(future);
-        state.scheduled = std::mem::take(&mut state.again);
-        let again = state.scheduled;
-        drop(state);
-        if again {
-            let _ = Task::put(&self);
-        }
-    }
-}
-
-impl<F> Task<F> {
-    fn state(&self) -> MutexGuard<'_, State<F>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<F> ArcWake for Task<F>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn wake_by_ref(task: &Arc<Self>) {
-        let mut state = task.state();
-        if state.scheduled {
-            state.again = true;
-            return;
-        }
-        if state.future.is_none() {
-            return;
-        }
-        state.scheduled = true;
-        drop(state);
-        let _ = Task::put(task);
+        put_once(task.home().0, move || turn.take())
     }
 }
 
 /// The duty to poll a task once. Whoever drops it unfulfilled ends the task: nobody else would poll it, and
 /// whoever awaits it must hear of that.
-struct Turn<F>(Option<Arc<Task<F>>>);
-
-impl<F> Turn<F>
+struct Turn<F, E>(Option<Arc<Task<F, E, OnSystem>>>)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future + Send + 'static,
+    E: Ending<F::Output> + 'static;
+
+impl<F, E> Turn<F, E>
+where
+    F: Future + Send + 'static,
+    E: Ending<F::Output> + 'static,
 {
     fn take(mut self) {
         if let Some(task) = self.0.take() {
@@ -199,11 +146,14 @@ where
     }
 }
 
-impl<F> Drop for Turn<F> {
+impl<F, E> Drop for Turn<F, E>
+where
+    F: Future + Send + 'static,
+    E: Ending<F::Output> + 'static,
+{
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
-            let future = task.state().future.take();
-            let_go(future);
+            task.cancel(Error::abandoned("poll a future: its work queue let go of it"));
         }
     }
 }

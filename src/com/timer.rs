@@ -15,6 +15,7 @@ use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
 use windows::core::{IUnknown, Interface, Ref};
 use windows_core::implement;
 
+use crate::async_result::CallbackParameters;
 use crate::com::callback::{Once, contain};
 use crate::com::operation::status_of;
 use crate::com::work_queue::Lock;
@@ -93,7 +94,7 @@ impl WorkQueue {
         // Whoever cancels does not own it: when Media Foundation lets go of the callback un-called, the
         // promise goes too, and the operation ends as abandoned.
         let cancelled = Arc::downgrade(&pending);
-        let item = Once::new(self.lock().parameters(), move |result: &IMFAsyncResult| {
+        let item = Once::new(CallbackParameters::on(self.id()), move |result: &IMFAsyncResult| {
             let status = status_of(result);
             end(&pending, status.ok().map(drop), status);
             Ok(())

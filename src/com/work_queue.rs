@@ -174,18 +174,6 @@ impl From<&WorkQueue> for QueueId {
 /// item may end on a thread of Media Foundation's, where nobody may shut it down.
 pub(crate) struct Lock(QueueId);
 
-impl Lock {
-    /// Puts a callback that is called once.
-    pub(crate) fn put(&self, item: &IMFAsyncCallback) -> Result<()> {
-        // SAFETY: the callback is one of this module's own, which may be called from any thread.
-        Ok(unsafe { MFPutWorkItem(self.0.0, item, None) }?)
-    }
-
-    pub(crate) fn parameters(&self) -> CallbackParameters {
-        CallbackParameters::on(self.0)
-    }
-}
-
 impl Drop for Lock {
     #[doc(alias = "MFUnlockWorkQueue")]
     fn drop(&mut self) {
@@ -195,11 +183,19 @@ impl Drop for Lock {
         }
         // The last unlock may wait until what runs on the queue has returned, and this may be what runs. So
         // it happens elsewhere. If it cannot, Media Foundation is shut down, and the queue gone.
-        let unlock = Once::new(CallbackParameters::on(QueueId::LONG_FUNCTION), move |_| {
+        let _ = put_once(QueueId::LONG_FUNCTION, move || {
             // SAFETY: takes a number; the lock was taken once for this value, and is given back once.
-            unsafe { MFUnlockWorkQueue(id.0) }
+            let _ = unsafe { MFUnlockWorkQueue(id.0) };
         });
-        // SAFETY: the callback is one of this module's own, which may be called from any thread.
-        let _ = unsafe { MFPutWorkItem(QueueId::LONG_FUNCTION.0, &unlock, None) };
     }
+}
+
+/// Puts something that is called once on a queue; let go un-called, it is dropped.
+pub(crate) fn put_once(queue: QueueId, call: impl FnOnce() + Send + 'static) -> Result<()> {
+    let item = Once::new(CallbackParameters::on(queue), move |_| {
+        call();
+        Ok(())
+    });
+    // SAFETY: the callback is one of this module's own, which may be called from any thread.
+    Ok(unsafe { MFPutWorkItem(queue.0, &item, None) }?)
 }

@@ -10,7 +10,7 @@ use crate::async_result::AsyncResult;
 use crate::cancel_cookie::Cancel;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
-use crate::task::{Ending, Task};
+use crate::task::{Ending, OnQueue, Task};
 
 /// A call's place among those of its object; `None` where nothing is serialised.
 pub(crate) type Turn = Option<OwnedSemaphorePermit>;
@@ -105,7 +105,7 @@ impl<T: Send + 'static> Drop for Reply<T> {
     }
 }
 
-impl<T, F> Cancel for Task<F, Reply<T>>
+impl<T, F> Cancel for Task<F, Reply<T>, OnQueue>
 where
     T: Send + 'static,
     F: Future<Output = Ended<T>> + Send + 'static,
