@@ -22,7 +22,7 @@ fn main() {
 )]
 mod windows_only {
     use futures::TryStreamExt;
-    use mf_async::com::{Platform, SourceReader, SourceStream};
+    use mf_async::com::{Mta, Platform, SourceReader, SourceStream};
     use windows::Win32::Media::MediaFoundation::*;
 
     pub(crate) async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,13 +51,13 @@ mod windows_only {
         Ok(())
     }
 
-    fn pcm() -> windows::core::Result<IMFMediaType> {
+    fn pcm() -> windows::core::Result<Mta<IMFMediaType>> {
         unsafe {
             let pcm = MFCreateMediaType()?;
             pcm.SetGUID(&MF_MT_MAJOR_TYPE, &MFMediaType_Audio)?;
             pcm.SetGUID(&MF_MT_SUBTYPE, &MFAudioFormat_PCM)?;
             pcm.SetUINT32(&MF_MT_AUDIO_BITS_PER_SAMPLE, 16)?;
-            Ok(pcm)
+            Ok(Mta::new(pcm))
         }
     }
 

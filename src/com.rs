@@ -73,7 +73,7 @@ pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
-pub use self::mta::{FreeThreaded, Mta};
+pub use self::mta::Mta;
 pub use self::notifications::Notifications;
 pub use self::operation::{Begun, begin_end, begin_end_on};
 pub use self::platform::Platform;

@@ -11,7 +11,7 @@ mod com_support;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use com_support::{refs, status, token, until, within};
+use com_support::{mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Hresult, Platform, QueueId, Result, Unknown,
@@ -78,12 +78,12 @@ async fn status_state_and_object_come_along_and_the_status_goes_back() {
         *tell.lock().unwrap() = Some((result.status(), object.clone()));
         result.set_status(Hresult::MF_E_NOT_FOUND);
         let same = Mta::<IMFAsyncResult>::from(result);
-        assert_eq!(status(&same).0.cast_unsigned(), Hresult::MF_E_NOT_FOUND.0, "at the crossing");
+        assert_eq!(status(&same).0 as u32, Hresult::MF_E_NOT_FOUND.0, "at the crossing");
         result.set_status(Hresult::MF_S_MULTIPLE_BEGIN);
         sender.lock().unwrap().take().unwrap().send(same).unwrap();
     });
     let com = Mta::<IMFAsyncCallback>::from(callback);
-    let result = Mta::new(unsafe { MFCreateAsyncResult(&object, &*com, &state) }.unwrap());
+    let result = mta(unsafe { MFCreateAsyncResult(&object, &*com, &state) }.unwrap());
     unsafe { result.SetStatus(HRESULT(1)) }.unwrap();
     unsafe { MFInvokeCallback(&*result) }.unwrap();
     let same = within(receiver).await.unwrap();
@@ -91,7 +91,7 @@ async fn status_state_and_object_come_along_and_the_status_goes_back() {
     let (was, seen) = seen.lock().unwrap().take().unwrap();
     assert_eq!(was, Hresult::S_FALSE);
     assert!(*seen == object);
-    until("the status is back", || status(&result).0.cast_unsigned() == Hresult::MF_S_MULTIPLE_BEGIN.0);
+    until("the status is back", || status(&result).0 as u32 == Hresult::MF_S_MULTIPLE_BEGIN.0);
     drop((same, result, seen, com));
     drop(system);
 }
@@ -124,11 +124,11 @@ async fn a_portable_result_goes_through_the_systems_queues() {
     unsafe { com.SetStatus(HRESULT(0x000D_36D8)) }.unwrap();
     assert_eq!(mine.status(), Hresult::MF_S_MULTIPLE_BEGIN);
     mine.set_status(Hresult::E_ABORT);
-    assert_eq!(status(&com).0.cast_unsigned(), Hresult::E_ABORT.0);
+    assert_eq!(status(&com).0 as u32, Hresult::E_ABORT.0);
     assert_eq!(unsafe { com.GetObject() }.unwrap_err().code(), E_POINTER);
     assert_eq!(com.clone().into_inner().cast::<IMFByteStream>().unwrap_err().code(), E_NOINTERFACE);
     assert!(com.clone().into_inner().cast::<IUnknown>().is_ok());
-    let given = Unknown::from(Mta::new(unsafe { com.GetState() }.unwrap()));
+    let given = Unknown::from(mta(unsafe { com.GetState() }.unwrap()));
     assert!(Arc::ptr_eq(&given, &state), "there and back is the same object");
     drop(given);
     until("the queues have let go", || refs(&*com) == 1);
@@ -160,10 +160,10 @@ async fn a_com_callback_is_invoked_by_the_portable_queues() {
     let mut held = None;
     let operation = com::begin_end(
         |callback| {
-            held = Some(Mta::new(callback.clone()));
+            held = Some(mta(callback.clone()));
             Ok(())
         },
-        |result| Ok((Unknown::from(Mta::new(unsafe { result.GetState() }?)), status(result))),
+        |result| Ok((Unknown::from(mta(unsafe { result.GetState() }?)), status(result))),
     );
     let com = held.take().unwrap();
     let before = refs(&*com);
@@ -189,7 +189,7 @@ async fn a_panic_in_a_portable_callback_does_not_unwind_into_the_system() {
     let system = com::Platform::startup().unwrap();
     let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| panic!("in invoke"));
     let com = Mta::<IMFAsyncCallback>::from(callback);
-    let result = Mta::new(unsafe { MFCreateAsyncResult(None, &*com, None) }.unwrap());
+    let result = mta(unsafe { MFCreateAsyncResult(None, &*com, None) }.unwrap());
     let told = unsafe { com.Invoke(&*result) }.unwrap_err();
     assert_eq!(told.code(), E_UNEXPECTED);
     drop((result, com));

@@ -97,7 +97,7 @@ async fn a_file_of_media_foundations_is_a_stream() {
     let url = HSTRING::from(media("tone.wav").as_os_str());
     let file =
         unsafe { MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, &url) };
-    let stream = ComByteStream::new(&ours, file.unwrap());
+    let stream = ComByteStream::new(&ours, mta(file.unwrap()));
     assert_eq!(stream.length().unwrap(), Some(bytes.len() as u64));
     assert_eq!(soon(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
     let before = refs(&**stream.as_com());

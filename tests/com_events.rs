@@ -11,7 +11,7 @@ mod com_support;
 
 use std::sync::Arc;
 
-use com_support::{refs, token, until, within};
+use com_support::{mta, refs, token, until, within};
 use mf_async::com::{self, EventGenerator, Mta};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, DropOldest, Error, EventStream, GetEventFlags, Guid,
@@ -80,7 +80,7 @@ impl IMFShutdown_Impl for Component_Impl {
 fn component() -> (Mta<IMFMediaEventGenerator>, Arc<()>) {
     let alive = Arc::new(());
     let component = Component { queue: unsafe { MFCreateEventQueue() }.unwrap(), _alive: alive.clone() };
-    (Mta::new(component.into()), alive)
+    (mta(component.into()), alive)
 }
 
 fn send(generator: &IMFMediaEventGenerator, kind: u32) {
@@ -181,7 +181,7 @@ async fn what_an_event_carries_comes_along_both_ways() {
         assert!(same == *raw, "there and back is the same event");
     }
     // Objects: of COM, and of this crate.
-    let com_object: Unknown = Arc::new(Mta::new(object.clone()));
+    let com_object: Unknown = Arc::new(mta(object.clone()));
     for (value, portable_object) in [(com_object, None), (Arc::new(5_u8) as Unknown, Some(5_u8))] {
         portable.queue_event(MediaEvent::new(1_u32).with_value(value)).unwrap();
         let event = within(events.next()).await.unwrap().unwrap();
@@ -277,7 +277,7 @@ async fn a_portable_generator_is_a_com_object() {
     let mut held = None;
     let first = com::begin_end(
         |callback| {
-            held = Some(Mta::new(callback.clone()));
+            held = Some(mta(callback.clone()));
             begin(&com, Some(callback))
         },
         {
@@ -287,7 +287,7 @@ async fn a_portable_generator_is_a_com_object() {
     );
     let held = held.unwrap();
     assert_eq!(begin(&com, Some(&held)).0, 0x000D_36D8, "the success code is kept");
-    assert_eq!(begin(&com, None).0.cast_unsigned(), Hresult::E_INVALIDARG.0);
+    assert_eq!(begin(&com, None).0 as u32, Hresult::E_INVALIDARG.0);
     send(&com, 33);
     assert_eq!(within(first).await.unwrap(), 33);
     queue.queue_event(MediaEvent::new(34_u32).with_value(5_i64)).unwrap();
@@ -295,7 +295,7 @@ async fn a_portable_generator_is_a_com_object() {
     assert_eq!(i64::try_from(&unsafe { event.GetValue() }.unwrap()).unwrap(), 5);
     queue.shutdown();
     assert_eq!(
-        unsafe { com.GetEvent(MF_EVENT_FLAG_NO_WAIT) }.unwrap_err().code().0.cast_unsigned(),
+        unsafe { com.GetEvent(MF_EVENT_FLAG_NO_WAIT) }.unwrap_err().code().0 as u32,
         Hresult::MF_E_SHUTDOWN.0
     );
     drop((event, held, com));

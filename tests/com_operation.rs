@@ -11,7 +11,7 @@ mod com_support;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use com_support::{Wav, refs, status, token, until, within};
+use com_support::{Wav, mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
 use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId};
 use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL, E_UNEXPECTED};
@@ -25,27 +25,27 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HRESULT, HSTRING, w};
 
 fn open(wav: &Wav) -> Mta<IMFByteStream> {
-    Mta::new(
-        unsafe {
-            MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, &wav.url())
-        }
-        .unwrap(),
-    )
+    mta(unsafe {
+        MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, &wav.url())
+    }
+    .unwrap())
 }
 
+/// Where a Begin call keeps its callback instead of having it called.
+type Slot = Arc<Mutex<Option<Mta<IMFAsyncCallback>>>>;
+
 /// Keeps the callback instead of calling it.
-fn kept()
--> (Arc<Mutex<Option<Mta<IMFAsyncCallback>>>>, impl FnOnce(&IMFAsyncCallback) -> windows::core::Result<()>) {
-    let slot = Arc::new(Mutex::new(None));
+fn kept() -> (Slot, impl FnOnce(&IMFAsyncCallback) -> windows::core::Result<()>) {
+    let slot = Slot::default();
     let filled = slot.clone();
     (slot, move |callback| {
-        *filled.lock().unwrap() = Some(Mta::new(callback.clone()));
+        *filled.lock().unwrap() = Some(mta(callback.clone()));
         Ok(())
     })
 }
 
 fn result_for(callback: &IMFAsyncCallback) -> Mta<IMFAsyncResult> {
-    Mta::new(unsafe { MFCreateAsyncResult(None, callback, None) }.unwrap())
+    mta(unsafe { MFCreateAsyncResult(None, callback, None) }.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +97,7 @@ async fn a_file_is_created_and_a_missing_one_is_an_error() {
                 }
                 .map(drop)
             },
-            |result| unsafe { MFEndCreateFile(result) }.map(Mta::new),
+            |result| unsafe { MFEndCreateFile(result) }.map(mta),
         )
     };
     let stream = within(create(wav.url())).await.unwrap();
@@ -114,13 +114,13 @@ async fn a_file_is_created_and_a_missing_one_is_an_error() {
 async fn a_url_is_resolved() {
     let platform = com::Platform::startup().unwrap();
     let wav = Wav::new("resolve", 1);
-    let resolver = Mta::new(unsafe { MFCreateSourceResolver() }.unwrap());
+    let resolver = mta(unsafe { MFCreateSourceResolver() }.unwrap());
     let ended = resolver.clone();
     let operation = com::begin_end(
         |callback| unsafe {
             resolver.BeginCreateObjectFromURL(
                 &wav.url(),
-                MF_RESOLUTION_BYTESTREAM.0.cast_unsigned(),
+                MF_RESOLUTION_BYTESTREAM.0 as u32,
                 None,
                 None,
                 callback,
@@ -130,7 +130,7 @@ async fn a_url_is_resolved() {
         move |result| {
             let (mut kind, mut object) = (MF_OBJECT_INVALID, None);
             unsafe { ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object) }?;
-            Ok((kind, object.map(Mta::new)))
+            Ok((kind, object.map(mta)))
         },
     );
     let (kind, object) = within(operation).await.unwrap();
@@ -307,13 +307,16 @@ async fn the_callback_names_its_queue_and_flags() {
 async fn state_and_callback_are_released_after_the_call() {
     let platform = com::Platform::startup().unwrap();
     let (state, alive) = token();
-    let (state_refs, state) = (refs(&state), Mta::new(state));
+    let (state_refs, state) = (refs(&state), mta(state));
     let dropped = Arc::new(());
     let held = dropped.clone();
     let given = state.clone();
     let operation = com::begin_end(
         move |callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, &*given) },
-        move |_| Ok(drop(held)),
+        move |_| {
+            drop(held);
+            Ok(())
+        },
     );
     within(operation).await.unwrap();
     until("the state is released", || refs(&*state) == state_refs);

@@ -11,7 +11,7 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
-use mf_async::com::{Platform, SinkWriter, SinkWriterEvent, grab_samples};
+use mf_async::com::{Mta, Platform, SinkWriter, SinkWriterEvent, grab_samples};
 use mf_async::{ErrorKind, Hresult};
 use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL};
 use windows::Win32::Media::MediaFoundation::*;
@@ -25,10 +25,10 @@ mod com_support;
 async fn a_marker_comes_after_the_samples_before_it() {
     let platform = start();
     let (callback, mut grabbed) = grab_samples();
-    let activate = unsafe { MFCreateSampleGrabberSinkActivate(&pcm(), &*callback) }.unwrap();
+    let activate = unsafe { MFCreateSampleGrabberSinkActivate(&*pcm(), &*callback) }.unwrap();
     unsafe { activate.SetUINT32(&MF_SAMPLEGRABBERSINK_IGNORE_CLOCK, 1) }.unwrap();
-    let sink: IMFMediaSink = unsafe { activate.ActivateObject() }.unwrap();
-    let writer = SinkWriter::to_media_sink(&platform, sink.clone()).unwrap();
+    let sink: Mta<IMFMediaSink> = mta(unsafe { activate.ActivateObject() }.unwrap());
+    let writer = SinkWriter::to_media_sink(&platform, &sink).unwrap();
     // Wine's writer does not convert and says so.
     let typed = writer.set_input_media_type(0, &pcm());
     assert!(typed.is_ok() || typed.is_err_and(|error| error.hresult() == Hresult::E_NOTIMPL));
@@ -126,7 +126,7 @@ fn puppet(platform: &Platform) -> (SinkWriter, Strings) {
         let callback = attributes.GetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK)?;
         let markers = Arc::default();
         strings = Some(Strings { callback, markers: Arc::clone(&markers) });
-        Ok(Puppet { markers }.into())
+        Ok(Mta::of(Puppet { markers }))
     });
     (writer.unwrap(), strings.unwrap())
 }

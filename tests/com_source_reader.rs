@@ -241,7 +241,7 @@ fn puppet(platform: &Platform) -> (SourceReader, Strings) {
         let callback: IMFSourceReaderCallback = attributes.GetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK)?;
         let calls = Arc::default();
         strings = Some(Strings { callback: callback.clone(), calls: Arc::clone(&calls) });
-        Ok(Puppet { callback, calls, _alive: None }.into())
+        Ok(mta(Puppet { callback, calls, _alive: None }.into()))
     });
     (reader.unwrap(), strings.unwrap())
 }
@@ -290,7 +290,7 @@ async fn a_reader_that_nobody_waits_for_is_released() {
     let opening = SourceReader::open_with(&platform, move |attributes| unsafe {
         gate.recv().unwrap();
         let callback = attributes.GetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK)?;
-        Ok(Puppet { callback, calls: Arc::default(), _alive: Some(alive) }.into())
+        Ok(mta(Puppet { callback, calls: Arc::default(), _alive: Some(alive) }.into()))
     });
     drop(opening);
     go.send(()).unwrap();

@@ -166,7 +166,7 @@ impl IMFTransform_Impl for Pass_Impl {
         Err(E_NOTIMPL.into())
     }
     fn GetOutputAvailableType(&self, _: u32, _: u32) -> Result<IMFMediaType> {
-        Ok(pcm())
+        Ok(pcm().into_inner())
     }
     fn SetInputType(&self, _: u32, _: Ref<'_, IMFMediaType>, _: u32) -> Result<()> {
         self.unlocked()
@@ -250,7 +250,7 @@ impl IMFTransform_Impl for Pass_Impl {
 
 fn pass(platform: &Platform, change_at: Option<u32>) -> (AsyncTransform, Arc<Seen>) {
     let (transform, seen) = Pass::create(true, change_at);
-    (AsyncTransform::new(platform, transform).unwrap(), seen)
+    (AsyncTransform::new(platform, mta(transform)).unwrap(), seen)
 }
 
 fn time(sample: &Mta<IMFSample>) -> i64 {
@@ -264,7 +264,7 @@ async fn what_goes_in_comes_out_in_order() {
     let (mut input, output) = transform.split();
     let put = async {
         for index in 0..50 {
-            input.send(Mta::new(sample(index))).await?;
+            input.send(sample(index)).await?;
         }
         input.close().await
     };
@@ -280,7 +280,7 @@ async fn a_drain_lets_everything_out_and_samples_may_follow() {
     let platform = start();
     let (mut transform, seen) = pass(&platform, None);
     for round in 0..3 {
-        soon(transform.send(Mta::new(sample(round)))).await.unwrap();
+        soon(transform.send(sample(round))).await.unwrap();
         soon(transform.drain()).await.unwrap();
         assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), round);
     }
@@ -301,11 +301,11 @@ async fn a_change_of_format_is_negotiated() {
             let asked = asked.clone();
             transform.on_format_change(move |transform, output| {
                 asked.fetch_add(1, SeqCst);
-                unsafe { transform.SetOutputType(output, &pcm(), 0) }
+                unsafe { transform.SetOutputType(output, &*pcm(), 0) }
             });
         }
         for index in 0..3 {
-            soon(transform.send(Mta::new(sample(index)))).await.unwrap();
+            soon(transform.send(sample(index))).await.unwrap();
             assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), index);
         }
         assert_eq!((seen.types.load(SeqCst), asked.load(SeqCst)), (1, own.into()));
@@ -317,10 +317,10 @@ async fn a_change_of_format_is_negotiated() {
 async fn a_flush_throws_away_what_is_inside() {
     let platform = start();
     let (mut transform, _seen) = pass(&platform, None);
-    soon(transform.send(Mta::new(sample(1)))).await.unwrap();
+    soon(transform.send(sample(1))).await.unwrap();
     transform.flush().unwrap();
     assert!(transform.next().now_or_never().is_none());
-    soon(transform.send(Mta::new(sample(2)))).await.unwrap();
+    soon(transform.send(sample(2))).await.unwrap();
     assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), 2);
 }
 
@@ -328,7 +328,7 @@ async fn a_flush_throws_away_what_is_inside() {
 async fn only_an_asynchronous_transform_will_do() {
     let platform = start();
     let (transform, _seen) = Pass::create(false, None);
-    let error = AsyncTransform::new(&platform, transform).unwrap_err();
+    let error = AsyncTransform::new(&platform, mta(transform)).unwrap_err();
     assert_eq!(error.hresult(), Hresult::E_INVALIDARG);
 }
 
@@ -340,7 +340,7 @@ async fn a_shutdown_from_elsewhere_ends_both_sides_and_a_drop_shuts_down() {
     unsafe { com.cast::<IMFShutdown>().unwrap().Shutdown() }.unwrap();
     assert!(soon(transform.next()).await.is_some_and(|item| item.unwrap_err().is_shutdown()));
     assert!(soon(transform.next()).await.is_none());
-    assert!(soon(transform.send(Mta::new(sample(0)))).await.unwrap_err().is_shutdown());
+    assert!(soon(transform.send(sample(0))).await.unwrap_err().is_shutdown());
     drop((transform, com));
 
     let (transform, _seen) = pass(&platform, None);

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use mf_async::{
     AccessMode, AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt, CallbackFlags,
-    CallbackParameters, ErrorKind, FileByteStream, FileFlags, Hresult, OpenMode, Platform, QueueId, Result,
-    SeekFlags, SeekOrigin,
+    CallbackParameters, FileByteStream, FileFlags, Hresult, OpenMode, Platform, QueueId, Result, SeekFlags,
+    SeekOrigin,
 };
 use tokio::sync::mpsc;
 
@@ -218,7 +218,7 @@ async fn an_opening_that_hangs_holds_up_nobody_and_can_be_cancelled() {
     assert_eq!(result.state::<i32>(), Some(&7));
     assert_eq!(code(platform.end_create_file(&result)), Hresult::E_ABORT);
     assert_eq!(code(platform.end_create_file(&result)), Hresult::E_FAIL);
-    assert_eq!(awaited.cancel().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(awaited.cancel().await.unwrap_err().kind(), mf_async::ErrorKind::Cancelled);
 
     // Whoever opens it while somebody has it open to write does not wait.
     let writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();

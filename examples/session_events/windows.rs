@@ -5,24 +5,20 @@
     reason = "every call of an interface is unsafe; all objects here are free-threaded and live as long as they are used"
 )]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mf_async::com::{self, Mta};
+use mf_async::com::{self, Mta, Notifications, SampleGrabberEvent};
 use mf_async::{MediaEventType, Result};
 use windows::Win32::Media::MediaFoundation::{
-    IMFActivate, IMFClockStateSink_Impl, IMFMediaEventGenerator, IMFMediaSession, IMFMediaSource,
-    IMFPresentationClock, IMFSampleGrabberSinkCallback, IMFSampleGrabberSinkCallback_Impl, IMFTopology,
-    MF_MT_MAJOR_TYPE, MF_MT_SUBTYPE, MF_OBJECT_INVALID, MF_RESOLUTION_MEDIASOURCE,
-    MF_SAMPLEGRABBERSINK_IGNORE_CLOCK, MF_TOPOLOGY_OUTPUT_NODE, MF_TOPOLOGY_SOURCESTREAM_NODE,
-    MF_TOPONODE_PRESENTATION_DESCRIPTOR, MF_TOPONODE_SOURCE, MF_TOPONODE_STREAM_DESCRIPTOR,
-    MFAudioFormat_PCM, MFCreateMediaSession, MFCreateMediaType, MFCreateSampleGrabberSinkActivate,
-    MFCreateSourceResolver, MFCreateTopology, MFCreateTopologyNode, MFMediaType_Audio,
+    IMFActivate, IMFMediaSession, IMFMediaSource, IMFTopology, MF_MT_MAJOR_TYPE, MF_MT_SUBTYPE,
+    MF_OBJECT_INVALID, MF_RESOLUTION_MEDIASOURCE, MF_SAMPLEGRABBERSINK_IGNORE_CLOCK, MF_TOPOLOGY_OUTPUT_NODE,
+    MF_TOPOLOGY_SOURCESTREAM_NODE, MF_TOPONODE_PRESENTATION_DESCRIPTOR, MF_TOPONODE_SOURCE,
+    MF_TOPONODE_STREAM_DESCRIPTOR, MFAudioFormat_PCM, MFCreateMediaSession, MFCreateMediaType,
+    MFCreateSampleGrabberSinkActivate, MFCreateSourceResolver, MFCreateTopology, MFCreateTopologyNode,
+    MFMediaType_Audio,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
-use windows::core::{GUID, HSTRING, IUnknown, Interface, Ref};
-use windows_core::implement;
+use windows::core::{GUID, HSTRING, IUnknown, Interface};
 
 #[tokio::main]
 pub(crate) async fn main() -> Result<()> {
@@ -37,18 +33,23 @@ pub(crate) async fn main() -> Result<()> {
 }
 
 async fn play(path: HSTRING) -> Result<()> {
-    let bytes = Arc::new(AtomicU64::new(0));
     let source = open(path).await?;
-    let sink = counter(bytes.clone())?;
-    let session: Mta<IMFMediaSession> = Mta::new(unsafe { MFCreateMediaSession(None) }?);
-    let mut events = com::event_stream(session.cast::<IMFMediaEventGenerator>()?)?;
+    let (sink, mut samples) = grabber()?;
+    let session: Mta<IMFMediaSession> = unsafe { Mta::new(MFCreateMediaSession(None)?) };
+    let mut events = com::event_stream(session.cast()?)?;
 
     unsafe { session.SetTopology(0, &topology(&source, &sink)?) }?;
     events.wait_for(MediaEventType::MESessionTopologySet).await?.ok()?;
     unsafe { session.Start(&GUID::zeroed(), &PROPVARIANT::default()) }?;
+    let mut bytes = 0;
     while let Some(event) = events.next().await {
         let event = event?.ok()?;
-        println!("{:<32} {:>8} bytes", event.event_type().to_string(), bytes.load(Ordering::Relaxed));
+        while let Some(told) = samples.try_next() {
+            if let SampleGrabberEvent::Sample(sample) = told {
+                bytes += sample.bytes.len();
+            }
+        }
+        println!("{:<32} {bytes:>8} bytes", event.event_type().to_string());
         if event.event_type() == MediaEventType::MESessionEnded {
             break;
         }
@@ -72,30 +73,30 @@ async fn play(path: HSTRING) -> Result<()> {
 
 /// The media source for a file.
 async fn open(path: HSTRING) -> Result<Mta<IMFMediaSource>> {
-    let resolver = Mta::new(unsafe { MFCreateSourceResolver() }?);
+    let resolver = unsafe { Mta::new(MFCreateSourceResolver()?) };
     let ended = resolver.clone();
-    let flags = MF_RESOLUTION_MEDIASOURCE.0.cast_unsigned();
+    let flags = MF_RESOLUTION_MEDIASOURCE.0 as u32;
     let source = com::begin_end(
         |callback| unsafe { resolver.BeginCreateObjectFromURL(&path, flags, None, None, callback, None) },
-        move |result| {
+        move |result| unsafe {
             let (mut kind, mut object) = (MF_OBJECT_INVALID, None::<IUnknown>);
-            unsafe { ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object) }?;
-            object.map(Mta::new).ok_or_else(windows::core::Error::empty)
+            ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object)?;
+            object.map(|object| Mta::new(object)).ok_or_else(windows::core::Error::empty)
         },
     );
     source.await?.cast()
 }
 
-/// A sink that counts what it is given, without waiting for the clock.
-fn counter(bytes: Arc<AtomicU64>) -> Result<Mta<IMFActivate>> {
-    let callback = IMFSampleGrabberSinkCallback::from(Counter { bytes });
+/// A sink that gives what it gets to a stream, without waiting for the clock.
+fn grabber() -> Result<(Mta<IMFActivate>, Notifications<SampleGrabberEvent>)> {
+    let (callback, samples) = com::grab_samples();
     unsafe {
         let pcm = MFCreateMediaType()?;
         pcm.SetGUID(&MF_MT_MAJOR_TYPE, &MFMediaType_Audio)?;
         pcm.SetGUID(&MF_MT_SUBTYPE, &MFAudioFormat_PCM)?;
-        let sink = MFCreateSampleGrabberSinkActivate(&pcm, &callback)?;
+        let sink = MFCreateSampleGrabberSinkActivate(&pcm, &*callback)?;
         sink.SetUINT32(&MF_SAMPLEGRABBERSINK_IGNORE_CLOCK, 1)?;
-        Ok(Mta::new(sink))
+        Ok((Mta::new(sink), samples))
     }
 }
 
@@ -118,55 +119,5 @@ fn topology(source: &IMFMediaSource, sink: &IMFActivate) -> Result<IMFTopology> 
         topology.AddNode(&to)?;
         from.ConnectOutput(0, &to, 0)?;
         Ok(topology)
-    }
-}
-
-#[implement(IMFSampleGrabberSinkCallback)]
-struct Counter {
-    bytes: Arc<AtomicU64>,
-}
-
-impl IMFSampleGrabberSinkCallback_Impl for Counter_Impl {
-    fn OnSetPresentationClock(&self, _: Ref<'_, IMFPresentationClock>) -> windows::core::Result<()> {
-        Ok(())
-    }
-
-    fn OnProcessSample(
-        &self,
-        _: *const GUID,
-        _: u32,
-        _: i64,
-        _: i64,
-        _: *const u8,
-        count: u32,
-    ) -> windows::core::Result<()> {
-        self.bytes.fetch_add(u64::from(count), Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn OnShutdown(&self) -> windows::core::Result<()> {
-        Ok(())
-    }
-}
-
-impl IMFClockStateSink_Impl for Counter_Impl {
-    fn OnClockStart(&self, _: i64, _: i64) -> windows::core::Result<()> {
-        Ok(())
-    }
-
-    fn OnClockStop(&self, _: i64) -> windows::core::Result<()> {
-        Ok(())
-    }
-
-    fn OnClockPause(&self, _: i64) -> windows::core::Result<()> {
-        Ok(())
-    }
-
-    fn OnClockRestart(&self, _: i64) -> windows::core::Result<()> {
-        Ok(())
-    }
-
-    fn OnClockSetRate(&self, _: i64, _: f32) -> windows::core::Result<()> {
-        Ok(())
     }
 }

@@ -31,7 +31,7 @@ impl From<&AsyncResult> for Mta<IMFAsyncResult> {
                 write_back(result, com);
                 com.clone()
             }
-            None => Mta::new(Object::make(result.clone())),
+            None => Object::make(result.clone()),
         }
     }
 }
@@ -58,7 +58,8 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
     let called = catch_unwind(AssertUnwindSafe(|| match ours(com) {
         Some(result) => callback.invoke(result),
         None => {
-            let com = Mta::new(com.clone());
+            // SAFETY: results go from thread to thread as they are.
+            let com = unsafe { Mta::new(com.clone()) };
             let result = standing_for(com.clone(), Some(callback.clone()));
             callback.invoke(&result);
             write_back(&result, &com);
@@ -74,7 +75,8 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
 
 /// Invokes a portable callback with a state of its own; a panic is the caller's to contain.
 pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) {
-    let com = Mta::new(com.clone());
+    // SAFETY: results go from thread to thread as they are.
+    let com = unsafe { Mta::new(com.clone()) };
     let status = status_of(&com);
     let standing = Arc::new(Foreign { com, callback: Some(callback.clone()) });
     let result = AsyncResult::new(None, Some(standing), state, NOBODYS.clone());
@@ -104,7 +106,9 @@ fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback
     // SAFETY: the result is alive; what it gives is a reference of its own.
     let (state, object) = unsafe { (com.GetState(), com.GetObject()) };
     // A result that has none says so by an error.
-    let unknown = |stored: windows::core::Result<IUnknown>| Some(Unknown::from(Mta::new(stored.ok()?)));
+    // SAFETY: state and private object go with their result from thread to thread as they are.
+    let unknown =
+        |stored: windows::core::Result<IUnknown>| Some(Unknown::from(unsafe { Mta::new(stored.ok()?) }));
     let (state, object) = (unknown(state), unknown(object));
     let status = status_of(&com);
     let result = AsyncResult::new(object, Some(Arc::new(Foreign { com, callback })), state, NOBODYS.clone());
@@ -229,7 +233,7 @@ fn ours(com: &IMFAsyncResult) -> Option<&AsyncResult> {
 
 impl Object {
     #[doc(alias = "MFASYNCRESULT")]
-    fn make(result: AsyncResult) -> IMFAsyncResult {
+    fn make(result: AsyncResult) -> Mta<IMFAsyncResult> {
         let callback = result.callback().cloned().unwrap_or_else(|| Arc::new(Signal));
         let unknown = |stored: Option<&Unknown>| Some(Mta::<IUnknown>::from(stored?.clone()).into_inner());
         let object = Box::new(Object {
@@ -248,8 +252,9 @@ impl Object {
             // SAFETY: takes nothing. A result may outlive the platform; then there is nothing to lock.
             locked: unsafe { MFLockPlatform() }.is_ok(),
         });
-        // SAFETY: it starts with the table of this very interface, and its count is one.
-        unsafe { IMFAsyncResult::from_raw(Box::into_raw(object).cast()) }
+        // SAFETY: it starts with the table of this very interface, and its count is one. It may be used by every
+        // thread: it counts atomically, changes by atomics alone, and what it holds may be used so, too.
+        unsafe { Mta::new(IMFAsyncResult::from_raw(Box::into_raw(object).cast())) }
     }
 
     /// # Safety

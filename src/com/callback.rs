@@ -16,7 +16,7 @@ use crate::queue::let_go;
 
 /// A callback that is good for one call; further ones do nothing. Released un-called, it drops the closure.
 ///
-/// `#[implement]` does not check that what it makes callable from every thread may be: `new` does.
+/// `#[implement]` does not check that what it makes callable from every thread may be: the bounds do.
 #[implement(IMFAsyncCallback)]
 pub(crate) struct Once<F>
 where
@@ -27,7 +27,7 @@ where
 }
 
 impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Once<F> {
-    pub(crate) fn new(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
+    pub(crate) fn callback(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
         Once { parameters, call: Mutex::new(Some(call)) }.into()
     }
 }
@@ -60,7 +60,7 @@ impl From<Arc<dyn AsyncCallback>> for Mta<IMFAsyncCallback> {
     fn from(callback: Arc<dyn AsyncCallback>) -> Mta<IMFAsyncCallback> {
         match callback.behind().and_then(<dyn Any + Send + Sync>::downcast_ref::<Mta<IMFAsyncCallback>>) {
             Some(com) => com.clone(),
-            None => Mta::new(IMFAsyncCallback::from(Portable { callback: Some(callback) })),
+            None => Mta::of(Portable { callback: Some(callback) }),
         }
     }
 }

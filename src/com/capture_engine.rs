@@ -21,8 +21,7 @@ use crate::com::notifications::{Notifications, Notifier};
 #[must_use]
 pub fn capture_engine_events() -> (Mta<IMFCaptureEngineOnEventCallback>, Notifications<Mta<IMFMediaEvent>>) {
     let (notifier, events) = Notifications::channel();
-    let callback: IMFCaptureEngineOnEventCallback = Told { notifier }.into();
-    (Mta::new(callback), events)
+    (Mta::of(Told { notifier }), events)
 }
 
 #[implement(IMFCaptureEngineOnEventCallback)]
@@ -34,7 +33,8 @@ impl IMFCaptureEngineOnEventCallback_Impl for Told_Impl {
     fn OnEvent(&self, event: Ref<'_, IMFMediaEvent>) -> Result<()> {
         contain(|| {
             if let Some(event) = event.cloned() {
-                self.notifier.tell(Mta::new(event));
+                // SAFETY: an event of Media Foundation's.
+                self.notifier.tell(unsafe { Mta::new(event) });
             }
         })
     }

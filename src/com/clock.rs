@@ -71,8 +71,7 @@ pub enum ClockStateEvent {
 #[must_use]
 pub fn clock_states() -> (Mta<IMFClockStateSink>, Notifications<ClockStateEvent>) {
     let (notifier, states) = Notifications::channel();
-    let sink: IMFClockStateSink = Told { notifier }.into();
-    (Mta::new(sink), states)
+    (Mta::of(Told { notifier }), states)
 }
 
 #[implement(IMFClockStateSink)]

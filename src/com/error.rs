@@ -6,13 +6,13 @@ use crate::error::{Error, Hresult};
 
 impl From<HRESULT> for Hresult {
     fn from(code: HRESULT) -> Hresult {
-        Hresult(code.0.cast_unsigned())
+        Hresult(code.0 as u32)
     }
 }
 
 impl From<Hresult> for HRESULT {
     fn from(code: Hresult) -> HRESULT {
-        HRESULT(code.0.cast_signed())
+        HRESULT(code.0 as i32)
     }
 }
 

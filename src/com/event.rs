@@ -20,12 +20,12 @@ use crate::guid::Guid;
 /// The events of a COM object as a stream that loses none, and keeps the object.
 ///
 /// ```no_run
-/// use mf_async::{MediaEventType, com};
-/// use windows::Win32::Media::MediaFoundation::{IMFMediaEventGenerator, IMFMediaSession};
-/// use windows::core::Interface;
+/// use mf_async::com::{self, Mta};
+/// use mf_async::MediaEventType;
+/// use windows::Win32::Media::MediaFoundation::IMFMediaSession;
 ///
-/// # async fn close(session: IMFMediaSession) -> mf_async::Result<()> {
-/// let mut events = com::event_stream(session.cast::<IMFMediaEventGenerator>()?)?;
+/// # async fn close(session: Mta<IMFMediaSession>) -> mf_async::Result<()> {
+/// let mut events = com::event_stream(session.cast()?)?;
 /// unsafe { session.Close() }?;
 /// events.wait_for(MediaEventType::MESessionClosed).await?;
 /// # Ok(()) }
@@ -34,7 +34,7 @@ use crate::guid::Guid;
 /// # Errors
 /// As [`EventStream::new`].
 #[doc(alias = "IMFMediaEventGenerator")]
-pub fn event_stream(generator: impl Into<Mta<IMFMediaEventGenerator>>) -> Result<EventStream> {
+pub fn event_stream(generator: Mta<IMFMediaEventGenerator>) -> Result<EventStream> {
     event_stream_with(generator, Lossless)
 }
 
@@ -43,7 +43,7 @@ pub fn event_stream(generator: impl Into<Mta<IMFMediaEventGenerator>>) -> Result
 /// # Errors
 /// As [`EventStream::new`].
 pub fn event_stream_with<P: Overflow>(
-    generator: impl Into<Mta<IMFMediaEventGenerator>>,
+    generator: Mta<IMFMediaEventGenerator>,
     policy: P,
 ) -> Result<EventStream<P>> {
     let generator = Arc::new(EventGenerator::new(generator));
@@ -99,7 +99,8 @@ impl TryFrom<&MediaEvent> for Mta<IMFMediaEvent> {
             // SAFETY: as above.
             unsafe { com.SetItem(&raw const key, &raw const value) }?;
         }
-        Ok(Mta::new(com))
+        // SAFETY: an event of Media Foundation's own.
+        Ok(unsafe { Mta::new(com) })
     }
 }
 

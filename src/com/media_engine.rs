@@ -50,8 +50,7 @@ impl MediaEngineEvent {
 #[must_use]
 pub fn media_engine_events() -> (Mta<IMFMediaEngineNotify>, Notifications<MediaEngineEvent>) {
     let (notifier, events) = Notifications::channel();
-    let callback: IMFMediaEngineNotify = Told { notifier }.into();
-    (Mta::new(callback), events)
+    (Mta::of(Told { notifier }), events)
 }
 
 #[implement(IMFMediaEngineNotify)]
@@ -62,7 +61,7 @@ struct Told {
 impl IMFMediaEngineNotify_Impl for Told_Impl {
     fn EventNotify(&self, event: u32, param1: usize, param2: u32) -> Result<()> {
         contain(|| {
-            let event = MF_MEDIA_ENGINE_EVENT(event.cast_signed());
+            let event = MF_MEDIA_ENGINE_EVENT(event as i32);
             self.notifier.tell(MediaEngineEvent { event, param1, param2 });
         })
     }

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures::stream::{FusedStream, Stream};
 
+use crate::com::callback::contain;
+
 /// What Media Foundation tells a callback object, in the order of the calls.
 ///
 /// Media Foundation calls such objects without waiting for an answer, so nothing can hold it back: when
@@ -136,7 +138,8 @@ impl<T> Drop for Notifier<T> {
         let waker = shared.waker.take();
         drop(shared);
         if let Some(waker) = waker {
-            waker.wake();
+            // It is Media Foundation that lets go of the object, and nothing may unwind into that.
+            let _ = contain(|| waker.wake());
         }
     }
 }

@@ -27,8 +27,7 @@ use crate::operation::{Operation, Promise};
 /// use mf_async::com::{self, Mta};
 /// use windows::Win32::Media::MediaFoundation::IMFByteStream;
 ///
-/// # async fn read(stream: IMFByteStream) -> mf_async::Result<()> {
-/// let stream = Mta::new(stream);
+/// # async fn read(stream: Mta<IMFByteStream>) -> mf_async::Result<()> {
 /// let mut buffer = vec![0; 4096].into_boxed_slice();
 /// let (begun, place) = (stream.clone(), buffer.as_mut_ptr());
 /// let read = com::begin_end(
@@ -68,7 +67,7 @@ where
     E: FnOnce(&IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
 {
     let (promise, operation) = Promise::new_at(parameters.queue, Location::caller());
-    let callback = Once::new(parameters, move |result: &IMFAsyncResult| {
+    let callback = Once::callback(parameters, move |result: &IMFAsyncResult| {
         let status = status_of(result);
         let value = catch_unwind(AssertUnwindSafe(|| end(result)))
             .map_err(|payload| Error::panicked("the End call", payload))

@@ -21,7 +21,8 @@ use crate::guid::Guid;
 /// The value, or `None` when it is of a type that only COM has.
 pub(crate) fn to_value(variant: &PROPVARIANT) -> Option<MediaEventValue> {
     // SAFETY: the type says which field of the union is set, and each is read only under its own. Pointers
-    // lead to what the variant owns, which is copied.
+    // lead to what the variant owns, which is copied. An object in an event's value is passed from thread to
+    // thread as it is, which Media Foundation only allows to free-threaded ones.
     unsafe {
         let inner = &variant.Anonymous.Anonymous;
         let fields = &inner.Anonymous;
@@ -45,6 +46,7 @@ pub(crate) fn to_value(variant: &PROPVARIANT) -> Option<MediaEventValue> {
                 let bytes = fields.caub;
                 let bytes = match bytes.cElems {
                     0 => &[],
+                    _ if bytes.pElems.is_null() => return None,
                     count => std::slice::from_raw_parts(bytes.pElems, count as usize),
                 };
                 MediaEventValue::Blob(Arc::from(bytes))

@@ -54,8 +54,7 @@ pub struct GrabbedSample {
 #[must_use]
 pub fn grab_samples() -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
     let (notifier, samples) = Notifications::channel();
-    let callback: IMFSampleGrabberSinkCallback = Told { notifier }.into();
-    (Mta::new(callback), samples)
+    (Mta::of(Told { notifier }), samples)
 }
 
 #[implement(IMFSampleGrabberSinkCallback)]
@@ -94,7 +93,8 @@ impl IMFClockStateSink_Impl for Told_Impl {
 impl IMFSampleGrabberSinkCallback_Impl for Told_Impl {
     fn OnSetPresentationClock(&self, clock: Ref<'_, IMFPresentationClock>) -> Result<()> {
         contain(|| {
-            let clock = clock.cloned().map(Mta::new);
+            // SAFETY: the clock of a media session, which every thread of it uses.
+            let clock = clock.cloned().map(|clock| unsafe { Mta::new(clock) });
             self.notifier.tell(SampleGrabberEvent::PresentationClock(clock));
         })
     }

@@ -13,7 +13,7 @@ use windows::Win32::Media::MediaFoundation::{
     MF_SINK_WRITER_ASYNC_CALLBACK, MF_SINK_WRITER_DISABLE_THROTTLING, MFCreateAttributes,
     MFCreateSinkWriterFromMediaSink, MFCreateSinkWriterFromURL,
 };
-use windows::core::{HRESULT, HSTRING, Interface, PCWSTR};
+use windows::core::{HRESULT, HSTRING, PCWSTR};
 use windows_core::implement;
 
 use crate::async_result::QueueId;
@@ -33,10 +33,14 @@ use crate::operation::{Operation, Promise};
 /// with an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned). It keeps Media Foundation started.
 ///
 /// ```no_run
-/// use mf_async::com::{Platform, SinkWriter};
+/// use mf_async::com::{Mta, Platform, SinkWriter};
 /// use windows::Win32::Media::MediaFoundation::{IMFMediaType, IMFSample};
 ///
-/// # async fn write(target: IMFMediaType, input: IMFMediaType, samples: Vec<IMFSample>) -> mf_async::Result<()> {
+/// # async fn write(
+/// #     target: Mta<IMFMediaType>,
+/// #     input: Mta<IMFMediaType>,
+/// #     samples: Vec<Mta<IMFSample>>,
+/// # ) -> mf_async::Result<()> {
 /// let platform = Platform::startup()?;
 /// let writer = SinkWriter::create(&platform, "tone.m4a")?;
 /// let stream = writer.add_stream(&target)?;
@@ -68,8 +72,8 @@ impl SinkWriter {
     pub fn create(platform: &Platform, url: impl Into<HSTRING>) -> Result<SinkWriter> {
         let url = url.into();
         SinkWriter::create_with(platform, |attributes| {
-            // SAFETY: all pointers are valid for the call.
-            unsafe { MFCreateSinkWriterFromURL(&url, None::<&IMFByteStream>, attributes) }
+            // SAFETY: all pointers are valid for the call, and the writer is Media Foundation's own.
+            unsafe { Ok(Mta::new(MFCreateSinkWriterFromURL(&url, None::<&IMFByteStream>, attributes)?)) }
         })
     }
 
@@ -82,14 +86,14 @@ impl SinkWriter {
     /// As [`create`](SinkWriter::create).
     pub fn to_byte_stream(
         platform: &Platform,
-        stream: impl Into<Mta<IMFByteStream>>,
+        stream: &Mta<IMFByteStream>,
         name: Option<&str>,
     ) -> Result<SinkWriter> {
-        let (stream, name) = (stream.into(), name.map(HSTRING::from));
+        let name = name.map(HSTRING::from);
         SinkWriter::create_with(platform, |attributes| {
             let name = name.as_ref().map_or(PCWSTR::null(), |name| PCWSTR(name.as_ptr()));
-            // SAFETY: all pointers are valid for the call.
-            unsafe { MFCreateSinkWriterFromURL(name, &*stream, attributes) }
+            // SAFETY: all pointers are valid for the call, and the writer is Media Foundation's own.
+            unsafe { Ok(Mta::new(MFCreateSinkWriterFromURL(name, &**stream, attributes)?)) }
         })
     }
 
@@ -98,11 +102,10 @@ impl SinkWriter {
     /// # Errors
     /// The sink's own.
     #[doc(alias = "MFCreateSinkWriterFromMediaSink")]
-    pub fn to_media_sink(platform: &Platform, sink: impl Into<Mta<IMFMediaSink>>) -> Result<SinkWriter> {
-        let sink = sink.into();
+    pub fn to_media_sink(platform: &Platform, sink: &Mta<IMFMediaSink>) -> Result<SinkWriter> {
         SinkWriter::create_with(platform, |attributes| {
-            // SAFETY: both objects live for the call.
-            unsafe { MFCreateSinkWriterFromMediaSink(&*sink, attributes) }
+            // SAFETY: both objects live for the call, and the writer is Media Foundation's own.
+            unsafe { Ok(Mta::new(MFCreateSinkWriterFromMediaSink(&**sink, attributes)?)) }
         })
     }
 
@@ -117,21 +120,21 @@ impl SinkWriter {
     #[doc(alias = "MF_SINK_WRITER_DISABLE_THROTTLING")]
     pub fn create_with(
         platform: &Platform,
-        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSinkWriter>,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSinkWriter>>,
     ) -> Result<SinkWriter> {
         let inbox = Arc::new(Inbox::new());
-        let callback: IMFSinkWriterCallback2 = Told { inbox: inbox.clone() }.into();
-        let callback: IMFSinkWriterCallback = callback.cast()?;
+        let callback: Mta<IMFSinkWriterCallback2> = Mta::of(Told { inbox: inbox.clone() });
+        let callback: Mta<IMFSinkWriterCallback> = callback.cast()?;
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
         unsafe { MFCreateAttributes(&mut attributes, 2) }?;
         let attributes = attributes.ok_or_else(|| windows::core::Error::from(E_POINTER))?;
         // SAFETY: both objects live for the calls, and the attributes take their own reference.
         unsafe {
-            attributes.SetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK, &callback)?;
+            attributes.SetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK, &*callback)?;
             attributes.SetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING, 1)?;
         }
-        let writer = Mta::new(create(&attributes)?);
+        let writer = create(&attributes)?;
         Ok(SinkWriter { writer, inbox, _platform: platform.clone() })
     }
 
@@ -140,9 +143,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDMEDIATYPE` when the container has no place for it.
     #[doc(alias = "AddStream")]
-    pub fn add_stream(&self, target: &IMFMediaType) -> Result<u32> {
+    pub fn add_stream(&self, target: &Mta<IMFMediaType>) -> Result<u32> {
         // SAFETY: the type lives for the call.
-        Ok(unsafe { self.writer.AddStream(target) }?)
+        Ok(unsafe { self.writer.AddStream(&**target) }?)
     }
 
     /// Says in which type samples for a stream come; the writer finds an encoder.
@@ -150,9 +153,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDMEDIATYPE`, `MF_E_INVALIDSTREAMNUMBER`, `MF_E_TOPO_CODEC_NOT_FOUND`.
     #[doc(alias = "SetInputMediaType")]
-    pub fn set_input_media_type(&self, stream: u32, input: &IMFMediaType) -> Result<()> {
+    pub fn set_input_media_type(&self, stream: u32, input: &Mta<IMFMediaType>) -> Result<()> {
         // SAFETY: the type lives for the call.
-        Ok(unsafe { self.writer.SetInputMediaType(stream, input, None::<&IMFAttributes>) }?)
+        Ok(unsafe { self.writer.SetInputMediaType(stream, &**input, None::<&IMFAttributes>) }?)
     }
 
     /// Starts: from now on samples are taken.
@@ -170,9 +173,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start; those of encoder and sink for earlier samples.
     #[doc(alias = "WriteSample")]
-    pub fn write_sample(&self, stream: u32, sample: &IMFSample) -> Result<()> {
+    pub fn write_sample(&self, stream: u32, sample: &Mta<IMFSample>) -> Result<()> {
         // SAFETY: the sample lives for the call, and the writer takes its own reference.
-        Ok(unsafe { self.writer.WriteSample(stream, sample) }?)
+        Ok(unsafe { self.writer.WriteSample(stream, &**sample) }?)
     }
 
     /// Says that a stream has a gap, at a time in units of 100 ns.
@@ -236,7 +239,8 @@ impl SinkWriter {
 
     /// Completes the file: awaits all samples and writes what belongs at the end. Begins at once.
     ///
-    /// Nothing more can be written. Every file needs it.
+    /// Nothing more can be written. Every file needs it. Asked again before it has ended, it waits for the same
+    /// end.
     ///
     /// # Errors
     /// None here; the operation's are those of encoders, sink and file, and an error of the kind
@@ -249,12 +253,12 @@ impl SinkWriter {
     #[track_caller]
     pub fn finalize(&self) -> Operation<()> {
         let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
-        let former = self.inbox.lock().finalize.replace(promise);
-        if let Some(former) = former {
-            former.complete(Err(Error::new(
-                Hresult::MF_E_INVALIDREQUEST,
-                "finalize a sink writer: asked again",
-            )));
+        let mut inbox = self.inbox.lock();
+        let first = inbox.finalize.is_empty();
+        inbox.finalize.push(promise);
+        drop(inbox);
+        if !first {
+            return operation;
         }
         // SAFETY: needs nothing.
         if let Err(error) = unsafe { self.writer.Finalize() } {
@@ -307,7 +311,8 @@ pub enum SinkWriterEvent {
 struct Inbox(Mutex<InboxState>);
 
 struct InboxState {
-    finalize: Option<Promise<()>>,
+    /// Who waits for the end; the first of them asked for it.
+    finalize: Vec<Promise<()>>,
     /// By the number that was passed as their context, which grows.
     markers: BTreeMap<usize, (u32, Promise<()>)>,
     next_context: usize,
@@ -323,7 +328,7 @@ impl InboxState {
 impl Inbox {
     fn new() -> Inbox {
         Inbox(Mutex::new(InboxState {
-            finalize: None,
+            finalize: Vec::new(),
             markers: BTreeMap::new(),
             next_context: 1,
             notifier: None,
@@ -336,9 +341,9 @@ impl Inbox {
     }
 
     fn finalized(&self, outcome: Result<()>) {
-        let promise = self.lock().finalize.take();
-        if let Some(promise) = promise {
-            promise.complete(outcome);
+        let promises = std::mem::take(&mut self.lock().finalize);
+        for promise in promises {
+            promise.complete(outcome.clone());
         }
     }
 
@@ -388,7 +393,8 @@ impl Inbox {
     /// Nothing will come any more: what is promised is let go.
     fn close(&self) {
         let mut state = self.lock();
-        let ended = (state.finalize.take(), std::mem::take(&mut state.markers), state.notifier.take());
+        let ended =
+            (std::mem::take(&mut state.finalize), std::mem::take(&mut state.markers), state.notifier.take());
         drop(state);
         drop(ended);
     }

@@ -78,9 +78,9 @@ impl SourceReader {
     #[track_caller]
     pub fn open(platform: &Platform, url: impl Into<HSTRING>) -> Operation<SourceReader> {
         let url = url.into();
-        // SAFETY: both arguments live for the call.
+        // SAFETY: both arguments live for the call, and the reader is Media Foundation's own.
         SourceReader::open_with(platform, move |attributes| unsafe {
-            MFCreateSourceReaderFromURL(&url, attributes)
+            Ok(Mta::new(MFCreateSourceReaderFromURL(&url, attributes)?))
         })
     }
 
@@ -95,14 +95,10 @@ impl SourceReader {
     /// As [`open`](SourceReader::open).
     #[doc(alias = "MFCreateSourceReaderFromByteStream")]
     #[track_caller]
-    pub fn from_byte_stream(
-        platform: &Platform,
-        stream: impl Into<Mta<IMFByteStream>>,
-    ) -> Operation<SourceReader> {
-        let stream = stream.into();
-        // SAFETY: both arguments live for the call.
+    pub fn from_byte_stream(platform: &Platform, stream: Mta<IMFByteStream>) -> Operation<SourceReader> {
+        // SAFETY: both arguments live for the call, and the reader is Media Foundation's own.
         SourceReader::open_with(platform, move |attributes| unsafe {
-            MFCreateSourceReaderFromByteStream(&*stream, attributes)
+            Ok(Mta::new(MFCreateSourceReaderFromByteStream(&*stream, attributes)?))
         })
     }
 
@@ -111,14 +107,10 @@ impl SourceReader {
     /// # Errors
     /// The source's own.
     #[doc(alias = "MFCreateSourceReaderFromMediaSource")]
-    pub fn from_media_source(
-        platform: &Platform,
-        source: impl Into<Mta<IMFMediaSource>>,
-    ) -> Result<SourceReader> {
-        let source = source.into();
+    pub fn from_media_source(platform: &Platform, source: &Mta<IMFMediaSource>) -> Result<SourceReader> {
         SourceReader::create_with(platform, |attributes| {
-            // SAFETY: both objects live for the call.
-            unsafe { MFCreateSourceReaderFromMediaSource(&*source, attributes) }
+            // SAFETY: both objects live for the call, and the reader is Media Foundation's own.
+            unsafe { Ok(Mta::new(MFCreateSourceReaderFromMediaSource(&**source, attributes)?)) }
         })
     }
 
@@ -132,7 +124,7 @@ impl SourceReader {
     #[track_caller]
     pub fn open_with(
         platform: &Platform,
-        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSourceReader> + Send + 'static,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>> + Send + 'static,
     ) -> Operation<SourceReader> {
         let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
         let platform = platform.clone();
@@ -154,14 +146,14 @@ impl SourceReader {
     /// asynchronous and calls back here.
     ///
     /// ```no_run
-    /// use mf_async::com::{Platform, SourceReader};
+    /// use mf_async::com::{Mta, Platform, SourceReader};
     /// use windows::Win32::Media::MediaFoundation::*;
     /// use windows::core::w;
     ///
     /// # fn open(platform: &Platform) -> mf_async::Result<SourceReader> {
     /// SourceReader::create_with(platform, |attributes| unsafe {
     ///     attributes.SetUINT32(&MF_SOURCE_READER_ENABLE_VIDEO_PROCESSING, 1)?;
-    ///     MFCreateSourceReaderFromURL(w!("clip.mp4"), attributes)
+    ///     Ok(Mta::new(MFCreateSourceReaderFromURL(w!("clip.mp4"), attributes)?))
     /// })
     /// # }
     /// ```
@@ -171,17 +163,17 @@ impl SourceReader {
     #[doc(alias = "MF_SOURCE_READER_ASYNC_CALLBACK")]
     pub fn create_with(
         platform: &Platform,
-        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<IMFSourceReader>,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>>,
     ) -> Result<SourceReader> {
         let inbox = Arc::new(Inbox::new());
-        let callback: IMFSourceReaderCallback = Told { inbox: inbox.clone() }.into();
+        let callback: Mta<IMFSourceReaderCallback> = Mta::of(Told { inbox: inbox.clone() });
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
         unsafe { MFCreateAttributes(&mut attributes, 1) }?;
         let attributes = attributes.ok_or_else(|| windows::core::Error::from(E_POINTER))?;
         // SAFETY: both objects live for the call, and the attributes take their own reference.
-        unsafe { attributes.SetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK, &callback) }?;
-        let reader = Mta::new(create(&attributes)?);
+        unsafe { attributes.SetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK, &*callback) }?;
+        let reader = create(&attributes)?;
         let streams = major_types(&reader);
         Ok(SourceReader { reader, inbox, streams, platform: platform.clone() })
     }
@@ -280,7 +272,7 @@ impl SourceReader {
     /// `MF_E_ATTRIBUTENOTFOUND` when the source does not know.
     #[doc(alias = "GetPresentationAttribute")]
     pub fn duration(&self) -> Result<u64> {
-        let source = MF_SOURCE_READER_MEDIASOURCE.0.cast_unsigned();
+        let source = MF_SOURCE_READER_MEDIASOURCE.0 as u32;
         // SAFETY: takes a number and a key that lives for the call.
         let duration = unsafe { self.reader.GetPresentationAttribute(source, &MF_PD_DURATION) }?;
         Ok(u64::try_from(&duration)?)
@@ -293,8 +285,8 @@ impl SourceReader {
     #[doc(alias = "GetCurrentMediaType")]
     pub fn media_type(&self, stream: impl Into<SourceStream>) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
-        // SAFETY: takes a number.
-        Ok(Mta::new(unsafe { self.reader.GetCurrentMediaType(stream) }?))
+        // SAFETY: takes a number; media types are Media Foundation's own.
+        Ok(unsafe { Mta::new(self.reader.GetCurrentMediaType(stream)?) })
     }
 
     /// One of the types in which the source itself has a stream.
@@ -308,8 +300,8 @@ impl SourceReader {
         index: u32,
     ) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
-        // SAFETY: takes numbers.
-        Ok(Mta::new(unsafe { self.reader.GetNativeMediaType(stream, index) }?))
+        // SAFETY: takes numbers; media types are Media Foundation's own.
+        Ok(unsafe { Mta::new(self.reader.GetNativeMediaType(stream, index)?) })
     }
 
     /// Says in which type samples of a stream are to come; the reader finds a decoder.
@@ -317,10 +309,10 @@ impl SourceReader {
     /// # Errors
     /// `MF_E_INVALIDMEDIATYPE`, `MF_E_TOPO_CODEC_NOT_FOUND`; `MF_E_INVALIDREQUEST` while reads are in flight.
     #[doc(alias = "SetCurrentMediaType")]
-    pub fn set_media_type(&self, stream: impl Into<SourceStream>, to: &IMFMediaType) -> Result<()> {
+    pub fn set_media_type(&self, stream: impl Into<SourceStream>, to: &Mta<IMFMediaType>) -> Result<()> {
         let stream = self.number(stream.into());
         // SAFETY: the type lives for the call.
-        Ok(unsafe { self.reader.SetCurrentMediaType(stream, None, to) }?)
+        Ok(unsafe { self.reader.SetCurrentMediaType(stream, None, &**to) }?)
     }
 
     /// Says whether a stream, or every stream, is read at all.

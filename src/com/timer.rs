@@ -73,8 +73,9 @@ impl WorkQueue {
         };
         let raw = HANDLE(handle.as_raw_handle());
         self.pending(Some(handle), Location::caller(), |result, key| {
-            // SAFETY: the handle is kept until the callback was called or the item cancelled; the result is
-            // Media Foundation's own, and the key is written before the call returns.
+            // SAFETY: the callback keeps the handle until it was called or is let go, a cancelled item's, too, so
+            // that nobody waits for a handle that is closed; the result is Media Foundation's own, and the key is
+            // written before the call returns.
             unsafe { MFPutWaitingWorkItem(raw, 0, result, Some(key)) }
         })
     }
@@ -89,14 +90,15 @@ impl WorkQueue {
             Ok(both) => both,
             Err(error) => return Operation::failed(error),
         };
-        let pending = Pending { promise, _lock: self.lock().clone(), _handle: handle };
+        let pending = Pending { promise, _lock: self.lock().clone() };
         let pending = Arc::new(Mutex::new(Some(pending)));
         // Whoever cancels does not own it: when Media Foundation lets go of the callback un-called, the
         // promise goes too, and the operation ends as abandoned.
         let cancelled = Arc::downgrade(&pending);
-        let item = Once::new(CallbackParameters::on(self.id()), move |result: &IMFAsyncResult| {
+        let item = Once::callback(CallbackParameters::on(self.id()), move |result: &IMFAsyncResult| {
             let status = status_of(result);
             end(&pending, status.ok().map(drop), status);
+            drop(handle);
             Ok(())
         });
         let mut key = 0;
@@ -114,7 +116,6 @@ impl WorkQueue {
 struct Pending {
     promise: Promise<()>,
     _lock: Arc<Lock>,
-    _handle: Option<OwnedHandle>,
 }
 
 /// Ends the item, if it has not ended.

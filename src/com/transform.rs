@@ -52,8 +52,7 @@ impl AsyncTransform {
     /// # Errors
     /// `E_INVALIDARG` when it is not asynchronous; `E_NOINTERFACE` when it lacks what asynchronous ones must have.
     #[doc(alias = "MF_TRANSFORM_ASYNC_UNLOCK")]
-    pub fn new(platform: &Platform, transform: impl Into<Mta<IMFTransform>>) -> Result<AsyncTransform> {
-        let transform = transform.into();
+    pub fn new(platform: &Platform, transform: Mta<IMFTransform>) -> Result<AsyncTransform> {
         // SAFETY: needs nothing.
         let attributes = unsafe { transform.GetAttributes() }?;
         // SAFETY: the key lives for the call.

@@ -15,7 +15,7 @@ impl From<Unknown> for Mta<IUnknown> {
     fn from(object: Unknown) -> Mta<IUnknown> {
         match object.downcast_ref::<Mta<IUnknown>>() {
             Some(unknown) => unknown.clone(),
-            None => Mta::new(IUnknown::from(Holder { object: Some(object) })),
+            None => Mta::of(Holder { object: Some(object) }),
         }
     }
 }

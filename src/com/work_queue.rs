@@ -192,7 +192,7 @@ impl Drop for Lock {
 
 /// Puts something that is called once on a queue; let go un-called, it is dropped.
 pub(crate) fn put_once(queue: QueueId, call: impl FnOnce() + Send + 'static) -> Result<()> {
-    let item = Once::new(CallbackParameters::on(queue), move |_| {
+    let item = Once::callback(CallbackParameters::on(queue), move |_| {
         call();
         Ok(())
     });

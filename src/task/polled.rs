@@ -71,6 +71,12 @@ struct State<F, E, K> {
     again: bool,
 }
 
+/// A task that was started, or why it was not, and who was to be told of its end.
+type Started<F, E, H> = std::result::Result<Arc<Task<F, E, H>>, (Error, E)>;
+
+/// What there is of a task, to be let go.
+type Taken<F, E, K> = (Option<Open<E, K>>, Option<Pin<Box<F>>>);
+
 /// What a task that has not ended holds.
 struct Open<E, K> {
     ending: E,
@@ -91,7 +97,7 @@ where
         begun: Begun,
         future: F,
         ending: E,
-    ) -> std::result::Result<Arc<Task<F, E, H>>, (Error, E)> {
+    ) -> Started<F, E, H> {
         let open = Open { ending, _hold: hold, _entry: None };
         let future = Some(Box::pin(future));
         let task = Arc::new_cyclic(|this: &Weak<Task<F, E, H>>| Task {
@@ -187,7 +193,7 @@ where
         first
     }
 
-    fn take(&self) -> (Option<Open<E, H::Hold>>, Option<Pin<Box<F>>>) {
+    fn take(&self) -> Taken<F, E, H::Hold> {
         let mut state = self.state();
         (state.open.take(), state.future.take())
     }

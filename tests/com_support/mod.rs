@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use mf_async::com::Platform;
+use mf_async::com::{Mta, Platform};
 use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncResult, IMFShutdown, IMFShutdown_Impl, MFSHUTDOWN_COMPLETED, MFSHUTDOWN_STATUS,
@@ -35,6 +35,12 @@ pub fn until(what: &str, so: impl Fn() -> bool) {
         assert!(start.elapsed() < LIMIT, "it never came to be that {what}");
         std::thread::yield_now();
     }
+}
+
+/// All objects here are Media Foundation's, or made in Rust of what is `Send` and `Sync`.
+pub fn mta<I: Interface>(object: I) -> Mta<I> {
+    // SAFETY: such objects are free-threaded.
+    unsafe { Mta::new(object) }
 }
 
 /// How many references an object has.
@@ -159,22 +165,23 @@ pub(crate) fn media_url(file: &str) -> HSTRING {
 }
 
 /// A type of these two GUIDs, nothing else set.
-pub(crate) fn media_type(major: GUID, sub: GUID) -> IMFMediaType {
-    unsafe {
+pub(crate) fn media_type(major: GUID, sub: GUID) -> Mta<IMFMediaType> {
+    let kind = unsafe {
         let kind = MFCreateMediaType().unwrap();
         kind.SetGUID(&MF_MT_MAJOR_TYPE, &major).unwrap();
         kind.SetGUID(&MF_MT_SUBTYPE, &sub).unwrap();
         kind
-    }
+    };
+    mta(kind)
 }
 
 /// Uncompressed sound, whatever its rate.
-pub(crate) fn any_pcm() -> IMFMediaType {
+pub(crate) fn any_pcm() -> Mta<IMFMediaType> {
     media_type(MFMediaType_Audio, MFAudioFormat_PCM)
 }
 
 /// Uncompressed sound: two channels of 16 bits at 44,100 Hz.
-pub(crate) fn pcm() -> IMFMediaType {
+pub(crate) fn pcm() -> Mta<IMFMediaType> {
     let kind = any_pcm();
     for (key, value) in [
         (MF_MT_AUDIO_NUM_CHANNELS, 2),
@@ -190,7 +197,7 @@ pub(crate) fn pcm() -> IMFMediaType {
 }
 
 /// A sample of 0.1 s of silence, number `index`.
-pub(crate) fn sample(index: i64) -> IMFSample {
+pub(crate) fn sample(index: i64) -> Mta<IMFSample> {
     unsafe {
         let buffer = MFCreateMemoryBuffer(17_640).unwrap();
         buffer.SetCurrentLength(17_640).unwrap();
@@ -198,7 +205,7 @@ pub(crate) fn sample(index: i64) -> IMFSample {
         sample.AddBuffer(&buffer).unwrap();
         sample.SetSampleTime(index * 1_000_000).unwrap();
         sample.SetSampleDuration(1_000_000).unwrap();
-        sample
+        mta(sample)
     }
 }
 

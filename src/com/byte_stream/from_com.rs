@@ -22,15 +22,15 @@ use crate::queue::Queues;
 /// object itself does, it does on Media Foundation's.
 ///
 /// ```no_run
-/// use mf_async::com::ComByteStream;
+/// use mf_async::com::{ComByteStream, Mta};
 /// use mf_async::{ByteStreamExt, Platform};
 /// use windows::Win32::Media::MediaFoundation::*;
 /// use windows::core::w;
 ///
 /// # async fn read(platform: &Platform) -> mf_async::Result<()> {
-/// let file = unsafe {
-///     MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, w!("tone.wav"))
-/// }?;
+/// let (access, mode) = (MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST);
+/// // SAFETY: the name lives for the call, and the object is Media Foundation's own.
+/// let file = unsafe { Mta::new(MFCreateFile(access, mode, MF_FILEFLAGS_NONE, w!("tone.wav"))?) };
 /// let stream = ComByteStream::new(platform, file);
 /// let head = stream.read(vec![0; 12]).await?;
 /// # Ok(()) }
@@ -46,8 +46,8 @@ struct Inner {
 impl ComByteStream {
     /// Takes an object of Media Foundation's, whose callbacks are to come from this platform.
     #[must_use]
-    pub fn new(platform: &Platform, stream: impl Into<Mta<IMFByteStream>>) -> ComByteStream {
-        ComByteStream(Arc::new(Inner { stream: stream.into(), queues: platform.queues().clone() }))
+    pub fn new(platform: &Platform, stream: Mta<IMFByteStream>) -> ComByteStream {
+        ComByteStream(Arc::new(Inner { stream, queues: platform.queues().clone() }))
     }
 
     /// The object itself.
@@ -109,7 +109,7 @@ impl ByteStream for ComByteStream {
         let ending = Ending(Some(self.request::<Vec<u8>>(READ, callback, state)?));
         let (stream, mut buffer) = (self.0.stream.clone(), buffer);
         let place = buffer.as_mut_ptr();
-        let ended = Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+        let ended = Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
             // SAFETY: the result lives for the call.
             let read = unsafe { stream.EndRead(result) };
             ending.end(read.map_err(Error::from).map(|read| {
@@ -148,7 +148,7 @@ impl ByteStream for ComByteStream {
         let ending = Ending(Some(self.request::<(usize, Vec<u8>)>(WRITE, callback, state)?));
         let stream = self.0.stream.clone();
         let place = buffer.as_ptr();
-        let ended = Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+        let ended = Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
             // SAFETY: the result lives for the call.
             let written = unsafe { stream.EndWrite(result) };
             ending.end(written.map_err(Error::from).map(|written| (written as usize, buffer)));

@@ -45,8 +45,7 @@ use crate::error::{Error, Hresult, Result};
 #[doc(alias = "MFCreateMFByteStreamOnStreamEx")]
 #[must_use]
 pub fn byte_stream_object(stream: impl ByteStream + 'static) -> Mta<IMFByteStream> {
-    let object: IMFByteStream = Object { stream: Arc::new(stream) }.into();
-    Mta::new(object)
+    Mta::of(Object { stream: Arc::new(stream) })
 }
 
 #[implement(IMFByteStream)]
@@ -95,11 +94,17 @@ impl Object {
         let callback = callback.ok_or_else(|| Error::new(Hresult::E_POINTER, "begin without a callback"))?;
         let ended = Arc::new(Mutex::new(Outcome::Pending));
         let object: IUnknown = Ended { kind, of: identity(&self.stream), outcome: ended.clone() }.into();
-        // SAFETY: all three live for the call, and the result takes its own references.
-        let result = unsafe { MFCreateAsyncResult(&object, callback, state) }?;
-        let home = Home { result: Some(Mta::new(result)), ended };
+        // SAFETY: all three live for the call, and the result, which is Media Foundation's own, takes its own
+        // references.
+        let result = unsafe { Mta::new(MFCreateAsyncResult(&object, callback, state)?) };
+        let result = Arc::new(Mutex::new(Some(result)));
+        let home = Home { result: result.clone(), ended };
         let call = Once(Mutex::new(Some(move |result: &AsyncResult| home.come(end(result)))));
-        begin(Arc::new(call))
+        begin(Arc::new(call)).inspect_err(|_| {
+            // Nothing was begun, so nobody is called, whoever still holds the callback.
+            let withdrawn = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(withdrawn);
+        })
     }
 
     /// What a request ended with, once.
@@ -112,13 +117,14 @@ impl Object {
             return Err(E_INVALIDARG.into());
         }
         let mut outcome = ended.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *outcome, Outcome::Taken) {
+        if matches!(*outcome, Outcome::Pending) {
+            return Err(HRESULT::from(Hresult::E_PENDING).into());
+        }
+        let taken = std::mem::replace(&mut *outcome, Outcome::Taken);
+        drop(outcome);
+        match taken {
             Outcome::Ended(count) => count.map_err(code),
-            Outcome::Taken => Err(E_FAIL.into()),
-            Outcome::Pending => {
-                *outcome = Outcome::Pending;
-                Err(HRESULT::from(Hresult::E_PENDING).into())
-            }
+            Outcome::Taken | Outcome::Pending => Err(E_FAIL.into()),
         }
     }
 }
@@ -153,11 +159,13 @@ impl IMFByteStream_Impl for Object_Impl {
             return Err(E_POINTER.into());
         }
         let bytes = contained(|| self.read(count))?;
-        // SAFETY: the caller passes room for `count` bytes, and no more than that were read, and a place for the
-        // number of them.
+        // A stream may give more than it was asked for; there is no room for that.
+        let given = bytes.len().min(count as usize);
+        // SAFETY: neither is null. The caller passes room for `count` bytes, and no more than that are copied, and
+        // a place for the number of them.
         unsafe {
-            place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-            *read = bytes.len() as u32;
+            place.copy_from_nonoverlapping(bytes.as_ptr(), given);
+            *read = given as u32;
         }
         Ok(())
     }
@@ -261,19 +269,20 @@ enum Outcome {
     Taken,
 }
 
-/// A request's way home: its result is invoked, whatever happens, once.
+/// A request's way home: its result is invoked, whatever happens, once, unless Begin itself failed.
 struct Home {
-    result: Option<Mta<IMFAsyncResult>>,
+    result: Arc<Mutex<Option<Mta<IMFAsyncResult>>>>,
     ended: Arc<Mutex<Outcome>>,
 }
 
 impl Home {
-    fn come(mut self, outcome: Result<u32>) {
+    fn come(self, outcome: Result<u32>) {
         self.invoke(outcome);
     }
 
-    fn invoke(&mut self, outcome: Result<u32>) {
-        let Some(result) = self.result.take() else { return };
+    fn invoke(&self, outcome: Result<u32>) {
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(result) = result else { return };
         let status = outcome.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Outcome::Ended(outcome);
         // SAFETY: the result lives for the calls. If Media Foundation is shut down, nobody waits.

@@ -1,6 +1,7 @@
 //! A portable generator as an `IMFMediaEventGenerator`.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use windows::Win32::Foundation::{E_INVALIDARG, E_POINTER};
 use windows::Win32::Media::MediaFoundation::{
@@ -8,7 +9,7 @@ use windows::Win32::Media::MediaFoundation::{
     MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
-use windows::core::{Error, GUID, HRESULT, IUnknown, Ref, Result};
+use windows::core::{Error, GUID, HRESULT, IUnknown, Interface, Ref, Result};
 use windows_core::implement;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
@@ -22,10 +23,7 @@ use crate::queue::let_go;
 impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
     /// A COM object that sends the generator's events.
     fn from(generator: Arc<dyn MediaEventGenerator>) -> Mta<IMFMediaEventGenerator> {
-        Mta::new(IMFMediaEventGenerator::from(Exported {
-            generator: Some(generator),
-            last: Mutex::new(Last { callback: None, state: None }),
-        }))
+        Mta::of(Exported { generator: Some(generator), last: Mutex::default() })
     }
 }
 
@@ -40,9 +38,10 @@ struct Exported {
 
 /// What the last request was begun with. The contract asks whether the next is begun with the same objects,
 /// so the same must stand for them.
+#[derive(Default)]
 struct Last {
     callback: Option<(usize, Weak<dyn AsyncCallback>)>,
-    state: Option<(usize, Weak<dyn std::any::Any + Send + Sync>)>,
+    state: Option<(usize, Weak<dyn Any + Send + Sync>)>,
 }
 
 impl Exported {
@@ -53,37 +52,43 @@ impl Exported {
         })
     }
 
+    /// The portable objects that stand for these: those of the last request, if it was begun with the same.
     fn same_as_last(
         &self,
         callback: &IMFAsyncCallback,
         state: Option<&IUnknown>,
     ) -> (Arc<dyn AsyncCallback>, Option<Unknown>) {
-        use windows::core::Interface;
-
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = callback.as_raw() as usize;
         // While a portable object that stands for a COM one lives, so does the COM one: its address is its own.
-        let callback = match &last.callback {
-            Some((address, known)) if *address == callback.as_raw() as usize => known.upgrade(),
-            _ => None,
-        }
-        .unwrap_or_else(|| {
-            let made = Arc::<dyn AsyncCallback>::from(Mta::new(callback.clone()));
-            last.callback = Some((callback.as_raw() as usize, Arc::downgrade(&made)));
+        let known = known(&self.last().callback, address);
+        let callback = known.unwrap_or_else(|| {
+            // SAFETY: callbacks are called by whichever thread has an event for them.
+            let made = Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) });
+            self.last().callback = Some((address, Arc::downgrade(&made)));
             made
         });
         let state = state.map(|state| {
-            match &last.state {
-                Some((address, known)) if *address == state.as_raw() as usize => known.upgrade(),
-                _ => None,
-            }
-            .unwrap_or_else(|| {
-                let made = Unknown::from(Mta::new(state.clone()));
-                last.state = Some((state.as_raw() as usize, Arc::downgrade(&made)));
+            let address = state.as_raw() as usize;
+            let known = self::known(&self.last().state, address);
+            known.unwrap_or_else(|| {
+                // SAFETY: a state goes with its result from thread to thread as it is.
+                let made = Unknown::from(unsafe { Mta::new(state.clone()) });
+                self.last().state = Some((address, Arc::downgrade(&made)));
                 made
             })
         });
         (callback, state)
     }
+
+    /// A lock, held for a look or a change: objects are made and let go outside.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The object of this address, if it is the last one's and lives.
+fn known<T: ?Sized>(last: &Option<(usize, Weak<T>)>, address: usize) -> Option<Arc<T>> {
+    last.as_ref().filter(|(of, _)| *of == address)?.1.upgrade()
 }
 
 impl IMFMediaEventGenerator_Impl for Exported_Impl {
@@ -103,8 +108,9 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
     }
 
     fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> Result<IMFMediaEvent> {
-        let result = result.ok()?.clone();
-        self.call(|generator| to_com(&generator.end_get_event(&AsyncResult::from(Mta::new(result)))?))
+        // SAFETY: results go from thread to thread as they are.
+        let result = unsafe { Mta::new(result.ok()?.clone()) };
+        self.call(|generator| to_com(&generator.end_get_event(&AsyncResult::from(result))?))
     }
 
     fn QueueEvent(

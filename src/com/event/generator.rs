@@ -30,8 +30,8 @@ pub struct EventGenerator(Arc<Shared>);
 
 impl EventGenerator {
     /// The object's events. Nothing is asked of it before this is asked.
-    pub fn new(com: impl Into<Mta<IMFMediaEventGenerator>>) -> EventGenerator {
-        EventGenerator(Arc::new(Shared { com: com.into(), state: Mutex::default() }))
+    pub fn new(com: Mta<IMFMediaEventGenerator>) -> EventGenerator {
+        EventGenerator(Arc::new(Shared { com, state: Mutex::default() }))
     }
 
     /// The object.
@@ -64,8 +64,8 @@ impl MediaEventGenerator for EventGenerator {
                     let what = "wait for an event of a generator on a thread of a tokio runtime";
                     return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
                 }
-                // SAFETY: the object may be called from any thread.
-                Mta::new(unsafe { shared.com.GetEvent(MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS(0)) }?)
+                // SAFETY: the object may be called from any thread, and so may its events.
+                unsafe { Mta::new(shared.com.GetEvent(MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS(0))?) }
             }
             other => other?,
         };
@@ -230,7 +230,7 @@ impl Shared {
         drop(state);
         let request = Request { shared: Arc::downgrade(self), heir, called: false };
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-        let callback = Once::new(parameters, move |result: &IMFAsyncResult| request.invoked(result));
+        let callback = Once::callback(parameters, move |result: &IMFAsyncResult| request.invoked(result));
         // SAFETY: the object may be called from any thread, and so may the callback. If it refuses, the
         // callback goes, and with it the request and its target.
         Ok(unsafe { self.com.BeginGetEvent(&callback, None) }.map(|()| Hresult::S_OK)?)
@@ -240,12 +240,12 @@ impl Shared {
     fn serve(self: &Arc<Self>, target: Target) -> Result<Hresult> {
         let called = Called::new(&target);
         let callback =
-            Once::new(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
+            Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
                 target.invoke(result);
                 Ok(())
             });
-        // SAFETY: the callback may be called from any thread.
-        let result = Mta::new(unsafe { MFCreateAsyncResult(None, &callback, None) }?);
+        // SAFETY: the callback may be called from any thread, and so may a result of Media Foundation's.
+        let result = unsafe { Mta::new(MFCreateAsyncResult(None, &callback, None)?) };
         self.state().called = Some(Called { served: Some(result.clone()), ..called });
         // SAFETY: the result is Media Foundation's own.
         if let Err(error) = unsafe { MFInvokeCallback(&*result) } {
@@ -269,9 +269,9 @@ impl Shared {
         // Nobody wants it: it is ended all the same, and what it brought kept.
         state.asked = Asked::Ending;
         drop(state);
-        // SAFETY: the object may be called from any thread.
-        let event = unsafe { self.com.EndGetEvent(result) }.map_err(Error::from);
-        let event = event.and_then(|event| MediaEvent::try_from(&Mta::new(event)));
+        // SAFETY: the object may be called from any thread, and so may its events.
+        let event = unsafe { self.com.EndGetEvent(result).map(|event| Mta::new(event)) };
+        let event = event.map_err(Error::from).and_then(|event| MediaEvent::try_from(&event));
         let mut state = self.state();
         state.asked = Asked::No;
         let target = state.target.take();
@@ -302,13 +302,14 @@ impl Shared {
                 .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event that was taken"));
         }
         drop(state);
-        // SAFETY: the object may be called from any thread, with any result.
-        let event = unsafe { self.com.EndGetEvent(&**result) }.map_err(Error::from);
+        // SAFETY: the object may be called from any thread, with any result, and so may its events.
+        let event = unsafe { self.com.EndGetEvent(&**result).map(|event| Mta::new(event)) };
+        let event = event.map_err(Error::from);
         if event.as_ref().err().is_none_or(Error::is_shutdown) {
             let called = self.state().called.take();
             drop(called);
         }
-        MediaEvent::try_from(&Mta::new(event?))
+        MediaEvent::try_from(&event?)
     }
 
     /// The object has let go of a request un-called: so does this, of who waited for it.
@@ -321,9 +322,8 @@ impl Shared {
     }
 
     fn take_one(&self) -> Result<Mta<windows::Win32::Media::MediaFoundation::IMFMediaEvent>> {
-        // SAFETY: the object may be called from any thread.
-        let event = unsafe { self.com.GetEvent(MF_EVENT_FLAG_NO_WAIT) };
-        Ok(Mta::new(event?))
+        // SAFETY: the object may be called from any thread, and so may its events.
+        Ok(unsafe { Mta::new(self.com.GetEvent(MF_EVENT_FLAG_NO_WAIT)?) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -400,10 +400,10 @@ impl Request {
             return Ok(());
         }
         let Some(com) = lock(&self.heir.0).take() else { return Ok(()) };
-        // SAFETY: the object may be called from any thread.
-        let event = unsafe { com.EndGetEvent(result) }?;
+        // SAFETY: the object may be called from any thread, and so may its events.
+        let event = unsafe { Mta::new(com.EndGetEvent(result)?) };
         // Nobody here wants it; whoever asks next shall have it.
-        let _ = MediaEvent::try_from(&Mta::new(event)).and_then(|event| queue(&com, &event));
+        let _ = MediaEvent::try_from(&event).and_then(|event| queue(&com, &event));
         Ok(())
     }
 }

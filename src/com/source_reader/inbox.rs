@@ -146,7 +146,8 @@ impl IMFSourceReaderCallback_Impl for Told_Impl {
     ) -> windows::core::Result<()> {
         contain(|| {
             let answer = if status.is_ok() {
-                let sample = sample.cloned().map(Mta::new);
+                // SAFETY: a sample of Media Foundation's.
+                let sample = sample.cloned().map(|sample| unsafe { Mta::new(sample) });
                 Ok(Sample { stream_index, flags: SampleFlags::from_bits_retain(flags), timestamp, sample })
             } else {
                 let what = format!("read a sample of stream {stream_index}");
@@ -162,7 +163,9 @@ impl IMFSourceReaderCallback_Impl for Told_Impl {
 
     fn OnEvent(&self, stream_index: u32, event: Ref<'_, IMFMediaEvent>) -> windows::core::Result<()> {
         contain(|| {
-            let Some(event) = event.cloned().map(Mta::new) else { return };
+            let Some(event) = event.cloned() else { return };
+            // SAFETY: an event of Media Foundation's.
+            let event = unsafe { Mta::new(event) };
             let notifier = self.inbox.lock().notifier.clone();
             if let Some(notifier) = notifier {
                 notifier.tell(SourceReaderEvent { stream_index, event });

@@ -59,7 +59,7 @@ fn read(event: &IMFMediaEvent) -> Result<Option<TransformEvent>> {
     // SAFETY: needs nothing.
     unsafe { event.GetStatus() }?.ok()?;
     // SAFETY: needs nothing.
-    let kind = unsafe { event.GetType() }?.cast_signed();
+    let kind = unsafe { event.GetType() }? as i32;
     Ok(match kind {
         kind if kind == METransformNeedInput.0 => Some(TransformEvent::NeedInput),
         kind if kind == METransformHaveOutput.0 => Some(TransformEvent::HaveOutput),

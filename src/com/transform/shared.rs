@@ -326,7 +326,8 @@ impl Shared {
         drop(ManuallyDrop::into_inner(buffer.pEvents));
         let sample = ManuallyDrop::into_inner(buffer.pSample);
         match processed {
-            Ok(()) => (Hresult::S_OK, sample.map(Mta::new)),
+            // SAFETY: a sample of Media Foundation's, or one made by its rules.
+            Ok(()) => (Hresult::S_OK, sample.map(|sample| unsafe { Mta::new(sample) })),
             Err(error) => (error.code().into(), None),
         }
     }
@@ -336,7 +337,7 @@ impl Shared {
         // SAFETY: takes a number.
         let info = unsafe { self.transform.GetOutputStreamInfo(self.output) }?;
         let brings = MFT_OUTPUT_STREAM_PROVIDES_SAMPLES.0 | MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES.0;
-        if info.dwFlags & brings.cast_unsigned() != 0 {
+        if info.dwFlags & brings as u32 != 0 {
             return Ok(None);
         }
         // SAFETY: all of these take numbers, or objects that live for the call.
