@@ -113,7 +113,49 @@ pub(crate) fn tell_refused(queue: QueueId, reason: &str) {
     trace::refused(queue, reason);
 }
 
-pub(crate) use trace::Span;
+pub(crate) use self::named::spawn;
+pub(crate) use self::trace::Span;
+
+/// Where tokio-console can see them, tasks have names.
+#[cfg(all(feature = "tracing", tokio_unstable))]
+mod named {
+    use std::fmt;
+    use std::future::Future;
+
+    use tokio::runtime::Handle;
+    use tokio::task::{Builder, JoinHandle};
+
+    /// Spawns a task of this name.
+    pub(crate) fn spawn<F>(runtime: &Handle, name: fmt::Arguments<'_>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let name = format!("mf-async: {name}");
+        Builder::new()
+            .name(&name)
+            .spawn_on(future, runtime)
+            .expect("tokio refuses no task that has a runtime")
+    }
+}
+
+/// Elsewhere they have none.
+#[cfg(not(all(feature = "tracing", tokio_unstable)))]
+mod named {
+    use std::fmt;
+    use std::future::Future;
+
+    use tokio::runtime::Handle;
+    use tokio::task::JoinHandle;
+
+    pub(crate) fn spawn<F>(runtime: &Handle, _name: fmt::Arguments<'_>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        runtime.spawn(future)
+    }
+}
 
 /// With the feature: real spans and warnings.
 #[cfg(feature = "tracing")]

@@ -22,6 +22,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEventQueue;
 use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
+use crate::observe;
 use crate::operation::{self, BeginStatus, Operation};
 use crate::queue::{Queues, let_go};
 use crate::report::{PLATFORM_LOCK, Report};
@@ -239,7 +240,7 @@ impl Platform {
         }
         if self.queues().start_draining() {
             let shutdown = Shutdown::new(self.0.owner.clone());
-            drop(self.queues().runtime().spawn(shutdown.run(deadline)));
+            drop(observe::spawn(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline)));
         }
         Ok(())
     }

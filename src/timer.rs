@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
+use crate::observe;
 use crate::queue::{Priority, Queues, Watch, let_go};
 
 /// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
@@ -94,7 +95,11 @@ impl Timers {
         let counted = Counted::new(self.clone());
         let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), "put a waiting work item")?;
         let waiting = Waiting { result: result.clone(), key, priority, counted };
-        drop(self.queues.runtime().spawn(waiting.run(event, cancelled)));
+        drop(observe::spawn(
+            self.queues.runtime(),
+            format_args!("a waiting item"),
+            waiting.run(event, cancelled),
+        ));
         Ok(key)
     }
 
@@ -202,7 +207,7 @@ impl Timers {
         drop(table);
         if first {
             let driver = Driver(Arc::downgrade(self));
-            drop(self.queues.runtime().spawn(driver.run()));
+            drop(observe::spawn(self.queues.runtime(), format_args!("timers"), driver.run()));
         } else if earliest {
             self.earlier.notify_one();
         }

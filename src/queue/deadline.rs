@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::queue::{Queue, WorkQueue};
 
 /// A deadline that was set on a queue. Dropping it cancels it.
@@ -61,7 +62,8 @@ impl WorkQueue {
             over: now.checked_add(within),
             tell,
         };
-        drop(runtime.spawn(futures::future::select(Box::pin(watched.run()), cancelled)));
+        let watch = futures::future::select(Box::pin(watched.run()), cancelled);
+        drop(observe::spawn(runtime, format_args!("a deadline of queue {}", self.id()), watch));
         Deadline { standing, _cancel: cancel }
     }
 }

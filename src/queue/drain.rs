@@ -50,6 +50,11 @@ impl Drain {
         Drain { pool, state, blocked: None, ended: false }
     }
 
+    /// The queue whose items it runs.
+    pub(crate) fn queue(&self) -> QueueId {
+        self.pool.place().queue
+    }
+
     /// Hands an item to the blocking pool; a serial pool's task then waits for its end.
     fn hand_over(&mut self, item: Item, slot: usize) {
         let (done, end) = oneshot::channel::<()>();

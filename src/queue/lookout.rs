@@ -17,6 +17,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::observe;
+
 /// The one timer of a platform, and the task that it wakes. A runtime of one thread has nobody to wake.
 pub(crate) struct Lookout(Option<(Arc<Timer>, AbortHandle)>);
 
@@ -34,13 +36,14 @@ impl Lookout {
         };
         let timer = Arc::new(Mutex::new(sleep));
         let polled = timer.clone();
-        let task = runtime.spawn(poll_fn(move |cx| {
+        let look_out = poll_fn(move |cx| {
             let mut sleep = lock(&polled);
             while sleep.as_mut().poll(cx).is_ready() {
                 sleep.as_mut().reset(Instant::now() + NEVER);
             }
             Poll::<()>::Pending
-        }));
+        });
+        let task = observe::spawn(runtime, format_args!("lookout"), look_out);
         Lookout(Some((timer, task.abort_handle())))
     }
 

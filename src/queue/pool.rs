@@ -30,7 +30,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::observe::{QueueStats, Run, Running, Time};
+use crate::observe::{self, QueueStats, Run, Running, Time};
 use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
@@ -99,7 +99,9 @@ impl Host {
     fn start(&self, drain: Drain) {
         match self {
             // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
-            Host::Runtime(..) | Host::Own(_) => drop(self.runtime().spawn(drain)),
+            Host::Runtime(..) | Host::Own(_) => {
+                drop(observe::spawn(self.runtime(), format_args!("queue {}", drain.queue()), drain))
+            }
             Host::Thread { start, .. } | Host::Manual { start, .. } => {
                 drop(start.send(Box::new(|| Box::pin(drain))))
             }

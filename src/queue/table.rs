@@ -11,6 +11,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters,
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
+use crate::observe;
 use crate::queue::item::{Item, Place, let_go};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
@@ -403,7 +404,9 @@ impl Private {
             queue.close();
             if !queue.is_quiet() {
                 let runtime = queue.runtime().clone();
-                drop(runtime.spawn(async move { queue.until_quiet().await }));
+                let id = queue.id;
+                let ending = async move { queue.until_quiet().await };
+                drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
             }
         }
     }

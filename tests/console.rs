@@ -1,0 +1,60 @@
+//! Promise: built for tokio-console, the tasks of queues and timers have names that say whose they are.
+#![cfg(all(feature = "tracing", tokio_unstable))]
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mf_async::{AsyncResult, Platform, QueueId, begin_end};
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// Keeps the names of the tasks that are spawned.
+#[derive(Clone, Default)]
+struct Names(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Names {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        if attributes.metadata().name() == "runtime.spawn" {
+            attributes.record(&mut self.clone());
+        }
+    }
+}
+
+impl Visit for Names {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "task.name" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+#[test]
+fn tasks_have_names() {
+    let names = Names::default();
+    let subscriber = tracing_subscriber::registry().with(names.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let platform = Platform::startup().unwrap();
+            let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+            queue.run(|| ()).await.unwrap();
+            let later = begin_end(
+                |callback| {
+                    let result = platform.create_async_result(None, Some(callback), None)?;
+                    platform.schedule_result(&result, Duration::from_millis(1)).map(drop)
+                },
+                |result: &AsyncResult| result.status().ok(),
+            );
+            later.await.unwrap();
+            drop(queue);
+            platform.shutdown().await.unwrap();
+        });
+    });
+    let names = names.0.lock().unwrap();
+    for name in ["mf-async: queue MULTITHREADED", "mf-async: timers", "mf-async: shutdown"] {
+        assert!(names.iter().any(|known| known.contains(name)), "{name} is not among {names:?}");
+    }
+}
