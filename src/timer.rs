@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{Either, select};
 use slab::Slab;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -363,9 +364,13 @@ impl Driver {
         while let Some(timers) = self.0.upgrade() {
             let earlier = timers.earlier.notified();
             let next = timers.take_due(&mut due);
+            let fired = !due.is_empty();
             for result in due.drain(..) {
                 timers.dispatch(Priority::Normal, &result);
                 let_go(result);
+            }
+            if fired {
+                timers.hand_on();
             }
             match next {
                 Next::End => return,
@@ -397,6 +402,17 @@ impl Timers {
             std::panic::catch_unwind(AssertUnwindSafe(|| self.queues.invoke_late(priority, result)));
         if let Err(payload) = invoked {
             let_go(payload);
+        }
+    }
+
+    /// Lets another worker of the runtime take over, which this one is not free to do.
+    ///
+    /// What was just dispatched is what this worker runs next, and it may run for long. Meanwhile somebody
+    /// else is to look at the clock, but tokio wakes another worker only for a second task; so here is one.
+    fn hand_on(&self) {
+        let runtime = self.queues.runtime();
+        if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+            drop(runtime.spawn(std::future::ready(())));
         }
     }
 }
@@ -436,6 +452,7 @@ impl Waiting {
             self.result.set_status(status);
         }
         self.counted.0.dispatch(self.priority, &self.result);
+        self.counted.0.hand_on();
     }
 }
 
