@@ -286,6 +286,11 @@ impl Error {
         let what = format!("{what}: {error}");
         Error { cause: Some(Arc::new(Cause::Io(error))), ..Error::new(hresult, what) }
     }
+
+    /// The same with another code, for what the system tells less of than Windows does.
+    pub(crate) fn with_code(self, hresult: Hresult) -> Error {
+        Error { hresult, ..self }
+    }
 }
 
 impl fmt::Debug for Error {

@@ -375,7 +375,7 @@ fn bytes(cases: &mut Vec<Case>) {
 fn files(cases: &mut Vec<Case>) {
     for (path, code) in [
         ("", Hresult::ERROR_FILE_NOT_FOUND),
-        ("/no/such/folder/file", Hresult::ERROR_FILE_NOT_FOUND),
+        ("/no/such/folder/file", Hresult::ERROR_PATH_NOT_FOUND),
         ("a\0b", BAD),
     ] {
         case!(cases, "open_file", code, DOWN, |given| {

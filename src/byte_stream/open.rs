@@ -34,6 +34,8 @@ pub enum AccessMode {
 /// | `AppendIfExist` | opened, with the position at its end | created |
 /// | `DeleteIfExist` | cut to nothing, as if created anew | created |
 ///
+/// In a folder that does not exist, every mode is `ERROR_PATH_NOT_FOUND`.
+///
 /// An empty file is also created for one who only wants to read it. `ResetIfExist` needs write access,
 /// and is `E_INVALIDARG` without.
 #[doc(alias = "MF_FILE_OPENMODE")]
@@ -96,7 +98,16 @@ impl AccessMode {
 
 /// Opens a file by MF's rules, and says where its position is to begin. Blocks.
 pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &Path) -> Result<(File, u64)> {
-    let failed = |error| Error::io(format_args!("open {} ({access:?}, {mode:?})", path.display()), error);
+    let failed = |error: io::Error| {
+        let what = format!("open {} ({access:?}, {mode:?})", path.display());
+        // Windows tells the two apart, and others do not.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if error.kind() == io::ErrorKind::NotFound && folder.is_some_and(|folder| !folder.is_dir()) {
+            let what = format!("{what}, whose folder does not exist");
+            return Error::io(what, error).with_code(Hresult::ERROR_PATH_NOT_FOUND);
+        }
+        Error::io(what, error)
+    };
     if mode == OpenMode::ResetIfExist && !access.writes() {
         let what = format!("cut {} to nothing: that needs write access", path.display());
         return Err(Error::new(Hresult::E_INVALIDARG, what));
