@@ -1,0 +1,104 @@
+//! Where a subject does something else than Windows' Media Foundation, each with its reason.
+//!
+//! The lists are exact: a subject that does something else again fails, and so does one that no longer deviates.
+
+use crate::conformance::subject::Kind;
+
+/// What a subject does in a case instead of what is expected, and why.
+pub(crate) struct Deviation {
+    case: &'static str,
+    pub(crate) seen: &'static str,
+    pub(crate) because: &'static str,
+}
+
+/// What we do better, on purpose.
+const IMPROVEMENTS: &[Deviation] = &[
+    Deviation {
+        case: "lifetime::a_scheduled_item",
+        seen: "S_OK: released",
+        because: "Windows leaks a scheduled item that is pending at the shutdown; we let go of it",
+    },
+    Deviation {
+        case: "lifetime::a_waiting_item",
+        seen: "S_OK: MF_E_OPERATION_CANCELLED",
+        because: "a shutdown cancels waits, and who waits hears of it as of any other cancel",
+    },
+    Deviation {
+        case: "lifetime::a_result_that_is_held",
+        seen: "ERROR_TIMEOUT, later",
+        because: "a shutdown that gave up waiting says so, and its text says for what it waited",
+    },
+    Deviation {
+        case: "queues::too_many",
+        seen: "none of 70000 allocations failed",
+        because: "we have no limit but memory",
+    },
+];
+
+/// What cannot be asked of ours: Rust's types do not allow it.
+const NOT_IN_RUST: &[(&str, &str)] = &[
+    ("lifetime::start_without_sockets", NO_VERSIONS),
+    ("lifetime::start_a_newer_version", NO_VERSIONS),
+    ("lifetime::start_twice", A_VALUE),
+    ("lifetime::put_before", A_VALUE),
+    ("lifetime::put2_before", A_VALUE),
+    ("lifetime::allocate_before", A_VALUE),
+    ("lifetime::allocate_ex_before", A_VALUE),
+    ("lifetime::allocate_serial_before", A_VALUE),
+    ("put::what_invoke_returns", "`AsyncCallback::invoke` returns nothing"),
+    ("put::threads_of_multithreaded", NO_APARTMENTS),
+    ("put::threads_of_standard", NO_APARTMENTS),
+    ("put::threads_of_long_function", NO_APARTMENTS),
+    ("queues::allocate_another_kind", "`WorkQueueType` has no other values"),
+    ("queues::shared_without_a_class_name", "a `&str` is never missing"),
+    ("events::begin_without_a_callback", NOT_MISSING),
+    ("events::begin_without_a_callback_after_shutdown", NOT_MISSING),
+    ("mmcss::buffer_too_small", NO_BUFFER),
+    ("mmcss::buffer_large_enough", NO_BUFFER),
+];
+
+const NO_VERSIONS: &str = "our platform has no versions, and sockets are tokio's";
+const A_VALUE: &str = "our platform is a value: each start makes another, and there is none before the start";
+const NO_APARTMENTS: &str = "our platform has no COM, and its threads no apartments";
+const NOT_MISSING: &str = "an `Arc<dyn AsyncCallback>` is never missing";
+const NO_BUFFER: &str = "`Platform::work_queue_mmcss` gives a `String`, which is always large enough";
+
+/// Where Wine differs from Windows.
+const WINE: &[Deviation] = &[];
+
+/// What cannot be asked of Wine.
+const NOT_UNDER_WINE: &[(&str, &str)] = &[];
+
+/// The deviation that is listed for a case.
+pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Deviation> {
+    let list = match kind {
+        Kind::Ours => IMPROVEMENTS,
+        Kind::Wine => WINE,
+        Kind::Windows => &[],
+    };
+    list.iter().find(|listed| listed.case == case)
+}
+
+/// Why a case is not run against a subject.
+pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
+    let list = match kind {
+        Kind::Ours => NOT_IN_RUST,
+        Kind::Wine => NOT_UNDER_WINE,
+        Kind::Windows => &[],
+    };
+    list.iter().find(|(listed, _)| *listed == case).map(|(_, reason)| *reason)
+}
+
+/// Everything that is listed: for whom, which case, why.
+pub(crate) fn all() -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
+    let deviating = [(Kind::Ours, IMPROVEMENTS), (Kind::Wine, WINE)];
+    let not_run = [(Kind::Ours, NOT_IN_RUST), (Kind::Wine, NOT_UNDER_WINE)];
+    let deviating = deviating
+        .into_iter()
+        .flat_map(|(kind, list)| list.iter().map(move |listed| (kind, listed.case, listed.because)));
+    deviating.chain(
+        not_run
+            .into_iter()
+            .flat_map(|(kind, list)| list.iter().map(move |(case, reason)| (kind, *case, *reason))),
+    )
+}
