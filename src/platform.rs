@@ -1,6 +1,8 @@
 //! The platform: what is started, what is shut down, and Media Foundation's functions as its methods.
 
 mod builder;
+#[cfg(all(test, mf_async_shuttle))]
+mod schedules;
 mod shutdown;
 mod work_items;
 mod work_queues;

@@ -1,10 +1,17 @@
-//! The locks and atomics of what is model-checked: the standard library's, or loom's in its own tests.
+//! The locks and atomics of what is model-checked: the standard library's, or those of a checker in its own tests.
 
-#[cfg(not(all(test, mf_async_loom)))]
+#[cfg(not(all(test, any(mf_async_loom, mf_async_shuttle))))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+#[cfg(not(all(test, mf_async_shuttle)))]
+pub(crate) use std::thread_local;
 
 #[cfg(all(test, mf_async_loom))]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 
+#[cfg(all(test, mf_async_shuttle))]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+#[cfg(all(test, mf_async_shuttle))]
+pub(crate) use shuttle::thread_local;
+
 /// Whether a model runs, which must take the same steps however long they take.
-pub(crate) const MODELLED: bool = cfg!(all(test, mf_async_loom));
+pub(crate) const MODELLED: bool = cfg!(all(test, any(mf_async_loom, mf_async_shuttle)));

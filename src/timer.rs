@@ -9,8 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -24,6 +23,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Priority, Queues, Watch, let_go};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
 ///

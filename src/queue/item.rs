@@ -14,6 +14,7 @@ use crate::observe::{Run, Running, Span};
 use crate::queue::budget::{Budget, is_timed_alone};
 use crate::queue::lanes::Priority;
 use crate::queue::serial::Serial;
+use crate::sync::thread_local;
 
 /// What waits in a queue.
 pub(crate) struct Item {
@@ -133,7 +134,7 @@ pub(crate) struct Place {
 impl Place {
     /// Where the current thread runs a callback, if it does.
     pub(crate) fn current() -> Option<Place> {
-        PLACE.get()
+        PLACE.with(Cell::get)
     }
 
     pub(crate) fn enter<T>(self, call: impl FnOnce() -> T) -> T {
@@ -141,10 +142,10 @@ impl Place {
         struct Back(Option<Place>);
         impl Drop for Back {
             fn drop(&mut self) {
-                PLACE.set(self.0);
+                PLACE.with(|place| place.set(self.0));
             }
         }
-        let _back = Back(PLACE.replace(Some(self)));
+        let _back = Back(PLACE.with(|place| place.replace(Some(self))));
         call()
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use futures::task::{ArcWake, waker_ref};
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::keepalive::{Armed, Entry, Keepalive};
 use crate::operation::Promise;
 use crate::queue::let_go;
+use crate::sync::{Mutex, MutexGuard};
 use crate::task::THE_FUTURE;
 
 /// Who is told how a task ended. Dropped untold, it lets go, so that whoever waits hears of that.

@@ -1,0 +1,448 @@
+//! A whole platform under thousands of random schedules: whoever comes between whom, what was begun ends
+//! once, what was accepted runs or is let go, and nothing is left.
+//!
+//! All that is locked or counted by this crate is a place where the schedule may change; tokio's runtime is the
+//! real one, of one thread and with its clock paused, and is polled by a thread of the schedule's until all is over.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use shuttle::future::block_on;
+use shuttle::scheduler::RandomScheduler;
+use shuttle::sync::Mutex;
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use shuttle::{Config, MaxSteps, Runner, thread};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
+use crate::error::{Hresult, Result};
+use crate::operation::Operation;
+use crate::platform::Platform;
+use crate::queue::{WorkQueue, WorkQueueType};
+
+/// A runtime that a thread of the schedule's polls, and what is counted.
+struct World {
+    runtime: Arc<Runtime>,
+    over: Arc<AtomicBool>,
+    driver: Option<thread::JoinHandle<()>>,
+    made: Arc<AtomicUsize>,
+    dropped: Arc<AtomicUsize>,
+}
+
+/// Something whose drop is counted.
+struct Token(Arc<AtomicUsize>);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+impl World {
+    fn new() -> World {
+        let runtime =
+            Arc::new(Builder::new_current_thread().enable_all().start_paused(true).build().unwrap());
+        let over = Arc::new(AtomicBool::new(false));
+        let driver = thread::spawn({
+            let (runtime, over) = (runtime.clone(), over.clone());
+            move || {
+                while !over.load(SeqCst) {
+                    // Time stands still while anybody may go on, and passes in steps of 1 ms.
+                    runtime.block_on(async {
+                        tokio::task::yield_now().await;
+                        tokio::time::advance(Duration::from_millis(1)).await;
+                    });
+                    thread::yield_now();
+                }
+            }
+        });
+        World { runtime, over, driver: Some(driver), made: Arc::default(), dropped: Arc::default() }
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::builder().handle(self.runtime.handle().clone()).startup().unwrap()
+    }
+
+    fn token(&self) -> Token {
+        self.made.fetch_add(1, SeqCst);
+        Token(self.dropped.clone())
+    }
+
+    fn state(&self) -> Option<Unknown> {
+        Some(Arc::new(Wrapped(Mutex::new(self.token()))))
+    }
+
+    /// The runtime goes on until everything that was handed out is dropped; if that is never, it goes on until
+    /// the schedule is too long.
+    fn end(mut self) {
+        while self.made.load(SeqCst) > self.dropped.load(SeqCst) {
+            thread::yield_now();
+        }
+        self.over.store(true, SeqCst);
+        self.driver.take().unwrap().join().unwrap();
+    }
+}
+
+/// A state is shared.
+struct Wrapped(#[expect(dead_code, reason = "only dropped")] Mutex<Token>);
+
+/// A callback that counts its calls, on this queue.
+struct Counting {
+    parameters: CallbackParameters,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    fn on(queue: QueueId) -> (Arc<AtomicUsize>, Arc<dyn AsyncCallback>) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        (calls.clone(), Arc::new(Counting { parameters: CallbackParameters::on(queue), calls }))
+    }
+}
+
+impl AsyncCallback for Counting {
+    fn parameters(&self) -> CallbackParameters {
+        self.parameters
+    }
+
+    fn invoke(&self, _: &AsyncResult) {
+        self.calls.fetch_add(1, SeqCst);
+    }
+}
+
+/// A callback that is called with its result.
+struct Calling<F>(CallbackParameters, F);
+
+impl<F: Fn(&AsyncResult) + Send + Sync> AsyncCallback for Calling<F> {
+    fn parameters(&self) -> CallbackParameters {
+        self.0
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        self.1(result);
+    }
+}
+
+fn check(model: impl Fn() + Send + Sync + 'static) {
+    let number = |name, usual| std::env::var(name).map_or(usual, |value| value.parse().unwrap());
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    // What does not end by itself is taken for a hang.
+    config.max_steps = MaxSteps::FailAfter(200_000);
+    let schedules = number("MF_ASYNC_SCHEDULES", 1000);
+    let seed = number("MF_ASYNC_SEED", 1);
+    println!("MF_ASYNC_SEED={seed} MF_ASYNC_SCHEDULES={schedules} plays these again");
+    let scheduler = RandomScheduler::new_from_seed(seed as u64, schedules);
+    Runner::new(scheduler, config).run(model);
+}
+
+/// One of each kind that has no thread of its own.
+fn queues(platform: &Platform) -> Vec<WorkQueue> {
+    vec![
+        platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
+        platform.allocate_work_queue(WorkQueueType::Standard).unwrap(),
+        platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap(),
+    ]
+}
+
+fn ends_or_is_shut_down(value: Result<Token>) -> bool {
+    match value {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.is_shutdown(), "{error}");
+            false
+        }
+    }
+}
+
+fn balanced(queue: &WorkQueue) {
+    let stats = queue.stats();
+    assert_eq!((stats.put, stats.depth, stats.running), (stats.run + stats.abandoned, 0, 0), "{stats:?}");
+}
+
+#[test]
+fn shutdown_while_putting() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queues = queues(&platform);
+        let putters: Vec<_> = queues
+            .into_iter()
+            .map(|queue| {
+                let tokens: Vec<_> = (0..3).map(|_| world.token()).collect();
+                thread::spawn(move || {
+                    let run: Vec<Operation<Token>> =
+                        tokens.into_iter().map(|token| queue.run(move || token)).collect();
+                    let (calls, counts) = Counting::on(queue.id());
+                    let accepted = usize::from(queue.put(counts, None).is_ok());
+                    let values = run.into_iter().map(|operation| ends_or_is_shut_down(block_on(operation)));
+                    let values = values.filter(|value| *value).count();
+                    (queue, accepted, calls, values)
+                })
+            })
+            .collect();
+        let shutdown = platform.shutdown();
+        let ended: Vec<_> = putters.into_iter().map(|putter| putter.join().unwrap()).collect();
+        let queues: Vec<_> = ended
+            .into_iter()
+            .map(|(queue, accepted, calls, values)| (queue.stats(), queue, accepted, calls, values))
+            .collect();
+        let mut checked = Vec::new();
+        for (_, queue, accepted, calls, values) in queues {
+            checked.push((queue.unheld(), accepted, calls, values));
+        }
+        block_on(shutdown).unwrap();
+        for (queue, accepted, calls, values) in checked {
+            assert_eq!(calls.load(SeqCst), accepted);
+            balanced(&queue);
+            assert_eq!(queue.stats().run as usize, accepted + values);
+        }
+        world.end();
+    });
+}
+
+#[test]
+fn cancel_while_firing() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let items: Vec<_> = (0..4)
+            .map(|at| {
+                let (calls, counts) = Counting::on(QueueId::MULTITHREADED);
+                let delay = Duration::from_millis(1 + at / 2);
+                let key = platform.schedule_work_item(counts, world.state(), delay).unwrap();
+                (calls, key)
+            })
+            .collect();
+        let cancelled: Vec<_> = items
+            .iter()
+            .map(|(_, key)| match platform.cancel_work_item(*key) {
+                Ok(()) => true,
+                Err(error) => {
+                    assert_eq!(error.hresult(), Hresult::MF_E_NOT_FOUND);
+                    false
+                }
+            })
+            .collect();
+        // Each has been cancelled or is called.
+        for ((calls, _), cancelled) in items.iter().zip(&cancelled) {
+            while !cancelled && calls.load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+        }
+        block_on(platform.shutdown()).unwrap();
+        for ((calls, key), cancelled) in items.iter().zip(cancelled) {
+            assert_eq!(calls.load(SeqCst), usize::from(!cancelled), "{key}");
+        }
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn cancel_while_it_happens() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let (calls, status) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Hresult::E_FAIL)));
+        let (count, told) = (calls.clone(), status.clone());
+        let called =
+            Arc::new(Calling(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &AsyncResult| {
+                *told.lock().unwrap() = result.status();
+                count.fetch_add(1, SeqCst);
+            }));
+        let result = platform.create_async_result(None, Some(called), world.state()).unwrap();
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        let key = platform.put_waiting_work_item(async { drop(receive.await) }, 0, &result).unwrap();
+        drop(result);
+        let happens = thread::spawn(move || {
+            let _ = send.send(());
+        });
+        let cancelled = platform.cancel_work_item(key).is_ok();
+        happens.join().unwrap();
+        block_on(platform.shutdown()).unwrap();
+        assert_eq!(calls.load(SeqCst), 1);
+        let expected = if cancelled { Hresult::MF_E_OPERATION_CANCELLED } else { Hresult::S_OK };
+        // A shutdown cancels what its cancel did not find any more, and what has not happened.
+        let told = *status.lock().unwrap();
+        assert!(told == expected || !cancelled && told == Hresult::MF_E_OPERATION_CANCELLED, "{told}");
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn the_last_handle_dropped_on_a_queue_thread() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let handle = Mutex::new(Some((platform.clone(), queue.clone())));
+        let last: Operation<()> = queue.run(move || drop(handle.lock().unwrap().take()));
+        let token = world.token();
+        let behind = queue.run(move || token);
+        let mut held = Vec::new();
+        let never: Operation<()> = platform.begin_end(
+            |callback| {
+                let result = platform.create_async_result(None, Some(callback), world.state())?;
+                held.push(result);
+                Ok(())
+            },
+            |_: &AsyncResult| Ok(()),
+        );
+        let other = thread::spawn(move || {
+            drop(queue);
+            drop(platform);
+        });
+        assert!(block_on(never).unwrap_err().is_shutdown());
+        drop(held);
+        let _ = block_on(last);
+        ends_or_is_shut_down(block_on(behind));
+        other.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn a_queue_closed_in_its_own_callback_while_it_is_put_on_by_number() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
+        let id = queue.id();
+        let handle = Mutex::new(Some(queue.clone()));
+        queue.run(move || drop(handle.lock().unwrap().take())).detach();
+        let (calls, counts) = Counting::on(id);
+        let putter = thread::spawn({
+            let (platform, state) = (platform.clone(), world.state());
+            move || platform.put_work_item(id, counts, state)
+        });
+        drop(queue);
+        let accepted = match putter.join().unwrap() {
+            Ok(()) => 1,
+            Err(error) => {
+                let code = error.hresult();
+                assert!(matches!(code, Hresult::MF_E_INVALID_WORKQUEUE | Hresult::MF_E_SHUTDOWN), "{error}");
+                0
+            }
+        };
+        block_on(platform.shutdown()).unwrap();
+        assert_eq!(calls.load(SeqCst), accepted);
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn a_reply_while_the_last_platform_goes() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let held = Arc::new(Mutex::new(None));
+        // Its callback does not own what the result is held by.
+        let hold = Arc::downgrade(&held);
+        let flags = CallbackParameters::on(&queue).with_flags(CallbackFlags::REPLY);
+        let replying = Calling(flags, move |result: &AsyncResult| {
+            if let Some(held) = hold.upgrade() {
+                *held.lock().unwrap() = Some(result.clone());
+            }
+        });
+        queue.put(Arc::new(replying), world.state()).unwrap();
+        let token = world.token();
+        let behind = queue.run(move || token);
+        let replier = thread::spawn({
+            let (platform, held) = (platform.clone(), held.clone());
+            move || {
+                // Once, if the callback has run by now.
+                let result = held.lock().unwrap().take();
+                if let Some(result) = result {
+                    let _ = platform.invoke_callback(&result);
+                }
+            }
+        });
+        drop(queue);
+        drop(platform);
+        // Nobody can reply when the replier is back: the item behind runs, or hears of it.
+        ends_or_is_shut_down(block_on(behind));
+        replier.join().unwrap();
+        drop(held);
+        world.end();
+    });
+}
+
+#[test]
+fn a_future_woken_while_it_is_shut_down() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let waker = Arc::new(Mutex::new(None::<std::task::Waker>));
+        let (store, token) = (waker.clone(), world.token());
+        let mut token = Some(token);
+        let mut polls = 0;
+        let operation = queue.spawn(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 3 {
+                return Poll::Ready(token.take().unwrap());
+            }
+            *store.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Pending
+        }));
+        let wakes = thread::spawn({
+            let waker = waker.clone();
+            move || {
+                for _ in 0..4 {
+                    let woken = waker.lock().unwrap().clone();
+                    if let Some(waker) = woken {
+                        waker.wake();
+                    }
+                    thread::yield_now();
+                }
+            }
+        });
+        drop(queue);
+        let shutdown = platform.shutdown();
+        ends_or_is_shut_down(block_on(operation));
+        wakes.join().unwrap();
+        drop(waker.lock().unwrap().take());
+        block_on(shutdown).unwrap();
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn a_put_that_waits_for_room_while_it_is_shut_down() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
+        let place = queue.try_reserve().unwrap();
+        let putters: Vec<_> = (0..2)
+            .map(|_| {
+                let (calls, counts) = Counting::on(queue.queue().id());
+                let (queue, state) = (queue.clone(), world.state());
+                thread::spawn(move || {
+                    let put = block_on(queue.put(counts, state));
+                    (put, calls)
+                })
+            })
+            .collect();
+        let uses = thread::spawn(move || drop(place));
+        drop(queue);
+        let shutdown = platform.shutdown();
+        let put: Vec<_> = putters.into_iter().map(|putter| putter.join().unwrap()).collect();
+        uses.join().unwrap();
+        block_on(shutdown).unwrap();
+        for (put, calls) in put {
+            match put {
+                Ok(()) => assert_eq!(calls.load(SeqCst), 1),
+                Err(error) => assert!(error.is_shutdown() && calls.load(SeqCst) == 0, "{error}"),
+            }
+        }
+        drop(platform);
+        world.end();
+    });
+}
