@@ -288,8 +288,9 @@ fn who_waits_hears_that_the_runtime_is_gone() {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
-        // A future that nothing wakes has the only place.
-        let stuck = queue.try_reserve().unwrap().spawn(std::future::pending::<()>());
+        // A future that waits for this test has the only place; one that nothing can wake would be dropped.
+        let (_gate, closed) = tokio::sync::oneshot::channel::<()>();
+        let stuck = queue.try_reserve().unwrap().spawn(closed);
         let mut put = Box::pin(queue.put(callback(|_| {}), None));
         assert!((&mut put).now_or_never().is_none());
         drop(runtime);
