@@ -3,7 +3,7 @@
 //! Run: `cargo run --example cancel`. It prints:
 //! ```text
 //! cancel:    E_ABORT (0x80004004): run the body of a method: it was cancelled
-//! timeout:   ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 10ms
+//! timeout:   ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 10ms, and is asked to stop
 //! cancel_on: E_ABORT (0x80004004): run the body of a method: it was cancelled
 //! ```
 

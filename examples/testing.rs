@@ -3,7 +3,7 @@
 //!
 //! Run: `cargo run --example testing --features test-util`. It prints:
 //! ```text
-//! an hour late: ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 1s
+//! an hour late: ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 1s, and goes on
 //! twice: 42, with 1 call of End
 //! queued 2, stepped once, queued 1
 //! ```

@@ -467,15 +467,16 @@ enum Target {
 }
 
 fn require<'a, T: Any>(stored: Option<&'a Unknown>, what: &str) -> Result<&'a T> {
+    let wanted = std::any::type_name::<T>();
     let Some(stored) = stored else {
-        return Err(Error::new(Hresult::E_POINTER, format!("read the {what} of a result that has none")));
+        return Err(Error::new(
+            Hresult::E_POINTER,
+            format!("read the {what} of a result, as {wanted}: it has none"),
+        ));
     };
     stored.downcast_ref().ok_or_else(|| {
-        let wanted = std::any::type_name::<T>();
-        Error::new(
-            Hresult::E_NOINTERFACE,
-            format!("read the {what} of a result as {wanted}, which it is not"),
-        )
+        let what = format!("read the {what} of a result, as {wanted}: it is of another type");
+        Error::new(Hresult::E_NOINTERFACE, what)
     })
 }
 

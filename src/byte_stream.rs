@@ -428,7 +428,7 @@ fn within(length: u64, position: u64) -> Result<()> {
     if position <= length {
         return Ok(());
     }
-    let what = format!("set the position to {position} in a stream of {length} bytes");
+    let what = format!("set the position to {position}, past the end of a stream of {length} bytes");
     Err(Error::new(Hresult::E_INVALIDARG, what))
 }
 

@@ -44,6 +44,14 @@ macro_rules! hresults {
                     _ => None,
                 }
             }
+
+            /// What this code means, in a few words, if it is one that this crate speaks.
+            const fn meaning(self) -> Option<&'static str> {
+                match self.0 {
+                    $($value => Some($doc),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -303,7 +311,7 @@ impl From<Hresult> for Error {
     /// # Panics
     /// Never; a success code, which is no error, is kept and reported as it is.
     fn from(hresult: Hresult) -> Error {
-        Error::new(hresult, "the call failed")
+        Error::new(hresult, hresult.meaning().unwrap_or("a call failed with this code"))
     }
 }
 

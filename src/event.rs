@@ -147,7 +147,7 @@ impl MediaEvent {
 
     /// The error that the status is.
     pub(crate) fn error(&self) -> Error {
-        Error::new(self.status, format!("what the event {} tells of failed", self.event_type))
+        Error::new(self.status, format!("the event {} tells of a failure", self.event_type))
     }
 
     fn more(&mut self) -> &mut More {

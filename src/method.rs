@@ -209,7 +209,7 @@ impl<T: Send + 'static> Method<T> {
             .object::<Call<T>>()
             .filter(|call| call.is_of(&self.identity))
             .ok_or_else(|| {
-                Error::new(Hresult::E_INVALIDARG, "end a call with a result that is not of this method")
+                Error::new(Hresult::E_INVALIDARG, "end a call with a result that is not of this method: take the one that its callback was invoked with")
             })?
             .take()
     }
@@ -240,7 +240,12 @@ impl<T: Send + 'static> Method<T> {
         F: Future<Output = Ended<T>> + Send + 'static,
     {
         let call: Call<T> = Call::new(&self.identity);
-        let result = self.queues.create_result(Some(Arc::new(call)), Some(callback), state)?;
+        let result = self.queues.create_result_to(
+            "begin a call of a method",
+            Some(Arc::new(call)),
+            Some(callback),
+            state,
+        )?;
         let default;
         let queue = match &self.queue {
             Some(queue) => queue,

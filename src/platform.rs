@@ -236,8 +236,9 @@ impl Platform {
 
     fn begin_shutdown(&self, deadline: Duration) -> Result<()> {
         if let Some(queue) = self.queues().runs_here() {
-            let what =
-                format!("shut the platform down from a callback on queue {queue}, which it would wait for");
+            let what = format!(
+                "shut the platform down from a callback on queue {queue}, which it would wait for: do it in a task"
+            );
             return Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what));
         }
         if self.queues().start_draining() {

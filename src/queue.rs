@@ -106,7 +106,7 @@ impl WorkQueue {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        let result = self.queues.create_result(None, Some(callback), state)?;
+        let result = self.queues.create_result_to("put a work item", None, Some(callback), state)?;
         self.queues.put_on(self.queue(), priority.into(), result)
     }
 
@@ -222,7 +222,8 @@ impl WorkQueue {
 
     fn not_from_within(&self, doing: &str) -> Result<()> {
         if Place::current() == Some(self.queues.place(self.id())) {
-            let what = format!("{doing} queue {} from one of its own callbacks", self.id());
+            let what =
+                format!("{doing} queue {} from one of its own callbacks, for which it would wait", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
         Ok(())

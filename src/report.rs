@@ -1,5 +1,7 @@
 //! The dead-man report: everything that is outstanding on a platform, as a table for people.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,39 +139,123 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "queue            depth  running        put        run  abandoned  panicked  longest wait   longest run"
+            "{:<14} {:>8} {:>8} {:>10} {:>10} {:>13} {:>13}",
+            "queue", "waiting", "running", "put", "run", "longest wait", "longest run"
         )?;
-        for queue in &self.queues {
-            let stats = &queue.stats;
-            write!(
+        self.queues.iter().try_for_each(|queue| writeln!(f, "{queue}"))?;
+        for (number, oldest) in self.alike() {
+            let times = if number > 1 { format!("{number} × ") } else { String::new() };
+            writeln!(
                 f,
-                "{:<15} {:>6} {:>8} {:>10} {:>10} {:>10} {:>9} {:>13} {:>13}",
-                queue.id.to_string(),
-                stats.depth,
-                stats.running,
-                stats.put,
-                stats.run,
-                stats.abandoned,
-                stats.panicked,
-                format!("{:.1?}", stats.longest_wait),
-                format!("{:.1?}", stats.longest_run),
+                "since {:<8} {times}{}, begun at {}",
+                format!("{:.1?}", oldest.age),
+                short(&oldest.what),
+                oldest.begun
             )?;
-            match queue.allocated {
-                Some(at) => writeln!(f, "  {} handle(s), allocated at {at}", queue.handles)?,
-                None => writeln!(f)?,
-            }
-            for running in &queue.running {
-                let doing = if running.awaits_reply { "awaits the reply to" } else { "runs" };
-                writeln!(f, "  {doing} {} since {:.1?}", running.name, running.age)?;
-            }
-        }
-        for operation in &self.operations {
-            writeln!(f, "{}, since {:.1?}, begun at {}", operation.what, operation.age, operation.begun)?;
         }
         write!(
             f,
-            "{} result(s) held; {} scheduled, {} waiting, {} periodic; {} callback(s) called once too often",
-            self.results, self.scheduled, self.waiting, self.periodic, self.extra_calls
-        )
+            "{} held; {} scheduled, {} waiting, {} periodic",
+            many(self.results as u64, "result"),
+            self.scheduled,
+            self.waiting,
+            self.periodic
+        )?;
+        match self.extra_calls {
+            0 => Ok(()),
+            calls => write!(f, "; {} too many", many(calls, "call")),
+        }
+    }
+}
+
+impl Report {
+    /// What has not ended, the oldest first; what is the same and was begun by the same line is told once, with
+    /// its number.
+    fn alike(&self) -> Vec<(usize, &OperationReport)> {
+        let mut alike: HashMap<_, (usize, &OperationReport)> = HashMap::new();
+        for operation in &self.operations {
+            let (number, oldest) = alike.entry((&operation.what, operation.begun)).or_insert((0, operation));
+            *number += 1;
+            if operation.age > oldest.age {
+                *oldest = operation;
+            }
+        }
+        let mut alike: Vec<_> = alike.into_values().collect();
+        alike.sort_by_key(|(_, oldest)| (Reverse(oldest.age), oldest.begun.line()));
+        alike
+    }
+}
+
+impl fmt::Display for QueueReport {
+    /// A line of the table, and a line for each callback that runs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = &self.stats;
+        write!(
+            f,
+            "{:<14} {:>8} {:>8} {:>10} {:>10} {:>13} {:>13}",
+            self.id.to_string(),
+            stats.depth,
+            stats.running,
+            stats.put,
+            stats.run,
+            format!("{:.1?}", stats.longest_wait),
+            format!("{:.1?}", stats.longest_run),
+        )?;
+        let rare = [
+            (stats.cancelled, "cancelled"),
+            (stats.abandoned, "abandoned"),
+            (stats.panicked, "panicked"),
+            (stats.overrun, "took longer than promised"),
+            (stats.missed_deadlines, "deadlines missed"),
+        ];
+        rare.iter()
+            .filter(|(number, _)| *number > 0)
+            .try_for_each(|(number, what)| write!(f, ", {number} {what}"))?;
+        if let Some(at) = self.allocated {
+            write!(f, "; {}, allocated at {at}", many(self.handles as u64, "handle"))?;
+        }
+        for running in &self.running {
+            let doing = if running.awaits_reply { "awaits the reply to" } else { "runs" };
+            write!(f, "\n  {doing} {} since {:.1?}", short(running.name), running.age)?;
+        }
+        Ok(())
+    }
+}
+
+/// So many of something.
+fn many(number: u64, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The same without the paths of types in it, and without saying of closures that they are some.
+fn short(text: &str) -> String {
+    let mut short = String::new();
+    let text = text.replace("::{{closure}}", "");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+        let (path, after) = rest.split_at(end);
+        // What follows a path's arguments, `::next`, is not a path of its own; nor is a lone colon.
+        let from = path.rfind("::").filter(|at| *at > 0 && at + 2 < path.len()).map_or(0, |at| at + 2);
+        short.push_str(&path[from..]);
+        let separator = after.chars().next().map_or(0, char::len_utf8);
+        short.push_str(&after[..separator]);
+        rest = &after[separator..];
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_without_their_paths() {
+        assert_eq!(
+            short("runs a::b::C<d::E>::next<f::g::{{closure}}>::{{closure}} on"),
+            "runs C<E>::next<g> on"
+        );
+        assert_eq!(short("a future on IO: core::pending::Pending<()>"), "a future on IO: Pending<()>");
+        assert_eq!(short("é::ü: ::"), "ü: ::");
     }
 }

@@ -181,13 +181,13 @@ impl SourceResolver {
         let begun = Location::caller();
         flags.check()?;
         if flags.contains(ResolutionFlags::BYTE_STREAM) {
-            let what = "make a byte stream of a byte stream";
+            let what = "make a byte stream of a byte stream: it is one; ask for a media source";
             return Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what));
         }
         let keep = flags.contains(ResolutionFlags::KEEP_BYTE_STREAM_ALIVE_ON_FAIL);
         let closing = CloseOnFail(if keep { None } else { Some(stream.clone()) });
         if !stream.capabilities().contains(ByteStreamCapabilities::SEEKABLE) {
-            let what = "make a media source of a byte stream that cannot seek";
+            let what = "make a media source of a byte stream that cannot seek: read it into a `MemoryByteStream` first";
             return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
         }
         let candidates = self.0.candidates(&stream, url, flags)?;
@@ -360,7 +360,7 @@ impl ResolutionFlags {
         if wanted == ResolutionFlags::MEDIA_SOURCE || wanted == ResolutionFlags::BYTE_STREAM {
             return Ok(());
         }
-        let what = "resolve: exactly one of a media source and a byte stream is to be asked for";
+        let what = format!("resolve with {self:?}: ask for exactly one of MEDIA_SOURCE and BYTE_STREAM");
         Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what))
     }
 }
@@ -383,7 +383,7 @@ impl Inner {
         let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
         let handler = handlers.schemes.iter().rev().find(|(scheme, _)| *scheme == wanted);
         handler.map(|(_, handler)| handler.clone()).ok_or_else(|| {
-            let what = format!("resolve {url}: no handler is registered for the scheme {wanted}");
+            let what = format!("resolve {url}: no handler is registered for the scheme {wanted}; `register_scheme_handler` does that");
             Error::new(Hresult::MF_E_UNSUPPORTED_SCHEME, what)
         })
     }
@@ -445,7 +445,9 @@ async fn from_byte_stream(
 
 fn unsupported(url: Option<&str>) -> Error {
     let of = url.unwrap_or("a byte stream without a URL");
-    let what = format!("make a media source of {of}: no handler knows what it holds");
+    let what = format!(
+        "make a media source of {of}: no handler knows what it holds; `register_byte_stream_handler` adds one"
+    );
     Error::new(Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE, what)
 }
 

@@ -89,7 +89,10 @@ impl Timers {
     ) -> Result<WorkItemKey> {
         let parameters = self.queues.check(result)?;
         if matches!(parameters.queue, QueueId::IO | QueueId::LONG_FUNCTION | QueueId::RT | QueueId::TIMER) {
-            let what = format!("put a waiting work item for queue {}, which takes none", parameters.queue);
+            let what = format!(
+                "put a waiting work item for queue {}, which takes none: let its callback name another",
+                parameters.queue
+            );
             return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
         }
         let (cancel, cancelled) = oneshot::channel();

@@ -12,6 +12,7 @@ use mf_async::{
 use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, copy, copy_bidirectional, duplex, split,
 };
+use tokio_util::bytes::Bytes;
 use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
 fn noise(length: usize) -> Vec<u8> {
@@ -93,7 +94,7 @@ async fn codecs_and_lines_work() {
     let memory = MemoryByteStream::new(&platform, Vec::new());
     let mut frames = Framed::new(ByteStreamIo::new(&platform, memory.clone()), LengthDelimitedCodec::new());
     for length in [0, 1, 70_000] {
-        frames.send(&noise(length)[..]).await.unwrap();
+        frames.send(Bytes::from(noise(length))).await.unwrap();
     }
     frames.get_mut().rewind().await.unwrap();
     for length in [0, 1, 70_000] {

@@ -57,13 +57,16 @@ impl<T: Send + 'static> Request<T> {
         let slot =
             result.hidden_object::<Slot<T>>().filter(|slot| identity(&*slot.of) == of && slot.what == what);
         let Some(slot) = slot else {
-            let what = format!("end {what}: the result is of something else");
+            let what = format!("end {what}: the result is of another call, or another object");
             return Err(Error::new(Hresult::E_INVALIDARG, what));
         };
         let mut state = slot.state();
         match std::mem::replace(&mut *state, State::Taken) {
             State::Ended(value) => value,
-            State::Taken => Err(Error::new(Hresult::E_FAIL, format!("end {what}: it was ended before"))),
+            State::Taken => Err(Error::new(
+                Hresult::E_FAIL,
+                format!("end {what}: it was ended before, and gives its value once"),
+            )),
             State::Pending => {
                 *state = State::Pending;
                 Err(Error::new(Hresult::E_PENDING, format!("end {what}: it has not called back yet")))

@@ -249,7 +249,7 @@ impl Shared {
         let Some(event) = event else {
             return Err(Error::new(
                 Hresult::E_FAIL,
-                "end a request for an event with a result that is not the outstanding request's",
+                "end a request for an event with a result that is not the outstanding request's: end each once, in its callback",
             ));
         };
         let request = state.request.take();

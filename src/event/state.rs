@@ -61,7 +61,9 @@ impl State {
     pub(crate) fn free(&self, doing: &'static str) -> Result<()> {
         self.open(doing)?;
         if self.request.is_some() {
-            let what = format!("{doing} while a request for the next event is outstanding");
+            let what = format!(
+                "{doing} while a request for the next event is outstanding: a generator has one reader at a time"
+            );
             return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
         }
         Ok(())
@@ -78,7 +80,7 @@ impl State {
         if !same(&request.callback, callback) {
             return Err(Error::new(
                 Hresult::MF_E_MULTIPLE_SUBSCRIBERS,
-                "begin a request for an event while another callback's is outstanding",
+                "begin a request for an event while another callback's is outstanding: a generator has one reader at a time",
             ));
         }
         let same_state = match (&request.state, state) {
@@ -91,7 +93,7 @@ impl State {
         }
         Err(Error::new(
             Hresult::MF_E_MULTIPLE_BEGIN,
-            "begin a request for an event while one with another state is outstanding",
+            "begin a request for an event while this callback's own, with another state, is outstanding: end that first",
         ))
     }
 
@@ -113,7 +115,7 @@ impl State {
         if self.subscriber.as_ref().is_some_and(|former| former.strong_count() > 0) {
             return Err(Error::new(
                 Hresult::MF_E_MULTIPLE_SUBSCRIBERS,
-                "receive the events of an event queue that another stream receives",
+                "receive the events of an event queue that another stream receives: a generator has one reader at a time",
             ));
         }
         self.subscriber = Some(Arc::downgrade(subscriber));

@@ -45,10 +45,15 @@ impl<T> Call<T> {
         let mut value = self.value();
         match std::mem::replace(&mut *value, Value::Taken) {
             Value::There(taken) => taken,
-            Value::Taken => Err(Error::new(Hresult::E_FAIL, "end a call that was ended before")),
+            Value::Taken => {
+                Err(Error::new(Hresult::E_FAIL, "end a call that was ended before: End gives the value once"))
+            }
             Value::Awaited => {
                 *value = Value::Awaited;
-                Err(Error::new(Hresult::E_PENDING, "end a call that has not finished"))
+                Err(Error::new(
+                    Hresult::E_PENDING,
+                    "end a call that has not finished: call End when the callback is invoked",
+                ))
             }
         }
     }

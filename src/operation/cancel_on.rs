@@ -65,7 +65,7 @@ impl<T> Future for CancelOn<T> {
         let Some(operation) = this.operation else {
             return Poll::Ready(Err(Error::new(
                 Hresult::E_ILLEGAL_METHOD_CALL,
-                "await an operation whose value was taken",
+                "await an operation whose value was taken: it has one",
             )));
         };
         let mut value = Pin::new(&mut *operation).poll(cx);
@@ -80,7 +80,7 @@ impl<T> Future for CancelOn<T> {
             } else {
                 Poll::Ready(Err(Error::new(
                     Hresult::MF_E_OPERATION_CANCELLED,
-                    "wait for an operation whose token was cancelled",
+                    "wait for an operation whose token was cancelled: it has no canceller, and goes on",
                 )))
             };
         }

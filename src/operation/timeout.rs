@@ -71,10 +71,10 @@ impl<T> Future for Timeout<T> {
         let Some(operation) = this.operation else {
             return Poll::Ready(Err(Error::new(
                 Hresult::E_ILLEGAL_METHOD_CALL,
-                "await an operation whose value was taken",
+                "await an operation whose value was taken: it has one",
             )));
         };
-        let error = match (Pin::new(operation).poll(cx), this.sleep.as_pin_mut()) {
+        let error = match (Pin::new(&mut *operation).poll(cx), this.sleep.as_pin_mut()) {
             (Poll::Ready(value), _) => {
                 *this.operation = None;
                 return Poll::Ready(value);
@@ -83,7 +83,9 @@ impl<T> Future for Timeout<T> {
                 if sleep.poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                let what = format!("wait for an operation: it had not ended after {:?}", this.after);
+                let left = if operation.canceller.is_some() { "is asked to stop" } else { "goes on" };
+                let what =
+                    format!("wait for an operation: it had not ended after {:?}, and {left}", this.after);
                 Error::new(Hresult::ERROR_TIMEOUT, what)
             }
             (Poll::Pending, None) => {

@@ -32,11 +32,14 @@ impl<T> Operation<T> {
     pub fn wait(&mut self) -> Result<T> {
         if !self.is_ended() {
             if let Some(place) = Place::current() {
-                let what = format!("block a callback of queue {} until an operation ends", place.queue);
+                let what = format!(
+                    "block a callback of queue {} until an operation ends: await it in a task",
+                    place.queue
+                );
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
             if Handle::try_current().is_ok() {
-                let what = "block a thread of a tokio runtime until an operation ends";
+                let what = "block a thread of a tokio runtime until an operation ends: await it";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
         }

@@ -40,7 +40,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        let result = self.queues().create_result(None, Some(callback), state)?;
+        let result = self.queues().create_result_to("put a work item", None, Some(callback), state)?;
         self.queues().put(queue.into(), priority.into(), result)
     }
 
@@ -82,7 +82,7 @@ impl Platform {
         state: Option<Unknown>,
         delay: Duration,
     ) -> Result<WorkItemKey> {
-        let result = self.queues().create_result(None, Some(callback), state)?;
+        let result = self.queues().create_result_to("schedule a work item", None, Some(callback), state)?;
         self.schedule_result(&result, delay)
     }
 

@@ -163,8 +163,10 @@ impl Queue {
                 return Ok(());
             }
         }
-        let what =
-            format!("spawn a local future on queue {}, which is not a window queue or is closed", self.id);
+        let what = format!(
+            "spawn a local future on queue {}, which is no window queue, or is closed: allocate one of `WorkQueueType::Window`",
+            self.id
+        );
         Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what))
     }
 

@@ -63,7 +63,18 @@ impl Queues {
         callback: Option<Arc<dyn AsyncCallback>>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        Ok(AsyncResult::new(object, callback, state, self.lend("create an asynchronous result")?))
+        self.create_result_to("create an asynchronous result", object, callback, state)
+    }
+
+    /// The same, as a part of what the caller is doing.
+    pub(crate) fn create_result_to(
+        &self,
+        doing: &'static str,
+        object: Option<Unknown>,
+        callback: Option<Arc<dyn AsyncCallback>>,
+        state: Option<Unknown>,
+    ) -> Result<AsyncResult> {
+        Ok(AsyncResult::new(object, callback, state, self.lend(doing)?))
     }
 
     /// A keepalive for something new.
@@ -188,7 +199,7 @@ impl Queues {
         if !id.is_private() {
             return Ok(());
         }
-        let queue = self.private.find(id).ok_or_else(|| not_open(id))?;
+        let queue = self.private.find(id).ok_or_else(|| self.private.not_open(id))?;
         queue.take_left().map(drop).ok_or_else(|| {
             let what = format!("unlock queue {id}: it has no lock that was left on it by number");
             Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
@@ -305,7 +316,7 @@ impl Queues {
     /// STANDARD, as observed on Windows.
     fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
-            return Ok(with(&self.private.find(id).ok_or_else(|| not_open(id))?));
+            return Ok(with(&self.private.find(id).ok_or_else(|| self.private.not_open(id))?));
         }
         let named = match id {
             QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
@@ -336,7 +347,7 @@ impl Queues {
             // Under the table's lock, which the last unlock takes for writing: no lock is put on a
             // queue that is just being let go.
             let table = self.private.lock_read();
-            return table.get(&id).map(Lock::new).ok_or_else(|| not_open(id));
+            return table.get(&id).map(Lock::new).ok_or_else(|| self.private.not_open(id));
         }
         self.resolve(id, Lock::new)
     }
@@ -383,6 +394,20 @@ impl Private {
 
     fn find(&self, id: QueueId) -> Option<Arc<Queue>> {
         self.lock_read().get(&id).cloned()
+    }
+
+    /// Why there is no queue of this id.
+    fn not_open(&self, id: QueueId) -> Error {
+        // ORDERING: Relaxed, since who has an id from here has been told of the count with it.
+        let allocated = self.allocated.load(Ordering::Relaxed);
+        let ours = (FIRST_PRIVATE..FIRST_PRIVATE.saturating_add(allocated)).contains(&id.0);
+        let why = if ours {
+            "its last handle was dropped; keep a clone of the `WorkQueue`"
+        } else {
+            "it was not allocated here"
+        };
+        let what = format!("queue {id} is not open on this platform: {why}");
+        Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
     }
 
     /// The last lock is off: the id becomes invalid, unless somebody has locked again meanwhile.
@@ -456,10 +481,6 @@ fn put(
 
 fn closed(doing: &'static str) -> Error {
     Error::shutdown(format!("{doing}: the platform is shut down"))
-}
-
-pub(super) fn not_open(id: QueueId) -> Error {
-    Error::new(Hresult::MF_E_INVALID_WORKQUEUE, format!("queue {id} is not open on this platform"))
 }
 
 const RUNNING: u8 = 0;

@@ -166,7 +166,10 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         })?;
         // ORDERING: Relaxed, since only the flag itself is told.
         if pending.ended.swap(true, Ordering::Relaxed) {
-            return Err(Error::new(Hresult::E_FAIL, "end a call that was ended before"));
+            return Err(Error::new(
+                Hresult::E_FAIL,
+                "end a call that was ended before: End gives the value once",
+            ));
         }
         assert!(pending.fault != Fault::PanickingEnd, "as planned");
         result.status().ok().map_err(|error| planned(error.hresult()))?;

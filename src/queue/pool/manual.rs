@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::error::Result;
+use crate::error::{Error, Hresult, Result};
 use crate::queue::budget::Budget;
 use crate::queue::kind::Kind;
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{Host, Pool};
-use crate::queue::table::not_open;
 use crate::queue::window::Start;
 use crate::queue::{Queues, WorkQueue};
 
@@ -38,7 +37,10 @@ impl Queues {
             Ok(Kind::Pool(pool))
         })?;
         // `add` has called the closure, or failed.
-        let pool = made.ok_or_else(|| not_open(queue.id()))?;
+        let pool = made.ok_or_else(|| {
+            let what = format!("step queue {} by hand: it is no pool", queue.id());
+            Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
+        })?;
         Ok((queue, Manual { pool, _drains: drains }))
     }
 }
