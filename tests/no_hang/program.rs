@@ -165,7 +165,7 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
         .prop_map(|(flavour, queues, steps, tidy, end)| Program { flavour, queues, steps, tidy, end })
 }
 
-fn queue() -> impl Strategy<Value = Made> {
+pub(crate) fn queue() -> impl Strategy<Value = Made> {
     prop_oneof![
         2 => prop::sample::select(vec![1, 2, 3, 4, 5, 7]).prop_map(Made::Platform),
         1 => Just(Made::Standard),
@@ -175,7 +175,7 @@ fn queue() -> impl Strategy<Value = Made> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
         8 => (index(), -1..=1, body()).prop_map(|(queue, priority, body)| Step::Put { queue, priority, body }),
