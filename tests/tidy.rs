@@ -145,6 +145,19 @@ fn unsafe_stays_where_it_is_allowed() {
     }
 }
 
+/// What is packed and published has neither the legs nor the workflow with it.
+#[test]
+fn the_workflow_runs_every_leg() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let Ok(legs) = fs::read_dir(root.join(".ci")) else { return };
+    let workflow = fs::read_to_string(root.join(".github/workflows/ci.yml")).unwrap();
+    for leg in legs.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        // Those with a dot are read by a leg.
+        let run = leg == "run" || leg.contains('.') || workflow.contains(&format!("- {leg}\n"));
+        assert!(run, ".github/workflows/ci.yml does not run {leg}");
+    }
+}
+
 #[test]
 fn nothing_is_put_off() {
     // Written in two pieces, so that this file does not find itself.
