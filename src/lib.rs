@@ -77,38 +77,37 @@
 //! * `test-util`: the module `testing`, for the test suites of components.
 
 mod error;
-mod guid;
 mod sync;
 
+mod guid;
 mod keepalive;
+mod transform;
 
 mod async_result;
 
+mod mmcss;
 mod observe;
+
 mod queue;
-
-mod timer;
-
-mod event;
 
 mod operation;
 
-mod event_stream;
-
-mod task;
-
 mod cancel_cookie;
+mod task;
+mod timer;
+
+mod event;
 mod limited_queue;
 mod method;
-mod mmcss;
+mod report;
 
 mod byte_stream;
+mod event_stream;
 
-mod transform;
+mod platform;
 
 mod create_file;
-mod platform;
-mod report;
+
 mod source_resolver;
 
 #[cfg(windows)]

@@ -1,6 +1,7 @@
 //! The platform: what is started, what is shut down, and Media Foundation's functions as its methods.
 
 mod builder;
+mod registration;
 #[cfg(all(test, mf_async_shuttle))]
 mod schedules;
 mod shutdown;
