@@ -1,4 +1,4 @@
-//! The dead-man report: everything that is outstanding on a platform, as a table for people.
+//! What is outstanding on a platform at one moment, as a table for people.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Registration of work queues with the Multimedia Class Scheduler Service (MMCSS), and the queues that are shared by class.
+//! Registration of work queues with the Multimedia Class Scheduler Service (MMCSS), and the queues shared by class.
 //!
 //! What is registered is kept and read back everywhere. Threads are really raised where the queue has threads of
 //! its own, which shared queues of a class have with the feature `realtime`.
