@@ -56,6 +56,7 @@
 //! | `IMFMediaEventGenerator`, `IMFMediaEventQueue` | [`MediaEventGenerator`], [`MediaEventQueue`] | the sending side of a channel |
 //! | a `BeginGetEvent` loop | [`EventStream`] | a `Stream` |
 //! | `IMFByteStream`, `MFCreateFile` | [`ByteStream`], [`FileByteStream`] | `AsyncRead + AsyncWrite + AsyncSeek` |
+//! | `IMFSourceResolver` | [`SourceResolver`] | opening by URL |
 //! | `HRESULT` | [`Hresult`], [`Error`] | `Result` |
 //! | `IUnknown` state | [`Unknown`] | `Arc<dyn Any + Send + Sync>` |
 //!
