@@ -28,6 +28,8 @@ mod conformance {
     pub(crate) mod run;
     pub(crate) mod subject;
     pub(crate) mod table;
+    #[cfg(windows)]
+    pub(crate) mod theirs;
 
     pub(crate) mod byte_streams;
     pub(crate) mod events;

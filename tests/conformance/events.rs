@@ -341,7 +341,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
             let ended = which(mf, &mf.end_get_event(&queue, &result));
             let sent = send(mf, &queue, SOURCE_STARTED);
             let unknown = code(&mf.queue_event_unk(&queue, SOURCE_STARTED, Hresult::S_OK, &mf.object(())));
-            let event = mf.create_event(SOURCE_STARTED, 0, Hresult::S_OK, Value::Empty);
+            let event = mf.create_event(SOURCE_STARTED, 0, Hresult::S_OK, None);
             let queued = code(&mf.queue_event(&queue, &event));
             let (waiting, not) = (which(mf, &waiting), which(mf, &not));
             format!("{shut}: {waiting} {not} {begun} {ended} {sent} {unknown} {queued}")
@@ -415,7 +415,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
         "MFCreateMediaEvent: type, extended type, status and value",
         "107 0 E_FAIL empty",
         |mf| {
-            let event = mf.create_event(SESSION_ENDED, 0, Hresult::E_FAIL, Value::Empty);
+            let event = mf.create_event(SESSION_ENDED, 0, Hresult::E_FAIL, None);
             let value = if matches!(mf.event_value(&event), Value::Empty) { "empty" } else { "something" };
             let status = name(mf.event_status(&event));
             format!("{} {} {status} {value}", mf.event_type(&event), mf.extended_type(&event))
@@ -427,7 +427,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
         "2, its name, 7",
         |mf| {
             const NAME: u128 = 0x1234_5678_9ABC_DEF0_1122_3344_5566_7788;
-            let event = mf.create_event(EXTENDED_TYPE, NAME, Hresult::S_OK, Value::I64(7));
+            let event = mf.create_event(EXTENDED_TYPE, NAME, Hresult::S_OK, Some(7));
             let value = if let Value::I64(number) = mf.event_value(&event) { number } else { -1 };
             let kind = if mf.extended_type(&event) == NAME { "its name" } else { "another name" };
             format!("{}, {kind}, {value}", mf.event_type(&event))
@@ -439,7 +439,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
         "S_OK: 2 with its name, MF_E_NOT_FOUND, 7",
         |mf| {
             let queue = queue(mf);
-            let event = mf.create_event(EXTENDED_TYPE, 77, Hresult::MF_E_NOT_FOUND, Value::I64(7));
+            let event = mf.create_event(EXTENDED_TYPE, 77, Hresult::MF_E_NOT_FOUND, Some(7));
             let queued = code(&mf.queue_event(&queue, &event));
             let Ok(taken) = mf.get_event(&queue, false) else { return format!("{queued}: nothing") };
             let value = if let Value::I64(number) = mf.event_value(&taken) { number } else { -1 };

@@ -28,6 +28,9 @@ fn refused<S: Subject>(
     let state = mf.object(state_kept);
     let put = put(mf, &callback_object, &state);
     drop((callback_object, state));
+    if put == "S_OK" {
+        return format!("{put}, {}", log.after(1));
+    }
     let (callback, state) = (callback.now(), state_life.now());
     for queue in [STANDARD, IO, MULTITHREADED] {
         pass_through(mf, queue);
@@ -47,6 +50,9 @@ fn accepted<S: Subject>(mf: &S, queue: u32, parameters: Parameters) -> String {
         told.tell(format!("state {same}, object {object}, status {}", name(subject.status(result))));
     });
     let put = mf.put(queue, &callback, Some(&state));
+    if put.is_err() {
+        return code(&put);
+    }
     log.wait(1);
     pass_through(mf, queue);
     drop((callback, state));

@@ -47,6 +47,10 @@ pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss>() -> Vec<Case<S>> {
 }
 
 pub(crate) fn main() -> ExitCode {
+    #[cfg(windows)]
+    if let Some(path) = crate::conformance::theirs::process::asked_for() {
+        return crate::conformance::theirs::process::play(&path);
+    }
     let arguments = Arguments::from_args();
     let table = Table::new(&cases::<Ours>());
     let mut trials = vec![Trial::test("suite::the_lists_are_in_order", the_lists_are_in_order)];
@@ -54,6 +58,14 @@ pub(crate) fn main() -> ExitCode {
         let table = table.clone();
         let name = format!("ours::{}", case.path());
         trials.extend(trial(Kind::Ours, name, case.path(), case.expected, table, move || play(case)));
+    }
+    #[cfg(windows)]
+    for case in cases::<crate::conformance::theirs::Theirs>() {
+        use crate::conformance::theirs::{Theirs, process};
+        let (table, path) = (table.clone(), case.path());
+        let seen = move || process::spawn(&path);
+        let name = format!("theirs::{}", case.path());
+        trials.extend(trial(Theirs::kind(), name, case.path(), case.expected, table, seen));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if arguments.nocapture && !arguments.list {

@@ -152,13 +152,7 @@ pub(crate) trait Events: Subject {
     type Event: Clone + Send + Sync + 'static;
 
     fn create_event_queue(&self) -> Answer<Self::EventQueue>;
-    fn create_event(
-        &self,
-        kind: u32,
-        extended: u128,
-        status: Hresult,
-        value: Value<Self::Object>,
-    ) -> Self::Event;
+    fn create_event(&self, kind: u32, extended: u128, status: Hresult, number: Option<i64>) -> Self::Event;
     fn event_type(&self, event: &Self::Event) -> u32;
     fn extended_type(&self, event: &Self::Event) -> u128;
     fn event_status(&self, event: &Self::Event) -> Hresult;

@@ -18,14 +18,12 @@ impl Events for Ours {
         answer(self.platform().create_event_queue()).map(Arc::new)
     }
 
-    fn create_event(&self, kind: u32, extended: u128, status: Hresult, value: Value<Unknown>) -> MediaEvent {
+    fn create_event(&self, kind: u32, extended: u128, status: Hresult, number: Option<i64>) -> MediaEvent {
         let event = MediaEvent::new(MediaEventType(kind)).with_status(status);
         let event = event.with_extended_type(Guid::from_u128(extended));
-        match value {
-            Value::Empty => event,
-            Value::I64(number) => event.with_value(number),
-            Value::Object(object) => event.with_value(object),
-            Value::Other => not_in_rust("a value of no kind"),
+        match number {
+            Some(number) => event.with_value(number),
+            None => event,
         }
     }
 
