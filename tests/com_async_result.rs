@@ -96,6 +96,29 @@ async fn status_state_and_object_come_along_and_the_status_goes_back() {
     drop(system);
 }
 
+/// Whoever was told by the callback may set a status before the callback has returned.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_was_not_set_does_not_go_back() {
+    let system = com::Platform::startup().unwrap();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = Mutex::new(Some(sender));
+    let callback: Arc<dyn AsyncCallback> = Arc::new(move |result: &AsyncResult| {
+        let com = Mta::<IMFAsyncResult>::from(result);
+        unsafe { com.SetStatus(HRESULT(1)) }.unwrap();
+        sender.lock().unwrap().take().unwrap().send(Mta::<IMFAsyncResult>::from(result)).unwrap();
+    });
+    let com = Mta::<IMFAsyncCallback>::from(callback);
+    let result = mta(unsafe { MFCreateAsyncResult(None, &*com, None) }.unwrap());
+    unsafe { MFInvokeCallback(&*result) }.unwrap();
+    let same = within(receiver).await.unwrap();
+    drop(com);
+    // When only these are left, the callback has returned.
+    until("everybody else lets go", || refs(&*result) == 2);
+    assert_eq!(status(&same).0 as u32, Hresult::S_FALSE.0);
+    drop((same, result));
+    drop(system);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portable_result_goes_through_the_systems_queues() {
     let system = com::Platform::startup().unwrap();

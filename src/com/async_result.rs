@@ -18,7 +18,7 @@ use windows::core::{GUID, HRESULT, IUnknown, IUnknown_Vtbl, Interface};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Unknown};
 use crate::com::Mta;
 use crate::com::operation::status_of;
-use crate::error::Error;
+use crate::error::{Error, Hresult};
 use crate::keepalive::Keepalive;
 use crate::queue::let_go;
 
@@ -26,10 +26,10 @@ impl From<&AsyncResult> for Mta<IMFAsyncResult> {
     /// The COM result itself when that is what it stands for, with the status of now; else one that stands
     /// for it, which Media Foundation's queues take as their own.
     fn from(result: &AsyncResult) -> Mta<IMFAsyncResult> {
-        match foreign(result) {
-            Some(com) => {
-                write_back(result, com);
-                com.clone()
+        match standing(result) {
+            Some(foreign) => {
+                foreign.write_back(result);
+                foreign.com.clone()
             }
             None => Object::make(result.clone()),
         }
@@ -60,9 +60,11 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
         None => {
             // SAFETY: results go from thread to thread as they are.
             let com = unsafe { Mta::new(com.clone()) };
-            let result = standing_for(com.clone(), Some(callback.clone()));
+            let result = standing_for(com, Some(callback.clone()));
             callback.invoke(&result);
-            write_back(&result, &com);
+            if let Some(foreign) = standing(&result) {
+                foreign.write_back(&result);
+            }
         }
     }));
     let Err(payload) = called else { return Ok(()) };
@@ -78,7 +80,7 @@ pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>
     // SAFETY: results go from thread to thread as they are.
     let com = unsafe { Mta::new(com.clone()) };
     let status = status_of(&com);
-    let standing = Arc::new(Foreign { com, callback: Some(callback.clone()) });
+    let standing = Arc::new(Foreign::new(com, Some(callback.clone()), status));
     let result = AsyncResult::new(None, Some(standing), state, NOBODYS.clone());
     result.set_status(status);
     let called = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
@@ -90,15 +92,12 @@ pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>
 
 /// The COM result that a portable one stands for.
 pub(crate) fn foreign(result: &AsyncResult) -> Option<&Mta<IMFAsyncResult>> {
-    result.callback()?.behind()?.downcast_ref()
+    standing(result).map(|foreign| &foreign.com)
 }
 
-/// The status that a portable callback or component has set is the COM result's, too.
-fn write_back(result: &AsyncResult, com: &IMFAsyncResult) {
-    if result.status() != status_of(com) {
-        // SAFETY: takes a number. That a result refuses it changes nothing for anybody here.
-        let _ = unsafe { com.SetStatus(result.status().into()) };
-    }
+/// What makes a portable result stand for a COM one.
+fn standing(result: &AsyncResult) -> Option<&Foreign> {
+    result.callback()?.behind()?.downcast_ref()
 }
 
 /// A portable result that stands for a COM one; `callback` is the one it is to invoke, if that is known.
@@ -111,7 +110,8 @@ fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback
         |stored: windows::core::Result<IUnknown>| Some(Unknown::from(unsafe { Mta::new(stored.ok()?) }));
     let (state, object) = (unknown(state), unknown(object));
     let status = status_of(&com);
-    let result = AsyncResult::new(object, Some(Arc::new(Foreign { com, callback })), state, NOBODYS.clone());
+    let foreign = Arc::new(Foreign::new(com, callback, status));
+    let result = AsyncResult::new(object, Some(foreign), state, NOBODYS.clone());
     result.set_status(status);
     result
 }
@@ -123,6 +123,25 @@ static NOBODYS: LazyLock<Keepalive> = LazyLock::new(Keepalive::alone);
 struct Foreign {
     com: Mta<IMFAsyncResult>,
     callback: Option<Arc<dyn AsyncCallback>>,
+    /// The status of the portable result that the COM one was last told, or that was read from it.
+    told: AtomicU32,
+}
+
+impl Foreign {
+    fn new(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback>>, status: Hresult) -> Foreign {
+        Foreign { com, callback, told: AtomicU32::new(status.0) }
+    }
+
+    /// The status that a portable callback or component has set is the COM result's, too. If they have set
+    /// none, the COM result keeps its own, which somebody else may have set meanwhile.
+    fn write_back(&self, result: &AsyncResult) {
+        let status = result.status();
+        // ORDERING: Relaxed, a number that orders nothing: the two results order what is written to them.
+        if self.told.swap(status.0, Ordering::Relaxed) != status.0 {
+            // SAFETY: takes a number. That a result refuses it changes nothing for anybody here.
+            let _ = unsafe { self.com.SetStatus(status.into()) };
+        }
+    }
 }
 
 impl AsyncCallback for Foreign {
@@ -134,10 +153,10 @@ impl AsyncCallback for Foreign {
         match &self.callback {
             Some(callback) => {
                 callback.invoke(result);
-                write_back(result, &self.com);
+                self.write_back(result);
             }
             None => {
-                write_back(result, &self.com);
+                self.write_back(result);
                 // SAFETY: whoever made the result made it for Media Foundation's queues. When they are shut
                 // down there is nobody left to be told.
                 let _ = unsafe { MFInvokeCallback(&*self.com) };
@@ -162,7 +181,7 @@ impl AsyncCallback for Foreign {
     }
 
     fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&self.com)
+        Some(self)
     }
 }
 
