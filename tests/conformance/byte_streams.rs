@@ -200,21 +200,23 @@ pub(crate) fn cases<S: Streams>() -> Family<S> {
     );
     streams.case(
         "begin_read_keeps_the_callback",
-        "IMFByteStream::BeginRead: the callback is held until it was called, and no longer",
+        "IMFByteStream::EndRead: with End the read is over, and nothing of it is kept",
         "called, released",
         |mf| {
             let file = File::open(mf, READ);
-            let (log, (kept, life)) = (Log::new(), life());
-            let told = log.clone();
-            let callback = mf.callback(on(MULTITHREADED), move |_| {
+            let (slot, (kept, life)) = (Slot::new(), life());
+            let left = slot.clone();
+            let callback = mf.callback(on(MULTITHREADED), move |result: &S::Result| {
                 let _kept = &kept;
-                told.tell("called");
+                left.set(result.clone());
             });
             let buffer = S::Buffer::holding(&[0; 4]);
             let _ = mf.begin_read(&file.stream, &buffer, &callback, None);
             drop(callback);
-            let seen = log.after(1);
-            format!("{seen}, {}", life.end())
+            let Some(result) = slot.take() else { return "not called".to_owned() };
+            let _ = mf.end_read(&file.stream, &result, &buffer);
+            drop(result);
+            format!("called, {}", life.end())
         },
     );
     streams.case(

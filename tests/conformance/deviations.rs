@@ -2,6 +2,8 @@
 //!
 //! The lists are exact: a subject that does something else again fails, and so does one that no longer deviates.
 
+mod wine;
+
 use crate::conformance::subject::Kind;
 
 /// What a subject does in a case instead of what is expected, and why.
@@ -63,17 +65,11 @@ const NO_APARTMENTS: &str = "our platform has no COM, and its threads no apartme
 const NOT_MISSING: &str = "an `Arc<dyn AsyncCallback>` is never missing";
 const NO_BUFFER: &str = "`Platform::work_queue_mmcss` gives a `String`, which is always large enough";
 
-/// Where Wine differs from Windows.
-const WINE: &[Deviation] = &[];
-
-/// What cannot be asked of Wine.
-const NOT_UNDER_WINE: &[(&str, &str)] = &[];
-
 /// The deviation that is listed for a case.
 pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Deviation> {
     let list = match kind {
         Kind::Ours => IMPROVEMENTS,
-        Kind::Wine => WINE,
+        Kind::Wine => wine::DEVIATIONS,
         Kind::Windows => &[],
     };
     list.iter().find(|listed| listed.case == case)
@@ -83,7 +79,7 @@ pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Deviation> {
 pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
     let list = match kind {
         Kind::Ours => NOT_IN_RUST,
-        Kind::Wine => NOT_UNDER_WINE,
+        Kind::Wine => wine::NOT_RUN,
         Kind::Windows => &[],
     };
     list.iter().find(|(listed, _)| *listed == case).map(|(_, reason)| *reason)
@@ -91,8 +87,8 @@ pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
 
 /// Everything that is listed: for whom, which case, why.
 pub(crate) fn all() -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
-    let deviating = [(Kind::Ours, IMPROVEMENTS), (Kind::Wine, WINE)];
-    let not_run = [(Kind::Ours, NOT_IN_RUST), (Kind::Wine, NOT_UNDER_WINE)];
+    let deviating = [(Kind::Ours, IMPROVEMENTS), (Kind::Wine, wine::DEVIATIONS)];
+    let not_run = [(Kind::Ours, NOT_IN_RUST), (Kind::Wine, wine::NOT_RUN)];
     let deviating = deviating
         .into_iter()
         .flat_map(|(kind, list)| list.iter().map(move |listed| (kind, listed.case, listed.because)));

@@ -41,7 +41,6 @@ fn refused_result<S: Subject>(mf: &S, call: impl FnOnce(&S::Result) -> String) -
 
 fn after_shutdown<S: Subject>(mf: &S) {
     let _ = mf.startup();
-    pass_through(mf, STANDARD);
     let shut_down = mf.shutdown();
     assert!(shut_down.is_ok(), "the shutdown says {}", code(&shut_down));
 }

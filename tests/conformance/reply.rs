@@ -2,7 +2,7 @@
 
 use crate::conformance::case::Family;
 use crate::conformance::facts::{
-    Gate, Log, MULTITHREADED, REPLY, STANDARD, Slot, code, life, pass_through, tells,
+    Gate, Log, MULTITHREADED, REPLY, STANDARD, Slot, code, life, name, pass_through, tells,
 };
 use crate::conformance::subject::{Subject, flagged};
 
@@ -51,7 +51,9 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
             let (queue, callback, slot) = asking(mf, &log);
             let _ = mf.put(queue, &callback, None);
             let Some(result) = slot.take() else { return "not called".to_owned() };
-            let _ = mf.invoke(&result);
+            if let Err(code) = mf.invoke(&result) {
+                return name(code);
+            }
             let _ = mf.put(queue, &tells(mf, queue, &log, "next"), None);
             log.wait(2);
             pass_through(mf, queue);
@@ -100,7 +102,9 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
                 if log.count() != number {
                     return format!("{} calls before the reply {number}", log.count());
                 }
-                let _ = mf.invoke(&result);
+                if let Err(code) = mf.invoke(&result) {
+                    return name(code);
+                }
             }
             pass_through(mf, queue);
             drop(callback);
@@ -137,6 +141,9 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
             let _ = mf.put(queue, &callback, None);
             let Some(result) = slot.take() else { return "not called".to_owned() };
             let first = code(&mf.invoke(&result));
+            if first != "S_OK" {
+                return first;
+            }
             pass_through(mf, queue);
             let second = code(&mf.invoke(&result));
             let seen = log.after(2);
