@@ -126,6 +126,7 @@ impl Pump {
 
     /// Fetches what is there, and asks for the next when nothing is. The caller owns the pump.
     pub(crate) fn advance(self: &Arc<Self>) {
+        let _mover = self.mover();
         let Some(generator) = self.generator() else {
             self.rest(Some(Error::abandoned(GENERATOR_GONE)));
             return;
@@ -156,8 +157,7 @@ impl Pump {
         let taken = generator.take_events(BATCH, &mut batch);
         let mut slot = self.slot();
         if slot.phase == Phase::Closed {
-            drop(slot);
-            generator.unsubscribe(&self.token(), batch);
+            slot.unread.append(&mut batch);
             return Ok(Fetched::Enough);
         }
         let any = !batch.is_empty();
@@ -184,11 +184,7 @@ impl Pump {
         let begun = generator.begin_get_event(callback.clone(), Some(self.token()));
         let mut slot = self.slot();
         match slot.phase {
-            Phase::Closed => {
-                drop(slot);
-                generator.unsubscribe(&self.token(), Vec::new());
-                false
-            }
+            Phase::Closed => false,
             Phase::CalledEarly => {
                 slot.phase = Phase::Pumping;
                 slot.callback = Some(callback);
@@ -238,7 +234,8 @@ impl Pump {
 
     /// The callback was invoked: End, always, so that the generator can be used again.
     fn invoked(self: &Arc<Self>, callback: Option<Arc<PumpCallback>>, result: &AsyncResult) {
-        let closed = {
+        let _mover = self.mover();
+        {
             let mut slot = self.slot();
             let again = slot.ended.as_ref().is_some_and(|ended| ended.is(result));
             let spare = match slot.phase {
@@ -258,33 +255,21 @@ impl Pump {
                     return;
                 }
             };
-            let closed = slot.phase == Phase::Closed;
             slot.ended = Some(result.downgrade());
             drop(slot);
             drop(spare);
-            closed
-        };
-        let Some(generator) = self.generator() else {
-            return self.ended(Err(Error::abandoned(GENERATOR_GONE)), None);
-        };
-        let event = generator.end_get_event(result);
-        if closed {
-            if let Ok(event) = event {
-                generator.unsubscribe(&self.token(), vec![event]);
-            }
-            return;
         }
-        self.ended(event, Some(&*generator));
+        self.ended(match self.generator() {
+            Some(generator) => generator.end_get_event(result),
+            None => Err(Error::abandoned(GENERATOR_GONE)),
+        });
     }
 
     /// A request has ended like this.
-    fn ended(self: &Arc<Self>, event: Result<MediaEvent>, generator: Option<&dyn MediaEventGenerator>) {
+    fn ended(self: &Arc<Self>, event: Result<MediaEvent>) {
         let mut slot = self.slot();
         if slot.phase == Phase::Closed {
-            drop(slot);
-            if let (Some(generator), Ok(event)) = (generator, event) {
-                generator.unsubscribe(&self.token(), vec![event]);
-            }
+            slot.unread.extend(event);
             return;
         }
         let (event, failed) = match event {
@@ -346,15 +331,31 @@ impl Pump {
             return;
         }
         slot.phase = Phase::Closed;
-        let mut unread = Vec::from(unread);
-        unread.extend(std::mem::take(&mut slot.events));
-        unread.extend(slot.after_last.take().unwrap_or_default());
+        slot.unread = Vec::from(unread);
+        let mut behind = Vec::from(std::mem::take(&mut slot.events));
+        behind.extend(slot.after_last.take().unwrap_or_default());
+        slot.unread.append(&mut behind);
         let gone = (slot.callback.take(), slot.waker.take(), slot.failed.take());
+        let movers = slot.movers;
         drop(slot);
         drop(gone);
+        if movers == 0 {
+            self.give_back();
+        }
+    }
+
+    /// The stream is gone, and nobody moves the pump: what was taken goes back in its order.
+    fn give_back(self: &Arc<Self>) {
+        let unread = std::mem::take(&mut self.slot().unread);
         if let Some(generator) = self.generator() {
             generator.unsubscribe(&self.token(), unread);
         }
+    }
+
+    /// Somebody asks the generator for something, until this is dropped.
+    fn mover(self: &Arc<Self>) -> Mover<'_> {
+        self.slot().movers += 1;
+        Mover(self)
     }
 
     /// How a generator recognises this pump.
@@ -364,6 +365,23 @@ impl Pump {
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who moves the pump, and may hold events that are in neither place. If the stream goes meanwhile, the
+/// last one gives back what was taken, so that it is in order.
+struct Mover<'a>(&'a Arc<Pump>);
+
+impl Drop for Mover<'_> {
+    fn drop(&mut self) {
+        let last = {
+            let mut slot = self.0.slot();
+            slot.movers -= 1;
+            slot.movers == 0 && slot.phase == Phase::Closed
+        };
+        if last {
+            self.0.give_back();
+        }
     }
 }
 

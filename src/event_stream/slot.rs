@@ -44,6 +44,10 @@ pub(crate) struct Slot {
     pub(crate) dropped: u64,
     pub(crate) failed: Option<Error>,
     pub(crate) waker: Option<Waker>,
+    /// How many move the pump just now: one, save when a callback comes before Begin is back.
+    pub(crate) movers: u32,
+    /// What goes back to the generator when the stream is gone and nobody moves the pump any more.
+    pub(crate) unread: Vec<MediaEvent>,
     /// The callback, while no generator holds it.
     pub(crate) callback: Option<Arc<PumpCallback>>,
     /// The request that was ended last: a second call for it is none.
@@ -65,6 +69,8 @@ impl Slot {
             dropped: 0,
             failed: None,
             waker: None,
+            movers: 0,
+            unread: Vec::new(),
             callback: None,
             ended: None,
             scratch: Vec::new(),
