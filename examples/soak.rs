@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use hdrhistogram::Histogram;
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStreamExt, DropOldest, ErrorKind, EventStream, Hresult, MediaEvent,
-    MemoryByteStream, Platform, QueueId, Result, WorkQueue, WorkQueueType, begin_end,
+    AsyncCallback, AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, DropOldest, ErrorKind,
+    EventStream, Hresult, LimitedQueue, MediaEvent, MemoryByteStream, Platform, QueueId, Result, WorkQueue,
+    WorkQueueType, begin_end,
 };
 
 /// What was begun and how it ended; at the end they are the same number.
@@ -27,6 +29,9 @@ struct Tally {
     unexpected: AtomicU64,
     objects: AtomicU64,
     dropped: AtomicU64,
+    /// Plain items, and their calls.
+    put: AtomicU64,
+    called: AtomicU64,
 }
 
 impl Tally {
@@ -49,6 +54,11 @@ impl Tally {
         ways.into_iter().chain([&self.unexpected]).map(|way| way.load(Relaxed)).sum()
     }
 
+    /// Everything that was put on the queues that are there all the time.
+    fn items(queues: &[WorkQueue], limited: &LimitedQueue) -> u64 {
+        queues.iter().chain([limited.queue()]).map(|queue| queue.stats().put).sum()
+    }
+
     /// Something whose drop is counted.
     fn object(self: &Arc<Self>) -> Arc<Object> {
         self.objects.fetch_add(1, Relaxed);
@@ -65,10 +75,16 @@ impl Drop for Object {
 }
 
 /// One worker's round: what it does depends on its number only.
-async fn round(platform: &Platform, queues: &[WorkQueue], tally: &Arc<Tally>, number: u64) -> Result<()> {
-    let queue = &queues[number as usize % queues.len()];
+async fn round(
+    platform: &Platform,
+    queues: &[WorkQueue],
+    limited: &LimitedQueue,
+    tally: &Arc<Tally>,
+    number: u64,
+) -> Result<()> {
+    let queue = &queues[(number / KINDS) as usize % queues.len()];
     tally.begun.fetch_add(1, Relaxed);
-    match number % 16 {
+    match number % KINDS {
         0..=4 => {
             let object = tally.object();
             tally.count(&queue.run(move || drop(object)).await);
@@ -162,12 +178,71 @@ async fn round(platform: &Platform, queues: &[WorkQueue], tally: &Arc<Tally>, nu
             let serial = platform.allocate_serial_work_queue(queue)?;
             tally.count(&serial.run(|| ()).await);
         }
-        _ => {
+        15 => {
             let operation = queue.run(|| ()).cancel_with(|| ());
             tally.count(&operation.cancel().await);
         }
+        16 => {
+            // Many plain items, some of which panic, and one that waits for all of them.
+            for at in 0..BURST {
+                let (counted, object) = (tally.clone(), tally.object());
+                let callback = move |_: &AsyncResult| {
+                    let _used = &object;
+                    counted.called.fetch_add(1, Relaxed);
+                    assert!(at != 7, "planned");
+                };
+                tally.put.fetch_add(1, Relaxed);
+                queue.put_with_priority(at as i32 % 3 - 1, Arc::new(callback), None)?;
+            }
+            tally.count(&queue.barrier().await);
+        }
+        17 => {
+            // More than the queue takes at a time wait for room.
+            let object = tally.object();
+            tally.count(&limited.run(move || drop(object)).await);
+        }
+        18 => {
+            // A serial queue that goes on when it is replied to, from another one.
+            let serial = platform.allocate_serial_work_queue(queue)?;
+            let parameters = CallbackParameters::on(&serial).with_flags(CallbackFlags::REPLY);
+            serial.put(Arc::new(Replies { parameters, platform: platform.clone() }), Some(tally.object()))?;
+            tally.count(&serial.run(|| ()).await);
+        }
+        _ => {
+            // A future that is dropped while it waits: its event is still there for the next.
+            let events = Arc::new(platform.create_event_queue()?);
+            let mut stream = EventStream::lossless(&events)?;
+            let in_vain = stream.next().now_or_never().is_none();
+            events.queue_event(MediaEvent::new(1).with_value(1_i64))?;
+            let event = stream.next().await;
+            events.shutdown();
+            let came = in_vain && matches!(event, Some(Ok(event)) if event.value().as_i64() == Some(1));
+            tally.count(&if came { Ok(()) } else { Err(Hresult::E_UNEXPECTED.into()) });
+        }
     }
     Ok(())
+}
+
+/// A callback that replies from the queue for everybody.
+struct Replies {
+    parameters: CallbackParameters,
+    platform: Platform,
+}
+
+impl AsyncCallback for Replies {
+    fn parameters(&self) -> CallbackParameters {
+        self.parameters
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        let (platform, result) = (self.platform.clone(), result.clone());
+        let reply = move |_: &AsyncResult| drop(platform.invoke_callback(&result));
+        // One that cannot be put any more is not waited for: what panics is not.
+        assert!(
+            self.platform.put_work_item(QueueId::MULTITHREADED, Arc::new(reply), None).is_ok(),
+            "planned"
+        );
+    }
 }
 
 /// The process's memory in KiB, where the system tells it.
@@ -236,17 +311,21 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
         tick.fetch_add(1, Relaxed);
     })?;
 
-    let until = Instant::now() + time;
+    let limited = platform.allocate_work_queue(WorkQueueType::Standard)?.with_limit(LIMIT)?;
+    let start = Instant::now();
+    let until = start + time;
+    let stalls = Stalls::start();
     let workers: Vec<_> = (0..WORKERS)
         .map(|worker| {
             let (platform, queues, tally) = (platform.clone(), queues.clone(), tally.clone());
+            let limited = limited.clone();
             tokio::spawn(async move {
                 let mut latencies =
                     Histogram::<u64>::new_with_bounds(1, MOST, 3).expect("the bounds are possible");
                 let mut number = worker;
                 while Instant::now() < until {
                     let start = Instant::now();
-                    round(&platform, &queues, &tally, number).await?;
+                    round(&platform, &queues, &limited, &tally, number).await?;
                     latencies.saturating_record(start.elapsed().as_nanos() as u64);
                     number += 1;
                 }
@@ -261,6 +340,12 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
         let of_worker = worker.await.expect("a worker panicked")?;
         latencies.add(of_worker).expect("they are alike");
     }
+    let items = Tally::items(&queues, &limited);
+    println!(
+        "{items} items, {:.0} a second; the machine itself stood still for {:?} at most",
+        items as f64 / start.elapsed().as_secs_f64(),
+        stalls.longest()
+    );
     println!("a round took, in µs:");
     for share in [50.0, 90.0, 99.0, 99.9, 100.0] {
         println!("  {share:>5} %  {:>10.1}", latencies.value_at_percentile(share) as f64 / 1000.0);
@@ -275,7 +360,7 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
             wrong.push(format!("{queue:?} does not balance: {stats:?}"));
         }
     }
-    drop(queues);
+    drop((queues, limited));
     platform.shutdown().await?;
     drop(platform);
     let (begun, ended) = (tally.begun.load(Relaxed), tally.ended());
@@ -291,6 +376,10 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
     if made != dropped {
         wrong.push(format!("{made} objects were made and {dropped} dropped"));
     }
+    let (put, called) = (tally.put.load(Relaxed), tally.called.load(Relaxed));
+    if put != called {
+        wrong.push(format!("{put} plain items were put and {called} called"));
+    }
     let unexpected = tally.unexpected.load(Relaxed);
     if unexpected > 0 {
         wrong.push(format!("{unexpected} operations ended in a way that nobody planned"));
@@ -303,6 +392,29 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
         }
     }
     Ok(wrong)
+}
+
+/// How long a thread that only sleeps was kept from it: what a round takes longer than that is ours.
+struct Stalls(Arc<AtomicU64>);
+
+impl Stalls {
+    fn start() -> Stalls {
+        let longest = Arc::new(AtomicU64::new(0));
+        let seen = Arc::downgrade(&longest);
+        std::thread::spawn(move || {
+            while let Some(longest) = seen.upgrade() {
+                let start = Instant::now();
+                std::thread::sleep(HEARTBEAT);
+                let late = start.elapsed().saturating_sub(HEARTBEAT);
+                longest.fetch_max(late.as_micros() as u64, Relaxed);
+            }
+        });
+        Stalls(longest)
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_micros(self.0.load(Relaxed))
+    }
 }
 
 /// Prints a line now and then; gives the memory at each.
@@ -326,6 +438,17 @@ async fn watch(until: Instant, time: Duration, tally: &Tally) -> Vec<u64> {
 }
 
 const WORKERS: u64 = 32;
+
+/// How many kinds of round there are.
+const KINDS: u64 = 20;
+
+/// So many plain items are put at once.
+const BURST: u64 = 128;
+
+/// Fewer than there are workers, so that some wait for room.
+const LIMIT: usize = 2;
+
+const HEARTBEAT: Duration = Duration::from_millis(5);
 
 /// The longest round that is told apart from longer ones: a minute, in nanoseconds.
 const MOST: u64 = 60_000_000_000;
