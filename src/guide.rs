@@ -38,5 +38,8 @@ pub mod cpp {}
 #[doc = include_str!("guide/speed.md")]
 pub mod speed {}
 
+#[doc = include_str!("guide/promises.md")]
+pub mod promises {}
+
 #[doc = include_str!("guide/limits.md")]
 pub mod limits {}
