@@ -74,16 +74,13 @@ fn before<S: Subject>(lifetime: &mut Family<S>) {
     lifetime.unstarted(
         "start_twice",
         "MFStartup: one MFShutdown is owed for each",
-        "S_OK S_OK, S_OK runs, S_OK MF_E_SHUTDOWN",
+        "S_OK S_OK, S_OK S_OK, S_OK MF_E_SHUTDOWN",
         |mf| {
             let started = format!("{} {}", code(&mf.startup()), code(&mf.startup()));
             let first = code(&mf.shutdown());
-            let log = Log::new();
-            let _ = mf.put(STANDARD, &tells(mf, STANDARD, &log, "runs"), None);
-            let between = log.after(1);
+            let between = mf.allocate().and_then(|queue| mf.unlock_queue(queue));
             let second = code(&mf.shutdown());
-            let callback = tells(mf, STANDARD, &log, "runs");
-            format!("{started}, {first} {between}, {second} {}", code(&mf.put(STANDARD, &callback, None)))
+            format!("{started}, {first} {}, {second} {}", code(&between), code(&mf.allocate()))
         },
     );
     lifetime.unstarted(
