@@ -23,14 +23,14 @@ use com_support::*;
 mod com_support;
 
 async fn sound(platform: &com::Platform, stream: Mta<IMFByteStream>) -> Vec<u8> {
-    let reader = soon(SourceReader::from_byte_stream(platform, stream)).await.unwrap();
+    let reader = Gently::new(within(SourceReader::from_byte_stream(platform, stream)).await.unwrap());
     reader.set_media_type(SourceStream::FirstAudio, &any_pcm()).unwrap();
     let samples = reader.samples(SourceStream::FirstAudio);
     let all = samples.try_fold(Vec::new(), async |mut all, sample| {
         all.extend(sample.to_vec()?);
         Ok(all)
     });
-    soon(all).await.unwrap()
+    within(all).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn media_foundation_reads_from_memory() {
             assert!(decoded.len() > 100_000, "{file}: {} bytes", decoded.len());
         }
     }
-    soon(ours.shutdown()).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn media_foundation_reads_from_tokio_io_even_on_a_runtime_of_one_thread() 
     let bytes = std::fs::read(media("tone.wav")).unwrap();
     let stream = ByteStreamFromIo::seekable_reader(&ours, Cursor::new(bytes.clone())).await.unwrap();
     assert_eq!(sound(&theirs, byte_stream_object(stream)).await, wav_data(&bytes));
-    soon(ours.shutdown()).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,13 +69,13 @@ async fn an_object_of_ours_taken_back_is_the_same_stream() {
     assert_eq!(stream.capabilities(), memory.capabilities());
     assert!(stream.capabilities().contains(ByteStreamCapabilities::SEEKABLE));
     assert_eq!(stream.length().unwrap(), Some(10));
-    assert_eq!(soon(stream.read(vec![0; 4])).await.unwrap(), b"0123");
+    assert_eq!(within(stream.read(vec![0; 4])).await.unwrap(), b"0123");
     assert_eq!(stream.position().unwrap(), 4);
     stream.set_position(8).unwrap();
-    assert_eq!(soon(stream.read(vec![0; 4])).await.unwrap(), b"89");
+    assert_eq!(within(stream.read(vec![0; 4])).await.unwrap(), b"89");
     assert!(stream.is_end_of_stream().unwrap());
-    assert!(soon(stream.read(vec![0; 4])).await.unwrap().is_empty());
-    let (written, buffer) = soon(stream.write(b"ab".to_vec())).await.unwrap();
+    assert!(within(stream.read(vec![0; 4])).await.unwrap().is_empty());
+    let (written, buffer) = within(stream.write(b"ab".to_vec())).await.unwrap();
     assert_eq!((written, &buffer[..]), (2, &b"ab"[..]));
     assert_eq!(memory.to_vec(), b"0123456789ab");
     let mut some = [0; 3];
@@ -83,10 +83,10 @@ async fn an_object_of_ours_taken_back_is_the_same_stream() {
     assert_eq!((stream.blocking_read(&mut some).unwrap(), &some), (3, b"9ab"));
     assert_eq!(stream.set_position(99).unwrap_err().hresult(), Hresult::E_INVALIDARG);
     stream.close().unwrap();
-    let closed = soon(stream.read(vec![0; 4])).await.unwrap_err();
+    let closed = within(stream.read(vec![0; 4])).await.unwrap_err();
     assert_eq!(closed.hresult(), Hresult::MF_E_INVALIDREQUEST);
     drop(stream);
-    soon(ours.shutdown()).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,12 +99,12 @@ async fn a_file_of_media_foundations_is_a_stream() {
         unsafe { MFCreateFile(MF_ACCESSMODE_READ, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_FILEFLAGS_NONE, &url) };
     let stream = ComByteStream::new(&ours, mta(file.unwrap()));
     assert_eq!(stream.length().unwrap(), Some(bytes.len() as u64));
-    assert_eq!(soon(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
+    assert_eq!(within(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
     let before = refs(&**stream.as_com());
-    drop(soon(stream.read(vec![0; 1000])).await.unwrap());
+    drop(within(stream.read(vec![0; 1000])).await.unwrap());
     assert!(refs(&**stream.as_com()) <= before + 1, "at most the callback that is just being released");
     drop(stream);
-    soon(ours.shutdown()).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,9 +119,9 @@ async fn what_is_wrong_is_told_by_code() {
         assert_eq!(object.EndWrite(&stranger).unwrap_err().code(), E_INVALIDARG);
         assert_eq!(object.Seek(MFBYTESTREAM_SEEK_ORIGIN(7), 0, 0).unwrap_err().code(), E_INVALIDARG);
     }
-    soon(ours.shutdown()).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
     // The platform is gone: reads say so, nothing waits.
     let reads = ComByteStream::new(&Platform::startup().unwrap(), object);
-    let error = soon(reads.read(vec![0; 4])).await.unwrap_err();
+    let error = within(reads.read(vec![0; 4])).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Shutdown | ErrorKind::Abandoned), "{error:?}");
 }

@@ -36,17 +36,17 @@ async fn a_presentation_clock_tells_its_states() {
         clock.Stop().unwrap();
         clock
     };
-    assert!(matches!(soon(states.next()).await, Some(ClockStateEvent::Start { offset: 5, .. })));
-    assert!(matches!(soon(states.next()).await, Some(ClockStateEvent::Pause { .. })));
-    assert!(matches!(soon(states.next()).await, Some(ClockStateEvent::Restart { .. })));
-    assert!(matches!(soon(states.next()).await, Some(ClockStateEvent::Stop { .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Start { offset: 5, .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Pause { .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Restart { .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Stop { .. })));
     unsafe {
         clock.RemoveClockStateSink(&*sink).unwrap();
         sink.OnClockSetRate(1, 2.0).unwrap();
     }
-    assert!(matches!(soon(states.next()).await, Some(ClockStateEvent::SetRate { rate: 2.0, .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::SetRate { rate: 2.0, .. })));
     drop((clock, sink));
-    assert!(soon(states.next()).await.is_none());
+    assert!(within(states.next()).await.is_none());
     drop(platform);
 }
 
@@ -62,12 +62,12 @@ async fn a_grabber_sinks_calls_are_events_in_order() {
         callback.OnProcessSample(&MFMediaType_Audio, 0, 0, 0, &[]).unwrap();
         callback.OnShutdown().unwrap();
     }
-    assert!(matches!(soon(events.next()).await, Some(SampleGrabberEvent::PresentationClock(None))));
+    assert!(matches!(within(events.next()).await, Some(SampleGrabberEvent::PresentationClock(None))));
     assert!(matches!(
-        soon(events.next()).await,
+        within(events.next()).await,
         Some(SampleGrabberEvent::Clock(ClockStateEvent::Start { system_time: 1, offset: 2 }))
     ));
-    match soon(events.next()).await {
+    match within(events.next()).await {
         Some(SampleGrabberEvent::Sample(sample)) => {
             assert_eq!((sample.major_type, sample.flags), (MFMediaType_Audio, 4));
             assert_eq!((sample.time, sample.duration, &sample.bytes[..]), (5, 6, &bytes[..]));
@@ -75,11 +75,11 @@ async fn a_grabber_sinks_calls_are_events_in_order() {
         other => panic!("{other:?}"),
     }
     assert!(
-        matches!(soon(events.next()).await, Some(SampleGrabberEvent::Sample(empty)) if empty.bytes.is_empty())
+        matches!(within(events.next()).await, Some(SampleGrabberEvent::Sample(empty)) if empty.bytes.is_empty())
     );
-    assert!(matches!(soon(events.next()).await, Some(SampleGrabberEvent::Shutdown)));
+    assert!(matches!(within(events.next()).await, Some(SampleGrabberEvent::Shutdown)));
     drop(callback);
-    assert!(soon(events.next()).await.is_none());
+    assert!(within(events.next()).await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +99,7 @@ async fn a_media_engine_tells_what_it_does() {
     };
     drop(callback);
     loop {
-        let event = soon(events.next()).await.expect("an event");
+        let event = within(events.next()).await.expect("an event");
         assert!(event.error().is_none(), "{event:?}");
         if event.event == MF_MEDIA_ENGINE_EVENT_LOADEDMETADATA {
             break;
@@ -120,9 +120,9 @@ async fn a_media_engines_error_keeps_its_code() {
         callback.EventNotify(MF_MEDIA_ENGINE_EVENT_ERROR.0 as u32, 4, code).unwrap();
         callback.EventNotify(MF_MEDIA_ENGINE_EVENT_ENDED.0 as u32, 0, 0).unwrap();
     }
-    let error = soon(events.next()).await.unwrap().error().unwrap();
+    let error = within(events.next()).await.unwrap().error().unwrap();
     assert_eq!(error.hresult(), Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE);
-    assert!(soon(events.next()).await.unwrap().error().is_none());
+    assert!(within(events.next()).await.unwrap().error().is_none());
 }
 
 #[tokio::test]
@@ -136,10 +136,10 @@ async fn a_capture_engines_events_are_passed_on() {
         callback.OnEvent(None).unwrap();
     }
     drop(callback);
-    let event = soon(events.next()).await.unwrap();
+    let event = within(events.next()).await.unwrap();
     assert_eq!(unsafe { event.GetExtendedType() }.unwrap(), MF_CAPTURE_ENGINE_INITIALIZED);
     assert_eq!(unsafe { event.GetStatus() }.unwrap(), E_FAIL);
-    assert!(soon(events.next()).await.is_none());
+    assert!(within(events.next()).await.is_none());
 }
 
 #[tokio::test]

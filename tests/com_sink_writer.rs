@@ -39,14 +39,14 @@ async fn a_marker_comes_after_the_samples_before_it() {
     let marker = writer.place_marker(0);
     let mut samples = 0;
     while samples < 5 {
-        if let mf_async::com::SampleGrabberEvent::Sample(grabbed) = soon(grabbed.next()).await.unwrap() {
+        if let mf_async::com::SampleGrabberEvent::Sample(grabbed) = within(grabbed.next()).await.unwrap() {
             assert_eq!((grabbed.time, grabbed.bytes.len()), (samples * 1_000_000, 17_640));
             samples += 1;
         }
     }
-    soon(marker).await.unwrap();
+    within(marker).await.unwrap();
     // Wine's writer cannot finalize and says so.
-    let finalized = soon(writer.finalize()).await;
+    let finalized = within(writer.finalize()).await;
     assert!(finalized.is_ok() || finalized.is_err_and(|error| error.hresult() == Hresult::E_NOTIMPL));
     drop(writer);
     let _ = unsafe { activate.ShutdownObject() };
@@ -137,14 +137,14 @@ async fn markers_are_told_apart() {
     let (writer, strings) = puppet(&platform);
     let [first, second, third] = [(); 3].map(|()| writer.place_marker(0));
     strings.pass(1);
-    soon(second).await.unwrap();
+    within(second).await.unwrap();
     assert!(!first.is_ended());
     // Nobody waits for it; passing it, even twice, is harmless.
     drop(third);
     strings.pass(2);
     strings.pass(2);
     strings.pass(0);
-    soon(first).await.unwrap();
+    within(first).await.unwrap();
     assert_eq!(writer.place_marker(9).await.unwrap_err().hresult(), Hresult::E_FAIL);
 }
 
@@ -159,15 +159,15 @@ async fn markers_whose_context_is_lost_come_in_their_streams_order() {
         unsafe { strings.callback.OnMarker(stream, context as *const c_void) }.unwrap();
     };
     reach(0, 0);
-    soon(first).await.unwrap();
+    within(first).await.unwrap();
     assert!(!second.is_ended() && !other.is_ended());
     reach(0, usize::MAX);
-    soon(second).await.unwrap();
+    within(second).await.unwrap();
     // Nothing of that stream is out any more.
     reach(0, 0);
     assert!(!other.is_ended());
     reach(1, 0);
-    soon(other).await.unwrap();
+    within(other).await.unwrap();
 }
 
 #[tokio::test]
@@ -177,11 +177,11 @@ async fn finalize_has_the_code_that_the_callback_was_told() {
     let mut end = writer.finalize();
     assert!((&mut end).now_or_never().is_none());
     unsafe { strings.callback.OnFinalize(HRESULT(0)) }.unwrap();
-    soon(end).await.unwrap();
+    within(end).await.unwrap();
 
     let end = writer.finalize();
     unsafe { strings.callback.OnFinalize(MF_E_SHUTDOWN) }.unwrap();
-    assert_eq!(soon(end).await.unwrap_err().kind(), ErrorKind::Shutdown);
+    assert_eq!(within(end).await.unwrap_err().kind(), ErrorKind::Shutdown);
 }
 
 #[tokio::test]
@@ -192,16 +192,16 @@ async fn an_encoding_error_ends_the_streams_markers_and_is_told() {
     let (here, there) = (writer.place_marker(0), writer.place_marker(1));
     let callback: IMFSinkWriterCallback2 = strings.callback.cast().unwrap();
     unsafe { callback.OnStreamError(0, E_FAIL) }.unwrap();
-    assert_eq!(soon(here).await.unwrap_err().hresult(), Hresult::E_FAIL);
+    assert_eq!(within(here).await.unwrap_err().hresult(), Hresult::E_FAIL);
     assert!(!there.is_ended());
-    match soon(events.next()).await.unwrap() {
+    match within(events.next()).await.unwrap() {
         SinkWriterEvent::StreamError { stream, error } => {
             assert_eq!((stream, error.hresult()), (0, Hresult::E_FAIL));
         }
         other => panic!("{other:?}"),
     }
     unsafe { callback.OnTransformChange() }.unwrap();
-    assert!(matches!(soon(events.next()).await, Some(SinkWriterEvent::TransformChange)));
+    assert!(matches!(within(events.next()).await, Some(SinkWriterEvent::TransformChange)));
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_flush_ends_the_streams_markers() {
     let (writer, _strings) = puppet(&platform);
     let marker = writer.place_marker(0);
     writer.flush(0).unwrap();
-    assert!(soon(marker).await.unwrap_err().is_cancelled());
+    assert!(within(marker).await.unwrap_err().is_cancelled());
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn when_the_callback_is_let_go_everything_ends() {
     let (marker, end, mut events) = (writer.place_marker(0), writer.finalize(), writer.events());
     drop(writer);
     drop(strings);
-    assert_eq!(soon(marker).await.unwrap_err().kind(), ErrorKind::Abandoned);
-    assert_eq!(soon(end).await.unwrap_err().kind(), ErrorKind::Abandoned);
-    assert!(soon(events.next()).await.is_none());
+    assert_eq!(within(marker).await.unwrap_err().kind(), ErrorKind::Abandoned);
+    assert_eq!(within(end).await.unwrap_err().kind(), ErrorKind::Abandoned);
+    assert!(within(events.next()).await.is_none());
 }

@@ -269,7 +269,7 @@ async fn what_goes_in_comes_out_in_order() {
         input.close().await
     };
     let take = output.map_ok(|sample| time(&sample)).try_collect::<Vec<_>>();
-    let (put, times) = soon(async { tokio::join!(put, take) }).await;
+    let (put, times) = within(async { tokio::join!(put, take) }).await;
     put.unwrap();
     assert_eq!(times.unwrap(), (0..50).collect::<Vec<_>>());
     assert_eq!(seen.out_of_turn.load(SeqCst), 0);
@@ -280,15 +280,15 @@ async fn a_drain_lets_everything_out_and_samples_may_follow() {
     let platform = start();
     let (mut transform, seen) = pass(&platform, None);
     for round in 0..3 {
-        soon(transform.send(sample(round))).await.unwrap();
-        soon(transform.drain()).await.unwrap();
-        assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), round);
+        within(transform.send(sample(round))).await.unwrap();
+        within(transform.drain()).await.unwrap();
+        assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), round);
     }
     assert_eq!(seen.starts.load(SeqCst), 3, "each drain ends a stream");
     assert_eq!(seen.out_of_turn.load(SeqCst), 0);
-    soon(transform.drain()).await.unwrap();
-    soon(transform.close()).await.unwrap();
-    assert!(soon(transform.next()).await.is_none());
+    within(transform.drain()).await.unwrap();
+    within(transform.close()).await.unwrap();
+    assert!(within(transform.next()).await.is_none());
 }
 
 #[tokio::test]
@@ -305,8 +305,8 @@ async fn a_change_of_format_is_negotiated() {
             });
         }
         for index in 0..3 {
-            soon(transform.send(sample(index))).await.unwrap();
-            assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), index);
+            within(transform.send(sample(index))).await.unwrap();
+            assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), index);
         }
         assert_eq!((seen.types.load(SeqCst), asked.load(SeqCst)), (1, own.into()));
         assert_eq!(seen.out_of_turn.load(SeqCst), 0);
@@ -317,11 +317,11 @@ async fn a_change_of_format_is_negotiated() {
 async fn a_flush_throws_away_what_is_inside() {
     let platform = start();
     let (mut transform, _seen) = pass(&platform, None);
-    soon(transform.send(sample(1))).await.unwrap();
+    within(transform.send(sample(1))).await.unwrap();
     transform.flush().unwrap();
     assert!(transform.next().now_or_never().is_none());
-    soon(transform.send(sample(2))).await.unwrap();
-    assert_eq!(time(&soon(transform.next()).await.unwrap().unwrap()), 2);
+    within(transform.send(sample(2))).await.unwrap();
+    assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), 2);
 }
 
 #[tokio::test]
@@ -338,9 +338,9 @@ async fn a_shutdown_from_elsewhere_ends_both_sides_and_a_drop_shuts_down() {
     let (mut transform, _seen) = pass(&platform, None);
     let com = transform.as_com().clone();
     unsafe { com.cast::<IMFShutdown>().unwrap().Shutdown() }.unwrap();
-    assert!(soon(transform.next()).await.is_some_and(|item| item.unwrap_err().is_shutdown()));
-    assert!(soon(transform.next()).await.is_none());
-    assert!(soon(transform.send(sample(0))).await.unwrap_err().is_shutdown());
+    assert!(within(transform.next()).await.is_some_and(|item| item.unwrap_err().is_shutdown()));
+    assert!(within(transform.next()).await.is_none());
+    assert!(within(transform.send(sample(0))).await.unwrap_err().is_shutdown());
     drop((transform, com));
 
     let (transform, _seen) = pass(&platform, None);

@@ -377,9 +377,8 @@ impl fmt::Debug for SourceReader {
 
 impl Drop for SourceReader {
     fn drop(&mut self) {
-        // Samples that nobody will ask for go now, not when Media Foundation lets go of the callback.
-        let forgotten = self.inbox.lock().requests.forget_unclaimed();
-        drop(forgotten);
+        // Now, not when Media Foundation lets go of the callback, which others may hold for longer.
+        self.inbox.close();
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use mf_async::com::{Mta, Platform};
+use mf_async::com::{Mta, Platform, SourceReader};
 use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncResult, IMFShutdown, IMFShutdown_Impl, MFSHUTDOWN_COMPLETED, MFSHUTDOWN_STATUS,
@@ -20,8 +20,8 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{GUID, HRESULT, HSTRING, IUnknown, IUnknown_Vtbl, Interface};
 use windows_core::implement;
 
-/// Far longer than anything here takes, so that reaching it means that it hangs.
-pub const LIMIT: Duration = Duration::from_secs(20);
+/// Far longer than anything here takes, however busy the machine, so that reaching it means that it hangs.
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// Waits, but not for ever.
 pub async fn within<F: Future>(future: F) -> F::Output {
@@ -145,9 +145,36 @@ pub(crate) fn start() -> Started {
     Started { platform: Platform::startup().expect("Media Foundation starts"), _turn: turn }
 }
 
-/// What the future gives; ten seconds are long enough for everything here.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("an answer within ten seconds")
+/// A reader of a real file, let go when only this holds it.
+///
+/// Wine closes a reader's work queue on the thread that lets go of it last. If that is a thread of the queue's own,
+/// which has just brought a sample, it waits for itself, and with it everybody who wants a queue.
+pub(crate) struct Gently(Option<SourceReader>);
+
+impl Gently {
+    pub(crate) fn new(reader: SourceReader) -> Gently {
+        Gently(Some(reader))
+    }
+
+    pub(crate) fn into_inner(mut self) -> SourceReader {
+        self.0.take().expect("it is there until the end")
+    }
+}
+
+impl Deref for Gently {
+    type Target = SourceReader;
+
+    fn deref(&self) -> &SourceReader {
+        self.0.as_ref().expect("it is there until the end")
+    }
+}
+
+impl Drop for Gently {
+    fn drop(&mut self) {
+        if let Some(reader) = self.0.take().filter(|_| !std::thread::panicking()) {
+            until("the reader is held by nobody else", || refs(&**reader.as_com()) == 1);
+        }
+    }
 }
 
 /// Where a media file lies: `tone.wav` and its like.

@@ -112,11 +112,12 @@ impl Inbox {
     }
 
     /// Nothing will come any more.
-    fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         let wakers = state.requests.close();
-        let ended = (std::mem::take(&mut state.flushes), state.notifier.take());
+        let forgotten = state.requests.forget_unclaimed();
+        let ended = (forgotten, std::mem::take(&mut state.flushes), state.notifier.take());
         drop(state);
         drop(ended);
         wakers.into_iter().for_each(std::task::Waker::wake);
