@@ -235,7 +235,7 @@ impl Subject for Theirs {
 
     fn allocate_ex(&self, kind: u32) -> Answer<u32> {
         // SAFETY: takes a number, which may be any, and gives one.
-        answer(unsafe { MFAllocateWorkQueueEx(MFASYNC_WORKQUEUE_TYPE(kind.cast_signed())) })
+        answer(unsafe { MFAllocateWorkQueueEx(MFASYNC_WORKQUEUE_TYPE(kind as i32)) })
     }
 
     fn allocate_serial(&self, base: u32) -> Answer<u32> {

@@ -73,8 +73,8 @@ impl Streams for Theirs {
     type Buffer = Leaked;
 
     fn create_file(&self, access: u32, mode: u32, flags: u32, path: &str) -> Answer<Mta<IMFByteStream>> {
-        let (access, mode) = (MF_FILE_ACCESSMODE(access.cast_signed()), MF_FILE_OPENMODE(mode.cast_signed()));
-        let flags = MF_FILE_FLAGS(flags.cast_signed());
+        let (access, mode) = (MF_FILE_ACCESSMODE(access as i32), MF_FILE_OPENMODE(mode as i32));
+        let flags = MF_FILE_FLAGS(flags as i32);
         // SAFETY: the path ends with a zero; the stream is Media Foundation's own.
         answer(unsafe {
             MFCreateFile(access, mode, flags, &HSTRING::from(path)).map(|stream| Mta::new(stream))
@@ -184,7 +184,7 @@ impl Streams for Theirs {
     }
 
     fn seek(&self, stream: &Mta<IMFByteStream>, origin: u32, offset: i64, flags: u32) -> Answer<u64> {
-        let origin = MFBYTESTREAM_SEEK_ORIGIN(origin.cast_signed());
+        let origin = MFBYTESTREAM_SEEK_ORIGIN(origin as i32);
         // SAFETY: takes numbers and gives one.
         answer(unsafe { stream.Seek(origin, offset, flags) })
     }
