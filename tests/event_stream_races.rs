@@ -21,6 +21,8 @@ struct Hooked {
     events: Mutex<VecDeque<MediaEvent>>,
     request: Mutex<Option<AsyncResult>>,
     answer: Mutex<Option<Hresult>>,
+    /// The next request is refused with this.
+    refuse: Mutex<Option<Hresult>>,
     on_get: Hook,
     on_begin: Hook,
     on_end: Hook,
@@ -33,6 +35,7 @@ impl Hooked {
             events: Mutex::default(),
             request: Mutex::default(),
             answer: Mutex::default(),
+            refuse: Mutex::default(),
             on_get: Mutex::default(),
             on_begin: Mutex::default(),
             on_end: Mutex::default(),
@@ -95,6 +98,9 @@ impl MediaEventGenerator for Hooked {
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        if let Some(code) = self.refuse.lock().unwrap().take() {
+            return Err(code.into());
+        }
         let result = self.platform.create_async_result(None, Some(callback), state)?;
         let former = self.request.lock().unwrap().replace(result);
         assert!(former.is_none(), "asked twice");
@@ -240,6 +246,37 @@ fn a_fetch_or_an_end_that_fails_is_the_last_item() {
         let error = stream.next().await.unwrap().unwrap_err();
         assert_eq!(error.hresult(), Hresult::E_ACCESSDENIED);
         assert!(stream.next().await.is_none());
+    });
+}
+
+#[test]
+fn whoever_waits_is_woken_when_the_callback_cannot_go_on() {
+    current_thread(|| async {
+        // What comes is not wanted, so it is not that which wakes.
+        let waiting = |hooked: &Arc<Hooked>| {
+            let stream = EventStream::new(hooked, DropOldest(8)).unwrap().only(&[MediaEventType(2)]);
+            tokio::spawn({
+                let mut stream = stream;
+                async move { stream.next().await.unwrap().unwrap_err().hresult() }
+            })
+        };
+        // The fetch after the End fails.
+        let hooked = Hooked::new();
+        let reader = waiting(&hooked);
+        tokio::task::yield_now().await;
+        hooked.put(1);
+        let fails = hooked.clone();
+        set(&hooked.on_end, move || fails.answer(Hresult::E_ACCESSDENIED));
+        hooked.call();
+        assert_eq!(reader.await.unwrap(), Hresult::E_ACCESSDENIED);
+        // The next request is refused.
+        let hooked = Hooked::new();
+        let reader = waiting(&hooked);
+        tokio::task::yield_now().await;
+        hooked.put(1);
+        *hooked.refuse.lock().unwrap() = Some(Hresult::E_ACCESSDENIED);
+        hooked.call();
+        assert_eq!(reader.await.unwrap(), Hresult::E_ACCESSDENIED);
     });
 }
 
