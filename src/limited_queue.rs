@@ -357,10 +357,7 @@ impl Waiting {
         let waiting: Weak<Listed> = Arc::downgrade(&listed);
         let entry = keepalive.enter(waiting, begun)?;
         *told.listed() = Some((listed, entry));
-        // A shutdown that came in between found nothing to take out.
-        if told.error.initialized() {
-            told.leave();
-        }
+        // A shutdown that came in between found nothing to take out, and is seen by the wait that follows.
         Ok(Waiting(told))
     }
 

@@ -1,15 +1,15 @@
 //! The locks and atomics of what is model-checked: the standard library's, or those of a checker in its own tests.
 
 #[cfg(not(all(test, any(mf_async_loom, mf_async_shuttle))))]
-pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 #[cfg(not(all(test, mf_async_shuttle)))]
 pub(crate) use std::thread_local;
 
 #[cfg(all(test, mf_async_loom))]
-pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use loom::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 
 #[cfg(all(test, mf_async_shuttle))]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 #[cfg(all(test, mf_async_shuttle))]
 pub(crate) use shuttle::thread_local;
 

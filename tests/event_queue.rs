@@ -1,6 +1,8 @@
 //! Promise: an event queue answers every call with Media Foundation's code for it, in every state: one
 //! request at a time from Begin until End, nothing after shutdown, and no thread of a runtime blocked.
 
+mod support;
+
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Weak};
 use std::time::Duration;
@@ -420,4 +422,63 @@ fn names_and_numbers() {
     let named = MediaEvent::extended(guid);
     assert_eq!((named.event_type(), named.extended_type()), (MediaEventType::MEExtendedType, guid));
     assert_eq!(named, named.clone());
+}
+
+/// A callback that asks for events with another one while it is asked for its queue.
+struct Interrupting {
+    queue: Arc<MediaEventQueue>,
+    other: Arc<dyn AsyncCallback>,
+}
+
+impl AsyncCallback for Interrupting {
+    fn parameters(&self) -> CallbackParameters {
+        // The second time somebody has asked already.
+        let _ = self.queue.begin_get_event(self.other.clone(), None);
+        CallbackParameters::on(QueueId::MULTITHREADED)
+    }
+
+    fn invoke(&self, _: &AsyncResult) {
+        panic!("its request was refused");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_in_between_is_the_one_that_counts() {
+    let (_platform, queue) = queue();
+    let queue = Arc::new(queue);
+    let (other, mut called) = recorder();
+    let late = Arc::new(Interrupting { queue: queue.clone(), other });
+    assert_eq!(code(queue.begin_get_event(late, None)), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    queue.queue_event(event(1)).unwrap();
+    let result = called.recv().await.unwrap();
+    assert_eq!(number(queue.end_get_event(&result)), 1);
+}
+
+#[test]
+fn a_thread_that_waits_before_a_request_gets_the_event_after_it() {
+    support::within_bound(|| {
+        let platform = Platform::builder().worker_threads(2).startup().unwrap();
+        for _ in 0..50 {
+            let queue = Arc::new(platform.create_event_queue().unwrap());
+            let (waits, comes) = (queue.clone(), Arc::new(Barrier::new(2)));
+            let came = comes.clone();
+            let thread = std::thread::spawn(move || {
+                came.wait();
+                waits.get_event(GetEventFlags::empty())
+            });
+            comes.wait();
+            // Most times it waits by now. One that comes too late is told so.
+            (0..1000).for_each(|_| std::thread::yield_now());
+            let (callback, mut called) = recorder();
+            queue.begin_get_event(callback, None).unwrap();
+            queue.queue_event(event(1)).unwrap();
+            queue.queue_event(event(2)).unwrap();
+            let result = called.blocking_recv().unwrap();
+            assert_eq!(number(queue.end_get_event(&result)), 1);
+            match thread.join().unwrap() {
+                Ok(event) => assert_eq!(number(Ok(event)), 2),
+                Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS),
+            }
+        }
+    });
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::task::{FutureObj, Spawn};
@@ -110,5 +111,22 @@ async fn a_future_that_nothing_can_wake_is_abandoned() -> Result<()> {
     let queue = platform.lock_work_queue(QueueId::STANDARD)?;
     let error = queue.spawn(std::future::pending::<()>()).await.expect_err("nothing can wake it");
     assert_eq!(error.kind(), ErrorKind::Abandoned);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn a_future_that_is_woken_while_it_is_polled_is_polled_again() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let mut polls = 0;
+    let counted = queue.spawn(std::future::poll_fn(move |cx| {
+        polls += 1;
+        // Twice is once, and once is enough.
+        cx.waker().wake_by_ref();
+        cx.waker().wake_by_ref();
+        if polls == 100 { Poll::Ready(polls) } else { Poll::Pending }
+    }));
+    assert_eq!(counted.await?, 100);
+    assert_eq!(queue.stats().put, 100);
     platform.shutdown().await
 }

@@ -335,6 +335,29 @@ fn a_queue_closed_in_its_own_callback_while_it_is_put_on_by_number() {
 }
 
 #[test]
+fn a_queue_locked_by_number_while_its_last_handle_goes() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let id = queue.id();
+        let locker = thread::spawn({
+            let (platform, token) = (platform.clone(), world.token());
+            move || match platform.lock_work_queue(id) {
+                // Whoever has a handle has an open queue.
+                Ok(queue) => drop(block_on(queue.run(move || token)).unwrap()),
+                Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE),
+            }
+        });
+        drop(queue);
+        locker.join().unwrap();
+        block_on(platform.shutdown()).unwrap();
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
 fn a_reply_while_the_last_platform_goes() {
     check(|| {
         let world = World::new();

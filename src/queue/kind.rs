@@ -1,6 +1,5 @@
 //! One queue, whatever its kind, and the counted locks that keep it open.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
@@ -15,6 +14,7 @@ use crate::queue::pool::Pool;
 use crate::queue::serial::Serial;
 use crate::queue::table::Private;
 use crate::queue::window;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One queue, whatever its kind.
 pub(crate) struct Queue {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
@@ -19,6 +19,7 @@ use crate::queue::lookout::Lookout;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::serial::Serial;
 use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
 pub(crate) struct Queues {
@@ -447,11 +448,11 @@ impl Private {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+    fn lock_read(&self) -> RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
         self.queues.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
+    fn lock_write(&self) -> RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
         self.queues.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
