@@ -32,6 +32,14 @@ fn leaves<S: Events>(mf: &S) -> (S::Callback, Slot<S::Result>) {
     (mf.callback(on(MULTITHREADED), move |result| left.set(result.clone())), slot)
 }
 
+/// Gives a thread that is about to wait the time to do so. If it takes longer nothing is wrong, and less is seen.
+fn give_way<S: Events>(mf: &S) {
+    for _ in 0..50 {
+        std::thread::yield_now();
+        pass_through(mf, MULTITHREADED);
+    }
+}
+
 fn idle<S: Events>(mf: &S) -> S::Callback {
     mf.callback(on(MULTITHREADED), |_| {})
 }
@@ -68,6 +76,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
                 which(&subject, &subject.get_event(&waits, true))
             });
             started.pass();
+            give_way(mf);
             let _ = send(mf, &queue, SESSION_ENDED);
             waiter.join().unwrap_or_else(|_| "panicked".to_owned())
         },
@@ -84,6 +93,7 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
                 which(&subject, &subject.get_event(&waits, true))
             });
             started.pass();
+            give_way(mf);
             let _ = mf.shut_down_events(&queue);
             waiter.join().unwrap_or_else(|_| "panicked".to_owned())
         },

@@ -24,6 +24,10 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// There are to be no fewer cases.
 const LEAST: usize = 150;
 
+/// How many cases at the same time; as many as there are processors where that is not said. A case in a process of its
+/// own mostly waits.
+const THREADS: Option<usize> = if cfg!(windows) { Some(6) } else { None };
+
 /// Every case there is.
 pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss>() -> Vec<Case<S>> {
     let families: [Family<S>; 15] = [
@@ -51,7 +55,8 @@ pub(crate) fn main() -> ExitCode {
     if let Some(path) = crate::conformance::theirs::process::asked_for() {
         return crate::conformance::theirs::process::play(&path);
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(THREADS);
     let table = Table::new(&cases::<Ours>());
     let mut trials = vec![Trial::test("suite::the_lists_are_in_order", the_lists_are_in_order)];
     for case in cases::<Ours>() {
