@@ -38,7 +38,19 @@
 //! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
 //! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
 //! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
-//! requires to be free-threaded.
+//! requires to be free-threaded. Whatever goes in here goes in as one, so saying that an object is
+//! free-threaded, in an `unsafe` block, is all that is left to promise; [`Mta::of`] asks for no promise.
+//!
+//! # Trying it
+//!
+//! On Windows, `cargo test` runs all tests, these against the system's own Media Foundation, and
+//! `cargo run --example source_reader -- FILE` decodes a file; the examples `session_events`,
+//! `stream_from_memory` and `transcode` go on from there. The tests that decode want files, in the folder that
+//! the variable `MF_ASYNC_MEDIA` names.
+//!
+//! On Linux, `bash .ci/wine` does the same on a Debian machine: it installs Wine, whose Media Foundation is a real
+//! one, makes the files, and runs tests, examples and a bench under it. What Wine lacks, such as encoders, is
+//! tested with COM objects that stand in for it.
 //!
 //! # Unsafe code
 //!

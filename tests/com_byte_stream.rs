@@ -7,12 +7,14 @@
 )]
 
 use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::TryStreamExt;
 use mf_async::com::{self, ComByteStream, Mta, SourceReader, SourceStream, byte_stream_object};
 use mf_async::{
-    ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ErrorKind, Hresult,
-    MemoryByteStream, Platform,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, Error,
+    ErrorKind, Hresult, MemoryByteStream, Platform, Result, SeekFlags, SeekOrigin, Unknown,
 };
 use windows::Win32::Foundation::{E_INVALIDARG, E_POINTER};
 use windows::Win32::Media::MediaFoundation::*;
@@ -100,10 +102,120 @@ async fn a_file_of_media_foundations_is_a_stream() {
     let stream = ComByteStream::new(&ours, mta(file.unwrap()));
     assert_eq!(stream.length().unwrap(), Some(bytes.len() as u64));
     assert_eq!(within(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
-    let before = refs(&**stream.as_com());
     drop(within(stream.read(vec![0; 1000])).await.unwrap());
-    assert!(refs(&**stream.as_com()) <= before + 1, "at most the callback that is just being released");
+    until("the file is held by nobody else", || refs(&**stream.as_com()) == 1);
     drop(stream);
+    within(ours.shutdown()).await.unwrap();
+}
+
+/// A stream that refuses reads, or gives more than it is asked for.
+struct Unruly {
+    stream: MemoryByteStream,
+    refuses: bool,
+}
+
+impl ByteStream for Unruly {
+    fn capabilities(&self) -> ByteStreamCapabilities {
+        self.stream.capabilities()
+    }
+    fn length(&self) -> Result<Option<u64>> {
+        self.stream.length()
+    }
+    fn set_length(&self, length: u64) -> Result<()> {
+        self.stream.set_length(length)
+    }
+    fn position(&self) -> Result<u64> {
+        self.stream.position()
+    }
+    fn set_position(&self, position: u64) -> Result<()> {
+        self.stream.set_position(position)
+    }
+    fn is_end_of_stream(&self) -> Result<bool> {
+        self.stream.is_end_of_stream()
+    }
+    fn begin_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        if self.refuses {
+            return Err(Error::new(Hresult::MF_E_NOT_FOUND, "refuse to read"));
+        }
+        self.stream.begin_read(buffer, callback, state)
+    }
+    fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
+        let mut read = self.stream.end_read(result)?;
+        read.extend([0xEE; 100]);
+        Ok(read)
+    }
+    fn begin_write(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        self.stream.begin_write(buffer, callback, state)
+    }
+    fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        self.stream.end_write(result)
+    }
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        self.stream.seek(origin, offset, flags)
+    }
+    fn flush(&self) -> Result<()> {
+        self.stream.flush()
+    }
+    fn close(&self) -> Result<()> {
+        self.stream.close()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_gives_too_much_fills_no_more_than_there_is_room_for() {
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let stream = MemoryByteStream::new(&ours, b"0123456789".to_vec());
+    let object = byte_stream_object(Unruly { stream, refuses: false });
+    let room = tokio::task::spawn_blocking({
+        let object = object.clone();
+        move || {
+            let (mut room, mut read) = ([0; 8], 0);
+            unsafe { object.Read(&mut room[..4], &mut read) }.unwrap();
+            (room, read)
+        }
+    });
+    assert_eq!(within(room).await.unwrap(), (*b"0123\0\0\0\0", 4));
+    let stream = ComByteStream::new(&ours, object);
+    assert_eq!(within(stream.read(vec![0; 3])).await.unwrap(), b"456");
+    drop(stream);
+    within(ours.shutdown()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_that_fails_is_not_called_back() {
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let stream = MemoryByteStream::new(&ours, vec![1; 10]);
+    let object = byte_stream_object(Unruly { stream, refuses: true });
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let mut kept = None;
+    let mut room = [0; 4];
+    let refused = com::begin_end(
+        |callback| {
+            kept = Some(mta(callback.clone()));
+            unsafe { object.BeginRead(&mut room, callback, None) }
+        },
+        move |_| Ok(counted.fetch_add(1, Ordering::SeqCst)),
+    );
+    assert_eq!(within(refused).await.unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
+    let kept = kept.unwrap();
+    until("nobody else has the callback", || refs(&*kept) == 1);
+    drop(kept);
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    assert_eq!(refs(&*object), 1);
+    drop(object);
     within(ours.shutdown()).await.unwrap();
 }
 

@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex};
 use com_support::{Wav, mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
 use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId};
-use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL, E_UNEXPECTED};
+use windows::Win32::Foundation::{E_ACCESSDENIED, E_FAIL, E_NOTIMPL, E_UNEXPECTED};
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncCallback, IMFAsyncResult, IMFByteStream, MF_ACCESSMODE_READ, MF_FILEFLAGS_NONE,
+    IMFAsyncCallback, IMFAsyncResult, IMFByteStream, IMFNetCredential, IMFNetCredential_Impl,
+    IMFNetCredentialManager, IMFNetCredentialManager_Impl, MF_ACCESSMODE_READ, MF_FILEFLAGS_NONE,
     MF_OBJECT_BYTESTREAM, MF_OBJECT_INVALID, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_RESOLUTION_BYTESTREAM,
     MFBeginCreateFile, MFBeginRegisterWorkQueueWithMMCSS, MFCreateAsyncResult, MFCreateFile,
     MFCreateSourceResolver, MFEndCreateFile, MFEndRegisterWorkQueueWithMMCSS, MFInvokeCallback,
-    MFPutWorkItem,
+    MFNetCredentialManagerGetParam, MFPutWorkItem,
 };
-use windows::core::{HRESULT, HSTRING, w};
+use windows::core::{BOOL, HRESULT, HSTRING, IUnknown, Ref, implement, w};
 
 fn open(wav: &Wav) -> Mta<IMFByteStream> {
     mta(unsafe {
@@ -138,6 +139,77 @@ async fn a_url_is_resolved() {
     let stream = object.unwrap().cast::<IMFByteStream>().unwrap();
     assert_eq!(unsafe { stream.GetLength() }.unwrap(), wav.bytes.len() as u64);
     drop((stream, resolver));
+    drop(platform);
+}
+
+/// A manager that has credentials for one site.
+#[implement(IMFNetCredentialManager)]
+struct Credentials;
+
+impl IMFNetCredentialManager_Impl for Credentials_Impl {
+    fn BeginGetCredentials(
+        &self,
+        asked: *const MFNetCredentialManagerGetParam,
+        callback: Ref<'_, IMFAsyncCallback>,
+        state: Ref<'_, IUnknown>,
+    ) -> windows::core::Result<()> {
+        unsafe {
+            let result = MFCreateAsyncResult(None, callback.as_ref(), state.as_ref())?;
+            let known = (*asked).pszUrl.to_string().unwrap() == "http://known/";
+            result.SetStatus(if known { HRESULT(0) } else { E_ACCESSDENIED })?;
+            MFInvokeCallback(&result)
+        }
+    }
+
+    fn EndGetCredentials(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<IMFNetCredential> {
+        unsafe { result.ok()?.GetStatus() }?;
+        Ok(Credential.into())
+    }
+
+    fn SetGood(&self, _: Ref<'_, IMFNetCredential>, _: BOOL) -> windows::core::Result<()> {
+        Ok(())
+    }
+}
+
+#[implement(IMFNetCredential)]
+struct Credential;
+
+impl IMFNetCredential_Impl for Credential_Impl {
+    fn SetUser(&self, _: *const u8, _: u32, _: BOOL) -> windows::core::Result<()> {
+        Err(E_NOTIMPL.into())
+    }
+    fn SetPassword(&self, _: *const u8, _: u32, _: BOOL) -> windows::core::Result<()> {
+        Err(E_NOTIMPL.into())
+    }
+    fn GetUser(&self, _: *mut u8, _: *mut u32, _: BOOL) -> windows::core::Result<()> {
+        Err(E_NOTIMPL.into())
+    }
+    fn GetPassword(&self, _: *mut u8, _: *mut u32, _: BOOL) -> windows::core::Result<()> {
+        Err(E_NOTIMPL.into())
+    }
+    fn LoggedOnUser(&self) -> windows::core::Result<BOOL> {
+        Ok(true.into())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_asked_for() {
+    let platform = com::Platform::startup().unwrap();
+    let manager: Mta<IMFNetCredentialManager> = Mta::of(Credentials);
+    let get = |url| {
+        let ended = manager.clone();
+        let asked = MFNetCredentialManagerGetParam { pszUrl: url, ..Default::default() };
+        com::begin_end(
+            |callback| unsafe { manager.BeginGetCredentials(&raw const asked, callback, None) },
+            move |result| unsafe { ended.EndGetCredentials(result) }.map(mta),
+        )
+    };
+    let credential = within(get(w!("http://known/"))).await.unwrap();
+    assert!(unsafe { credential.LoggedOnUser() }.unwrap().as_bool());
+    let refused = within(get(w!("http://other/")).outcome()).await;
+    assert_eq!(refused.value.unwrap_err().hresult(), Hresult::E_ACCESSDENIED);
+    assert_eq!(refused.status, Hresult::E_ACCESSDENIED);
+    until("the manager is let go", || refs(&*manager) == 1);
     drop(platform);
 }
 

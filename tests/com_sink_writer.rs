@@ -8,6 +8,7 @@
 )]
 
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
@@ -65,6 +66,7 @@ async fn a_container_that_is_not_known_is_an_error() {
 #[implement(IMFSinkWriter)]
 struct Puppet {
     markers: Arc<Mutex<Vec<usize>>>,
+    finalized: Arc<AtomicU32>,
 }
 
 impl IMFSinkWriter_Impl for Puppet_Impl {
@@ -97,6 +99,7 @@ impl IMFSinkWriter_Impl for Puppet_Impl {
         Ok(())
     }
     fn Finalize(&self) -> Result<()> {
+        self.finalized.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
     fn GetServiceForStream(&self, _: u32, _: *const GUID, _: *const GUID, _: *mut *mut c_void) -> Result<()> {
@@ -110,6 +113,7 @@ impl IMFSinkWriter_Impl for Puppet_Impl {
 struct Strings {
     callback: IMFSinkWriterCallback,
     markers: Arc<Mutex<Vec<usize>>>,
+    finalized: Arc<AtomicU32>,
 }
 
 impl Strings {
@@ -124,9 +128,10 @@ fn puppet(platform: &Platform) -> (SinkWriter, Strings) {
     let writer = SinkWriter::create_with(platform, |attributes| unsafe {
         assert_eq!(attributes.GetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING)?, 1);
         let callback = attributes.GetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK)?;
-        let markers = Arc::default();
-        strings = Some(Strings { callback, markers: Arc::clone(&markers) });
-        Ok(Mta::of(Puppet { markers }))
+        let (markers, finalized) = (Arc::default(), Arc::default());
+        let held = (Arc::clone(&markers), Arc::clone(&finalized));
+        strings = Some(Strings { callback, markers: held.0, finalized: held.1 });
+        Ok(Mta::of(Puppet { markers, finalized }))
     });
     (writer.unwrap(), strings.unwrap())
 }
@@ -182,6 +187,18 @@ async fn finalize_has_the_code_that_the_callback_was_told() {
     let end = writer.finalize();
     unsafe { strings.callback.OnFinalize(MF_E_SHUTDOWN) }.unwrap();
     assert_eq!(within(end).await.unwrap_err().kind(), ErrorKind::Shutdown);
+}
+
+#[tokio::test]
+async fn who_asks_for_the_end_again_waits_for_the_same() {
+    let platform = start();
+    let (writer, strings) = puppet(&platform);
+    let [first, second] = [(); 2].map(|()| writer.finalize());
+    assert_eq!(strings.finalized.load(Ordering::SeqCst), 1);
+    unsafe { strings.callback.OnFinalize(E_FAIL) }.unwrap();
+    for end in [first, second] {
+        assert_eq!(within(end).await.unwrap_err().hresult(), Hresult::E_FAIL);
+    }
 }
 
 #[tokio::test]

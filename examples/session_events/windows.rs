@@ -32,6 +32,9 @@ pub(crate) async fn main() -> Result<()> {
     Ok(())
 }
 
+/// How long to wait for what a session says.
+const QUIET: Duration = Duration::from_secs(5);
+
 async fn play(path: HSTRING) -> Result<()> {
     let source = open(path).await?;
     let (sink, mut samples) = grabber()?;
@@ -42,7 +45,8 @@ async fn play(path: HSTRING) -> Result<()> {
     events.wait_for(MediaEventType::MESessionTopologySet).await?.ok()?;
     unsafe { session.Start(&GUID::zeroed(), &PROPVARIANT::default()) }?;
     let mut bytes = 0;
-    while let Some(event) = events.next().await {
+    // Windows always says when it has ended; Wine's session does not always, and then says no more.
+    while let Ok(Some(event)) = tokio::time::timeout(QUIET, events.next()).await {
         let event = event?.ok()?;
         while let Some(told) = samples.try_next() {
             if let SampleGrabberEvent::Sample(sample) = told {
@@ -56,9 +60,8 @@ async fn play(path: HSTRING) -> Result<()> {
     }
 
     unsafe { session.Close() }?;
-    // Windows always answers; Wine's session does not after every kind of file.
     let closed = events.wait_for(MediaEventType::MESessionClosed);
-    match tokio::time::timeout(Duration::from_secs(5), closed).await {
+    match tokio::time::timeout(QUIET, closed).await {
         Ok(closed) => println!("{}", closed?.event_type()),
         Err(_) => println!("the session does not say that it is closed"),
     }
@@ -68,6 +71,7 @@ async fn play(path: HSTRING) -> Result<()> {
         source.Shutdown()?;
         session.Shutdown()?;
     }
+    println!("{bytes} bytes in all");
     Ok(())
 }
 

@@ -100,8 +100,10 @@ impl Object {
         let result = Arc::new(Mutex::new(Some(result)));
         let home = Home { result: result.clone(), ended };
         let call = Once(Mutex::new(Some(move |result: &AsyncResult| home.come(end(result)))));
-        begin(Arc::new(call)).inspect_err(|_| {
-            // Nothing was begun, so nobody is called, whoever still holds the callback.
+        // Held until it is known whether anything was begun: its drop is a call, too.
+        let callback = Arc::new(call);
+        begin(callback.clone()).inspect_err(|_| {
+            // Nothing was, so nobody is called, whoever still holds the callback.
             let withdrawn = result.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(withdrawn);
         })
