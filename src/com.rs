@@ -45,8 +45,8 @@
 //!
 //! On Windows, `cargo test` runs all tests, these against the system's own Media Foundation, and
 //! `cargo run --example source_reader -- FILE` decodes a file; the examples `session_events`,
-//! `stream_from_memory` and `transcode` go on from there. The tests that decode want files, in the folder that
-//! the variable `MF_ASYNC_MEDIA` names.
+//! `stream_from_memory` and `transcode` go on from there. Compressed sound is tested where the variable
+//! `MF_ASYNC_MEDIA` names a folder of it, as `.ci/wine` fills one.
 //!
 //! On Linux, `bash .ci/wine` does the same on a Debian machine: it installs Wine, whose Media Foundation is a real
 //! one, makes the files, and runs tests, examples and a bench under it. What Wine lacks, such as encoders, is

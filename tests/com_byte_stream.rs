@@ -39,11 +39,12 @@ async fn sound(platform: &com::Platform, stream: Mta<IMFByteStream>) -> Vec<u8> 
 async fn media_foundation_reads_from_memory() {
     let theirs = start();
     let ours = Platform::startup().unwrap();
-    for file in ["tone.wav", "tone.flac", "tone.mp3", "tone.mp4"] {
+    let files = ["tone.wav", "tone.flac", "tone.mp3", "tone.mp4"];
+    for file in &files[..if has_compressed() { 4 } else { 1 }] {
         let bytes = std::fs::read(media(file)).unwrap();
         let stream = MemoryByteStream::new(&ours, bytes.clone());
         let decoded = sound(&theirs, byte_stream_object(stream)).await;
-        if file == "tone.wav" {
+        if *file == "tone.wav" {
             assert_eq!(decoded, wav_data(&bytes));
         } else {
             assert!(decoded.len() > 100_000, "{file}: {} bytes", decoded.len());

@@ -177,13 +177,60 @@ impl Drop for Gently {
     }
 }
 
-/// Where a media file lies: `tone.wav` and its like.
-pub(crate) fn media(file: &str) -> PathBuf {
-    let folder = std::env::var_os("MF_ASYNC_MEDIA").expect("MF_ASYNC_MEDIA names the folder of media files");
+/// The folder of media files: the one that `MF_ASYNC_MEDIA` names, or one with uncompressed sound that is made here.
+fn folder() -> PathBuf {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let Some(folder) = std::env::var_os("MF_ASYNC_MEDIA") else {
+        return MADE.get_or_init(make_files).path().to_owned();
+    };
     let folder = PathBuf::from(folder);
     // A path of the Unix below Wine.
-    let folder = if folder.starts_with("/") { PathBuf::from("Z:\\").join(folder) } else { folder };
-    PathBuf::from(folder.join(file).to_string_lossy().replace('/', "\\"))
+    if folder.starts_with("/") { PathBuf::from("Z:\\").join(folder) } else { folder }
+}
+
+/// Two seconds of a tone, 16-bit stereo at 44.1 kHz, and four files to be compared with what is in them.
+fn make_files() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("the temporary folder can be written to");
+    std::fs::create_dir(folder.path().join("decode")).unwrap();
+    let files = [
+        ("tone", 44_100, 2),
+        ("decode/stereo", 48_000, 2),
+        ("decode/mono", 8_000, 1),
+        ("decode/other", 44_100, 2),
+        ("decode/another", 22_050, 1),
+    ];
+    for (name, rate, channels) in files {
+        let data: Vec<u8> = (0..2 * rate)
+            .map(|frame| (f64::from(frame) * 440.0 * std::f64::consts::TAU / f64::from(rate)).sin())
+            .flat_map(|value| ((value * 4_000.0) as i16).to_le_bytes().repeat(channels))
+            .collect();
+        let align = 2 * channels as u32;
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(b"RIFF");
+        bytes.extend_from_slice(&(36 + data.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(b"WAVEfmt ");
+        for word in [16, (channels as u32) << 16 | 1, rate as u32, rate as u32 * align, 16 << 16 | align] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(b"data");
+        bytes.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&data);
+        std::fs::write(folder.path().join(format!("{name}.wav")), &bytes).unwrap();
+        if name.starts_with("decode") {
+            std::fs::write(folder.path().join(format!("{name}.wav.pcm")), &data).unwrap();
+        }
+    }
+    folder
+}
+
+/// Whether there are compressed files, too: on Windows only where somebody has put some.
+pub(crate) fn has_compressed() -> bool {
+    std::env::var_os("MF_ASYNC_MEDIA").is_some()
+}
+
+/// Where a media file lies: `tone.wav` and its like.
+pub(crate) fn media(file: &str) -> PathBuf {
+    PathBuf::from(folder().join(file).to_string_lossy().replace('/', "\\"))
 }
 
 /// The same, as Media Foundation wants to be told.
