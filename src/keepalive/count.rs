@@ -7,6 +7,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::sync::MODELLED;
+
 #[cfg(all(test, mf_async_loom))]
 mod loom;
 
@@ -85,4 +87,4 @@ fn next_thread() -> usize {
 }
 
 /// More threads than this share places, which costs time and nothing else.
-const PLACES: usize = if cfg!(all(test, mf_async_loom)) { 2 } else { 8 };
+const PLACES: usize = if MODELLED { 2 } else { 8 };

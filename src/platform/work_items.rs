@@ -40,8 +40,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        let result = self.queues().create_result_to("put a work item", None, Some(callback), state)?;
-        self.queues().put(queue.into(), priority.into(), result)
+        self.queues().put_call(queue.into(), priority.into(), callback, state)
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.

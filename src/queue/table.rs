@@ -12,7 +12,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
 use crate::observe;
-use crate::queue::item::{Item, Place, let_go};
+use crate::queue::item::{Call, Item, Place, let_go};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::lookout::Lookout;
@@ -109,18 +109,49 @@ impl Queues {
         self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
     }
 
+    /// `MFPutWorkItem2`: a work item of a callback and a state.
+    pub(crate) fn put_call(
+        &self,
+        queue: QueueId,
+        priority: Priority,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let call = self.admit_call(callback, state)?;
+        self.resolve(queue, |queue| put_call(queue, priority, call))?
+    }
+
+    /// The same on a queue that the caller holds.
+    pub(crate) fn put_call_on(
+        &self,
+        queue: &Arc<Queue>,
+        priority: Priority,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let call = self.admit_call(callback, state)?;
+        put_call(queue, priority, call)
+    }
+
+    fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
+        let keepalive = self.lend(PUT)?;
+        callback.lent(&keepalive);
+        self.admit(PUT)?;
+        Ok(Call { callback, state, keepalive })
+    }
+
     /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
     ///
     /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
     /// drop could be the last.
     pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit("put a work item")?;
+        self.admit(PUT)?;
         self.resolve(queue, |queue| put_given(queue, priority, result))?
     }
 
     /// The same on a queue that the caller holds.
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit("put a work item")?;
+        self.admit(PUT)?;
         put_given(queue, priority, result)
     }
 
@@ -467,6 +498,12 @@ fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Res
     }
 }
 
+fn put_call(queue: &Arc<Queue>, priority: Priority, call: Call) -> Result<()> {
+    let flags = call.callback.parameters().flags;
+    queue.allows(flags)?;
+    put_item(queue, Item::call(call, flags, priority))
+}
+
 fn put(
     queue: &Arc<Queue>,
     priority: Priority,
@@ -474,7 +511,11 @@ fn put(
     result: AsyncResult,
 ) -> Result<()> {
     queue.allows(parameters.flags)?;
-    queue.put(Item::invoke(result, parameters.flags, priority)).map_err(|item| {
+    put_item(queue, Item::invoke(result, parameters.flags, priority))
+}
+
+fn put_item(queue: &Arc<Queue>, item: Item) -> Result<()> {
+    queue.put(item).map_err(|item| {
         let_go(item);
         closed("put a work item on a queue whose platform or runtime is gone")
     })
@@ -483,6 +524,8 @@ fn put(
 fn closed(doing: &'static str) -> Error {
     Error::shutdown(format!("{doing}: the platform is shut down"))
 }
+
+const PUT: &str = "put a work item";
 
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;

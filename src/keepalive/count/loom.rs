@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use loom::thread;
 
-use super::{Count, HERE, Number};
+use super::{Count, Number};
 
 /// Loom takes SeqCst of a load or a store for less than it is; a fence says the same in its words.
 impl Number for AtomicUsize {
@@ -30,50 +30,45 @@ struct World {
 }
 
 impl World {
-    fn lend(&self) {
+    /// Loom's threads are one thread to the standard library, so each says where it counts.
+    fn lend(&self, place: usize) {
         self.out.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        self.count.lend();
+        self.count.places[place].lent.increment();
     }
 
-    fn give_back(&self) {
+    fn give_back(&self, place: usize) {
         self.out.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-        self.count.give_back();
+        self.count.places[place].back.increment();
         if self.closing.load(Ordering::SeqCst) && self.count.out() == 0 {
             assert_eq!(self.out.load(std::sync::atomic::Ordering::SeqCst), 0, "told before all were back");
             self.reported.store(true, Ordering::SeqCst);
         }
     }
 
-    fn close(&self) {
+    fn close(&self, place: usize) {
         self.closing.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        self.give_back();
+        self.give_back(place);
     }
-}
-
-fn count_at(place: usize) {
-    HERE.with(|here| here.set(place));
 }
 
 #[test]
 fn the_last_one_back_is_noticed_and_none_before() {
     loom::model(|| {
         let world = Arc::new(World::default());
-        count_at(0);
         // The platform's own, and one that another thread has.
-        world.lend();
-        world.lend();
+        world.lend(0);
+        world.lend(0);
         let other = thread::spawn({
             let world = world.clone();
             move || {
-                count_at(1);
                 // A clone, then both are given up.
-                world.lend();
-                world.give_back();
-                world.give_back();
+                world.lend(1);
+                world.give_back(1);
+                world.give_back(1);
             }
         });
-        world.close();
+        world.close(0);
         other.join().unwrap();
         assert!(world.reported.load(Ordering::SeqCst), "nobody told that all are back");
     });
