@@ -34,7 +34,7 @@ pub(crate) struct DrainState {
     pub(crate) holds: bool,
     /// Whether what it runs came out of its hand.
     pub(crate) in_hand: bool,
-    /// How many items it has run since it last waited for more without resting.
+    /// How many items it has run, in this poll, since it last waited for more without resting.
     pub(crate) since_spin: u32,
     /// Whether it took all that there was, while another thread puts more.
     pub(crate) chases: bool,
@@ -144,6 +144,7 @@ impl Future for Drain {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let drain = &mut *self;
+        drain.state.since_spin = 0;
         let mut budget = Budget::new(Instant::now(), drain.state.pace);
         let poll = drain.run(&mut budget, cx);
         drain.state.pace = budget.pace();
