@@ -81,8 +81,7 @@ impl Platform {
         state: Option<Unknown>,
         delay: Duration,
     ) -> Result<WorkItemKey> {
-        let result = self.queues().create_result_to("schedule a work item", None, Some(callback), state)?;
-        self.schedule_result(&result, delay)
+        self.0.timers.schedule_call(callback, state, delay)
     }
 
     /// Invokes a ready result's callback after `delay`, on the queue that it names.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{
+    AsyncCallback, AsyncResult, Begun, CallbackFlags, CallbackParameters, QueueId, Unknown,
+};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
@@ -118,7 +120,8 @@ impl Queues {
         state: Option<Unknown>,
     ) -> Result<()> {
         let call = self.admit_call(callback, state)?;
-        self.resolve(queue, |queue| put_call(queue, priority, call))?
+        let flags = call.callback.parameters().flags;
+        self.resolve(queue, |queue| put_call(queue, priority, flags, call))?
     }
 
     /// The same on a queue that the caller holds.
@@ -130,7 +133,29 @@ impl Queues {
         state: Option<Unknown>,
     ) -> Result<()> {
         let call = self.admit_call(callback, state)?;
-        put_call(queue, priority, call)
+        let flags = call.callback.parameters().flags;
+        put_call(queue, priority, flags, call)
+    }
+
+    /// A work item that is to be put later, by [`call_late`](Queues::call_late), and the queue that it is for:
+    /// that one is open now, and allows the callback's flags.
+    pub(crate) fn call_later(
+        &self,
+        doing: &'static str,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<(Call, QueueId)> {
+        let keepalive = self.lend(doing)?;
+        callback.lent(&keepalive);
+        let parameters = callback.parameters();
+        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
+        Ok((Call { callback, state, keepalive }, parameters.queue))
+    }
+
+    /// Puts what was accepted before. Its callback is asked again where it wants to be called.
+    pub(crate) fn call_late(&self, call: Call) -> Result<()> {
+        let parameters = call.callback.parameters();
+        self.resolve(parameters.queue, |queue| put_call(queue, Priority::Normal, parameters.flags, call))?
     }
 
     fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
@@ -498,8 +523,7 @@ fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Res
     }
 }
 
-fn put_call(queue: &Arc<Queue>, priority: Priority, call: Call) -> Result<()> {
-    let flags = call.callback.parameters().flags;
+fn put_call(queue: &Arc<Queue>, priority: Priority, flags: CallbackFlags, call: Call) -> Result<()> {
     queue.allows(flags)?;
     put_item(queue, Item::call(call, flags, priority))
 }
