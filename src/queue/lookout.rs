@@ -13,9 +13,10 @@ use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -36,8 +37,11 @@ impl Lookout {
         let Ok(sleep) = catch_unwind(|| Box::pin(sleep_until(Instant::now() + NEVER))) else {
             return Lookout(None);
         };
+        let bell = Arc::new(Bell { watchman: AtomicWaker::new(), runtime: runtime.clone() });
         let tower = Arc::new(Tower {
             sleep: Mutex::new(sleep),
+            waker: Waker::from(bell.clone()),
+            bell,
             armed: AtomicBool::new(false),
             pools: Mutex::default(),
         });
@@ -78,6 +82,9 @@ impl Drop for Lookout {
 
 struct Tower {
     sleep: Mutex<Pin<Box<Sleep>>>,
+    /// What the timer wakes.
+    bell: Arc<Bell>,
+    waker: Waker,
     /// Whether the timer is set for the next moment; it is set again when that has come.
     armed: AtomicBool,
     pools: Mutex<Vec<Weak<Pool>>>,
@@ -93,7 +100,8 @@ impl Tower {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.poll_sleep(cx) {
+        self.bell.watchman.register(cx.waker());
+        while self.poll_sleep() {
             // ORDERING: AcqRel, see `arm`: who finds it armed is seen to now, who finds it disarmed arms it.
             self.armed.swap(false, Ordering::AcqRel);
             let mut pools = std::mem::take(&mut *lock(&self.pools));
@@ -107,13 +115,30 @@ impl Tower {
     }
 
     /// Whether the moment has come. Until the next one the timer is set for never.
-    fn poll_sleep(&self, cx: &mut Context<'_>) -> bool {
+    fn poll_sleep(&self) -> bool {
         let mut sleep = lock(&self.sleep);
-        let came = sleep.as_mut().poll(cx).is_ready();
+        let came = sleep.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready();
         if came {
             sleep.as_mut().reset(Instant::now() + NEVER);
         }
         came
+    }
+}
+
+/// Wakes the task in a way that it cannot miss.
+///
+/// The worker that looks at the clock would keep the task for itself, as what it runs next, and may then be held
+/// up by something else that it takes first. A further task, which does nothing, moves this one on to where the
+/// others look.
+struct Bell {
+    watchman: AtomicWaker,
+    runtime: Handle,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.watchman.wake();
+        drop(self.runtime.spawn(std::future::ready(())));
     }
 }
 

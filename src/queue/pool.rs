@@ -536,7 +536,11 @@ impl Pool {
         let summon = match call {
             Call::Nobody => return,
             Call::MoveOn => return self.host.make_stealable(),
-            Call::LookAfter => return self.host.look_after(self),
+            Call::LookAfter => {
+                self.host.look_after(self);
+                // This worker may be held up in a moment, and another must look at the clock meanwhile.
+                return self.host.make_stealable();
+            }
             Call::Summon(summon) => summon,
         };
         if matches!(self.host, Host::Thread { .. }) {
