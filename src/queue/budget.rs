@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::async_result::{CallbackFlags, QueueId};
 use crate::observe::{self, Time};
-use crate::sync::MODELLED;
+use crate::sync::STEADY;
 
 /// What one poll of a drain task may spend.
 pub(crate) struct Budget {
@@ -103,9 +103,9 @@ impl Budget {
         let elapsed = end.saturating_duration_since(self.now);
         self.now = end;
         let count = std::mem::take(&mut self.group);
-        let quick = MODELLED || elapsed <= QUICK * count;
+        let quick = STEADY || elapsed <= QUICK * count;
         self.pace.size = if quick { (self.pace.size * 2).min(GROUP) } else { 1 };
-        self.pace.quick = MODELLED || elapsed <= WAKE * count;
+        self.pace.quick = STEADY || elapsed <= WAKE * count;
         if quick {
             // No promise is that short.
             let took = if count > 1 { elapsed / count } else { elapsed };
@@ -130,7 +130,7 @@ pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
 const ITEMS: u32 = 512;
 
 /// At most so long in a row, save for the callbacks of the group that is just running.
-const SLICE: Duration = if MODELLED { Duration::from_secs(3600) } else { Duration::from_micros(100) };
+const SLICE: Duration = if STEADY { Duration::from_secs(3600) } else { Duration::from_micros(100) };
 
 /// So many quick callbacks share one reading of the clock, which then is a small part of what they cost.
 const GROUP: u32 = 32;
