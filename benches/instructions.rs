@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mf_async::{
-    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Platform, QueueId, Result, WorkQueueType,
-    begin_end,
+    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Platform, QueueId, Result,
+    WorkQueueType, begin_end,
 };
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};

@@ -99,6 +99,10 @@ impl Serial {
     }
 
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
+    #[allow(
+        clippy::result_large_err,
+        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+    )]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
         // A serial queue above still runs what it had when this one was closed.
