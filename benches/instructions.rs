@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{AsyncCallback, AsyncResult, Platform, QueueId, Result, WorkQueueType, begin_end};
+use mf_async::{
+    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Platform, QueueId, Result,
+    WorkQueueType, begin_end,
+};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,7 +33,7 @@ fn main() -> Result<()> {
 }
 
 /// Every case; `.ci/instructions` asks for them one by one.
-const CASES: [&str; 12] = [
+const CASES: [&str; 13] = [
     "put",
     "put_ready",
     "put_run",
@@ -39,6 +42,7 @@ const CASES: [&str; 12] = [
     "serial_step",
     "timer_insert",
     "timer_cancel",
+    "event",
     // Not ours: what tokio alone costs, to compare with.
     "tokio_spawn",
     "tokio_await",
@@ -99,6 +103,18 @@ async fn run(case: &str, items: usize) -> Result<()> {
             let schedule = |item| platform.schedule_result(&ready, delay(item));
             for key in (0..items).map(schedule).collect::<Result<Vec<_>>>()? {
                 platform.cancel_work_item(key)?;
+            }
+        }
+        "event" => {
+            let queue = Arc::new(platform.create_event_queue()?);
+            let mut events = EventStream::lossless(&queue)?;
+            for _ in 0..items / BURST {
+                for _ in 0..BURST {
+                    queue.queue_event(MediaEvent::new(MediaEventType::MEMediaSample))?;
+                }
+                for _ in 0..BURST {
+                    assert!(matches!(events.next().await, Some(Ok(_))));
+                }
             }
         }
         "tokio_spawn" => {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mf_async::{
-    AsyncCallback, AsyncResult, Operation, Platform, QueueId, Result, WorkItemKey, WorkQueue, WorkQueueType,
-    begin_end,
+    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Operation, Platform, QueueId,
+    Result, WorkItemKey, WorkQueue, WorkQueueType, begin_end,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         ("timer", Bench::timers),
         ("depth", Bench::depth),
         ("fairness", Bench::fairness),
-        ("events", events::events),
+        ("events", Bench::events),
     ];
     for (name, measure) in figures {
         if bench.options.wants(name) {
@@ -493,6 +493,50 @@ impl Bench {
         Ok(())
     }
 
+    /// Events of one task to another, through an event queue and its stream, against an unbounded channel of
+    /// the same events.
+    fn events(&self, table: &mut Table) -> Result<()> {
+        let items = self.options.pick(200_000, 50_000);
+        let event = || MediaEvent::new(MediaEventType::MEMediaSample).with_value(7_i64);
+        let ours = || {
+            let platform = self.platform.clone();
+            self.inside(async move {
+                let queue = Arc::new(platform.create_event_queue()?);
+                let mut stream = EventStream::lossless(&queue)?;
+                let start = Instant::now();
+                let reader = tokio::spawn(async move {
+                    for _ in 0..items {
+                        assert!(matches!(stream.next().await, Some(Ok(_))));
+                    }
+                });
+                for _ in 0..items {
+                    queue.queue_event(event())?;
+                }
+                reader.await.expect("the reader gets every event");
+                Ok(per_item(start, items))
+            })
+            .unwrap_or_else(|error: mf_async::Error| panic!("{error}"))
+        };
+        let other = || {
+            self.inside(async move {
+                let (send, mut receive) = mpsc::unbounded_channel();
+                let start = Instant::now();
+                let reader = tokio::spawn(async move {
+                    for _ in 0..items {
+                        assert!(receive.recv().await.is_some());
+                    }
+                });
+                for _ in 0..items {
+                    let _ = send.send(event());
+                }
+                reader.await.expect("the reader gets every event");
+                per_item(start, items)
+            })
+        };
+        table.add("events", interleaved(self.rounds(), ours, other), Goal::Within(2.0));
+        Ok(())
+    }
+
     /// The 99th percentile of so many round trips to a task that echoes.
     fn round_trips(&self, trips: usize) -> f64 {
         let (send, mut receive) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
@@ -558,15 +602,5 @@ fn work(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
         std::hint::spin_loop();
-    }
-}
-
-/// Events: an event queue and its stream against an unbounded channel.
-mod events {
-    use super::{Bench, Result, Table};
-
-    /// Nothing yet.
-    pub(super) fn events(_: &Bench, _: &mut Table) -> Result<()> {
-        Ok(())
     }
 }

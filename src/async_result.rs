@@ -263,15 +263,16 @@ impl AsyncResult {
             }
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner {
-            target,
-            state,
-            object,
-            status: AtomicU32::new(Hresult::S_OK.0),
-            awaits_reply: AtomicBool::new(false),
-            reply: Mutex::new(None),
-            keepalive,
-        }))
+        AsyncResult(Arc::new(Inner::new(target, state, object, keepalive)))
+    }
+
+    /// The result of a work item, made when the item runs. The callback learnt of the keepalive at the put.
+    pub(crate) fn of_item(
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        keepalive: Keepalive,
+    ) -> AsyncResult {
+        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, None, keepalive)))
     }
 
     /// The operation's status: `S_OK` until somebody sets another.
@@ -457,6 +458,14 @@ struct Inner {
     reply: Mutex<Option<Arc<dyn AwaitsReply>>>,
     /// The last field: shutdown goes on only when what the result held is gone.
     keepalive: Keepalive,
+}
+
+impl Inner {
+    fn new(target: Target, state: Option<Unknown>, object: Option<Unknown>, keepalive: Keepalive) -> Inner {
+        let status = AtomicU32::new(Hresult::S_OK.0);
+        let (awaits_reply, reply) = (AtomicBool::new(false), Mutex::new(None));
+        Inner { target, state, object, status, awaits_reply, reply, keepalive }
+    }
 }
 
 /// What dispatching a result means.

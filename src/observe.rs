@@ -62,6 +62,16 @@ impl QueueStats {
         }
     }
 
+    /// Adds what was counted elsewhere.
+    pub(crate) fn merge(&mut self, other: &QueueStats) {
+        self.run += other.run;
+        self.abandoned += other.abandoned;
+        self.panicked += other.panicked;
+        self.overrun += other.overrun;
+        self.longest_wait = self.longest_wait.max(other.longest_wait);
+        self.longest_run = self.longest_run.max(other.longest_run);
+    }
+
     pub(crate) fn timed(&mut self, time: Time) {
         self.overrun += u64::from(time.overrun);
         self.longest_run = self.longest_run.max(time.took);

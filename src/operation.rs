@@ -21,6 +21,7 @@ pub use self::timeout::Timeout;
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Armed, Entry, Keepalive};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
@@ -342,6 +343,8 @@ struct Cell<T, E> {
     this: Weak<Cell<T, E>>,
     parameters: CallbackParameters,
     begun: Begun,
+    /// Whether it was entered in the platform's register, as far as a glance can tell.
+    entered: AtomicBool,
     slot: Mutex<Slot<T, E>>,
 }
 
@@ -363,6 +366,7 @@ impl<T, E> Cell<T, E> {
             this: this.clone(),
             parameters,
             begun,
+            entered: AtomicBool::new(false),
             slot: Mutex::new(Slot {
                 end: Some(end),
                 outcome: None,
@@ -406,15 +410,17 @@ impl<T, E> Cell<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Cell<T, E> {
     /// Enters the platform's register, once, so that its shutdown ends the operation.
     fn enter(&self, keepalive: &Keepalive) {
-        let ended = |slot: &Slot<T, E>| slot.entry.is_some() || slot.outcome.is_some() || slot.detached;
-        if ended(&self.slot()) {
+        // ORDERING: Relaxed, twice. If two results are made at the same time both enter, and the second entry is
+        // one too many, like that of an operation that has ended.
+        if self.entered.load(Ordering::Relaxed) {
             return;
         }
+        self.entered.store(true, Ordering::Relaxed);
         match keepalive.enter(self.this.clone(), self.begun) {
             Ok(entry) => {
                 let mut slot = self.slot();
-                // Ended meanwhile, or entered by another result: then this entry is one too many.
-                let spare = if ended(&slot) { Some(entry) } else { slot.entry.replace(entry) };
+                let ended = slot.outcome.is_some() || slot.detached;
+                let spare = if ended { Some(entry) } else { slot.entry.replace(entry) };
                 drop(slot);
                 drop(spare);
             }

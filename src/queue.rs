@@ -11,6 +11,7 @@ mod pool;
 mod realtime;
 mod serial;
 mod table;
+mod watch;
 mod window;
 
 use std::fmt;
@@ -19,12 +20,12 @@ use std::sync::Arc;
 pub use self::deadline::{Deadline, Standing};
 pub use self::lanes::Priority;
 
-pub(crate) use self::item::{Place, let_go};
+pub(crate) use self::item::{Call, Place, let_go};
 pub(crate) use self::kind::Queue;
 #[cfg(feature = "test-util")]
 pub(crate) use self::pool::Manual;
-pub(crate) use self::pool::Watch;
 pub(crate) use self::table::Queues;
+pub(crate) use self::watch::Watch;
 
 use self::kind::{Held, Kind, Lock};
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
@@ -106,8 +107,7 @@ impl WorkQueue {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        let result = self.queues.create_result_to("put a work item", None, Some(callback), state)?;
-        self.queues.put_on(self.queue(), priority.into(), result)
+        self.queues.put_call_on(self.queue(), priority.into(), callback, state)
     }
 
     /// Puts a ready result: its callback will be invoked once with it.

@@ -15,3 +15,7 @@ pub(crate) use shuttle::thread_local;
 
 /// Whether a model runs, which must take the same steps however long they take.
 pub(crate) const MODELLED: bool = cfg!(all(test, any(mf_async_loom, mf_async_shuttle)));
+
+/// Whether every callback counts as quick, however long it takes: in a model, and where instructions are counted,
+/// which takes so long that nothing is quick by the clock.
+pub(crate) const STEADY: bool = MODELLED || cfg!(mf_async_steady);

@@ -19,10 +19,10 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::{Priority, Queues, Watch, let_go};
+use crate::queue::{Call, Priority, Queues, Watch, let_go};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -76,8 +76,20 @@ impl Timers {
     pub(crate) fn schedule(self: &Arc<Self>, result: &AsyncResult, delay: Duration) -> Result<WorkItemKey> {
         let parameters = self.queues.check(result)?;
         let at = self.after(delay);
-        let waits = Waits::Scheduled(result.clone(), parameters.queue);
+        let waits = Waits::Scheduled(Due::Result(result.clone()), parameters.queue);
         self.add(Some(at), waits, "schedule a work item")
+    }
+
+    /// Invokes a callback after `delay`, with a result that is made then.
+    pub(crate) fn schedule_call(
+        self: &Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        delay: Duration,
+    ) -> Result<WorkItemKey> {
+        const DOING: &str = "schedule a work item";
+        let (call, queue) = self.queues.call_later(DOING, callback, state)?;
+        self.add(Some(self.after(delay)), Waits::Scheduled(Due::Call(call), queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
@@ -153,9 +165,9 @@ impl Timers {
         let entry = table.remove(at);
         drop(table);
         match entry.waits {
-            Waits::Scheduled(result, queue) => {
+            Waits::Scheduled(due, queue) => {
                 self.queues.count_cancelled(queue);
-                let_go(result);
+                let_go(due);
             }
             Waits::ForEvent(cancel, queue) => {
                 self.queues.count_cancelled(queue);
@@ -231,7 +243,7 @@ impl Timers {
     }
 
     /// Takes what is due, a limited number at a time, and says when the next is.
-    fn take_due(&self, due: &mut Vec<AsyncResult>) -> Next {
+    fn take_due(&self, due: &mut Vec<Due>) -> Next {
         let now = self.now();
         let mut table = self.table();
         if table.closed {
@@ -263,7 +275,7 @@ impl Timers {
 #[derive(Default)]
 struct Table {
     entries: Slab<Entry>,
-    due: BinaryHeap<Reverse<Due>>,
+    due: BinaryHeap<Reverse<Place>>,
     /// Places in the heap whose item was cancelled.
     left_behind: usize,
     /// How many items there ever were: the upper half of the next key.
@@ -281,15 +293,22 @@ struct Entry {
 }
 
 enum Waits {
-    Scheduled(AsyncResult, QueueId),
+    Scheduled(Due, QueueId),
     ForEvent(oneshot::Sender<()>, QueueId),
     Periodic { number: u32, result: AsyncResult, busy: Arc<AtomicBool> },
+}
+
+/// What is invoked when its time has come.
+enum Due {
+    Result(AsyncResult),
+    /// Without a result as yet: a million that wait, and may be cancelled, need none.
+    Call(Call),
 }
 
 /// A place in the heap. Of two with the same deadline the one made first is due first, since the upper
 /// half of its key is smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
+struct Place {
     at: u64,
     key: WorkItemKey,
 }
@@ -307,7 +326,7 @@ impl Table {
         let key = WorkItemKey(u64::from(self.count) << 32 | index as u64);
         let Some(at) = at else { return (key, false) };
         let earliest = self.due.peek().is_none_or(|Reverse(first)| at < first.at);
-        self.due.push(Reverse(Due { at, key }));
+        self.due.push(Reverse(Place { at, key }));
         (key, earliest)
     }
 
@@ -333,21 +352,21 @@ impl Table {
     }
 
     /// Takes an item whose place in the heap was just popped; a periodic one gets its next.
-    fn take_one(&mut self, index: usize, place: Due, now: u64, due: &mut Vec<AsyncResult>) {
+    fn take_one(&mut self, index: usize, place: Place, now: u64, due: &mut Vec<Due>) {
         if let Waits::Periodic { result, busy, .. } = &self.entries[index].waits {
             // ORDERING: AcqRel with the Release in `Tick`: a tick comes after the one before it.
             if !busy.swap(true, Ordering::AcqRel) {
-                due.push(result.clone());
+                due.push(Due::Result(result.clone()));
             }
             // Ticks that were missed are not made up for.
             let period = PERIOD.as_nanos() as u64;
             let missed = (now - place.at) / period;
             let at = place.at.saturating_add((missed + 1).saturating_mul(period));
-            self.due.push(Reverse(Due { at, ..place }));
+            self.due.push(Reverse(Place { at, ..place }));
             return;
         }
-        if let Waits::Scheduled(result, _) = self.entries.remove(index).waits {
-            due.push(result);
+        if let Waits::Scheduled(scheduled, _) = self.entries.remove(index).waits {
+            due.push(scheduled);
         }
     }
 }
@@ -369,9 +388,14 @@ impl Driver {
             let earlier = timers.earlier.notified();
             let next = timers.take_due(&mut due);
             let fired = !due.is_empty();
-            for result in due.drain(..) {
-                timers.dispatch(Priority::Normal, &result);
-                let_go(result);
+            for due in due.drain(..) {
+                match due {
+                    Due::Result(result) => {
+                        timers.dispatch(|queues| queues.invoke_late(Priority::Normal, &result));
+                        let_go(result);
+                    }
+                    Due::Call(call) => timers.dispatch(|queues| queues.call_late(call)),
+                }
             }
             if fired {
                 timers.hand_on();
@@ -400,10 +424,9 @@ impl Drop for Driver {
 
 impl Timers {
     /// Invokes a callback whose time has come. A queue that was closed meanwhile lets go of the result.
-    fn dispatch(&self, priority: Priority, result: &AsyncResult) {
+    fn dispatch(&self, invoke: impl FnOnce(&Queues) -> Result<()>) {
         // `parameters` is the callback's own code, and may panic.
-        let invoked =
-            std::panic::catch_unwind(AssertUnwindSafe(|| self.queues.invoke_late(priority, result)));
+        let invoked = std::panic::catch_unwind(AssertUnwindSafe(|| invoke(&self.queues)));
         if let Err(payload) = invoked {
             let_go(payload);
         }
@@ -455,7 +478,7 @@ impl Waiting {
         if let Some(status) = status {
             self.result.set_status(status);
         }
-        self.counted.0.dispatch(self.priority, &self.result);
+        self.counted.0.dispatch(|queues| queues.invoke_late(self.priority, &self.result));
         self.counted.0.hand_on();
     }
 }

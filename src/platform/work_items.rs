@@ -40,8 +40,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        let result = self.queues().create_result_to("put a work item", None, Some(callback), state)?;
-        self.queues().put(queue.into(), priority.into(), result)
+        self.queues().put_call(queue.into(), priority.into(), callback, state)
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.
@@ -82,8 +81,7 @@ impl Platform {
         state: Option<Unknown>,
         delay: Duration,
     ) -> Result<WorkItemKey> {
-        let result = self.queues().create_result_to("schedule a work item", None, Some(callback), state)?;
-        self.schedule_result(&result, delay)
+        self.0.timers.schedule_call(callback, state, delay)
     }
 
     /// Invokes a ready result's callback after `delay`, on the queue that it names.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::async_result::{CallbackFlags, QueueId};
 use crate::observe::{self, Time};
-use crate::sync::MODELLED;
+use crate::sync::STEADY;
 
+/// What one poll of a drain task may spend.
 pub(crate) struct Budget {
     items: u32,
     until: Instant,
@@ -19,19 +20,46 @@ pub(crate) struct Budget {
     /// The callbacks of the group so far, and the name of the last.
     group: u32,
     name: &'static str,
+    pace: Pace,
+}
+
+/// How quick callbacks were so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
     /// How many make a group.
     size: u32,
+    /// Whether one takes less time than waking another thread does.
+    quick: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { size: 1, quick: false }
+    }
 }
 
 impl Budget {
-    pub(crate) fn from(now: Instant) -> Budget {
-        Budget { items: ITEMS, until: now + SLICE, now, group: 0, name: "", size: 1 }
+    pub(crate) fn new(now: Instant, pace: Pace) -> Budget {
+        Budget { items: ITEMS, until: now + SLICE, now, group: 0, name: "", pace }
     }
 
     /// For one item, whatever it takes.
-    #[cfg(feature = "test-util")]
     pub(crate) fn single(now: Instant) -> Budget {
-        Budget { items: 1, ..Budget::from(now) }
+        Budget { items: 1, ..Budget::new(now, Pace::default()) }
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// How many items may be taken out together: as many as share a reading of the clock.
+    pub(crate) fn group(&self) -> usize {
+        self.pace.size as usize
+    }
+
+    /// Whether callbacks take less time than waking another thread does.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.pace.quick
     }
 
     /// The time, as of the last reading: at most a group of quick callbacks ago.
@@ -53,7 +81,7 @@ impl Budget {
     pub(crate) fn ran(&mut self, queue: QueueId, flags: CallbackFlags, name: &'static str) -> Option<Time> {
         self.group += 1;
         self.name = name;
-        if self.group < self.size && !is_timed_alone(flags) {
+        if self.group < self.pace.size && !is_timed_alone(flags) {
             return None;
         }
         self.end_group(queue, flags)
@@ -75,8 +103,9 @@ impl Budget {
         let elapsed = end.saturating_duration_since(self.now);
         self.now = end;
         let count = std::mem::take(&mut self.group);
-        let quick = MODELLED || elapsed <= QUICK * count;
-        self.size = if quick { (self.size * 2).min(GROUP) } else { 1 };
+        let quick = STEADY || elapsed <= QUICK * count;
+        self.pace.size = if quick { (self.pace.size * 2).min(GROUP) } else { 1 };
+        self.pace.quick = STEADY || elapsed <= WAKE * count;
         if quick {
             // No promise is that short.
             let took = if count > 1 { elapsed / count } else { elapsed };
@@ -97,14 +126,17 @@ pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
     flags.intersects(CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL | CallbackFlags::BLOCKING)
 }
 
-/// At most so many items in a row: at about 100 ns each they take less than `SLICE`.
-const ITEMS: u32 = 256;
+/// At most so many items in a row: at about 50 ns each they take less than `SLICE`.
+const ITEMS: u32 = 512;
 
 /// At most so long in a row, save for the callbacks of the group that is just running.
-const SLICE: Duration = if MODELLED { Duration::from_secs(3600) } else { Duration::from_micros(100) };
+const SLICE: Duration = if STEADY { Duration::from_secs(3600) } else { Duration::from_micros(100) };
 
-/// So many quick callbacks share one reading of the clock, which then is a tenth of what they cost.
-const GROUP: u32 = 16;
+/// So many quick callbacks share one reading of the clock, which then is a small part of what they cost.
+const GROUP: u32 = 32;
 
 /// Callbacks that take less, on the average of a group, are quick.
 const QUICK: Duration = Duration::from_micros(2);
+
+/// Callbacks that take less do not make others wait longer than waking somebody for them would.
+const WAKE: Duration = Duration::from_nanos(500);

@@ -4,12 +4,13 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId, Unknown};
 use crate::error::Error;
+use crate::keepalive::Keepalive;
 use crate::observe::{Run, Running, Span};
 use crate::queue::budget::{Budget, is_timed_alone};
 use crate::queue::lanes::Priority;
@@ -33,13 +34,28 @@ pub(crate) struct Item {
 
 /// What there is to do.
 pub(crate) enum Work {
+    /// Call the callback with a result that is made when it is wanted: on the thread that runs the item, which
+    /// also lets go of it.
+    Call(Call),
     /// Call the result's callback.
     Invoke(AsyncResult),
     /// Let the serial queue above run what it has.
     Turn(Arc<Serial>),
 }
 
+/// A callback that was put with nothing but a state.
+pub(crate) struct Call {
+    pub(crate) callback: Arc<dyn AsyncCallback>,
+    pub(crate) state: Option<Unknown>,
+    pub(crate) keepalive: Keepalive,
+}
+
 impl Item {
+    pub(crate) fn call(call: Call, flags: CallbackFlags, priority: Priority) -> Item {
+        let name = call.callback.name();
+        Item::new(Work::Call(call), flags, priority, name)
+    }
+
     pub(crate) fn invoke(result: AsyncResult, flags: CallbackFlags, priority: Priority) -> Item {
         let name = result.callback().map_or("", |callback| callback.name());
         Item::new(Work::Invoke(result), flags, priority, name)
@@ -61,6 +77,10 @@ impl Item {
     /// ends the serial queue above, whose items would wait for it for ever.
     pub(crate) fn abandon(self) -> u64 {
         match self.work {
+            Work::Call(call) => {
+                let_go(call);
+                1
+            }
             Work::Invoke(result) => {
                 let_go(result);
                 1
@@ -72,9 +92,24 @@ impl Item {
         }
     }
 
+    /// The item with its result made, and the result; a turn has none.
+    pub(crate) fn with_result(self) -> (Item, Option<AsyncResult>) {
+        let result = match self.work {
+            Work::Call(call) => AsyncResult::from(call),
+            Work::Invoke(result) => result,
+            Work::Turn(_) => return (self, None),
+        };
+        (Item { work: Work::Invoke(result.clone()), ..self }, Some(result))
+    }
+
     /// Whether the clock is read right before it runs, too.
     pub(crate) fn is_timed_alone(&self) -> bool {
         self.is_turn() || is_timed_alone(self.flags)
+    }
+
+    /// How long it has waited, if that is measured; a turn's wait is nobody's.
+    pub(crate) fn waited(&self, now: Instant) -> Option<Duration> {
+        self.put_at.filter(|_| !self.is_turn()).map(|put_at| now.saturating_duration_since(put_at))
     }
 
     /// What a report says while the item runs.
@@ -85,18 +120,24 @@ impl Item {
     /// Runs the item and lets go of it. Returns what it adds to the counters; a turn adds nothing here,
     /// since its items are the serial queue's.
     pub(crate) fn run(self, on: Place, budget: &mut Budget) -> Option<Run> {
-        match self.work {
+        let (name, span) = (self.name, self.span);
+        let invoke = |result| on.enter(|| span.enter(on.queue, name, || invoke(result, name, on.queue)));
+        let panicked = match self.work {
             Work::Turn(serial) => {
                 // The next turn is put from here, on a thread that runs callbacks.
                 on.enter(|| serial.run_turn(budget));
-                None
+                return None;
             }
-            Work::Invoke(result) => {
-                let panicked =
-                    on.enter(|| self.span.enter(on.queue, self.name, || invoke(result, self.name, on.queue)));
-                Some(Run { panicked, time: budget.ran(on.queue, self.flags, self.name) })
-            }
-        }
+            Work::Call(call) => invoke(AsyncResult::from(call)),
+            Work::Invoke(result) => invoke(result),
+        };
+        Some(Run { panicked, time: budget.ran(on.queue, self.flags, name) })
+    }
+}
+
+impl From<Call> for AsyncResult {
+    fn from(call: Call) -> AsyncResult {
+        AsyncResult::of_item(call.callback, call.state, call.keepalive)
     }
 }
 
@@ -119,7 +160,7 @@ pub(crate) fn run_blocking(
     let guard = Guard(None, Some(ended));
     drop(runtime.spawn_blocking(move || {
         let mut guard = guard;
-        guard.0 = item.run(place, &mut Budget::from(Instant::now()));
+        guard.0 = item.run(place, &mut Budget::single(Instant::now()));
     }));
 }
 
@@ -135,6 +176,11 @@ impl Place {
     /// Where the current thread runs a callback, if it does.
     pub(crate) fn current() -> Option<Place> {
         PLACE.with(Cell::get)
+    }
+
+    /// Whether it runs one, of whatever platform.
+    pub(crate) fn is_any() -> bool {
+        Place::current().is_some()
     }
 
     pub(crate) fn enter<T>(self, call: impl FnOnce() -> T) -> T {

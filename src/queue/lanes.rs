@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::queue::item::Item;
+
 /// Which of the waiting items of a queue goes first: `MFPutWorkItem2`'s `Priority`.
 ///
 /// It orders what waits; nothing that runs is ever interrupted. Within one priority the first in is
@@ -66,24 +68,9 @@ impl<T> Lanes<T> {
         self.low.pop_front()
     }
 
-    /// Moves everything over from `other`, behind what is here. Where a lane here is empty the two
-    /// change places, so that neither side ever allocates again once it has grown.
-    pub(crate) fn append(&mut self, other: &mut Lanes<T>) {
-        if other.is_empty() {
-            return;
-        }
-        for (here, there) in [
-            (&mut self.high, &mut other.high),
-            (&mut self.normal, &mut other.normal),
-            (&mut self.low, &mut other.low),
-        ] {
-            if there.is_empty() {
-            } else if here.is_empty() {
-                std::mem::swap(here, there);
-            } else {
-                here.append(there);
-            }
-        }
+    /// Whether anything waits in the first lane.
+    pub(crate) fn has_high(&self) -> bool {
+        !self.high.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,5 +90,21 @@ impl<T> Lanes<T> {
 impl<T> Default for Lanes<T> {
     fn default() -> Lanes<T> {
         Lanes { high: VecDeque::new(), normal: VecDeque::new(), low: VecDeque::new() }
+    }
+}
+
+impl Lanes<Item> {
+    /// Moves the next ones over, all of one lane: at most so many, one that may be overtaken by what comes in
+    /// alone, and a turn alone, since it may take as long as many items.
+    pub(crate) fn take(&mut self, most: usize, into: &mut VecDeque<Item>) {
+        let (lane, most) = if !self.high.is_empty() {
+            (&mut self.high, most)
+        } else if !self.normal.is_empty() {
+            (&mut self.normal, most)
+        } else {
+            (&mut self.low, 1)
+        };
+        let until_turn = lane.iter().take(most).take_while(|item| !item.is_turn()).count();
+        into.extend(lane.drain(..until_turn.max(1).min(lane.len())));
     }
 }

@@ -1,46 +1,51 @@
-//! A pool: a queue whose items are run by a bounded number of drain tasks, batched, in order.
+//! A pool: a queue whose items are run by a bounded number of drain tasks, in order.
 //!
-//! A put locks the *inbox*, a drain task the *outbox*; when the outbox is empty, or something more
-//! urgent came in, the drain task moves the whole inbox over, which for an empty outbox is a swap. So
-//! producers and consumers meet once per burst, not once per item, and what is taken out is strictly
-//! first in, first out within its priority.
+//! A put locks the *inbox*. A drain task takes items out of it into its own *hand* and runs them one after
+//! the other: a single one while callbacks take their time, a group of them once they have proved quick. So
+//! producers and consumers meet once per group, not once per item, and what is taken out is first in, first
+//! out within its priority. What lies in the hand of a drain task that is held up can be taken by the others.
 //!
 //! A drain task is in one of three states, and the counts of two of them are under the inbox's lock:
 //!
 //! * *running*: it runs items, one after the other;
-//! * *searching*: it was woken, or found nothing and looks again a few times; while anyone searches, a
-//!   put wakes nobody, since the searcher will see the item;
+//! * *searching*: it was woken, or found nothing and looks again once; while anyone searches, a put wakes
+//!   nobody, since the searcher will see the item;
 //! * *idle*: its waker lies in the inbox.
 //!
 //! A put that finds nobody searching wakes an idle task; a searcher that takes an item while others
-//! wait wakes the next. So an item never waits while a drain task is idle, even if every callback
-//! blocks, and in a flood nobody is woken at all.
+//! wait wakes the next. So an item does not wait while a drain task is idle, even if every callback
+//! blocks, and in a flood nobody is woken at all. There is one exception: whoever runs quick callbacks will
+//! be back in less time than it takes to wake another, so nobody is woken beside it. Should one of those
+//! callbacks block after all, the runtime's look-out sees within two moments that the pool does not go on.
 
+mod hand;
+mod host;
+mod inbox;
 #[cfg(all(test, mf_async_loom))]
 pub(super) mod loom;
 #[cfg(feature = "test-util")]
 mod manual;
 
-use std::sync::{Arc, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use slab::Slab;
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::runtime::Handle;
 
-use crate::observe::{self, QueueStats, Run, Running, Time};
+use self::hand::Hand;
+use self::inbox::{FLOOD, Inbox, Phase, Summon};
+use crate::observe::{QueueStats, Run, Running, Time};
 use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
-use crate::queue::lanes::{Lanes, Priority};
-use crate::queue::lookout::Lookout;
-use crate::queue::realtime::Own;
+use crate::queue::lanes::Priority;
+use crate::queue::watch::Watch;
 use crate::queue::window::{Hold, Start};
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
+pub(crate) use self::host::Host;
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
 
@@ -57,84 +62,22 @@ pub(crate) struct Pool {
     long_running: AtomicBool,
     /// Whether the inbox holds something of high priority.
     urgent: AtomicBool,
-    /// Whether something waits, as far as a glance can tell.
+    /// Whether something waits in the inbox, as far as a glance can tell.
     backlog: AtomicBool,
-    /// Whether the last summons came from a thread that runs no task.
-    from_outside: AtomicBool,
+    /// Whether callbacks take less time than waking somebody does.
+    quick: AtomicBool,
+    /// Whether the look-out has an eye on the pool.
+    looked_after: AtomicBool,
+    /// Who waits for some of the items, and is told of every one.
     watch: Watch,
+    /// Who waits for all of them.
+    quiet: Watch,
     /// Holds tokio's paused clock while a thread of its own works.
     hold: Hold,
     inbox: Mutex<Inbox>,
-    outbox: Mutex<Outbox>,
-}
-
-/// Where drain tasks live.
-pub(crate) enum Host {
-    /// On the runtime's workers.
-    Runtime(Handle, Arc<Lookout>),
-    /// On the workers of a runtime that the queue has to itself.
-    #[cfg_attr(
-        not(feature = "realtime"),
-        expect(dead_code, reason = "only raised threads are a queue's own")
-    )]
-    Own(Own),
-    /// On a thread of their own, which `start` hands them to.
-    Thread { runtime: Handle, start: UnboundedSender<Start> },
-    /// Nowhere: what `start` is handed is kept and never polled, and the items are run by hand. The clock,
-    /// when it is paused, is not held meanwhile.
-    #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
-    Manual { runtime: Handle, start: UnboundedSender<Start> },
-}
-
-impl Host {
-    fn runtime(&self) -> &Handle {
-        match self {
-            Host::Runtime(runtime, _) | Host::Thread { runtime, .. } | Host::Manual { runtime, .. } => {
-                runtime
-            }
-            Host::Own(own) => own.handle(),
-        }
-    }
-
-    fn start(&self, drain: Drain) {
-        match self {
-            // Nobody awaits a drain task; a runtime that is gone drops it, and its `Drop` tells the pool.
-            Host::Runtime(..) | Host::Own(_) => {
-                drop(observe::spawn(self.runtime(), format_args!("queue {}", drain.queue()), drain))
-            }
-            Host::Thread { start, .. } | Host::Manual { start, .. } => {
-                drop(start.send(Box::new(|| Box::pin(drain))))
-            }
-        }
-    }
-
-    /// Whether the current thread is none of the workers: waking one of them from here takes long.
-    fn is_outside(&self) -> bool {
-        let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
-        tokio::task::try_id().is_none() && !one_thread
-    }
-
-    /// A task that a worker wakes goes to that worker's own next-task slot, which no other worker takes
-    /// from; if the worker is then busy with a callback, the task waits for it, and with it the item that
-    /// another worker was to run. A further task, which does nothing, moves it on to where others look.
-    fn make_stealable(&self) {
-        if self.has_workers() {
-            drop(self.runtime().spawn(std::future::ready(())));
-        }
-    }
-
-    /// A worker that fell asleep while a drain task was summoned is to look again.
-    fn look_out(&self) {
-        if let Host::Runtime(_, lookout) = self {
-            lookout.arm();
-        }
-    }
-
-    /// Whether drain tasks live on workers that take over from each other.
-    fn has_workers(&self) -> bool {
-        let one_thread = self.runtime().runtime_flavor() == RuntimeFlavor::CurrentThread;
-        !one_thread && matches!(self, Host::Runtime(..) | Host::Own(_))
-    }
+    /// One for every drain task that there may be, once there is any. Two of these locks are held at the same
+    /// time only under the inbox's, and none is held when that is taken.
+    hands: OnceLock<Box<[Mutex<Hand>]>>,
 }
 
 impl Pool {
@@ -157,20 +100,29 @@ impl Pool {
             long_running: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
-            from_outside: AtomicBool::new(false),
+            quick: AtomicBool::new(false),
+            looked_after: AtomicBool::new(false),
             watch: Watch::default(),
+            quiet: Watch::default(),
             hold: Hold::default(),
             inbox: Mutex::default(),
-            outbox: Mutex::default(),
+            hands: OnceLock::new(),
         })
     }
 
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
+    #[allow(
+        clippy::result_large_err,
+        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+    )]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
-        // What finds the queue empty is what tells how fast it wakes; a sample of the others will do.
-        if !self.has_backlog() {
+        // ORDERING: Relaxed, a hint for what to measure. What finds the queue empty is what tells how fast it
+        // wakes; a sample of the others will do, and of what quick callbacks find.
+        if !self.quick.load(Ordering::Relaxed) && !self.has_backlog() {
             item.put_at = Some(Instant::now());
         }
+        let priority = item.priority;
+        let here = this_thread();
         let mut inbox = self.inbox();
         // A serial queue above still runs what it had when this one was closed.
         if inbox.phase == Phase::Dead || (inbox.phase == Phase::Closing && !item.is_turn()) {
@@ -183,7 +135,7 @@ impl Pool {
         if item.put_at.is_none() && item.ticket % SAMPLE == 0 {
             item.put_at = Some(Instant::now());
         }
-        let priority = item.priority;
+        inbox.put_by = here;
         inbox.lanes.push(priority, item);
         // ORDERING: Relaxed, twice. Both are hints, and both are stored under the lock that the next
         // look into the inbox takes; `urgent` only moves that look to before the next item.
@@ -191,13 +143,9 @@ impl Pool {
             self.urgent.store(true, Ordering::Relaxed);
         }
         self.backlog.store(true, Ordering::Relaxed);
-        let summon = inbox.summon(self.width);
+        let call = self.call(&mut inbox);
         drop(inbox);
-        if summon.is_some() {
-            // ORDERING: Relaxed, a hint for how long to go on looking.
-            self.from_outside.store(self.host.is_outside(), Ordering::Relaxed);
-            self.answer(summon, Place::current().is_some());
-        }
+        self.answer(call, Place::is_any);
         Ok(())
     }
 
@@ -255,21 +203,20 @@ impl Pool {
 
     /// Lets go of everything queued, un-called, and refuses puts.
     pub(crate) fn kill(&self) {
-        let (mut queued, idle) = {
-            let mut outbox = self.outbox();
+        let (queued, mut put, idle) = {
             let mut inbox = self.inbox();
             inbox.phase = Phase::Dead;
-            let mut queued = std::mem::take(&mut outbox.lanes);
-            queued.append(&mut inbox.lanes);
-            (queued, inbox.rouse())
+            let mut queued = Vec::new();
+            self.each_hand(|hand| queued.append(&mut hand.items.drain(..).collect()));
+            (queued, std::mem::take(&mut inbox.lanes), inbox.rouse())
         };
         idle.into_iter().for_each(Waker::wake);
-        let mut abandoned = 0;
-        while let Some(item) = queued.pop(Priority::Low) {
+        let mut abandoned: u64 = queued.into_iter().map(Item::abandon).sum();
+        while let Some(item) = put.pop(Priority::Low) {
             abandoned += item.abandon();
         }
-        self.outbox().stats.abandoned += abandoned;
-        self.watch.tell();
+        self.inbox().stats.abandoned += abandoned;
+        self.tell_all();
     }
 
     /// How many items were put so far: the ticket that the next one gets.
@@ -277,74 +224,74 @@ impl Pool {
         self.inbox().put
     }
 
-    /// Whether every item with a ticket below `ticket` has run or was let go.
-    pub(crate) fn passed(&self, ticket: u64) -> bool {
-        let outbox = self.outbox();
-        let inbox = self.inbox();
-        let queued = outbox.lanes.fronts().chain(inbox.lanes.fronts()).map(|item| item.ticket);
-        let running = outbox.running.iter().map(|(_, running)| running.ticket);
-        queued.chain(running).all(|other| other >= ticket)
+    /// Waits until every item with a ticket below `ticket` has run or was let go.
+    pub(crate) async fn until_passed(&self, ticket: u64) {
+        let passed = || {
+            // Under this lock nothing moves but from running to ended.
+            let inbox = self.inbox();
+            let mut passed = inbox.lanes.fronts().all(|item| item.ticket >= ticket)
+                && inbox.running().all(|running| running.ticket >= ticket);
+            self.each_hand(|hand| passed &= hand.tickets().all(|other| other >= ticket));
+            passed
+        };
+        self.watch.until(passed).await;
+    }
+
+    /// Waits until nothing is queued and nothing runs.
+    pub(crate) async fn until_quiet(&self) {
+        self.quiet.until(|| self.is_quiet()).await;
     }
 
     /// Whether nothing is queued and nothing runs.
     pub(crate) fn is_quiet(&self) -> bool {
-        let outbox = self.outbox();
-        outbox.running.is_empty() && outbox.lanes.is_empty() && self.inbox().lanes.is_empty()
-    }
-
-    /// Waits until `condition` holds; it is looked at whenever an item has ended.
-    pub(crate) async fn until(&self, condition: impl Fn(&Pool) -> bool) {
-        self.watch.until(|| condition(self)).await;
+        let inbox = self.inbox();
+        let mut quiet = inbox.lanes.is_empty() && inbox.running().next().is_none();
+        self.each_hand(|hand| quiet &= hand.running.is_none() && hand.items.is_empty());
+        quiet
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
-        let outbox = self.outbox();
         let inbox = self.inbox();
-        QueueStats {
-            depth: outbox.lanes.len() + inbox.lanes.len(),
-            running: outbox.running.len(),
-            put: inbox.put,
-            ..outbox.stats
-        }
-    }
-
-    pub(crate) fn count_cancelled(&self) {
-        self.outbox().stats.cancelled += 1;
+        let (depth, running) = (inbox.lanes.len(), inbox.running().count());
+        let mut stats = QueueStats { depth, running, put: inbox.put, ..inbox.stats };
+        self.each_hand(|hand| {
+            stats.merge(&hand.stats);
+            stats.depth += hand.items.len();
+            stats.running += usize::from(hand.running.is_some());
+        });
+        stats
     }
 
     /// What runs now.
     pub(crate) fn running(&self) -> Vec<Running> {
-        self.outbox().running.iter().map(|(_, running)| *running).collect()
+        let inbox = self.inbox();
+        let mut running: Vec<_> = inbox.running().copied().collect();
+        self.each_hand(|hand| running.extend(hand.running));
+        running
     }
 
     /// The next item for a drain task, after what it ran before is written down.
     pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> Take {
-        let of_its_own = matches!(self.host, Host::Thread { .. });
-        let summons = if of_its_own { self.hold.summons() } else { 0 };
-        let mut outbox = self.outbox();
-        let next = self.next(&mut outbox, drain, budget.is_group_open(), waker);
-        if let Next::Nothing(Take::EndGroup) = next {
-            // What it ran counts as running until its time is known.
+        if let Some(item) = self.take_from_hand(drain, budget) {
+            self.watch.tell();
+            return Take::Item(item);
+        }
+        if budget.is_group_open() && !drain.holds && !self.has_backlog() {
             return Take::EndGroup;
         }
-        if let Some((slot, run)) = drain.ran.take() {
-            outbox.finish(slot, run);
+        if std::mem::take(&mut drain.chases) && drain.since_spin >= FLOOD {
+            drain.since_spin = 0;
+            return Take::Gather;
         }
-        let (take, summon) = match next {
-            Next::Nothing(take) => (take, None),
-            Next::Item(item, summon) => {
-                let now = budget.now();
-                let running = item.running(now);
-                let slot = outbox.running.insert(running);
-                if let (Some(put_at), false) = (item.put_at, item.is_turn()) {
-                    outbox.stats.waited(now.saturating_duration_since(put_at));
-                }
-                (Take::Item { item, slot }, summon)
-            }
-        };
-        drop(outbox);
-        self.answer(summon, true);
-        self.watch.tell();
+        let of_its_own = matches!(self.host, Host::Thread { .. });
+        let summons = if of_its_own { self.hold.summons() } else { 0 };
+        let (take, call) = self.take_from_inbox(drain, budget, waker);
+        self.answer(call, || true);
+        match take {
+            Take::EndGroup => {}
+            Take::Item(_) => self.watch.tell(),
+            _ => self.tell_all(),
+        }
         // Last: the clock may go on when everybody who waited for this has been told.
         if of_its_own && matches!(take, Take::Rest | Take::End) {
             self.hold.let_go(summons);
@@ -353,69 +300,261 @@ impl Pool {
     }
 
     /// A group of callbacks has ended whose time was not told with the last of them.
-    pub(crate) fn timed(&self, time: Option<Time>) {
+    pub(crate) fn timed(&self, drain: &DrainState, time: Option<Time>) {
         if let Some(time) = time {
-            self.outbox().stats.timed(time);
+            self.hand(drain.number).stats.timed(time);
         }
     }
 
-    /// What a drain task ran last, and will not write down at its next take; a turn, too, which has no `run`.
-    pub(crate) fn has_run(&self, slot: usize, run: Option<Run>) {
-        self.outbox().finish(slot, run);
-        self.watch.tell();
+    /// What callbacks take, from what the last ones took.
+    pub(crate) fn set_quick(&self, quick: bool) {
+        // ORDERING: Relaxed, twice: a hint. Whoever errs wakes somebody in vain, or leaves it to the look-out.
+        if self.quick.load(Ordering::Relaxed) != quick {
+            self.quick.store(quick, Ordering::Relaxed);
+        }
     }
 
-    /// An item that a drain task had handed to the blocking pool has ended; `None` if it never ran.
-    pub(crate) fn finished(&self, slot: usize, run: Option<Run>) {
-        {
-            let mut outbox = self.outbox();
-            outbox.stats.abandoned += u64::from(run.is_none());
-            outbox.finish(slot, run);
-        }
-        self.watch.tell();
+    /// A drain task goes, and does not come to take the next: what it ran last is written down.
+    pub(crate) fn settle(&self, drain: &mut DrainState) {
+        self.finish(&mut self.inbox(), drain);
+        self.tell_all();
     }
 
-    /// Decides under both locks, the inbox's only when it must be looked into.
-    fn next(&self, outbox: &mut Outbox, drain: &mut DrainState, group: bool, waker: &Waker) -> Next {
-        // ORDERING: Relaxed, see `put`: something urgent that comes in just now is taken next.
-        let least = if self.urgent.load(Ordering::Relaxed) { Priority::High } else { Priority::Normal };
-        if drain.activity == Activity::Running {
-            if let Some(item) = outbox.lanes.pop(least) {
-                return Next::Item(item, None);
-            }
-        }
+    /// What a drain task has just taken runs on the blocking pool: it gets a place to be reported by.
+    pub(crate) fn hand_over(&self, drain: &DrainState) -> Option<usize> {
         let mut inbox = self.inbox();
-        inbox.woken(drain);
-        outbox.lanes.append(&mut inbox.lanes);
-        self.urgent.store(false, Ordering::Relaxed);
-        let item = outbox.lanes.pop(Priority::Low);
-        self.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
-        let Some(item) = item else {
-            if group {
-                return Next::Nothing(Take::EndGroup);
-            }
-            return Next::Nothing(inbox.rest(drain, waker, self.from_outside.load(Ordering::Relaxed)));
+        let running = if drain.in_hand {
+            self.hand(drain.number).running.take()
+        } else {
+            inbox.direct[drain.number].take()
         };
-        if drain.activity == Activity::Searching {
-            drain.activity = Activity::Running;
-            inbox.searching -= 1;
-        }
-        drain.looks = 0;
-        let summon = if outbox.lanes.is_empty() { None } else { inbox.summon(self.width) };
-        Next::Item(item, summon)
+        running.map(|running| inbox.blocking.insert(running))
     }
 
-    /// Calls who was summoned. On a thread that runs callbacks, `from_callback`, it sees to it that the
-    /// drain task can be taken over by another thread: see [`Host::make_stealable`].
-    fn answer(self: &Arc<Self>, summon: Option<Summon>, from_callback: bool) {
-        if summon.is_some() && matches!(self.host, Host::Thread { .. }) {
+    /// An item that was handed to the blocking pool has ended; no `run` if it never ran.
+    pub(crate) fn finished(&self, slot: Option<usize>, run: Option<Run>) {
+        {
+            let mut inbox = self.inbox();
+            match run {
+                Some(run) => inbox.stats.add(run),
+                None => inbox.stats.abandoned += 1,
+            }
+            if let Some(slot) = slot {
+                inbox.blocking.remove(slot);
+            }
+        }
+        self.tell_all();
+    }
+
+    /// Whether the pool goes on; if something waits and nothing has run since the last look, somebody is
+    /// summoned. False if there is no need to look again.
+    pub(crate) fn look_after(self: &Arc<Self>) -> bool {
+        let mut inbox = self.inbox();
+        let (mut waits, mut progress) = (!inbox.lanes.is_empty(), inbox.stats.run);
+        self.each_hand(|hand| {
+            waits |= !hand.items.is_empty();
+            progress += hand.stats.run;
+        });
+        if !waits || inbox.is_at_its_limit(self.width) {
+            // ORDERING: Relaxed; it is set under the same lock.
+            self.looked_after.store(false, Ordering::Relaxed);
+            return false;
+        }
+        let before = std::mem::replace(&mut inbox.progress, progress);
+        let summon = if before == progress { inbox.summon(self.width) } else { None };
+        drop(inbox);
+        if let Some(summon) = summon {
+            self.answer(Call::Summon(summon), || true);
+        }
+        true
+    }
+
+    /// The next item of those in the hand, unless something more urgent came in.
+    fn take_from_hand(&self, drain: &mut DrainState, budget: &Budget) -> Option<Item> {
+        // ORDERING: Relaxed, see `put`: something urgent that comes in just now is taken next.
+        if !drain.holds || !drain.in_hand || self.urgent.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut hand = self.hand(drain.number);
+        let item = hand.items.pop_front()?;
+        hand.finish(drain.ran.take());
+        hand.start(&item, budget.now());
+        Some(item)
+    }
+
+    /// The next item, from the hand, from what was put or from the hand of another; or nothing, and what to
+    /// do then.
+    fn take_from_inbox(&self, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> (Take, Call) {
+        let mut inbox = self.inbox();
+        inbox.arrived(drain);
+        let next = self.next(&mut inbox, drain, budget.group());
+        // ORDERING: Relaxed, see `put`.
+        self.backlog.store(!inbox.lanes.is_empty(), Ordering::Relaxed);
+        let Some((item, in_hand)) = next else {
+            if budget.is_group_open() {
+                // What it ran counts as running until its time is known.
+                return (Take::EndGroup, Call::Nobody);
+            }
+            self.finish(&mut inbox, drain);
+            let may_spin = self.is_put_elsewhere(&inbox);
+            return (inbox.rest(drain, waker, may_spin), Call::Nobody);
+        };
+        self.finish(&mut inbox, drain);
+        drain.in_hand = in_hand;
+        if in_hand {
+            self.hand(drain.number).start(&item, budget.now());
+        } else {
+            inbox.start(drain.number, &item, budget.now());
+        }
+        inbox.found(drain);
+        drain.chases = self.is_put_elsewhere(&inbox) && inbox.lanes.is_empty();
+        let others_wait = drain.holds || !inbox.lanes.is_empty();
+        let call = if others_wait { self.call(&mut inbox) } else { Call::Nobody };
+        (Take::Item(item), call)
+    }
+
+    /// What a drain task ran last has ended.
+    fn finish(&self, inbox: &mut Inbox, drain: &mut DrainState) {
+        let run = drain.ran.take();
+        if std::mem::take(&mut drain.in_hand) {
+            self.hand(drain.number).finish(run);
+        } else {
+            inbox.finish(drain.number, run);
+        }
+    }
+
+    /// What is next for a drain task, and whether it comes out of a hand: then there may be more in it.
+    fn next(&self, inbox: &mut Inbox, drain: &mut DrainState, group: usize) -> Option<(Item, bool)> {
+        // ORDERING: Relaxed, see `put`.
+        if self.urgent.load(Ordering::Relaxed) {
+            let urgent = inbox.lanes.pop(Priority::High);
+            self.urgent.store(inbox.lanes.has_high(), Ordering::Relaxed);
+            if let Some(item) = urgent {
+                return Some((item, false));
+            }
+        }
+        if drain.holds {
+            if let Some(item) = self.hand(drain.number).items.pop_front() {
+                return Some((item, true));
+            }
+            drain.holds = false;
+            inbox.holders -= 1;
+        }
+        // What another one holds was put before what lies in the inbox; but nearly always it is being run.
+        let from_another = if inbox.holders > 0 { self.suspect(inbox, drain.number) } else { None };
+        if let Some(other) = from_another {
+            return self.fill_hand(inbox, drain, |_, items| self.take_over(other, items));
+        }
+        if group > 1 && inbox.lanes.len() > 1 {
+            return self.fill_hand(inbox, drain, |inbox, items| inbox.lanes.take(group, items));
+        }
+        if let Some(item) = inbox.lanes.pop(Priority::Low) {
+            return Some((item, false));
+        }
+        if inbox.holders > 0 {
+            let number = drain.number;
+            return self.fill_hand(inbox, drain, |_, items| {
+                for further in 1..self.width {
+                    if items.is_empty() {
+                        self.take_over((number + further) % self.width, items);
+                    }
+                }
+            });
+        }
+        None
+    }
+
+    /// Fills an empty hand, and takes the first item out.
+    fn fill_hand(
+        &self,
+        inbox: &mut Inbox,
+        drain: &mut DrainState,
+        fill: impl FnOnce(&mut Inbox, &mut VecDeque<Item>),
+    ) -> Option<(Item, bool)> {
+        let mut hand = self.hand(drain.number);
+        fill(inbox, &mut hand.items);
+        let item = hand.items.pop_front()?;
+        drain.holds = !hand.items.is_empty();
+        inbox.holders += usize::from(drain.holds);
+        Some((item, true))
+    }
+
+    /// Takes half of what lies in another hand, what is next there first.
+    fn take_over(&self, other: usize, items: &mut VecDeque<Item>) {
+        let mut other = self.hand(other);
+        let half = other.items.len().div_ceil(2);
+        items.extend(other.items.drain(..half));
+    }
+
+    /// Looks into one other hand, each time another's: if nothing has run from it since the last time, its
+    /// drain task is held up, and what lies there is to be taken over.
+    fn suspect(&self, inbox: &mut Inbox, number: usize) -> Option<usize> {
+        let (suspect, before) = inbox.suspect;
+        let next = (suspect + 1) % self.width;
+        let held_up = suspect != number && {
+            let other = self.hand(suspect);
+            other.stats.run == before && !other.items.is_empty()
+        };
+        inbox.suspect = (next, self.hand(next).stats.run);
+        held_up.then_some(suspect)
+    }
+
+    /// Whether another thread puts, one that is likely to go on with it: on this one nobody can meanwhile.
+    fn is_put_elsewhere(&self, inbox: &Inbox) -> bool {
+        inbox.put_by != this_thread() && self.host.has_workers()
+    }
+
+    fn tell_all(&self) {
+        self.watch.tell();
+        self.quiet.tell();
+    }
+
+    /// Something waits: who is to come, if anybody must.
+    fn call(&self, inbox: &mut Inbox) -> Call {
+        if inbox.is_searched() {
+            if inbox.summoned_here && inbox.lanes.len() >= STRANDED {
+                inbox.summoned_here = false;
+                return Call::MoveOn;
+            }
+            return Call::Nobody;
+        }
+        // ORDERING: Relaxed, for `quick` a hint, for `looked_after` since it is under the inbox's lock.
+        if self.quick.load(Ordering::Relaxed) && inbox.is_drained() && self.host.looks_out() {
+            if self.width == 1 || self.looked_after.swap(true, Ordering::Relaxed) {
+                return Call::Nobody;
+            }
+            return Call::LookAfter;
+        }
+        match inbox.summon(self.width) {
+            Some(summon) => {
+                inbox.summoned_here = true;
+                Call::Summon(summon)
+            }
+            None => Call::Nobody,
+        }
+    }
+
+    /// Calls who is to come. On a thread that runs callbacks it sees to it that the drain task can be taken
+    /// over by another thread: see [`Host::make_stealable`].
+    fn answer(self: &Arc<Self>, call: Call, from_callback: impl FnOnce() -> bool) {
+        let summon = match call {
+            Call::Nobody => return,
+            Call::MoveOn => return self.host.make_stealable(),
+            Call::LookAfter => {
+                self.host.look_after(self);
+                // This worker may be held up in a moment, and another must look at the clock meanwhile.
+                return self.host.make_stealable();
+            }
+            Call::Summon(summon) => summon,
+        };
+        if matches!(self.host, Host::Thread { .. }) {
             self.hold.hold(self.host.runtime());
         }
         match summon {
-            None => return,
-            Some(Summon::Wake(waker)) => waker.wake(),
-            Some(Summon::Start(number)) => self.host.start(Drain::new(self.clone(), number)),
+            Summon::Wake(waker) => waker.wake(),
+            Summon::Start(number) => self.host.start(Drain::new(self.clone(), number)),
         }
+        let from_callback = from_callback();
         if from_callback {
             self.host.make_stealable();
         }
@@ -428,20 +567,29 @@ impl Pool {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Taken before the inbox's lock where both are needed.
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hand(&self, number: usize) -> MutexGuard<'_, Hand> {
+        let hands = self.hands.get_or_init(|| (0..self.width).map(|_| Mutex::default()).collect());
+        hands[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks into every hand, one after the other.
+    fn each_hand(&self, mut look: impl FnMut(&mut Hand)) {
+        for hand in self.hands.get().into_iter().flatten() {
+            look(&mut hand.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 
 /// What a drain task is told to do.
 pub(crate) enum Take {
     /// Run this, and say so at the next take.
-    Item { item: Item, slot: usize },
+    Item(Item),
     /// Nothing is there: first say how long the last callbacks took.
     EndGroup,
-    /// Nothing is there; come again soon.
-    LookAgain,
+    /// There was little, and there will be more in a moment; then come again.
+    Gather,
+    /// Nothing is there; look for a moment whether something comes.
+    Spin,
     /// Nothing is there; a put wakes you.
     Rest,
     /// The pool is closed and empty.
@@ -456,160 +604,24 @@ pub(crate) enum Activity {
     Idle,
 }
 
-enum Next {
-    Item(Item, Option<Summon>),
-    Nothing(Take),
+/// What is to be done about something that waits; when no lock is held.
+enum Call {
+    Nobody,
+    Summon(Summon),
+    /// Let somebody look from time to time.
+    LookAfter,
+    /// Who was summoned does not come: another worker shall take over.
+    MoveOn,
 }
 
-/// Who is to come and look; answered when no lock is held.
-enum Summon {
-    Wake(Waker),
-    Start(usize),
-}
-
-#[derive(Default)]
-struct Inbox {
-    lanes: Lanes<Item>,
-    /// The drain tasks that rest, each with its number.
-    idle: Vec<(usize, Waker)>,
-    searching: usize,
-    /// How many drain tasks exist.
-    drains: usize,
-    put: u64,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Open,
-    /// No put any more, save for turns; drain tasks end when nothing is left.
-    Closing,
-    /// What was queued is gone; drain tasks end.
-    Dead,
-}
-
-impl Inbox {
-    /// Something waits: finds a drain task for it, unless one is on its way.
-    #[must_use]
-    fn summon(&mut self, width: usize) -> Option<Summon> {
-        if self.searching > 0 {
-            return None;
-        }
-        if let Some((_, waker)) = self.idle.pop() {
-            self.searching = 1;
-            return Some(Summon::Wake(waker));
-        }
-        if self.drains == width {
-            return None;
-        }
-        self.drains += 1;
-        self.searching = 1;
-        Some(Summon::Start(self.drains))
-    }
-
-    /// A drain task that rested is here: summoned, or woken for some reason of its own.
-    fn woken(&mut self, drain: &mut DrainState) {
-        if drain.activity != Activity::Idle {
-            return;
-        }
-        drain.activity = Activity::Searching;
-        if let Some(at) = self.idle.iter().position(|(number, _)| *number == drain.number) {
-            self.idle.swap_remove(at);
-            self.searching += 1;
-        }
-    }
-
-    /// A drain task has found nothing.
-    fn rest(&mut self, drain: &mut DrainState, waker: &Waker, outside: bool) -> Take {
-        if drain.activity == Activity::Running {
-            drain.activity = Activity::Searching;
-            self.searching += 1;
-        }
-        if self.phase != Phase::Open {
-            self.searching -= 1;
-            self.drains -= 1;
-            return Take::End;
-        }
-        if drain.looks < LOOKS && outside {
-            drain.looks += 1;
-            return Take::LookAgain;
-        }
-        drain.looks = 0;
-        drain.activity = Activity::Idle;
-        self.searching -= 1;
-        self.idle.push((drain.number, waker.clone()));
-        Take::Rest
-    }
-
-    /// Calls every drain task that rests.
-    fn rouse(&mut self) -> Vec<Waker> {
-        self.searching += self.idle.len();
-        self.idle.drain(..).map(|(_, waker)| waker).collect()
-    }
-}
-
-#[derive(Default)]
-struct Outbox {
-    lanes: Lanes<Item>,
-    /// What the drain tasks run, and what the blocking pool runs for this queue.
-    running: Slab<Running>,
-    stats: QueueStats,
-}
-
-impl Outbox {
-    fn finish(&mut self, slot: usize, run: Option<Run>) {
-        self.running.remove(slot);
-        if let Some(run) = run {
-            self.stats.add(run);
-        }
-    }
-}
-
-/// Lets others wait for a moment in a queue's life; costs one load per item while nobody does.
-#[derive(Default)]
-pub(crate) struct Watch {
-    watchers: AtomicUsize,
-    moved: Notify,
-}
-
-impl Watch {
-    /// Something has changed that a watcher may wait for.
-    pub(crate) fn tell(&self) {
-        // ORDERING: SeqCst pairs with the increment in `until`. The change was made under a lock that
-        // the watcher's look takes as well: either that look comes later and sees the change, or the
-        // increment came before this load.
-        if self.watchers.load(Ordering::SeqCst) > 0 {
-            self.moved.notify_waiters();
-        }
-    }
-
-    /// Waits until `condition` holds.
-    pub(crate) async fn until(&self, condition: impl Fn() -> bool) {
-        struct Gone<'a>(&'a AtomicUsize);
-        impl Drop for Gone<'_> {
-            fn drop(&mut self) {
-                // ORDERING: SeqCst as its counterpart; a late decrement only costs a notification.
-                self.0.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-        // ORDERING: SeqCst, see `tell`.
-        self.watchers.fetch_add(1, Ordering::SeqCst);
-        let _gone = Gone(&self.watchers);
-        loop {
-            // Register, then look: `notified` counts from its creation.
-            let moved = self.moved.notified();
-            if condition() {
-                return;
-            }
-            moved.await;
-        }
-    }
+/// The current thread, as a number that no other has while it lives.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| std::ptr::from_ref(here) as usize)
 }
 
 /// Of the items that find others waiting, every so many-th has its wait measured.
 pub(crate) const SAMPLE: u64 = 16;
 
-/// How often a drain task that found nothing looks again before it rests. Each look is one turn of the
-/// runtime's own queue, about 100 ns; waking a resting task from outside the runtime takes microseconds.
-const LOOKS: u32 = 4;
+/// When so many items wait for a drain task that was summoned on this worker, another worker is worth waking.
+const STRANDED: usize = 32;

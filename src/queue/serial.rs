@@ -18,10 +18,11 @@ use tokio::runtime::Handle;
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::budget::Budget;
-use crate::queue::item::{Item, Place, Work, let_go, run_blocking};
+use crate::queue::item::{Item, Place, let_go, run_blocking};
 use crate::queue::kind::{Lock, Queue};
 use crate::queue::lanes::Priority;
-use crate::queue::pool::{SAMPLE, Watch};
+use crate::queue::pool::SAMPLE;
+use crate::queue::watch::Watch;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -98,6 +99,10 @@ impl Serial {
     }
 
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
+    #[allow(
+        clippy::result_large_err,
+        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+    )]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
         // A serial queue above still runs what it had when this one was closed.
@@ -201,8 +206,7 @@ impl Serial {
         self.inbox().put
     }
 
-    /// Whether every item with a ticket below `ticket` has run or was let go.
-    pub(crate) fn passed(&self, ticket: u64) -> bool {
+    fn passed(&self, ticket: u64) -> bool {
         let turn = self.turn();
         let inbox = self.inbox();
         let running = turn.running.map(|running| running.ticket);
@@ -216,9 +220,14 @@ impl Serial {
         turn.running.is_none() && turn.items.is_empty() && self.inbox().items.is_empty()
     }
 
-    /// Waits until `condition` holds; it is looked at whenever an item has ended.
-    pub(crate) async fn until(&self, condition: impl Fn(&Serial) -> bool) {
-        self.watch.until(|| condition(self)).await;
+    /// Waits until every item with a ticket below `ticket` has run or was let go.
+    pub(crate) async fn until_passed(&self, ticket: u64) {
+        self.watch.until(|| self.passed(ticket)).await;
+    }
+
+    /// Waits until nothing is queued and nothing runs.
+    pub(crate) async fn until_quiet(&self) {
+        self.watch.until(|| self.is_quiet()).await;
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
@@ -230,10 +239,6 @@ impl Serial {
             put: inbox.put,
             ..turn.stats
         }
-    }
-
-    pub(crate) fn count_cancelled(&self) {
-        self.turn().stats.cancelled += 1;
     }
 
     /// What runs now, or awaits its reply.
@@ -257,7 +262,8 @@ impl Serial {
             // ORDERING: Relaxed, see `set_long_running`.
             let blocks =
                 self.long_running.load(Ordering::Relaxed) || item.flags.contains(CallbackFlags::BLOCKING);
-            let replies = self.expect_reply(&item);
+            let replies = item.flags.contains(CallbackFlags::REPLY) && !item.is_turn();
+            let item = if replies { self.expect_reply(item) } else { item };
             // A group of callbacks ends with what is no part of it.
             if blocks || replies || item.is_timed_alone() {
                 self.end_group(None, budget);
@@ -335,23 +341,22 @@ impl Serial {
         drop(inbox);
         let now = budget.now();
         turn.running = Some(item.running(now));
-        if let (Some(put_at), false) = (item.put_at, item.is_turn()) {
-            turn.stats.waited(now.saturating_duration_since(put_at));
+        if let Some(wait) = item.waited(now) {
+            turn.stats.waited(wait);
         }
         drop(turn);
         self.watch.tell();
         Next::Item(item)
     }
 
-    /// Prepares for the reply to an item that wants one; true if it does.
-    fn expect_reply(self: &Arc<Self>, item: &Item) -> bool {
-        let Work::Invoke(result) = &item.work else { return false };
-        if !item.flags.contains(CallbackFlags::REPLY) {
-            return false;
+    /// Prepares for the reply to an item that wants one.
+    fn expect_reply(self: &Arc<Self>, item: Item) -> Item {
+        let (item, result) = item.with_result();
+        if let Some(result) = result {
+            result.await_reply(self.clone());
+            self.turn().reply = Reply::Expected(result);
         }
-        self.turn().reply = Reply::Expected(result.clone());
-        result.await_reply(self.clone());
-        true
+        item
     }
 
     /// The current item's callback is back, or was dropped un-called. True if the next may run; else the

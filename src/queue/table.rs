@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{
+    AsyncCallback, AsyncResult, Begun, CallbackFlags, CallbackParameters, QueueId, Unknown,
+};
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
 use crate::observe;
-use crate::queue::item::{Item, Place, let_go};
+use crate::queue::item::{Call, Item, Place, let_go};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::lookout::Lookout;
@@ -109,18 +111,72 @@ impl Queues {
         self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
     }
 
+    /// `MFPutWorkItem2`: a work item of a callback and a state.
+    pub(crate) fn put_call(
+        &self,
+        queue: QueueId,
+        priority: Priority,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let call = self.admit_call(callback, state)?;
+        let flags = call.callback.parameters().flags;
+        self.resolve(queue, |queue| put_call(queue, priority, flags, call))?
+    }
+
+    /// The same on a queue that the caller holds.
+    pub(crate) fn put_call_on(
+        &self,
+        queue: &Arc<Queue>,
+        priority: Priority,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        let call = self.admit_call(callback, state)?;
+        let flags = call.callback.parameters().flags;
+        put_call(queue, priority, flags, call)
+    }
+
+    /// A work item that is to be put later, by [`call_late`](Queues::call_late), and the queue that it is for:
+    /// that one is open now, and allows the callback's flags.
+    pub(crate) fn call_later(
+        &self,
+        doing: &'static str,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<(Call, QueueId)> {
+        let keepalive = self.lend(doing)?;
+        callback.lent(&keepalive);
+        let parameters = callback.parameters();
+        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
+        Ok((Call { callback, state, keepalive }, parameters.queue))
+    }
+
+    /// Puts what was accepted before. Its callback is asked again where it wants to be called.
+    pub(crate) fn call_late(&self, call: Call) -> Result<()> {
+        let parameters = call.callback.parameters();
+        self.resolve(parameters.queue, |queue| put_call(queue, Priority::Normal, parameters.flags, call))?
+    }
+
+    fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
+        let keepalive = self.lend(PUT)?;
+        callback.lent(&keepalive);
+        self.admit(PUT)?;
+        Ok(Call { callback, state, keepalive })
+    }
+
     /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
     ///
     /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
     /// drop could be the last.
     pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit("put a work item")?;
+        self.admit(PUT)?;
         self.resolve(queue, |queue| put_given(queue, priority, result))?
     }
 
     /// The same on a queue that the caller holds.
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit("put a work item")?;
+        self.admit(PUT)?;
         put_given(queue, priority, result)
     }
 
@@ -467,6 +523,11 @@ fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Res
     }
 }
 
+fn put_call(queue: &Arc<Queue>, priority: Priority, flags: CallbackFlags, call: Call) -> Result<()> {
+    queue.allows(flags)?;
+    put_item(queue, Item::call(call, flags, priority))
+}
+
 fn put(
     queue: &Arc<Queue>,
     priority: Priority,
@@ -474,7 +535,11 @@ fn put(
     result: AsyncResult,
 ) -> Result<()> {
     queue.allows(parameters.flags)?;
-    queue.put(Item::invoke(result, parameters.flags, priority)).map_err(|item| {
+    put_item(queue, Item::invoke(result, parameters.flags, priority))
+}
+
+fn put_item(queue: &Arc<Queue>, item: Item) -> Result<()> {
+    queue.put(item).map_err(|item| {
         let_go(item);
         closed("put a work item on a queue whose platform or runtime is gone")
     })
@@ -483,6 +548,8 @@ fn put(
 fn closed(doing: &'static str) -> Error {
     Error::shutdown(format!("{doing}: the platform is shut down"))
 }
+
+const PUT: &str = "put a work item";
 
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;

@@ -34,8 +34,7 @@ impl Home for OnQueue {
         E: Ending<F::Output> + 'static,
     {
         let OnQueue { queues, queue } = task.home();
-        let result = queues.create_result(None, Some(task.clone()), None)?;
-        queues.put_on(queue, Priority::Normal, result)
+        queues.put_call_on(queue, Priority::Normal, task.clone(), None)
     }
 }
 

@@ -16,7 +16,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId};
 use crate::keepalive::Lender;
 use crate::queue::item::{Item, Place};
 use crate::queue::lanes::Priority;
-use crate::queue::pool::{Host, Pool, Watch};
+use crate::queue::pool::{Host, Pool};
+use crate::queue::watch::Watch;
 use crate::queue::window::{Local, Start};
 
 /// The worker: what is ready for it.

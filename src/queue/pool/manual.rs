@@ -49,21 +49,21 @@ impl Manual {
     /// Runs the next item on this thread; false if there is none.
     pub(crate) fn step(&self) -> bool {
         let pool = &*self.pool;
-        let mut outbox = pool.outbox();
-        outbox.lanes.append(&mut pool.inbox().lanes);
-        let Some(item) = outbox.lanes.pop(Priority::Low) else { return false };
-        // ORDERING: Relaxed, a hint for fairness only.
-        pool.backlog.store(!outbox.lanes.is_empty(), Ordering::Relaxed);
         let now = Instant::now();
-        let running = item.running(now);
-        let slot = outbox.running.insert(running);
-        if let Some(put_at) = item.put_at {
-            outbox.stats.waited(now.saturating_duration_since(put_at));
-        }
-        drop(outbox);
+        let item = {
+            let mut inbox = pool.inbox();
+            let Some(item) = inbox.lanes.pop(Priority::Low) else { return false };
+            // ORDERING: Relaxed, a hint for fairness only.
+            pool.backlog.store(!inbox.lanes.is_empty(), Ordering::Relaxed);
+            inbox.start(ONLY, &item, now);
+            item
+        };
         let run = item.run(pool.place, &mut Budget::single(now));
-        pool.outbox().finish(slot, run);
-        pool.watch.tell();
+        pool.inbox().finish(ONLY, run);
+        pool.tell_all();
         true
     }
 }
+
+/// The number of whoever steps.
+const ONLY: usize = 0;
