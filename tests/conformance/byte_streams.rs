@@ -468,8 +468,8 @@ pub(crate) fn cases<S: Streams>() -> Family<S> {
             let (log, slot) = (Log::new(), Slot::new());
             let (told, left) = (log.clone(), slot.clone());
             let callback = mf.callback(on(MULTITHREADED), move |result| {
-                left.set(result.clone());
                 told.tell("called");
+                left.set(result.clone());
             });
             let buffer = S::Buffer::holding(&[0; 4]);
             let _ = mf.begin_read(&file.stream, &buffer, &callback, None);
