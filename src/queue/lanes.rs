@@ -40,14 +40,18 @@ impl From<i32> for Priority {
 }
 
 /// What waits, by priority. An unused lane costs an empty `VecDeque`, which owns no memory.
-pub(crate) struct Lanes<T> {
-    high: VecDeque<T>,
-    normal: VecDeque<T>,
-    low: VecDeque<T>,
+#[derive(Default)]
+pub(crate) struct Lanes {
+    high: VecDeque<Item>,
+    normal: VecDeque<Item>,
+    low: VecDeque<Item>,
+    /// How many turns of serial queues are among them.
+    turns: usize,
 }
 
-impl<T> Lanes<T> {
-    pub(crate) fn push(&mut self, priority: Priority, item: T) {
+impl Lanes {
+    pub(crate) fn push(&mut self, priority: Priority, item: Item) {
+        self.turns += usize::from(item.is_turn());
         match priority {
             Priority::High => self.high.push_back(item),
             Priority::Normal => self.normal.push_back(item),
@@ -56,21 +60,41 @@ impl<T> Lanes<T> {
     }
 
     /// The next one, if its priority is `least` or higher.
-    pub(crate) fn pop(&mut self, least: Priority) -> Option<T> {
-        let high = self.high.pop_front();
-        if high.is_some() || least == Priority::High {
-            return high;
+    pub(crate) fn pop(&mut self, least: Priority) -> Option<Item> {
+        let mut item = self.high.pop_front();
+        if item.is_none() && least <= Priority::Normal {
+            item = self.normal.pop_front();
         }
-        let normal = self.normal.pop_front();
-        if normal.is_some() || least == Priority::Normal {
-            return normal;
+        if item.is_none() && least == Priority::Low {
+            item = self.low.pop_front();
         }
-        self.low.pop_front()
+        self.turns -= usize::from(item.as_ref().is_some_and(Item::is_turn));
+        item
     }
 
     /// Whether anything waits in the first lane.
     pub(crate) fn has_high(&self) -> bool {
         !self.high.is_empty()
+    }
+
+    /// Moves the next ones over into a hand that is empty, all of one lane: about so many, one that may be
+    /// overtaken by what comes in alone, and a turn alone, since it may take as long as many items.
+    pub(crate) fn take(&mut self, about: usize, into: &mut VecDeque<Item>) {
+        let (lane, about) = if !self.high.is_empty() {
+            (&mut self.high, about)
+        } else if !self.normal.is_empty() {
+            (&mut self.normal, about)
+        } else {
+            (&mut self.low, 1)
+        };
+        if self.turns == 0 && about > 1 && lane.len() <= about.saturating_mul(2) {
+            // They change places, so that neither side ever allocates again once it has grown.
+            std::mem::swap(lane, into);
+            return;
+        }
+        let before_turn = lane.iter().take(about).take_while(|item| !item.is_turn()).count();
+        self.turns -= usize::from(before_turn == 0 && !lane.is_empty());
+        into.extend(lane.drain(..before_turn.max(1).min(lane.len())));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,29 +106,7 @@ impl<T> Lanes<T> {
     }
 
     /// The front of each lane that has one.
-    pub(crate) fn fronts(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn fronts(&self) -> impl Iterator<Item = &Item> {
         [self.high.front(), self.normal.front(), self.low.front()].into_iter().flatten()
-    }
-}
-
-impl<T> Default for Lanes<T> {
-    fn default() -> Lanes<T> {
-        Lanes { high: VecDeque::new(), normal: VecDeque::new(), low: VecDeque::new() }
-    }
-}
-
-impl Lanes<Item> {
-    /// Moves the next ones over, all of one lane: at most so many, one that may be overtaken by what comes in
-    /// alone, and a turn alone, since it may take as long as many items.
-    pub(crate) fn take(&mut self, most: usize, into: &mut VecDeque<Item>) {
-        let (lane, most) = if !self.high.is_empty() {
-            (&mut self.high, most)
-        } else if !self.normal.is_empty() {
-            (&mut self.normal, most)
-        } else {
-            (&mut self.low, 1)
-        };
-        let until_turn = lane.iter().take(most).take_while(|item| !item.is_turn()).count();
-        into.extend(lane.drain(..until_turn.max(1).min(lane.len())));
     }
 }

@@ -446,7 +446,9 @@ impl Pool {
             return self.fill_hand(inbox, drain, |_, items| self.take_over(other, items));
         }
         if group > 1 && inbox.lanes.len() > 1 {
-            return self.fill_hand(inbox, drain, |inbox, items| inbox.lanes.take(group, items));
+            // Where nobody else takes, all may be taken: as before, what is more urgent is looked for first.
+            let about = if self.width == 1 { usize::MAX } else { group };
+            return self.fill_hand(inbox, drain, |inbox, items| inbox.lanes.take(about, items));
         }
         if let Some(item) = inbox.lanes.pop(Priority::Low) {
             return Some((item, false));

@@ -13,7 +13,7 @@ use crate::queue::pool::{Activity, Take};
 
 #[derive(Default)]
 pub(super) struct Inbox {
-    pub(super) lanes: Lanes<Item>,
+    pub(super) lanes: Lanes,
     /// The drain tasks that rest, each with its number.
     idle: Vec<(usize, Waker)>,
     searching: usize,
