@@ -1,7 +1,7 @@
 //! Theirs: a process for each case, since Media Foundation is one for a process.
 
 use std::io::{Read, Write};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::channel;
 
 use windows::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
@@ -38,12 +38,25 @@ pub(crate) fn play(path: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Starts a process. The system may fail to do so while it starts and ends many at a time, which says nothing of the
+/// case: none of it has been played.
+fn start(command: &mut Command) -> std::io::Result<Child> {
+    let mut started = command.spawn();
+    for _ in 1..TRIES {
+        if started.is_ok() {
+            break;
+        }
+        started = command.spawn();
+    }
+    started
+}
+
 /// Has a process play a case, and gives what it has seen.
 pub(crate) fn spawn(path: &str) -> Result<String, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.env(CASE, path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("no process: {error}"))?;
+    let mut child = start(&mut command).map_err(|error| format!("no process: {error}"))?;
     let mut out = child.stdout.take().ok_or("no output")?;
     let (ended, end) = channel();
     // The output ends with the process.
@@ -69,3 +82,6 @@ pub(crate) fn spawn(path: &str) -> Result<String, String> {
     }
     Err(if in_time { format!("the process ended by {status}") } else { "the process hangs".to_owned() })
 }
+
+/// How often a process is tried to be started.
+const TRIES: usize = 5;
