@@ -14,6 +14,7 @@ const FLAGS: &str =
 const APARTMENTS: &str = "Wine 8 joins no apartment on its queue threads";
 const HELD: &str =
     "Wine's platform goes on, after its shutdown, while a result is held; Windows waits, and then ends it";
+const GOES_ON: &str = "Wine's platform goes on, after its shutdown, while a result is held: whether the item still runs is chance";
 const NO_WAIT: &str = "Wine's shutdown does not wait for results";
 const LEAKED: &str = "Wine lets go of it later, or not at all";
 const STANDARD_WORKS: &str = "Wine 8 does its own input and output on STANDARD";
@@ -32,11 +33,6 @@ const CREATE_END: &str =
     "Wine has one code for whatever goes wrong in MFEndCreateFile and MFCancelCreateFile";
 
 pub(crate) const DEVIATIONS: &[Deviation] = &[
-    entry("lifetime::put_ex_after", "S_OK, nothing", HELD),
-    entry("lifetime::put_ex2_after", "S_OK, nothing", HELD),
-    entry("lifetime::invoke_after", "S_OK, nothing", HELD),
-    entry("lifetime::schedule_ex_after", "S_OK, nothing", HELD),
-    entry("lifetime::put_waiting_after", "S_OK, nothing", HELD),
     entry("lifetime::cancel_after", "S_OK", HELD),
     entry(
         "lifetime::lock_queue_after",
@@ -167,6 +163,11 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
 pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("put::without_a_callback", NO_CALLBACK),
     ("invoke::without_a_callback", NO_CALLBACK),
+    ("lifetime::put_ex_after", GOES_ON),
+    ("lifetime::put_ex2_after", GOES_ON),
+    ("lifetime::invoke_after", GOES_ON),
+    ("lifetime::schedule_ex_after", GOES_ON),
+    ("lifetime::put_waiting_after", GOES_ON),
     ("lifetime::what_ran_is_released", "Wine's shutdown does not wait, so that what is seen is chance"),
     ("byte_streams::begin_write", WRITES),
     ("byte_streams::read_after_write", WRITES),
