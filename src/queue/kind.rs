@@ -55,7 +55,7 @@ impl Queue {
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     #[allow(
         clippy::result_large_err,
-        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+        reason = "with tracing an item has a span; it is given back once in a queue's life"
     )]
     pub(super) fn put(&self, item: Item) -> Result<(), Item> {
         match &self.kind {

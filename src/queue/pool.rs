@@ -113,7 +113,7 @@ impl Pool {
     /// Puts an item; gives it back when the pool is closed or its runtime is gone.
     #[allow(
         clippy::result_large_err,
-        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+        reason = "with tracing an item has a span; it is given back once in a queue's life"
     )]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         // ORDERING: Relaxed, a hint for what to measure. What finds the queue empty is what tells how fast it

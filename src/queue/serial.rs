@@ -101,7 +101,7 @@ impl Serial {
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     #[allow(
         clippy::result_large_err,
-        reason = "with tracing an item has a span; it is given back once in a queue\'s life"
+        reason = "with tracing an item has a span; it is given back once in a queue's life"
     )]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         let mut inbox = self.inbox();
