@@ -3,7 +3,7 @@
 mod event_type;
 mod generator;
 mod queue;
-mod state;
+pub(crate) mod state;
 mod value;
 
 use std::collections::BTreeMap;

@@ -53,8 +53,9 @@ use crate::event::{MediaEvent, MediaEventType, SharedGenerator};
 /// an item like any other; see [`MediaEvent::ok`].
 ///
 /// The stream does not keep the generator alive, and has it to itself: another stream of the same
-/// generator is refused. So is, for a moment, one that is made right after another was dropped whose
-/// callback is still at work on another thread.
+/// generator is refused as long as this one lives. One that is made when this one is dropped takes over: it
+/// has every event that this one has not read, in order, also while this one's callback is still at work on
+/// another thread.
 ///
 /// # The end
 /// The stream ends, with `None`, when the generator is shut down or dropped, or its platform is shut

@@ -9,14 +9,14 @@
 
 mod com_support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use com_support::{LIMIT, mta, refs, token, until, within};
 use mf_async::com::{self, EventGenerator, Mta};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, DropOldest, Error, EventStream, GetEventFlags, Guid,
-    Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator, MediaEventType, MediaEventValue, Overflow,
-    Platform, QueueId, Unknown,
+    Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator, MediaEventType, MediaEventValue, Platform,
+    QueueId, Unknown,
 };
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator, IMFMediaEventGenerator_Impl,
@@ -31,12 +31,26 @@ use windows_core::implement;
 #[implement(IMFMediaEventGenerator, IMFShutdown)]
 struct Component {
     queue: IMFMediaEventQueue,
+    /// What is done, once, when a request was ended or an event taken.
+    on_end: Arc<Hook>,
+    on_get: Arc<Hook>,
     _alive: Arc<()>,
+}
+
+type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+fn run(hook: &Hook) {
+    let hook = hook.lock().unwrap().take();
+    if let Some(hook) = hook {
+        hook();
+    }
 }
 
 impl IMFMediaEventGenerator_Impl for Component_Impl {
     fn GetEvent(&self, flags: MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS) -> windows::core::Result<IMFMediaEvent> {
-        unsafe { self.queue.GetEvent(flags.0) }
+        let event = unsafe { self.queue.GetEvent(flags.0) };
+        run(&self.on_get);
+        event
     }
 
     fn BeginGetEvent(
@@ -53,7 +67,9 @@ impl IMFMediaEventGenerator_Impl for Component_Impl {
     }
 
     fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<IMFMediaEvent> {
-        unsafe { self.queue.EndGetEvent(result.as_ref()) }
+        let event = unsafe { self.queue.EndGetEvent(result.as_ref()) };
+        run(&self.on_end);
+        event
     }
 
     fn QueueEvent(
@@ -78,23 +94,15 @@ impl IMFShutdown_Impl for Component_Impl {
 }
 
 fn component() -> (Mta<IMFMediaEventGenerator>, Arc<()>) {
-    let alive = Arc::new(());
-    let component = Component { queue: unsafe { MFCreateEventQueue() }.unwrap(), _alive: alive.clone() };
-    (mta(component.into()), alive)
+    let (component, alive, ..) = hooked();
+    (component, alive)
 }
 
-/// A stream after another, which may have gone while a thread of the system's was just fetching for it: until that is
-/// over, the generator is its.
-fn stream_after<P: Overflow + Copy>(generator: &Arc<EventGenerator>, policy: P) -> EventStream<P> {
-    let start = std::time::Instant::now();
-    loop {
-        match EventStream::new(generator, policy) {
-            Ok(stream) => return stream,
-            Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS),
-        }
-        assert!(start.elapsed() < LIMIT, "the former stream is never over");
-        std::thread::yield_now();
-    }
+fn hooked() -> (Mta<IMFMediaEventGenerator>, Arc<()>, [Arc<Hook>; 2]) {
+    let (alive, on_end, on_get) = (Arc::new(()), Arc::<Hook>::default(), Arc::<Hook>::default());
+    let hooks = [on_end.clone(), on_get.clone()];
+    let queue = unsafe { MFCreateEventQueue() }.unwrap();
+    (mta(Component { queue, on_end, on_get, _alive: alive.clone() }.into()), alive, hooks)
 }
 
 fn send(generator: &IMFMediaEventGenerator, kind: u32) {
@@ -333,7 +341,7 @@ async fn a_stream_that_goes_leaves_the_object_usable() {
     let mut first = EventStream::lossless(&generator).unwrap();
     assert!(futures::poll!(Box::pin(first.next())).is_pending());
     drop(first);
-    let mut second = stream_after(&generator, Lossless);
+    let mut second = EventStream::new(&generator, Lossless).unwrap();
     assert!(EventStream::lossless(&generator).is_err(), "one at a time");
     send(&com, 1);
     assert_eq!(types(&mut second, 1).await, [1]);
@@ -342,7 +350,7 @@ async fn a_stream_that_goes_leaves_the_object_usable() {
     // To the next, though the event came while there was none.
     send(&com, 2);
     send(&com, 3);
-    let mut third = stream_after(&generator, Lossless);
+    let mut third = EventStream::new(&generator, Lossless).unwrap();
     assert_eq!(types(&mut third, 2).await, [2, 3]);
     assert!(futures::poll!(Box::pin(third.next())).is_pending());
     drop((third, generator));
@@ -366,7 +374,7 @@ async fn streams_that_come_and_go_lose_nothing() {
     let thread = std::thread::spawn(move || (1..=500).for_each(|kind| send(&sender, kind)));
     let mut seen = Vec::new();
     while seen.len() < 500 {
-        let mut events = stream_after(&generator, Lossless);
+        let mut events = EventStream::new(&generator, Lossless).unwrap();
         seen.extend(types(&mut events, 1).await);
         let _ = futures::poll!(Box::pin(events.next())).map(|event| {
             seen.extend(event.map(|event| event.unwrap().event_type().0));
@@ -374,6 +382,43 @@ async fn streams_that_come_and_go_lose_nothing() {
     }
     assert_eq!(seen, (1..=500).collect::<Vec<_>>());
     thread.join().unwrap();
+    shut_down(&com);
+    drop((generator, com));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_stream_takes_over_where_the_former_is_at_work() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, _alive, hooks) = hooked();
+    let generator = Arc::new(EventGenerator::new(com.clone()));
+    // In its End, then in the fetch that follows that.
+    for hook in hooks {
+        let former = EventStream::new(&generator, DropOldest(8)).unwrap();
+        let (arrives, there) = mpsc::channel();
+        let (back, waits) = mpsc::channel::<()>();
+        *hook.lock().unwrap() = Some(Box::new(move || {
+            arrives.send(()).unwrap();
+            waits.recv_timeout(LIMIT).unwrap();
+        }));
+        send(&com, 1);
+        there.recv_timeout(LIMIT).unwrap();
+        assert!(EventStream::lossless(&generator).is_err(), "the former stream lives");
+        drop(former);
+        let passing = EventStream::new(&generator, Latest).unwrap();
+        drop(passing);
+        let mut events = EventStream::lossless(&generator).unwrap();
+        assert!(EventStream::lossless(&generator).is_err(), "of two, the second");
+        send(&com, 2);
+        assert!(futures::poll!(Box::pin(events.next())).is_pending());
+        assert!(generator.get_event(GetEventFlags::NO_WAIT).is_err(), "nobody has it out of turn");
+        back.send(()).unwrap();
+        assert_eq!(types(&mut events, 2).await, [1, 2]);
+        send(&com, 3);
+        assert_eq!(types(&mut events, 1).await, [3]);
+        drop(events);
+        assert_eq!(code(generator.get_event(GetEventFlags::NO_WAIT)), Hresult::MF_E_NO_EVENTS_AVAILABLE);
+    }
     shut_down(&com);
     drop((generator, com));
     drop(platform);
@@ -420,7 +465,7 @@ async fn every_policy_works_on_a_com_object() {
     assert_eq!(seen.len() as u64 + newest.dropped(), 50);
     drop(newest);
 
-    let until_60 = stream_after(&generator, DropOldest(100));
+    let until_60 = EventStream::new(&generator, DropOldest(100)).unwrap();
     let mut until_60 = until_60.only(&[MediaEventType(55), MediaEventType(60)]).until(60_u32);
     (51..=60).for_each(|kind| send(&com, kind));
     assert_eq!(within(until_60.next()).await.unwrap().unwrap().event_type().0, 55);

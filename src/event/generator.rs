@@ -77,8 +77,14 @@ pub trait MediaEventGenerator: Send + Sync {
         Ok(())
     }
 
-    /// The stream receives no more: what it took and nobody read goes back to the front, and its request,
-    /// recognised by its state, is taken back. Who cannot do that lets go of both.
+    /// The stream is gone, and another may subscribe: its request, recognised by its state, is taken back.
+    /// Until the stream unsubscribes it may still hold events that it has taken, so nobody is given one that
+    /// came behind them.
+    #[doc(hidden)]
+    fn leave(&self, _subscriber: &Unknown) {}
+
+    /// A stream that has left gives back what it took and nobody read, which goes to the front. Who cannot do
+    /// that lets go of it. It may come again with more, if a callback was late.
     #[doc(hidden)]
     fn unsubscribe(&self, _subscriber: &Unknown, _unread: Vec<MediaEvent>) {}
 
@@ -145,6 +151,10 @@ impl<C: HasEventQueue + Send + Sync> MediaEventGenerator for C {
 
     fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
         self.event_queue().shared().subscribe(subscriber)
+    }
+
+    fn leave(&self, subscriber: &Unknown) {
+        self.event_queue().shared().leave(subscriber);
     }
 
     fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {

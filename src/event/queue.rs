@@ -167,11 +167,16 @@ impl Shared {
         self.state().subscribe(subscriber)
     }
 
+    pub(crate) fn leave(&self, subscriber: &Unknown) {
+        let request = self.state().leave(subscriber);
+        drop(request);
+    }
+
     pub(crate) fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
         let mut state = self.state();
         let gone = state.unsubscribe(subscriber, unread);
         // Somebody else may have begun a request meanwhile, when there was nothing to take.
-        let call = if state.events.is_empty() { None } else { state.call() };
+        let call = state.call();
         drop(state);
         self.arrived.notify_all();
         drop(gone);
@@ -181,18 +186,14 @@ impl Shared {
     }
 
     pub(crate) fn take(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
-        let mut state = self.state();
-        state.free("take events of an event queue")?;
-        let count = most.min(state.events.len());
-        into.extend(state.events.drain(..count));
-        Ok(())
+        self.state().take(most, into)
     }
 
     fn get(&self, flags: GetEventFlags) -> Result<MediaEvent> {
         const DOING: &str = "get an event of an event queue";
         let mut state = self.state();
         state.free(DOING)?;
-        if let Some(event) = state.events.pop_front() {
+        if let Some(event) = state.next() {
             return Ok(event);
         }
         if flags.contains(GetEventFlags::NO_WAIT) {
@@ -211,11 +212,11 @@ impl Shared {
         state.blocked += 1;
         let mut state = self
             .arrived
-            .wait_while(state, |state| !state.closed && (state.request.is_some() || state.events.is_empty()))
+            .wait_while(state, |state| !state.closed && (state.request.is_some() || !state.ready()))
             .unwrap_or_else(PoisonError::into_inner);
         state.blocked -= 1;
         state.open(DOING)?;
-        state.events.pop_front().ok_or_else(|| Error::new(Hresult::E_UNEXPECTED, DOING))
+        state.next().ok_or_else(|| Error::new(Hresult::E_UNEXPECTED, DOING))
     }
 
     fn begin(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
@@ -232,7 +233,7 @@ impl Shared {
             return Ok(status);
         }
         queue.request = Some(Request::new(result, &callback, state.as_ref()));
-        let call = if queue.events.is_empty() { None } else { queue.call() };
+        let call = queue.call();
         drop(queue);
         match call {
             Some(call) => self.call(&call).map(|()| Hresult::S_OK),
@@ -241,18 +242,8 @@ impl Shared {
     }
 
     fn end(&self, result: &AsyncResult) -> Result<MediaEvent> {
-        const DOING: &str = "end a request for an event";
         let mut state = self.state();
-        state.open(DOING)?;
-        let ours = state.request.as_ref().is_some_and(|request| request.id.is(result));
-        let event = if ours { state.events.pop_front() } else { None };
-        let Some(event) = event else {
-            return Err(Error::new(
-                Hresult::E_FAIL,
-                "end a request for an event with a result that is not the outstanding request's: end each once, in its callback",
-            ));
-        };
-        let request = state.request.take();
+        let (event, request) = state.end(result)?;
         let wake = state.blocked > 0 && !state.events.is_empty();
         drop(state);
         if wake {

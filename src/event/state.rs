@@ -19,6 +19,9 @@ pub(crate) struct State {
     pub(crate) request: Option<Request>,
     /// The stream that has the events to itself.
     subscriber: Option<Weak<dyn Any + Send + Sync>>,
+    /// Streams that are gone, and have not given back what they took: until they have, nobody is given an
+    /// event that came behind it.
+    leaving: Vec<Weak<dyn Any + Send + Sync>>,
     /// Threads that wait for an event.
     pub(crate) blocked: usize,
     pub(crate) closed: bool,
@@ -76,6 +79,12 @@ impl State {
         state: Option<&Unknown>,
     ) -> Result<Option<Hresult>> {
         self.open(BEGIN)?;
+        if state.is_some_and(|state| self.leaving.iter().any(|former| same(former, state))) {
+            return Err(Error::new(
+                Hresult::MF_E_NOTACCEPTING,
+                "begin a request for an event of a stream that is gone",
+            ));
+        }
         let Some(request) = &self.request else { return Ok(None) };
         if !same(&request.callback, callback) {
             return Err(Error::new(
@@ -97,9 +106,32 @@ impl State {
         ))
     }
 
-    /// The pending request's call, to be made when the lock is off.
+    /// Whether there is an event that anybody may have.
+    pub(crate) fn ready(&self) -> bool {
+        !self.events.is_empty() && self.leaving.is_empty()
+    }
+
+    /// The next event, for who asks without a request.
+    pub(crate) fn next(&mut self) -> Option<MediaEvent> {
+        if self.ready() { self.events.pop_front() } else { None }
+    }
+
+    /// Takes up to `most` events.
+    pub(crate) fn take(&mut self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
+        self.free("take events of an event queue")?;
+        if self.ready() {
+            let count = most.min(self.events.len());
+            into.extend(self.events.drain(..count));
+        }
+        Ok(())
+    }
+
+    /// The pending request's call, if there is an event for it, to be made when the lock is off.
     #[must_use]
     pub(crate) fn call(&mut self) -> Option<Call> {
+        if !self.ready() {
+            return None;
+        }
         let request = self.request.as_mut()?;
         let result = request.pending.take()?;
         let of_stream = match (&request.state, &self.subscriber) {
@@ -107,6 +139,20 @@ impl State {
             _ => false,
         };
         Some(if of_stream { Call::Stream(result) } else { Call::Callback(result) })
+    }
+
+    /// The event for the request whose result this is, and the request, to be let go when the lock is off.
+    pub(crate) fn end(&mut self, result: &AsyncResult) -> Result<(MediaEvent, Option<Request>)> {
+        self.open("end a request for an event")?;
+        let ours = self.request.as_ref().is_some_and(|request| request.id.is(result));
+        let event = if ours { self.events.pop_front() } else { None };
+        let Some(event) = event else {
+            return Err(Error::new(
+                Hresult::E_FAIL,
+                "end a request for an event with a result that is not the outstanding request's: end each once, in its callback",
+            ));
+        };
+        Ok((event, self.request.take()))
     }
 
     pub(crate) fn subscribe(&mut self, subscriber: &Unknown) -> Result<()> {
@@ -122,25 +168,25 @@ impl State {
         Ok(())
     }
 
-    /// Takes back the stream's request and what it has not read; returns what is to be let go.
+    /// The stream is gone: another may subscribe. Returns its request, if one is outstanding, which is taken
+    /// back, also from a callback that is on its way: the event stays here.
     #[must_use]
-    pub(crate) fn unsubscribe(
-        &mut self,
-        subscriber: &Unknown,
-        unread: Vec<MediaEvent>,
-    ) -> (Option<Request>, Vec<MediaEvent>) {
+    pub(crate) fn leave(&mut self, subscriber: &Unknown) -> Option<Request> {
+        self.leaving.push(self.subscriber.take_if(|former| same(former, subscriber))?);
+        self.request.take_if(|request| request.state.as_ref().is_some_and(|state| same(state, subscriber)))
+    }
+
+    /// A stream that has left gives back what it took and nobody has read. Returns what nobody can have.
+    #[must_use]
+    pub(crate) fn unsubscribe(&mut self, subscriber: &Unknown, unread: Vec<MediaEvent>) -> Vec<MediaEvent> {
+        self.leaving.retain(|former| !same(former, subscriber));
         if self.closed {
-            return (None, unread);
-        }
-        if self.subscriber.as_ref().is_some_and(|former| same(former, subscriber)) {
-            self.subscriber = None;
+            return unread;
         }
         for event in unread.into_iter().rev() {
             self.events.push_front(event);
         }
-        let ours = |request: &Request| request.state.as_ref().is_some_and(|state| same(state, subscriber));
-        let request = if self.request.as_ref().is_some_and(ours) { self.request.take() } else { None };
-        (request, Vec::new())
+        Vec::new()
     }
 }
 

@@ -1,10 +1,9 @@
 //! The slot of an event stream and its pump, in every order that there is: no event is lost, no request is
 //! made twice, and whoever waits is woken, be it by an event, a shutdown, or a request that is let go.
 //!
-//! The stream is the real one; the generator is a model of one, which calls back on the thread of whoever
-//! queues an event, also while Begin is still on its way.
+//! The stream is the real one, and so is the state of the event queue behind it; between the two is a model of
+//! the queue, which calls back on the thread of whoever queues an event, also while Begin is still on its way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use loom::future::block_on;
@@ -13,22 +12,20 @@ use loom::thread;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Error, ErrorKind, Hresult, Result};
+use crate::event::state::{Call, Request, State};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::event_stream::{DropOldest, EventStream, Lossless, Overflow};
 use crate::keepalive::Lender;
 
 struct Generator {
-    state: Mutex<State>,
+    state: Mutex<Inner>,
     lender: Lender,
 }
 
 #[derive(Default)]
-struct State {
-    events: VecDeque<MediaEvent>,
-    request: Option<AsyncResult>,
-    /// A request was called back, and is not ended.
-    called: bool,
-    shut_down: bool,
+struct Inner {
+    /// That of a real event queue.
+    queue: State,
     /// Every request is let go.
     forgetful: bool,
 }
@@ -39,20 +36,23 @@ impl Generator {
     }
 
     /// Changes something, then calls the outstanding request back if there is an answer to it.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap();
-        change(&mut state);
-        let answered = state.shut_down || !state.events.is_empty();
-        let request = if answered { state.request.take() } else { None };
-        state.called |= request.is_some();
+        let changed = change(&mut state.queue);
+        let call = state.queue.call();
         drop(state);
-        if let Some(request) = request {
+        if let Some(call) = call {
+            let Call::Stream(request) = call else { panic!("called as anybody's") };
             request.callback().unwrap().invoke(&request);
         }
+        changed
     }
 
     fn shut_down(&self) {
-        self.change(|state| state.shut_down = true);
+        let former = self.state.lock().unwrap().queue.close();
+        if let Some(callback) = former.request.as_ref().and_then(Request::to_be_told) {
+            callback.fail(&Error::shutdown("wait in a model"));
+        }
     }
 
     /// Lets go of the outstanding request, and of all that come.
@@ -60,64 +60,65 @@ impl Generator {
         let request = {
             let mut state = self.state.lock().unwrap();
             state.forgetful = true;
-            state.request.take()
+            state.queue.request.take()
         };
         drop(request);
     }
 
     fn numbers(&self) -> Vec<i64> {
-        self.state.lock().unwrap().events.iter().map(number).collect()
+        let state = self.state.lock().unwrap();
+        assert!(state.queue.request.is_none());
+        state.queue.events.iter().map(number).collect()
     }
 }
 
 impl MediaEventGenerator for Generator {
     fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
-        let mut state = self.state.lock().unwrap();
-        if state.shut_down {
-            return Err(Hresult::MF_E_SHUTDOWN.into());
-        }
-        state.events.pop_front().ok_or_else(|| Hresult::MF_E_NO_EVENTS_AVAILABLE.into())
+        unreachable!("a stream takes several")
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        let request = AsyncResult::new(None, Some(callback), state, self.lender.lend().unwrap());
+        let request =
+            AsyncResult::new(None, Some(callback.clone()), state.clone(), self.lender.lend().unwrap());
         let mut inner = self.state.lock().unwrap();
-        if inner.shut_down {
-            return Err(Hresult::MF_E_SHUTDOWN.into());
-        }
-        assert!(inner.request.is_none() && !inner.called, "asked twice");
-        let kept = !inner.forgetful;
-        if kept {
-            inner.request = Some(request.clone());
+        let before = inner.queue.begun_before(&callback, state.as_ref())?;
+        assert!(before.is_none(), "asked twice");
+        if !inner.forgetful {
+            inner.queue.request = Some(Request::new(request.clone(), &callback, state.as_ref()));
         }
         drop(inner);
         drop(request);
         // An event that came before the request calls it back at once, on this stack.
-        self.change(|_| {});
+        self.change(|_| ());
         Ok(Hresult::S_OK)
     }
 
-    fn end_get_event(&self, _: &AsyncResult) -> Result<MediaEvent> {
-        let mut state = self.state.lock().unwrap();
-        assert!(std::mem::take(&mut state.called), "ended twice");
-        if state.shut_down {
-            return Err(Hresult::MF_E_SHUTDOWN.into());
-        }
-        state.events.pop_front().ok_or_else(|| Hresult::E_FAIL.into())
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        let ended = self.state.lock().unwrap().queue.end(result);
+        ended.map(|(event, _)| event)
     }
 
     fn queue_event(&self, event: MediaEvent) -> Result<()> {
-        self.change(|state| state.events.push_back(event));
+        self.change(|queue| queue.events.push_back(event));
         Ok(())
     }
 
-    fn unsubscribe(&self, _: &Unknown, unread: Vec<MediaEvent>) {
-        let request = {
-            let mut state = self.state.lock().unwrap();
-            unread.into_iter().rev().for_each(|event| state.events.push_front(event));
-            state.request.take()
-        };
+    fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
+        self.state.lock().unwrap().queue.subscribe(subscriber)
+    }
+
+    fn leave(&self, subscriber: &Unknown) {
+        let request = self.state.lock().unwrap().queue.leave(subscriber);
         drop(request);
+    }
+
+    fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
+        let gone = self.change(|queue| queue.unsubscribe(subscriber, unread));
+        drop(gone);
+    }
+
+    fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
+        self.state.lock().unwrap().queue.take(most, into)
     }
 }
 
@@ -229,7 +230,7 @@ fn a_request_that_fails_reaches_whoever_waits() {
         let generator = Generator::new();
         let mut events = streamed(&generator, Lossless);
         // What was to call back panicked, say.
-        let failed = generator.state.lock().unwrap().request.take().unwrap();
+        let failed = generator.state.lock().unwrap().queue.request.take().unwrap().pending.unwrap();
         let failer = thread::spawn(move || {
             failed.callback().unwrap().fail(&Error::new(Hresult::E_UNEXPECTED, "fail in a model"));
         });
@@ -250,8 +251,46 @@ fn what_comes_while_the_stream_goes_is_still_there() {
         });
         drop(events);
         producer.join().unwrap();
-        let mut left = generator.numbers();
-        left.sort_unstable();
-        assert_eq!(left, [0, 1]);
+        assert_eq!(generator.numbers(), [0, 1]);
+    });
+}
+
+#[test]
+fn the_next_stream_takes_over() {
+    check(|| {
+        let generator = Generator::new();
+        let former = streamed(&generator, DropOldest(4));
+        let producer = thread::spawn({
+            let generator = generator.clone();
+            move || (0..2).for_each(|number| generator.queue_event(event(number)).unwrap())
+        });
+        drop(former);
+        // The former's callback may be anywhere.
+        let mut events = streamed(&generator, Lossless);
+        for expected in 0..2 {
+            assert_eq!(number(&block_on(events.next()).unwrap().unwrap()), expected);
+        }
+        producer.join().unwrap();
+        drop(events);
+        assert_eq!(generator.numbers(), [0; 0]);
+    });
+}
+
+#[test]
+fn the_next_but_one_takes_over_from_both() {
+    check(|| {
+        let generator = Generator::new();
+        let former = streamed(&generator, DropOldest(4));
+        let producer = thread::spawn({
+            let generator = generator.clone();
+            move || generator.queue_event(event(0)).unwrap()
+        });
+        drop(former);
+        drop(streamed(&generator, DropOldest(4)));
+        let mut events = streamed(&generator, Lossless);
+        assert_eq!(number(&block_on(events.next()).unwrap().unwrap()), 0);
+        producer.join().unwrap();
+        drop(events);
+        assert_eq!(generator.numbers(), [0; 0]);
     });
 }

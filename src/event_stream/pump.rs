@@ -336,11 +336,13 @@ impl Pump {
         behind.extend(slot.after_last.take().unwrap_or_default());
         slot.unread.append(&mut behind);
         let gone = (slot.callback.take(), slot.waker.take(), slot.failed.take());
-        let movers = slot.movers;
+        slot.movers += 1;
         drop(slot);
+        // Whoever is at work gives nothing back before the generator knows that the stream has left.
+        let _mover = Mover(self);
         drop(gone);
-        if movers == 0 {
-            self.give_back();
+        if let Some(generator) = self.generator() {
+            generator.leave(&self.token());
         }
     }
 

@@ -47,11 +47,13 @@ impl MediaEventGenerator for EventGenerator {
         {
             let mut state = shared.state();
             state.free()?;
-            if let Some(event) = state.unread.pop_front() {
-                return Ok(event);
+            if state.leaving.is_empty() {
+                if let Some(event) = state.unread.pop_front() {
+                    return Ok(event);
+                }
             }
-            if state.asked != Asked::No {
-                // A request of a stream that is gone: what it waits for has not come.
+            if state.asked != Asked::No || !state.leaving.is_empty() {
+                // A request of a stream that is gone: what it waits for has not come, or is not given back.
                 return Err(Error::new(Hresult::MF_E_NO_EVENTS_AVAILABLE, "get an event of a generator"));
             }
         }
@@ -97,28 +99,34 @@ impl MediaEventGenerator for EventGenerator {
         Ok(())
     }
 
+    fn leave(&self, subscriber: &Unknown) {
+        let gone = self.0.state().leave(subscriber);
+        drop(gone);
+    }
+
     fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
         let mut state = self.0.state();
-        if state.subscriber.as_ref().is_some_and(|former| same(former, subscriber)) {
-            state.subscriber = None;
-        }
+        state.leaving.retain(|former| former.owes_end || !same(&former.stream, subscriber));
         for event in unread.into_iter().rev() {
             state.unread.push_front(event);
         }
-        let theirs = state.target.as_ref().and_then(|target| target.state.as_ref());
-        let target = if theirs.is_some_and(|theirs| Arc::ptr_eq(theirs, subscriber)) {
-            state.target.take()
-        } else {
-            None
-        };
+        // Somebody else may have begun a request meanwhile, which had to wait for this.
+        let target = if state.leaving.is_empty() { state.target.take() } else { None };
         drop(state);
-        drop(target);
+        let Some(target) = target else { return };
+        let callback = target.callback.clone();
+        if let Err(error) = self.0.begin(target) {
+            callback.fail(&error);
+        }
     }
 
     fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
         {
             let mut state = self.0.state();
             state.free()?;
+            if !state.leaving.is_empty() {
+                return Ok(());
+            }
             let count = most.min(state.unread.len());
             into.extend(state.unread.drain(..count));
             if state.asked != Asked::No {
@@ -184,6 +192,15 @@ struct State {
     called: Option<Called>,
     heir: Weak<Heir>,
     subscriber: Option<Weak<dyn Any + Send + Sync>>,
+    /// Streams that are gone, and have not given back what they took: until they have, nobody is given an
+    /// event that came behind it.
+    leaving: Vec<Leaving>,
+}
+
+struct Leaving {
+    stream: Weak<dyn Any + Send + Sync>,
+    /// It was called, and will end its request yet: before, the object takes no other.
+    owes_end: bool,
 }
 
 /// What is outstanding at the object.
@@ -216,12 +233,13 @@ impl Shared {
         if let Some(before) = state.begun_before(&target) {
             return before;
         }
-        if !state.unread.is_empty() {
+        state.refuse_leaving(target.state.as_ref())?;
+        if !state.unread.is_empty() && state.leaving.is_empty() {
             drop(state);
             return self.serve(target);
         }
         state.target = Some(target);
-        if state.asked != Asked::No {
+        if state.asked != Asked::No || !state.leaving.is_empty() {
             return Ok(Hresult::S_OK);
         }
         state.asked = Asked::Yes;
@@ -238,7 +256,7 @@ impl Shared {
 
     /// Calls for an event that was taken before.
     fn serve(self: &Arc<Self>, target: Target) -> Result<Hresult> {
-        let called = Called::new(&target);
+        let (called, stream) = (Called::new(&target), target.state.clone());
         let callback =
             Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
                 target.invoke(result);
@@ -246,7 +264,11 @@ impl Shared {
             });
         // SAFETY: the callback may be called from any thread, and so may a result of Media Foundation's.
         let result = unsafe { Mta::new(MFCreateAsyncResult(None, &callback, None)?) };
-        self.state().called = Some(Called { served: Some(result.clone()), ..called });
+        {
+            let mut state = self.state();
+            state.refuse_leaving(stream.as_ref())?;
+            state.called = Some(Called { served: Some(result.clone()), ..called });
+        }
         // SAFETY: the result is Media Foundation's own.
         if let Err(error) = unsafe { MFInvokeCallback(&*result) } {
             let called = self.state().called.take();
@@ -259,7 +281,8 @@ impl Shared {
     /// A request has come to its call.
     fn invoked(self: &Arc<Self>, result: &IMFAsyncResult) {
         let mut state = self.state();
-        if let Some(target) = state.target.take() {
+        let target = if state.leaving.is_empty() { state.target.take() } else { None };
+        if let Some(target) = target {
             state.asked = Asked::No;
             state.called = Some(Called::new(&target));
             drop(state);
@@ -274,7 +297,7 @@ impl Shared {
         let event = event.map_err(Error::from).and_then(|event| MediaEvent::try_from(&event));
         let mut state = self.state();
         state.asked = Asked::No;
-        let target = state.target.take();
+        let target = if state.leaving.is_empty() { state.target.take() } else { None };
         let failed = match event {
             Ok(event) => {
                 state.unread.push_back(event);
@@ -306,7 +329,11 @@ impl Shared {
         let event = unsafe { self.com.EndGetEvent(&**result).map(|event| Mta::new(event)) };
         let event = event.map_err(Error::from);
         if event.as_ref().err().is_none_or(Error::is_shutdown) {
-            let called = self.state().called.take();
+            let mut state = self.state();
+            // As long as one that has left owes this, nobody else was called.
+            state.leaving.iter_mut().for_each(|former| former.owes_end = false);
+            let called = state.called.take();
+            drop(state);
             drop(called);
         }
         MediaEvent::try_from(&event?)
@@ -339,6 +366,31 @@ impl State {
         }
         let what = "get an event of a generator while a request for the next is outstanding";
         Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
+    }
+
+    /// The stream is gone: another may subscribe. Returns what of its is to be let go.
+    #[must_use]
+    fn leave(&mut self, subscriber: &Unknown) -> (Option<Target>, Option<Called>) {
+        let Some(stream) = self.subscriber.take_if(|former| same(former, subscriber)) else {
+            return (None, None);
+        };
+        let target = self
+            .target
+            .take_if(|target| target.state.as_ref().is_some_and(|state| Arc::ptr_eq(state, subscriber)));
+        let called =
+            self.called.take_if(|called| called.state.as_ref().is_some_and(|state| same(state, subscriber)));
+        let owes_end = called.as_ref().is_some_and(|called| called.served.is_none());
+        self.leaving.push(Leaving { stream, owes_end });
+        (target, called)
+    }
+
+    /// A stream that has left asks for nothing more, though its callback may still be at it.
+    fn refuse_leaving(&self, stream: Option<&Unknown>) -> Result<()> {
+        if stream.is_some_and(|stream| self.leaving.iter().any(|former| same(&former.stream, stream))) {
+            let what = "begin a request for an event of a stream that is gone";
+            return Err(Error::new(Hresult::MF_E_NOTACCEPTING, what));
+        }
+        Ok(())
     }
 
     /// What to answer to a request, if one is outstanding that somebody has begun here and wants.
