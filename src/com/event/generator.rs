@@ -1,7 +1,5 @@
 //! `EventGenerator`: a COM object's events by the portable contract, so that streams can be made of it.
 
-use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -14,6 +12,7 @@ use windows::core::{GUID, IUnknown_Vtbl, Interface};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::com::callback::Once;
+use crate::com::event::state::{Asked, Called, State, Target, same};
 use crate::com::{Mta, async_result, prop_variant, raw_event};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
@@ -181,52 +180,6 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    /// What was taken, and nobody has read.
-    unread: VecDeque<MediaEvent>,
-    asked: Asked,
-    /// Who is to be called when an event comes.
-    target: Option<Target>,
-    /// Who was called, and has not ended the request.
-    called: Option<Called>,
-    heir: Weak<Heir>,
-    subscriber: Option<Weak<dyn Any + Send + Sync>>,
-    /// Streams that are gone, and have not given back what they took: until they have, nobody is given an
-    /// event that came behind it.
-    leaving: Vec<Leaving>,
-}
-
-struct Leaving {
-    stream: Weak<dyn Any + Send + Sync>,
-    /// It was called, and will end its request yet: before, the object takes no other.
-    owes_end: bool,
-}
-
-/// What is outstanding at the object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Asked {
-    /// Nothing, or a request whose callback was called by now.
-    #[default]
-    No,
-    /// A request, be it that nobody wants it any more.
-    Yes,
-    /// A request that nobody wanted is just being ended.
-    Ending,
-}
-
-struct Target {
-    callback: Arc<dyn AsyncCallback>,
-    state: Option<Unknown>,
-}
-
-struct Called {
-    callback: Weak<dyn AsyncCallback>,
-    state: Option<Weak<dyn Any + Send + Sync>>,
-    /// The result of a call for an event that was there already: the object knows nothing of it.
-    served: Option<Mta<IMFAsyncResult>>,
-}
-
 impl Shared {
     fn begin(self: &Arc<Self>, target: Target) -> Result<Hresult> {
         let mut state = self.state();
@@ -358,81 +311,6 @@ impl Shared {
     }
 }
 
-impl State {
-    /// No request outstanding that somebody has begun here and wants.
-    fn free(&self) -> Result<()> {
-        if self.target.is_none() && self.called.is_none() {
-            return Ok(());
-        }
-        let what = "get an event of a generator while a request for the next is outstanding";
-        Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
-    }
-
-    /// The stream is gone: another may subscribe. Returns what of its is to be let go.
-    #[must_use]
-    fn leave(&mut self, subscriber: &Unknown) -> (Option<Target>, Option<Called>) {
-        let Some(stream) = self.subscriber.take_if(|former| same(former, subscriber)) else {
-            return (None, None);
-        };
-        let target = self
-            .target
-            .take_if(|target| target.state.as_ref().is_some_and(|state| Arc::ptr_eq(state, subscriber)));
-        let called =
-            self.called.take_if(|called| called.state.as_ref().is_some_and(|state| same(state, subscriber)));
-        let owes_end = called.as_ref().is_some_and(|called| called.served.is_none());
-        self.leaving.push(Leaving { stream, owes_end });
-        (target, called)
-    }
-
-    /// A stream that has left asks for nothing more, though its callback may still be at it.
-    fn refuse_leaving(&self, stream: Option<&Unknown>) -> Result<()> {
-        if stream.is_some_and(|stream| self.leaving.iter().any(|former| same(&former.stream, stream))) {
-            let what = "begin a request for an event of a stream that is gone";
-            return Err(Error::new(Hresult::MF_E_NOTACCEPTING, what));
-        }
-        Ok(())
-    }
-
-    /// What to answer to a request, if one is outstanding that somebody has begun here and wants.
-    fn begun_before(&self, target: &Target) -> Option<Result<Hresult>> {
-        let former = match (&self.target, &self.called) {
-            (Some(former), _) => &Called::new(former),
-            (None, Some(called)) => called,
-            (None, None) => return None,
-        };
-        let same_state = match (&former.state, &target.state) {
-            (None, None) => true,
-            (Some(former), Some(state)) => same(former, state),
-            _ => false,
-        };
-        Some(if !same(&former.callback, &target.callback) {
-            let what = "begin a request for an event while another callback's is outstanding";
-            Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
-        } else if same_state {
-            Ok(Hresult::MF_S_MULTIPLE_BEGIN)
-        } else {
-            let what = "begin a request for an event while one with another state is outstanding";
-            Err(Error::new(Hresult::MF_E_MULTIPLE_BEGIN, what))
-        })
-    }
-}
-
-impl Target {
-    fn invoke(self, result: &IMFAsyncResult) {
-        async_result::invoke_with(result, self.callback, self.state);
-    }
-}
-
-impl Called {
-    fn new(target: &Target) -> Called {
-        Called {
-            callback: Arc::downgrade(&target.callback),
-            state: target.state.as_ref().map(Arc::downgrade),
-            served: None,
-        }
-    }
-}
-
 /// What the callback of a request owns.
 struct Request {
     shared: Weak<Shared>,
@@ -442,7 +320,7 @@ struct Request {
 
 /// Ends the request when nobody else is left to.
 #[derive(Default)]
-struct Heir(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
+pub(crate) struct Heir(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
 
 impl Request {
     fn invoked(mut self, result: &IMFAsyncResult) -> windows::core::Result<()> {
@@ -493,11 +371,6 @@ fn references(com: &IMFMediaEventGenerator) -> u32 {
         ((*table).AddRef)(this);
         ((*table).Release)(this)
     }
-}
-
-/// Whether both are the same object, whatever is known of its type.
-fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
-    std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
 }
 
 /// A lock. A poisoned one is as good as any: no user code runs while it is held.
