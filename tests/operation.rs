@@ -323,6 +323,51 @@ fn the_canceller_is_called_once_and_only_while_the_operation_is_on_its_way() {
 }
 
 #[test]
+fn who_detaches_an_operation_does_not_cancel_it() {
+    for component in COMPONENTS {
+        let case = format!("{component:?}");
+        let mut world = World::new(component);
+        let cancels = Arc::new(AtomicUsize::new(0));
+        let counter = cancels.clone();
+        world.begin().cancel_with(move || counter.fetch_add(1, Ordering::SeqCst)).detach();
+        world.act();
+        assert_eq!(cancels.load(Ordering::SeqCst), 0, "{case}");
+        world.check(&case);
+    }
+}
+
+#[test]
+fn what_has_ended_or_is_not_wanted_is_not_outstanding_when_a_result_is_made_for_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+    for ends in [false, true] {
+        let mut begun = None;
+        let operation = mf_async::begin_end(
+            |callback| {
+                begun = Some(callback);
+                Ok(())
+            },
+            |_: &AsyncResult| Ok(()),
+        );
+        let callback = begun.expect("begun");
+        let kept = if ends {
+            // The platform learns of the operation with a result of its own; this one is another's.
+            let others = platform.create_async_result(None, Some(Arc::new(|_: &AsyncResult| ())), None);
+            callback.invoke(&others.unwrap());
+            assert!(operation.is_ended());
+            Some(operation)
+        } else {
+            drop(operation);
+            None
+        };
+        let result = platform.create_async_result(None, Some(callback), None).unwrap();
+        let report = platform.report();
+        assert!(report.operations.is_empty(), "it ends: {ends}\n{report}");
+        drop((result, kept));
+    }
+}
+
+#[test]
 fn a_callback_races_with_the_caller_s_drop() {
     for round in 0..500 {
         let mut world = World::new(CompletesLater);

@@ -10,16 +10,25 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use mf_async::{
-    CallbackFlags, CallbackParameters, ErrorKind, Hresult, LimitedQueue, Platform, QueueId, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, LimitedQueue,
+    Platform, QueueId, WorkQueueType, begin_end,
 };
 use support::{
-    Count, Drops, Gate, Log, callback, on_both_runtimes, on_paused_time, on_two_workers, until, with,
+    Count, Drops, Gate, Log, callback, flagged, on_both_runtimes, on_paused_time, on_two_workers, until, with,
 };
 
 fn started(limit: usize) -> (Platform, LimitedQueue) {
     let platform = Platform::startup().unwrap();
     let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
     (platform, queue.with_limit(limit).unwrap())
+}
+
+/// Puts an item that keeps a thread, and so the queue, until the gate is open.
+fn held(queue: &LimitedQueue) -> Gate {
+    let gate = Gate::new();
+    let opened = gate.clone();
+    queue.try_put(flagged(CallbackFlags::BLOCKING, move |_| opened.pass()), None).unwrap();
+    gate
 }
 
 /// How many of something there are, and how many there were at most.
@@ -181,6 +190,56 @@ on_both_runtimes! {
         assert_eq!(queue.queue().stats().put, queue.queue().stats().run);
     }
 
+    async fn an_item_is_reported_by_the_name_of_its_own_callback() {
+        struct Frame(Platform, Log<String>);
+        impl AsyncCallback for Frame {
+            fn invoke(&self, _: &AsyncResult) {
+                self.1.add(self.0.report().to_string());
+            }
+
+            fn name(&self) -> &'static str {
+                "a frame"
+            }
+        }
+        let (platform, queue) = started(1);
+        let reports = Log::new();
+        queue.try_put(Arc::new(Frame(platform, reports.clone())), None).unwrap();
+        queue.queue().barrier().await.unwrap();
+        assert!(reports.all()[0].contains("\n  runs a frame since "), "{:?}", reports.all());
+    }
+
+    async fn an_operation_that_is_put_is_known_to_the_platform() {
+        let (platform, queue) = started(2);
+        let gate = held(&queue);
+        let begun = begin_end(|callback| queue.try_put(callback, None), |result| result.status().ok());
+        let report = platform.report();
+        assert_eq!(report.operations.len(), 1, "{report}");
+        gate.open();
+        begun.await.unwrap();
+    }
+
+    async fn a_wait_that_is_given_up_is_outstanding_no_longer() {
+        let (platform, queue) = started(1);
+        let _place = queue.reserve().await.unwrap();
+        let mut put = Box::pin(queue.put(callback(|_| {}), None));
+        assert!(futures::poll!(&mut put).is_pending());
+        assert_eq!(platform.report().operations.len(), 1);
+        drop(put);
+        let report = platform.report();
+        assert!(report.operations.is_empty() && !report.has_unfinished_work(), "{report}");
+    }
+
+    async fn while_a_shutdown_drains_nobody_waits_for_room() {
+        let (platform, queue) = started(1);
+        let gate = held(&queue);
+        let shutdown = platform.shutdown();
+        let refused = queue.reserve().now_or_never().expect("it does not wait");
+        assert!(refused.unwrap_err().is_shutdown());
+        gate.open();
+        drop(queue);
+        shutdown.await.unwrap();
+    }
+
     async fn the_limit_is_of_the_handle_and_its_clones() {
         let (platform, queue) = started(2);
         let clone = queue.clone();
@@ -249,9 +308,7 @@ on_paused_time! {
 on_two_workers! {
     async fn items_that_a_shutdown_lets_go_give_their_places_back() {
         let (platform, queue) = started(4);
-        let (gate, drops) = (Gate::new(), Drops::new());
-        let opened = gate.clone();
-        queue.try_put(with(CallbackParameters::default().with_flags(CallbackFlags::BLOCKING), move |_| opened.pass()), None).unwrap();
+        let (gate, drops) = (held(&queue), Drops::new());
         for _ in 0..3 {
             queue.try_put(callback(|_| {}), Some(Arc::new(drops.token()))).unwrap();
         }
