@@ -87,6 +87,27 @@ on_both_runtimes! {
         check(&queue, 300, |_| CallbackFlags::empty()).await;
     }
 
+    async fn two_on_one_queue_take_turns() {
+        let platform = Platform::startup().unwrap();
+        let ground = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let middle = platform.allocate_serial_work_queue(&ground).unwrap();
+        for base in [ground, middle] {
+            let serials = [0, 1].map(|number| (number, platform.allocate_serial_work_queue(&base).unwrap()));
+            let log = Log::new();
+            let seen = log.clone();
+            let fill = callback(move |_| {
+                for (number, serial) in &serials {
+                    (0..8).for_each(|_| serial.put(seen.adds(*number), None).unwrap());
+                }
+            });
+            base.put(fill, None).unwrap();
+            base.quiesce().await.unwrap();
+            until("all have run", || log.len() == 16).await;
+            // While somebody waits below, none runs two in a row.
+            assert_eq!(log.all(), [0, 1].repeat(8));
+        }
+    }
+
     async fn it_keeps_the_queue_below_open() {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();

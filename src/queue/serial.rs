@@ -317,7 +317,7 @@ impl Serial {
             let mut open = self.inbox();
             std::mem::swap(&mut turn.items, &mut open.items);
             // ORDERING: Relaxed, a hint for fairness only.
-            self.backlog.store(false, Ordering::Relaxed);
+            self.backlog.store(turn.items.len() > 1, Ordering::Relaxed);
             inbox = Some(open);
         }
         if turn.items.is_empty() && budget.is_group_open() {
