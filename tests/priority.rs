@@ -4,7 +4,7 @@
 mod support;
 
 use mf_async::{Platform, Priority, QueueId, WorkQueueType};
-use support::{Gate, Log, callback, on_both_runtimes, on_two_workers};
+use support::{Count, Gate, Log, callback, on_both_runtimes, on_two_workers};
 
 on_both_runtimes! {
     async fn a_saturated_queue_is_emptied_by_priority() {
@@ -58,6 +58,54 @@ on_both_runtimes! {
             .unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), (-1..100).collect::<Vec<_>>());
+    }
+
+    async fn however_many_are_urgent_all_of_them_overtake_the_batch() {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let (log, puts) = (Log::new(), queue.clone());
+        let seen = log.clone();
+        let fill = callback(move |_| {
+            for number in 0..1000 {
+                let (again, log) = (puts.clone(), seen.clone());
+                let item = callback(move |_| {
+                    log.add((number, 0));
+                    // Many in between are quick, so that they are taken out together.
+                    for urgent in if number % 100 == 99 { 1..4 } else { 1..1 } {
+                        again.put_with_priority(Priority::High, log.adds((number, urgent)), None).unwrap();
+                    }
+                });
+                puts.put(item, None).unwrap();
+            }
+        });
+        queue.put(fill, None).unwrap();
+        queue.quiesce().await.unwrap();
+        assert_eq!(log.len(), 1030);
+        assert!(log.all().is_sorted(), "{:?}", log.all());
+    }
+
+    async fn of_two_low_items_the_second_waits_for_what_the_first_puts() {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let quick = Count::new();
+        for _ in 0..50 {
+            let (log, puts) = (Log::new(), queue.clone());
+            let (seen, quick) = (log.clone(), quick.clone());
+            let fill = callback(move |_| {
+                (0..100).for_each(|_| puts.put(quick.counts(), None).unwrap());
+                let (again, log) = (puts.clone(), seen.clone());
+                let first = callback(move |_| {
+                    log.add("low");
+                    again.put(log.adds("normal"), None).unwrap();
+                });
+                puts.put_with_priority(Priority::Low, first, None).unwrap();
+                puts.put_with_priority(Priority::Low, seen.adds("low"), None).unwrap();
+            });
+            queue.put(fill, None).unwrap();
+            queue.quiesce().await.unwrap();
+            assert_eq!(log.all(), ["low", "normal", "low"]);
+        }
+        assert_eq!(quick.get(), 5000);
     }
 
     async fn a_low_item_waits_for_what_came_later_but_is_not_lost() {

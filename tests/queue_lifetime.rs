@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use mf_async::{Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
-use support::{Count, Drops, Gate, Log, callback, on_both_runtimes, on_two_workers, until};
+use support::{Count, DropToken, Drops, Gate, Log, callback, on_both_runtimes, on_two_workers, until};
+use tokio::runtime::Handle;
 
 const KINDS: [WorkQueueType; 3] =
     [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window];
@@ -170,6 +172,29 @@ on_both_runtimes! {
         gate.open();
         runs.await.unwrap();
         until("it is gone", || listed().is_none()).await;
+    }
+
+    async fn a_queue_that_is_gone_leaves_neither_task_nor_thread() {
+        thread_local!(static HERE: RefCell<Option<DropToken>> = const { RefCell::new(None) });
+        let runtime = Handle::current();
+        let before = runtime.metrics().num_alive_tasks();
+        let (platform, ends) = (Platform::startup().unwrap(), Drops::new());
+        let with_platform = runtime.metrics().num_alive_tasks();
+        for _ in 0..10 {
+            for queue in one_of_each(&platform) {
+                queue.run(|| ()).await.unwrap();
+            }
+            let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
+            let token = ends.token();
+            window.run(move || HERE.set(Some(token))).await.unwrap();
+        }
+        until("their threads have ended", || ends.count() == 10).await;
+        // The last serial queue was one on MULTITHREADED, which the platform keeps: one task for each worker.
+        let kept = with_platform + runtime.metrics().num_workers();
+        until("their tasks have ended", || runtime.metrics().num_alive_tasks() <= kept).await;
+        platform.shutdown().await.unwrap();
+        drop(platform);
+        until("so have the platform's", || runtime.metrics().num_alive_tasks() == before).await;
     }
 
     async fn ten_thousand_come_and_go() {
