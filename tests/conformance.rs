@@ -31,7 +31,10 @@ mod conformance {
     #[cfg(windows)]
     pub(crate) mod theirs;
 
+    pub(crate) mod byte_positions;
     pub(crate) mod byte_streams;
+    pub(crate) mod event_shutdown;
+    pub(crate) mod event_values;
     pub(crate) mod events;
     pub(crate) mod files;
     pub(crate) mod invoke;

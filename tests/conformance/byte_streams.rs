@@ -1,4 +1,4 @@
-//! Byte streams over files: reading and writing, the position, the length, seeking, closing.
+//! Byte streams over files: what they can, reading and writing, several at a time, closing.
 
 use mf_async::Hresult;
 use tempfile::TempDir;
@@ -9,23 +9,23 @@ use crate::conformance::facts::{
 };
 use crate::conformance::subject::{Answer, Buffer, Streams, on};
 
-const READ: u32 = 1;
+pub(crate) const READ: u32 = 1;
 const WRITE: u32 = 2;
-const READ_WRITE: u32 = 3;
+pub(crate) const READ_WRITE: u32 = 3;
 const FAIL_IF_NOT_EXIST: u32 = 0;
-const CURRENT: u32 = 1;
+pub(crate) const CURRENT: u32 = 1;
 const CANCEL_PENDING_IO: u32 = 1;
 
 /// A file with the digits from 0 to 9, open; its folder is removed when this is dropped.
-struct File<S: Streams> {
+pub(crate) struct File<S: Streams> {
     mf: S,
-    stream: S::Stream,
+    pub(crate) stream: S::Stream,
     path: String,
     _folder: TempDir,
 }
 
 impl<S: Streams> File<S> {
-    fn open(mf: &S, access: u32) -> File<S> {
+    pub(crate) fn open(mf: &S, access: u32) -> File<S> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("digits.bin").to_string_lossy().into_owned();
         std::fs::write(&path, b"0123456789").expect("the folder can be written to");
@@ -35,7 +35,7 @@ impl<S: Streams> File<S> {
     }
 
     /// Begins a read and waits for its end: what was read, or the code.
-    fn read(&self, count: usize) -> String {
+    pub(crate) fn read(&self, count: usize) -> String {
         let (callback, slot) = leaves(&self.mf);
         let buffer = S::Buffer::holding(&vec![0; count]);
         if let Err(code) = self.mf.begin_read(&self.stream, &buffer, &callback, None) {
@@ -57,12 +57,12 @@ impl<S: Streams> File<S> {
         value(&self.mf.end_write(&self.stream, &result))
     }
 
-    fn position(&self) -> String {
+    pub(crate) fn position(&self) -> String {
         value(&self.mf.position(&self.stream))
     }
 
     /// What is in the file, once it is closed.
-    fn content(&self) -> String {
+    pub(crate) fn content(&self) -> String {
         let _ = self.mf.close(&self.stream);
         let content = std::fs::read(&self.path).expect("the file is there");
         String::from_utf8_lossy(&content).replace('\0', ".")
@@ -76,7 +76,7 @@ fn leaves<S: Streams>(mf: &S) -> (S::Callback, Slot<S::Result>) {
 }
 
 /// Bytes as text, in quotes; or the code.
-fn text(bytes: Answer<Vec<u8>>) -> String {
+pub(crate) fn text(bytes: Answer<Vec<u8>>) -> String {
     bytes.map_or_else(name, |bytes| format!("\"{}\"", String::from_utf8_lossy(&bytes)))
 }
 
@@ -321,103 +321,6 @@ pub(crate) fn cases<S: Streams>() -> Family<S> {
             let _ = mf.begin_write(&file.stream, &buffer, &callback, None);
             let Some(result) = slot.take() else { return "not called".to_owned() };
             code(&mf.end_read(&file.stream, &result, &buffer))
-        },
-    );
-    streams.case(
-        "set_position",
-        "IMFByteStream::SetCurrentPosition: from the start of the stream",
-        "S_OK 7 \"789\"",
-        |mf| {
-            let file = File::open(mf, READ);
-            let moved = code(&mf.set_position(&file.stream, 7));
-            format!("{moved} {} {}", file.position(), file.read(100))
-        },
-    );
-    streams.case(
-        "set_position_past_the_end",
-        "observed: the position of a file stream may exceed its length",
-        "S_OK 100 true \"\"",
-        |mf| {
-            let file = File::open(mf, READ);
-            let moved = code(&mf.set_position(&file.stream, 100));
-            let end = value(&mf.is_end(&file.stream));
-            format!("{moved} {} {end} {}", file.position(), text(mf.read(&file.stream, 4)))
-        },
-    );
-    streams.case(
-        "end_of_stream",
-        "IMFByteStream::IsEndOfStream: when the position has reached the end; observed at the length",
-        "false false true",
-        |mf| {
-            let file = File::open(mf, READ);
-            let start = value(&mf.is_end(&file.stream));
-            let _ = mf.set_position(&file.stream, 9);
-            let before = value(&mf.is_end(&file.stream));
-            let _ = mf.set_position(&file.stream, 10);
-            format!("{start} {before} {}", value(&mf.is_end(&file.stream)))
-        },
-    );
-    streams.case(
-        "seek_from_the_start",
-        "IMFByteStream::Seek: from the start, and gives the new position",
-        "6 6",
-        |mf| {
-            let file = File::open(mf, READ);
-            format!("{} {}", value(&mf.seek(&file.stream, 0, 6, 0)), file.position())
-        },
-    );
-    streams.case(
-        "seek_from_the_position",
-        "IMFByteStream::Seek: from the position, forwards and backwards",
-        "6 4 4",
-        |mf| {
-            let file = File::open(mf, READ);
-            let _ = mf.set_position(&file.stream, 4);
-            let forwards = value(&mf.seek(&file.stream, CURRENT, 2, 0));
-            format!("{forwards} {} {}", value(&mf.seek(&file.stream, CURRENT, -2, 0)), file.position())
-        },
-    );
-    streams.case(
-        "seek_past_the_end",
-        "IMFByteStream::Seek: as SetCurrentPosition, past the end of a file stream",
-        "100 100",
-        |mf| {
-            let file = File::open(mf, READ);
-            format!("{} {}", value(&mf.seek(&file.stream, 0, 100, 0)), file.position())
-        },
-    );
-    streams.case(
-        "seek_before_the_start",
-        "IMFByteStream::Seek: there is nothing before the start",
-        "E_INVALIDARG 4",
-        |mf| {
-            let file = File::open(mf, READ);
-            let _ = mf.set_position(&file.stream, 4);
-            format!("{} {}", value(&mf.seek(&file.stream, CURRENT, -5, 0)), file.position())
-        },
-    );
-    streams.case(
-        "set_length",
-        "IMFByteStream::SetLength: shorter and longer; the position stays",
-        "S_OK 4 S_OK 6 8, 0123..",
-        |mf| {
-            let file = File::open(mf, READ_WRITE);
-            let _ = mf.set_position(&file.stream, 8);
-            let shorter = code(&mf.set_length(&file.stream, 4));
-            let short = value(&mf.length(&file.stream));
-            let longer = code(&mf.set_length(&file.stream, 6));
-            let long = value(&mf.length(&file.stream));
-            format!("{shorter} {short} {longer} {long} {}, {}", file.position(), file.content())
-        },
-    );
-    streams.case(
-        "set_length_of_what_is_only_readable",
-        "IMFByteStream::SetLength: what was not opened for writing does not change",
-        "E_ACCESSDENIED, 0123456789",
-        |mf| {
-            let file = File::open(mf, READ);
-            let set = code(&mf.set_length(&file.stream, 4));
-            format!("{set}, {}", file.content())
         },
     );
     streams.case(

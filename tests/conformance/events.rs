@@ -1,4 +1,4 @@
-//! Event queues: `GetEvent`, `BeginGetEvent` and `EndGetEvent` in every state, queueing, and shutdown.
+//! Event queues: `GetEvent`, `BeginGetEvent` and `EndGetEvent` in every state.
 
 use mf_async::Hresult;
 
@@ -6,27 +6,27 @@ use crate::conformance::case::Family;
 use crate::conformance::facts::{
     Gate, Log, MULTITHREADED, Occupied, Slot, code, life, name, pass_through, tells,
 };
-use crate::conformance::subject::{Answer, Events, Value, on};
+use crate::conformance::subject::{Answer, Events, on};
 
-const SOURCE_STARTED: u32 = 201;
-const SESSION_ENDED: u32 = 107;
-const EXTENDED_TYPE: u32 = 2;
+pub(crate) const SOURCE_STARTED: u32 = 201;
+pub(crate) const SESSION_ENDED: u32 = 107;
+pub(crate) const EXTENDED_TYPE: u32 = 2;
 
 /// The event's type, or the code.
-fn which<S: Events>(mf: &S, event: &Answer<S::Event>) -> String {
+pub(crate) fn which<S: Events>(mf: &S, event: &Answer<S::Event>) -> String {
     event.as_ref().map_or_else(|code| name(*code), |event| mf.event_type(event).to_string())
 }
 
-fn queue<S: Events>(mf: &S) -> S::EventQueue {
+pub(crate) fn queue<S: Events>(mf: &S) -> S::EventQueue {
     mf.create_event_queue().expect("an event queue")
 }
 
-fn send<S: Events>(mf: &S, queue: &S::EventQueue, kind: u32) -> String {
+pub(crate) fn send<S: Events>(mf: &S, queue: &S::EventQueue, kind: u32) -> String {
     code(&mf.queue_event_var(queue, kind, Hresult::S_OK, 0))
 }
 
 /// A callback that leaves its result.
-fn leaves<S: Events>(mf: &S) -> (S::Callback, Slot<S::Result>) {
+pub(crate) fn leaves<S: Events>(mf: &S) -> (S::Callback, Slot<S::Result>) {
     let slot = Slot::new();
     let left = slot.clone();
     (mf.callback(on(MULTITHREADED), move |result| left.set(result.clone())), slot)
@@ -40,7 +40,7 @@ fn give_way<S: Events>(mf: &S) {
     }
 }
 
-fn idle<S: Events>(mf: &S) -> S::Callback {
+pub(crate) fn idle<S: Events>(mf: &S) -> S::Callback {
     mf.callback(on(MULTITHREADED), |_| {})
 }
 
@@ -336,158 +336,6 @@ pub(crate) fn cases<S: Events>() -> Family<S> {
             let seen = log.after(2);
             let _ = mf.unlock_queue(work);
             seen
-        },
-    );
-    events.case(
-        "after_shutdown",
-        "IMFMediaEventQueue::Shutdown: from then on everything gives MF_E_SHUTDOWN",
-        "S_OK: MF_E_SHUTDOWN MF_E_SHUTDOWN MF_E_SHUTDOWN MF_E_SHUTDOWN MF_E_SHUTDOWN MF_E_SHUTDOWN MF_E_SHUTDOWN",
-        |mf| {
-            let (queue, callback) = (queue(mf), idle(mf));
-            let shut = code(&mf.shut_down_events(&queue));
-            let (waiting, not) = (mf.get_event(&queue, true), mf.get_event(&queue, false));
-            let begun = name(mf.begin_get_event(&queue, Some(&callback), None));
-            let result = mf.create_result(None, Some(&callback), None).expect("a result");
-            let ended = which(mf, &mf.end_get_event(&queue, &result));
-            let sent = send(mf, &queue, SOURCE_STARTED);
-            let unknown = code(&mf.queue_event_unk(&queue, SOURCE_STARTED, Hresult::S_OK, &mf.object(())));
-            let event = mf.create_event(SOURCE_STARTED, 0, Hresult::S_OK, None);
-            let queued = code(&mf.queue_event(&queue, &event));
-            let (waiting, not) = (which(mf, &waiting), which(mf, &not));
-            format!("{shut}: {waiting} {not} {begun} {ended} {sent} {unknown} {queued}")
-        },
-    );
-    events.case("shutdown_twice", "observed: a second shutdown succeeds", "S_OK S_OK", |mf| {
-        let queue = queue(mf);
-        let first = code(&mf.shut_down_events(&queue));
-        format!("{first} {}", code(&mf.shut_down_events(&queue)))
-    });
-    events.case(
-        "shutdown_drops_events",
-        "IMFMediaEventQueue::Shutdown: events not yet taken are gone, and what they carry is released",
-        "kept, then released, MF_E_SHUTDOWN",
-        |mf| {
-            let (queue, (kept, life)) = (queue(mf), life());
-            let _ = mf.queue_event_unk(&queue, SOURCE_STARTED, Hresult::S_OK, &mf.object(kept));
-            let before = life.now();
-            let _ = mf.shut_down_events(&queue);
-            format!("{before}, then {}, {}", life.now(), which(mf, &mf.get_event(&queue, false)))
-        },
-    );
-    events.case(
-        "shutdown_after_an_event",
-        "observed: an event queued just before the shutdown still calls; End gives MF_E_SHUTDOWN",
-        "called, MF_E_SHUTDOWN",
-        |mf| {
-            let queue = queue(mf);
-            let (callback, slot) = leaves(mf);
-            let _ = mf.begin_get_event(&queue, Some(&callback), None);
-            let _ = send(mf, &queue, SOURCE_STARTED);
-            let _ = mf.shut_down_events(&queue);
-            let Some(result) = slot.take() else { return "not called".to_owned() };
-            format!("called, {}", which(mf, &mf.end_get_event(&queue, &result)))
-        },
-    );
-    events.case(
-        "shutdown_releases_a_request",
-        "Media Event Generators: shutdown releases what the queue holds, its subscriber as well",
-        "kept, then released",
-        |mf| {
-            let (queue, (kept, life)) = (queue(mf), life());
-            let callback = mf.callback(on(MULTITHREADED), move |_| {
-                let _kept = &kept;
-            });
-            let _ = mf.begin_get_event(&queue, Some(&callback), None);
-            drop(callback);
-            let before = life.now();
-            let _ = mf.shut_down_events(&queue);
-            format!("{before}, then {}", life.end())
-        },
-    );
-    events.case(
-        "letting_go_drops_the_request",
-        "observed: letting go of the queue with a request pending drops the request",
-        "kept, then released",
-        |mf| {
-            let (queue, (kept, life)) = (queue(mf), life());
-            let callback = mf.callback(on(MULTITHREADED), move |_| {
-                let _kept = &kept;
-            });
-            let _ = mf.begin_get_event(&queue, Some(&callback), None);
-            drop(callback);
-            let before = life.now();
-            drop(queue);
-            format!("{before}, then {}", life.end())
-        },
-    );
-    events.case(
-        "what_an_event_says",
-        "MFCreateMediaEvent: type, extended type, status and value",
-        "107 0 E_FAIL empty",
-        |mf| {
-            let event = mf.create_event(SESSION_ENDED, 0, Hresult::E_FAIL, None);
-            let value = if matches!(mf.event_value(&event), Value::Empty) { "empty" } else { "something" };
-            let status = name(mf.event_status(&event));
-            format!("{} {} {status} {value}", mf.event_type(&event), mf.extended_type(&event))
-        },
-    );
-    events.case(
-        "an_extended_type",
-        "IMFMediaEvent::GetExtendedType: the name of an MEExtendedType event",
-        "2, its name, 7",
-        |mf| {
-            const NAME: u128 = 0x1234_5678_9ABC_DEF0_1122_3344_5566_7788;
-            let event = mf.create_event(EXTENDED_TYPE, NAME, Hresult::S_OK, Some(7));
-            let value = if let Value::I64(number) = mf.event_value(&event) { number } else { -1 };
-            let kind = if mf.extended_type(&event) == NAME { "its name" } else { "another name" };
-            format!("{}, {kind}, {value}", mf.event_type(&event))
-        },
-    );
-    events.case(
-        "the_event_itself",
-        "IMFMediaEventQueue::QueueEvent: what is taken is what was queued",
-        "S_OK: 2 with its name, MF_E_NOT_FOUND, 7",
-        |mf| {
-            let queue = queue(mf);
-            let event = mf.create_event(EXTENDED_TYPE, 77, Hresult::MF_E_NOT_FOUND, Some(7));
-            let queued = code(&mf.queue_event(&queue, &event));
-            let Ok(taken) = mf.get_event(&queue, false) else { return format!("{queued}: nothing") };
-            let value = if let Value::I64(number) = mf.event_value(&taken) { number } else { -1 };
-            let kind = if mf.extended_type(&taken) == 77 { "its name" } else { "another name" };
-            let status = name(mf.event_status(&taken));
-            format!("{queued}: {} with {kind}, {status}, {value}", mf.event_type(&taken))
-        },
-    );
-    events.case(
-        "param_var",
-        "IMFMediaEventQueue::QueueEventParamVar: an event of type, status and value",
-        "S_OK: 201 MF_S_MULTIPLE_BEGIN -5",
-        |mf| {
-            let queue = queue(mf);
-            let queued = code(&mf.queue_event_var(&queue, SOURCE_STARTED, Hresult::MF_S_MULTIPLE_BEGIN, -5));
-            let Ok(taken) = mf.get_event(&queue, false) else { return format!("{queued}: nothing") };
-            let value = if let Value::I64(number) = mf.event_value(&taken) { number } else { 0 };
-            format!("{queued}: {} {} {value}", mf.event_type(&taken), name(mf.event_status(&taken)))
-        },
-    );
-    events.case(
-        "param_unk",
-        "IMFMediaEventQueue::QueueEventParamUnk: an event that carries an object",
-        "S_OK: 201 the object, kept, then released",
-        |mf| {
-            let (queue, (kept, life)) = (queue(mf), life());
-            let object = mf.object(kept);
-            let queued = code(&mf.queue_event_unk(&queue, SOURCE_STARTED, Hresult::S_OK, &object));
-            let Ok(taken) = mf.get_event(&queue, false) else { return format!("{queued}: nothing") };
-            let same = match mf.event_value(&taken) {
-                Value::Object(carried) if mf.same_object(&carried, &object) => "the object",
-                _ => "another",
-            };
-            drop(object);
-            let before = life.now();
-            let kind = mf.event_type(&taken);
-            drop(taken);
-            format!("{queued}: {kind} {same}, {before}, then {}", life.now())
         },
     );
     events.case(

@@ -13,8 +13,8 @@ use crate::conformance::ours::Ours;
 use crate::conformance::subject::{Events, Kind, Mmcss, Resolving, Streams, Subject};
 use crate::conformance::table::Table;
 use crate::conformance::{
-    byte_streams, events, files, invoke, lifetime, mmcss, periodic, put, queues, reply, resolver, results,
-    serial, timers, waits,
+    byte_positions, byte_streams, event_shutdown, event_values, events, files, invoke, lifetime, mmcss,
+    periodic, put, queues, reply, resolver, results, serial, timers, waits,
 };
 use crate::conformance::{deviations, facts};
 
@@ -30,7 +30,7 @@ const THREADS: Option<usize> = if cfg!(windows) { Some(6) } else { None };
 
 /// Every case there is.
 pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss>() -> Vec<Case<S>> {
-    let families: [Family<S>; 15] = [
+    let families: [Family<S>; 18] = [
         lifetime::cases(),
         put::cases(),
         invoke::cases(),
@@ -42,7 +42,10 @@ pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss>() -> Vec<Case<S>> {
         waits::cases(),
         periodic::cases(),
         events::cases(),
+        event_values::cases(),
+        event_shutdown::cases(),
         byte_streams::cases(),
+        byte_positions::cases(),
         files::cases(),
         resolver::cases(),
         mmcss::cases(),
