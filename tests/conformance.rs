@@ -46,6 +46,7 @@ mod conformance {
     pub(crate) mod reply;
     pub(crate) mod resolver;
     pub(crate) mod results;
+    pub(crate) mod rtwq;
     pub(crate) mod serial;
     pub(crate) mod timers;
     pub(crate) mod waits;

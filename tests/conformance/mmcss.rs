@@ -87,6 +87,52 @@ pub(crate) fn cases<S: Mmcss>() -> Family<S> {
         },
     );
     mmcss.case(
+        "shared_by_its_task",
+        "MFLockSharedWorkQueue: the task id that is given is that of the class's queue",
+        "S_OK S_OK: the same queue, the same task",
+        |mf| {
+            let first = mf.lock_shared(Some("Audio"), 0, Some(0));
+            let task = first.map_or(0, |(_, task)| task);
+            let second = mf.lock_shared(Some("Audio"), 0, Some(task));
+            let same = |same| if same { "the same" } else { "another" };
+            let (Ok(one), Ok(other)) = (first, second) else {
+                return format!("{} {}", code(&first), code(&second));
+            };
+            let _ = (mf.unlock_queue(one.0), mf.unlock_queue(other.0));
+            format!("S_OK S_OK: {} queue, {} task", same(one.0 == other.0), same(one.1 == other.1))
+        },
+    );
+    mmcss.case(
+        "shared_with_an_unknown_task",
+        "AvSetMmThreadCharacteristics: ERROR_INVALID_TASK_INDEX for a task that is not there, of a shared queue too",
+        "ERROR_INVALID_TASK_INDEX",
+        |mf| value(&mf.lock_shared(Some("Audio"), 0, Some(0x00BA_DBAD)).map(|_| "a queue")),
+    );
+    mmcss.case(
+        "shared_with_a_task_of_another_class",
+        "AvSetMmThreadCharacteristics: ERROR_INVALID_TASK_INDEX for a task that is another class's",
+        "ERROR_INVALID_TASK_INDEX",
+        |mf| {
+            let games = mf.lock_shared(Some("Games"), 0, Some(0));
+            let task = games.map_or(0x00BA_DBAD, |(_, task)| task);
+            value(&mf.lock_shared(Some("Audio"), 0, Some(task)).map(|_| "a queue"))
+        },
+    );
+    mmcss.case(
+        "shared_with_another_task_than_its_own",
+        "MFLockSharedWorkQueue: the class has one queue, which has one task; another is none of it",
+        "ERROR_INVALID_TASK_INDEX",
+        |mf| {
+            let shared = mf.lock_shared(Some("Audio"), 0, Some(0));
+            let queue = mf.allocate().expect("a queue");
+            let other = mf.register_queue(queue, "Audio", 0, 0).unwrap_or(0x00BA_DBAD);
+            let refused = value(&mf.lock_shared(Some("Audio"), 0, Some(other)).map(|_| "a queue"));
+            let _ = shared.map(|(queue, _)| mf.unlock_queue(queue));
+            let _ = mf.unlock_queue(queue);
+            refused
+        },
+    );
+    mmcss.case(
         "unknown_queue",
         "MFBeginRegisterWorkQueueWithMMCSS: there is nothing to register",
         "MF_E_INVALID_WORKQUEUE",

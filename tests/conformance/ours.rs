@@ -1,6 +1,7 @@
 //! The subject *ours*: this crate's portable platform, on a runtime of its own.
 
 mod events;
+mod rtwq;
 mod streams;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -276,3 +276,22 @@ pub(crate) trait Mmcss: Subject {
     fn register_platform(&self, class: &str, task: u32, priority: i32) -> Answer<u32>;
     fn unregister_platform(&self) -> Answer;
 }
+
+/// What only the real-time work queue API has. Its queues are those of Media Foundation.
+pub(crate) trait Rtwq: Subject {
+    type Deadline: Send + Sync + 'static;
+    /// Somebody who is told of the platform's beginning and end.
+    type Listener: Send + Sync + 'static;
+
+    fn set_long_running(&self, queue: u32, enable: bool) -> Answer;
+    /// In units of 100 ns.
+    fn set_deadline(&self, queue: u32, deadline: i64) -> Answer<Self::Deadline>;
+    fn set_deadline2(&self, queue: u32, deadline: i64, warning: i64) -> Answer<Self::Deadline>;
+    fn cancel_deadline(&self, deadline: Self::Deadline) -> Answer;
+    /// Each event is told by its name.
+    fn register_platform_events(
+        &self,
+        tell: impl Fn(&'static str) + Send + Sync + 'static,
+    ) -> Answer<Self::Listener>;
+    fn unregister_platform_events(&self, listener: Self::Listener) -> Answer;
+}

@@ -7,6 +7,7 @@ mod callback;
 mod events;
 mod mmcss;
 pub(crate) mod process;
+mod rtwq;
 mod streams;
 
 use std::ffi::c_void;

@@ -26,6 +26,8 @@ const REPLIES: &str =
     "Wine 8 waits for a reply, and then does not know the result that it gave to the callback as one";
 const NO_MMCSS: &str = "Wine has no MMCSS, and says so";
 const SHARED: &str = "Wine has one shared queue, whatever the class: it has no MMCSS";
+const NO_DEADLINES: &str = "Wine has no deadlines, and says so";
+const NO_PLATFORM_EVENTS: &str = "Wine tells nobody of the platform's beginning and end, and says so";
 const STUB: &str = "Wine 8 does not implement this method of its file streams";
 const RESOLVER: &str = "Wine's resolver does not look at its flags, nor for a handler, before it calls back";
 const RESOLVER_END: &str = "Wine's resolver has another code for this";
@@ -157,6 +159,28 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         NO_MMCSS,
     ),
     entry("mmcss::unregister_the_platform", "E_NOTIMPL: \"E_NOTIMPL\" E_NOTIMPL E_NOTIMPL", NO_MMCSS),
+    entry("mmcss::shared_with_an_unknown_task", "a queue", SHARED),
+    entry("mmcss::shared_with_a_task_of_another_class", "a queue", SHARED),
+    entry("mmcss::shared_with_another_task_than_its_own", "a queue", SHARED),
+    entry("rtwq::deadline", "E_NOTIMPL, cancelled never", NO_DEADLINES),
+    entry("rtwq::deadline_with_a_warning", "E_NOTIMPL, cancelled never", NO_DEADLINES),
+    entry(
+        "rtwq::deadline_that_is_changed",
+        "E_NOTIMPL E_NOTIMPL, cancelled never never: called",
+        NO_DEADLINES,
+    ),
+    entry("rtwq::deadline_that_is_missed", "E_NOTIMPL: held 1 2 3", NO_DEADLINES),
+    entry("rtwq::deadline_of_a_queue_that_goes", "E_NOTIMPL, cancelled never", NO_DEADLINES),
+    entry("rtwq::deadline_of_an_unknown_queue", "E_NOTIMPL", NO_DEADLINES),
+    entry("rtwq::deadline_at_the_shutdown", "E_NOTIMPL: S_OK", NO_DEADLINES),
+    entry("rtwq::platform_events", "E_NOTIMPL: nothing", NO_PLATFORM_EVENTS),
+    entry("rtwq::platform_events_and_what_is_queued", "E_NOTIMPL: nothing", NO_PLATFORM_EVENTS),
+    entry("rtwq::platform_events_that_are_unregistered", "E_NOTIMPL never: nothing", NO_PLATFORM_EVENTS),
+    entry(
+        "rtwq::platform_events_for_two",
+        "E_NOTIMPL E_NOTIMPL: 0 were told of the start and 0 of the end",
+        NO_PLATFORM_EVENTS,
+    ),
 ];
 
 /// What cannot be asked of Wine.
