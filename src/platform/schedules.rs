@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use shuttle::future::block_on;
@@ -396,12 +396,43 @@ fn a_reply_while_the_last_platform_goes() {
 }
 
 #[test]
+fn a_future_woken_while_it_is_polled() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        for queue in queues(&platform) {
+            let (ready, waker) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None::<Waker>)));
+            let (came, store) = (ready.clone(), waker.clone());
+            let mut token = Some(world.token());
+            let operation = queue.spawn(poll_fn(move |cx| {
+                let former = store.lock().unwrap().replace(cx.waker().clone());
+                drop(former);
+                if came.load(SeqCst) { Poll::Ready(token.take().unwrap()) } else { Poll::Pending }
+            }));
+            let wakes = thread::spawn(move || {
+                ready.store(true, SeqCst);
+                // Nothing else ever wakes it.
+                let waker = waker.lock().unwrap().take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            });
+            drop(block_on(operation).unwrap());
+            wakes.join().unwrap();
+        }
+        block_on(platform.shutdown()).unwrap();
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
 fn a_future_woken_while_it_is_shut_down() {
     check(|| {
         let world = World::new();
         let platform = world.platform();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-        let waker = Arc::new(Mutex::new(None::<std::task::Waker>));
+        let waker = Arc::new(Mutex::new(None::<Waker>));
         let (store, token) = (waker.clone(), world.token());
         let mut token = Some(token);
         let mut polls = 0;
