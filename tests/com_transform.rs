@@ -20,6 +20,7 @@ use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{GUID, HRESULT, IUnknown, Ref, Result, implement};
 
+use com_support::transform::{sends_events, unused_of_a_transform};
 use com_support::*;
 
 mod com_support;
@@ -100,70 +101,17 @@ impl Pass {
     }
 }
 
-impl IMFMediaEventGenerator_Impl for Pass_Impl {
-    fn GetEvent(&self, flags: MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS) -> Result<IMFMediaEvent> {
-        unsafe { self.events.GetEvent(flags.0) }
-    }
-    fn BeginGetEvent(&self, callback: Ref<'_, IMFAsyncCallback>, state: Ref<'_, IUnknown>) -> Result<()> {
-        unsafe { self.events.BeginGetEvent(callback.as_ref(), state.as_ref()) }
-    }
-    fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> Result<IMFMediaEvent> {
-        unsafe { self.events.EndGetEvent(result.as_ref()) }
-    }
-    fn QueueEvent(
-        &self,
-        kind: u32,
-        of: *const GUID,
-        status: HRESULT,
-        value: *const PROPVARIANT,
-    ) -> Result<()> {
-        unsafe { self.events.QueueEventParamVar(kind, of, status, value) }
-    }
-}
-
-impl IMFShutdown_Impl for Pass_Impl {
-    fn Shutdown(&self) -> Result<()> {
-        unsafe { self.events.Shutdown() }
-    }
-    fn GetShutdownStatus(&self) -> Result<MFSHUTDOWN_STATUS> {
-        Ok(MFSHUTDOWN_COMPLETED)
-    }
-}
+sends_events!(Pass_Impl);
 
 impl IMFTransform_Impl for Pass_Impl {
-    fn GetStreamLimits(&self, _: *mut u32, _: *mut u32, _: *mut u32, _: *mut u32) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetStreamCount(&self, _: *mut u32, _: *mut u32) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetStreamIDs(&self, _: u32, _: *mut u32, _: u32, _: *mut u32) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetInputStreamInfo(&self, _: u32, _: *mut MFT_INPUT_STREAM_INFO) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
+    unused_of_a_transform!();
+
     fn GetOutputStreamInfo(&self, _: u32) -> Result<MFT_OUTPUT_STREAM_INFO> {
         let flags = MFT_OUTPUT_STREAM_PROVIDES_SAMPLES.0 as u32;
         Ok(MFT_OUTPUT_STREAM_INFO { dwFlags: flags, ..Default::default() })
     }
     fn GetAttributes(&self) -> Result<IMFAttributes> {
         Ok(self.attributes.clone())
-    }
-    fn GetInputStreamAttributes(&self, _: u32) -> Result<IMFAttributes> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetOutputStreamAttributes(&self, _: u32) -> Result<IMFAttributes> {
-        Err(E_NOTIMPL.into())
-    }
-    fn DeleteInputStream(&self, _: u32) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn AddInputStreams(&self, _: u32, _: *const u32) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetInputAvailableType(&self, _: u32, _: u32) -> Result<IMFMediaType> {
-        Err(E_NOTIMPL.into())
     }
     fn GetOutputAvailableType(&self, _: u32, _: u32) -> Result<IMFMediaType> {
         Ok(pcm().into_inner())
@@ -179,24 +127,6 @@ impl IMFTransform_Impl for Pass_Impl {
             self.offer(&mut inside)?;
         }
         Ok(())
-    }
-    fn GetInputCurrentType(&self, _: u32) -> Result<IMFMediaType> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetOutputCurrentType(&self, _: u32) -> Result<IMFMediaType> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetInputStatus(&self, _: u32) -> Result<u32> {
-        Err(E_NOTIMPL.into())
-    }
-    fn GetOutputStatus(&self) -> Result<u32> {
-        Err(E_NOTIMPL.into())
-    }
-    fn SetOutputBounds(&self, _: i64, _: i64) -> Result<()> {
-        Err(E_NOTIMPL.into())
-    }
-    fn ProcessEvent(&self, _: u32, _: Ref<'_, IMFMediaEvent>) -> Result<()> {
-        Err(E_NOTIMPL.into())
     }
     fn ProcessMessage(&self, message: MFT_MESSAGE_TYPE, _: usize) -> Result<()> {
         self.unlocked()?;

@@ -20,6 +20,10 @@
 //! On Windows each case against theirs has a process of its own, since Media Foundation is one for a process:
 //! *before the start* is before the start, and what one case breaks no other sees.
 
+#[cfg(windows)]
+#[path = "com_support/transform.rs"]
+mod transform;
+
 mod conformance {
     pub(crate) mod case;
     pub(crate) mod deviations;
@@ -49,6 +53,7 @@ mod conformance {
     pub(crate) mod rtwq;
     pub(crate) mod serial;
     pub(crate) mod timers;
+    pub(crate) mod transforms;
     pub(crate) mod waits;
 }
 

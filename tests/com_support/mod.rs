@@ -6,6 +6,8 @@
     reason = "shared by test files, each of which uses another part"
 )]
 
+pub mod transform;
+
 use std::future::Future;
 use std::ops::Deref;
 use std::path::PathBuf;

@@ -57,12 +57,15 @@ const NOT_IN_RUST: &[(&str, &str)] = &[
     ("events::begin_without_a_callback_after_shutdown", NOT_MISSING),
     ("mmcss::buffer_too_small", NO_BUFFER),
     ("mmcss::buffer_large_enough", NO_BUFFER),
+    ("transforms::unlock", UNLOCKED),
+    ("transforms::unlock_a_synchronous_one", UNLOCKED),
 ];
 
 const NO_VERSIONS: &str = "our platform has no versions, and sockets are tokio's";
 const A_VALUE: &str = "our platform is a value: each start makes another, and there is none before the start";
 const NO_APARTMENTS: &str = "our platform has no COM, and its threads no apartments";
 const NOT_MISSING: &str = "an `Arc<dyn AsyncCallback>` is never missing";
+const UNLOCKED: &str = "`TransformDriver` is told of a transform that is unlocked, and never sees it";
 const NO_BUFFER: &str = "`Platform::work_queue_mmcss` gives a `String`, which is always large enough";
 
 /// The deviation that is listed for a case.

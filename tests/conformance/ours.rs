@@ -3,6 +3,7 @@
 mod events;
 mod rtwq;
 mod streams;
+mod transforms;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

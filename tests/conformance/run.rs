@@ -10,11 +10,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::conformance::case::{Case, Family};
 use crate::conformance::ours::Ours;
-use crate::conformance::subject::{Events, Kind, Mmcss, Resolving, Rtwq, Streams, Subject};
+use crate::conformance::subject::{Events, Kind, Mmcss, Resolving, Rtwq, Streams, Subject, Transforms};
 use crate::conformance::table::Table;
 use crate::conformance::{
     byte_positions, byte_streams, event_shutdown, event_values, events, files, invoke, lifetime, mmcss,
-    periodic, put, queues, reply, resolver, results, rtwq, serial, timers, waits,
+    periodic, put, queues, reply, resolver, results, rtwq, serial, timers, transforms, waits,
 };
 use crate::conformance::{deviations, facts};
 
@@ -29,8 +29,8 @@ const LEAST: usize = 150;
 const THREADS: Option<usize> = if cfg!(windows) { Some(6) } else { None };
 
 /// Every case there is.
-pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss + Rtwq>() -> Vec<Case<S>> {
-    let families: [Family<S>; 19] = [
+pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss + Rtwq + Transforms>() -> Vec<Case<S>> {
+    let families: [Family<S>; 20] = [
         lifetime::cases(),
         put::cases(),
         invoke::cases(),
@@ -50,6 +50,7 @@ pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss + Rtwq>() -> Vec<Cas
         resolver::cases(),
         mmcss::cases(),
         rtwq::cases(),
+        transforms::cases(),
     ];
     families.into_iter().flat_map(|family| family.cases).collect()
 }

@@ -295,3 +295,35 @@ pub(crate) trait Rtwq: Subject {
     ) -> Answer<Self::Listener>;
     fn unregister_platform_events(&self, listener: Self::Listener) -> Answer;
 }
+
+/// What happens to an asynchronous transform, and to whoever drives it.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    /// The transform says that it takes one more input.
+    NeedInput,
+    /// The transform says that it has one more output.
+    HaveOutput,
+    /// The transform says that it has drained.
+    DrainComplete,
+    /// A sample is to go in, as soon as it may.
+    Put,
+    /// A sample is to come out, as soon as there is one.
+    Take,
+    Drain,
+    Flush,
+    /// Somebody else shuts the transform down.
+    Shutdown,
+    /// What the next call of `ProcessInput` returns.
+    InputSays(Hresult),
+    /// What the next call of `ProcessOutput` returns.
+    OutputSays(Hresult),
+}
+
+/// Whoever drives asynchronous transforms.
+pub(crate) trait Transforms: Subject {
+    /// What is called of a transform that is unlocked, in order, and what comes of it: "start", "input", "output",
+    /// "end" and "drain", "flush", "type", each with its code if that is a failure; "taken", "drained".
+    fn drive(&self, steps: &[Step]) -> String;
+    /// What comes of a transform that is to be driven, and whether it is unlocked then.
+    fn unlock(&self, asynchronous: bool) -> (Hresult, bool);
+}

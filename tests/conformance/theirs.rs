@@ -9,6 +9,7 @@ mod mmcss;
 pub(crate) mod process;
 mod rtwq;
 mod streams;
+mod transforms;
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
