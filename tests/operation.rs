@@ -368,6 +368,23 @@ fn what_has_ended_or_is_not_wanted_is_not_outstanding_when_a_result_is_made_for_
 }
 
 #[test]
+fn what_has_ended_is_not_ended_again_before_it_is_awaited() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+    let mut begun = None;
+    let operation = platform.begin_end(
+        |callback| {
+            begun = Some(callback.clone());
+            platform.create_async_result(None, Some(callback), None).map(|result| call(&result))
+        },
+        |_: &AsyncResult| Ok(7),
+    );
+    begun.expect("begun").fail(&Error::new(Hresult::E_FAIL, "fail what has ended"));
+    let outcome = runtime.block_on(operation.outcome());
+    assert_eq!((outcome.value.unwrap(), outcome.status), (7, Hresult::S_OK));
+}
+
+#[test]
 fn a_callback_races_with_the_caller_s_drop() {
     for round in 0..500 {
         let mut world = World::new(CompletesLater);

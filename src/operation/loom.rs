@@ -7,7 +7,8 @@ use loom::future::block_on;
 use loom::thread;
 
 use crate::async_result::QueueId;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Hresult};
+use crate::keepalive::Lender;
 use crate::operation::Promise;
 
 #[test]
@@ -34,16 +35,33 @@ fn a_callback_that_is_let_go_reaches_whoever_waits() {
 fn of_two_ends_the_first_counts() {
     loom::model(|| {
         let (promise, operation) = Promise::new(QueueId::STANDARD);
-        let callback: Arc<dyn crate::keepalive::Armed> = promise.0.clone();
-        let ends = [
-            thread::spawn(move || promise.complete(Ok(7))),
-            thread::spawn(move || callback.shut_down(&Error::shutdown("wait"))),
-        ];
-        match block_on(operation) {
-            Ok(value) => assert_eq!(value, 7),
-            Err(error) => assert!(error.is_shutdown()),
+        let shutdown = Error::shutdown("wait in a model");
+        let (one, other) = (promise.0.clone(), promise.0.clone());
+        let completes = thread::spawn(move || one.end(Ok(7), Hresult::S_OK));
+        let shuts_down = thread::spawn(move || other.end(Err(shutdown), Hresult::MF_E_SHUTDOWN));
+        let ended = block_on(operation);
+        let first = (completes.join().unwrap(), shuts_down.join().unwrap());
+        match ended {
+            Ok(value) => assert_eq!((value, first), (7, (true, false))),
+            Err(error) => assert!(error.is_shutdown() && first == (false, true)),
         }
-        ends.into_iter().for_each(|end| end.join().unwrap());
+    });
+}
+
+#[test]
+fn what_is_entered_while_all_are_told_ends() {
+    loom::model(|| {
+        let lender = Arc::new(Lender::new());
+        let keepalive = lender.lend().unwrap();
+        let (promise, operation) = Promise::<i32>::new(QueueId::STANDARD);
+        let cell = promise.0.clone();
+        let enters = thread::spawn(move || cell.enter(&keepalive));
+        lender.shut_down(&Error::shutdown("wait in a model"));
+        // Nobody completes it.
+        assert!(block_on(operation).unwrap_err().is_shutdown());
+        enters.join().unwrap();
+        drop(promise);
+        assert!(lender.entered().is_empty());
     });
 }
 
