@@ -52,6 +52,7 @@ mod conformance {
     pub(crate) mod results;
     pub(crate) mod rtwq;
     pub(crate) mod serial;
+    pub(crate) mod services;
     pub(crate) mod timers;
     pub(crate) mod transforms;
     pub(crate) mod waits;

@@ -57,6 +57,8 @@ const NOT_IN_RUST: &[(&str, &str)] = &[
     ("events::begin_without_a_callback_after_shutdown", NOT_MISSING),
     ("mmcss::buffer_too_small", NO_BUFFER),
     ("mmcss::buffer_large_enough", NO_BUFFER),
+    ("services::class_of_a_topology_s_queue", NO_TOPOLOGIES),
+    ("services::register_a_topology_s_queues", NO_TOPOLOGIES),
     ("transforms::unlock", UNLOCKED),
     ("transforms::unlock_a_synchronous_one", UNLOCKED),
 ];
@@ -65,6 +67,7 @@ const NO_VERSIONS: &str = "our platform has no versions, and sockets are tokio's
 const A_VALUE: &str = "our platform is a value: each start makes another, and there is none before the start";
 const NO_APARTMENTS: &str = "our platform has no COM, and its threads no apartments";
 const NOT_MISSING: &str = "an `Arc<dyn AsyncCallback>` is never missing";
+const NO_TOPOLOGIES: &str = "our platform has no sessions, and no topologies";
 const UNLOCKED: &str = "`TransformDriver` is told of a transform that is unlocked, and never sees it";
 const NO_BUFFER: &str = "`Platform::work_queue_mmcss` gives a `String`, which is always large enough";
 

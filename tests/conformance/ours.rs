@@ -2,6 +2,7 @@
 
 mod events;
 mod rtwq;
+mod services;
 mod streams;
 mod transforms;
 

@@ -10,11 +10,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::conformance::case::{Case, Family};
 use crate::conformance::ours::Ours;
-use crate::conformance::subject::{Events, Kind, Mmcss, Resolving, Rtwq, Streams, Subject, Transforms};
+use crate::conformance::subject::{Events, Kind, Resolving, Rtwq, Services, Subject, Transforms};
 use crate::conformance::table::Table;
 use crate::conformance::{
     byte_positions, byte_streams, event_shutdown, event_values, events, files, invoke, lifetime, mmcss,
-    periodic, put, queues, reply, resolver, results, rtwq, serial, timers, transforms, waits,
+    periodic, put, queues, reply, resolver, results, rtwq, serial, services, timers, transforms, waits,
 };
 use crate::conformance::{deviations, facts};
 
@@ -22,15 +22,15 @@ use crate::conformance::{deviations, facts};
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// There are to be no fewer cases.
-const LEAST: usize = 150;
+const LEAST: usize = 370;
 
 /// How many cases at the same time; as many as there are processors where that is not said. A case in a process of its
 /// own mostly waits.
 const THREADS: Option<usize> = if cfg!(windows) { Some(6) } else { None };
 
 /// Every case there is.
-pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss + Rtwq + Transforms>() -> Vec<Case<S>> {
-    let families: [Family<S>; 20] = [
+pub(crate) fn cases<S: Events + Resolving + Services + Rtwq + Transforms>() -> Vec<Case<S>> {
+    let families: [Family<S>; 21] = [
         lifetime::cases(),
         put::cases(),
         invoke::cases(),
@@ -49,6 +49,7 @@ pub(crate) fn cases<S: Events + Streams + Resolving + Mmcss + Rtwq + Transforms>
         files::cases(),
         resolver::cases(),
         mmcss::cases(),
+        services::cases(),
         rtwq::cases(),
         transforms::cases(),
     ];

@@ -327,3 +327,16 @@ pub(crate) trait Transforms: Subject {
     /// What comes of a transform that is to be driven, and whether it is unlocked then.
     fn unlock(&self, asynchronous: bool) -> (Hresult, bool);
 }
+
+/// The work-queue services of a media session, each Begin followed by its End.
+pub(crate) trait Services: Mmcss {
+    /// The task id. The queue is one of the platform's, or `ALL`.
+    fn register_by_service(&self, queue: u32, class: &str, task: u32) -> Answer<u32>;
+    fn unregister_by_service(&self, queue: u32) -> Answer;
+    fn class_by_service(&self, queue: u32) -> Answer<String>;
+    fn task_by_service(&self, queue: u32) -> Answer<u32>;
+    /// The class of a queue of the session's topology.
+    fn topology_class(&self, queue: u32) -> Answer<String>;
+    /// The code, when the queues of a session without a topology are registered.
+    fn register_topology(&self) -> Hresult;
+}

@@ -8,6 +8,7 @@ mod events;
 mod mmcss;
 pub(crate) mod process;
 mod rtwq;
+mod services;
 mod streams;
 mod transforms;
 

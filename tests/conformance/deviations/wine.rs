@@ -193,10 +193,18 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("lifetime::schedule_ex_after", GOES_ON),
     ("lifetime::put_waiting_after", GOES_ON),
     ("lifetime::what_ran_is_released", "Wine's shutdown does not wait, so that what is seen is chance"),
+    ("services::register", NO_SERVICES),
+    ("services::unregister", NO_SERVICES),
+    ("services::register_all", NO_SERVICES),
+    ("services::unknown_class", NO_SERVICES),
+    ("services::class_of_a_topology_s_queue", NO_SERVICES),
+    ("services::register_a_topology_s_queues", NO_SERVICES),
     ("byte_streams::begin_write", WRITES),
     ("byte_streams::read_after_write", WRITES),
     ("byte_streams::end_read_of_a_write", WRITES),
 ];
 
 const NO_CALLBACK: &str = "Wine calls the callback that is not there, and crashes";
+const NO_SERVICES: &str =
+    "Wine's session has no such services: asked for them it succeeds, and gives nothing";
 const WRITES: &str = "Wine 8 crashes in the write that BeginWrite begins";

@@ -15,7 +15,7 @@ use crate::conformance::subject::{Answer, Mmcss, Subject, on};
 use crate::conformance::theirs::{Theirs, answer};
 
 /// Begins, and waits for the callback's result.
-fn begun(
+pub(crate) fn begun(
     begin: impl FnOnce(&Mta<IMFAsyncCallback>) -> windows::core::Result<()>,
 ) -> Answer<Mta<IMFAsyncResult>> {
     let slot = Slot::new();
