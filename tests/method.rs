@@ -512,3 +512,17 @@ async fn a_body_that_panics_when_it_is_dropped_harms_nobody() -> Result<()> {
     assert_eq!(code(third.await), Hresult::E_UNEXPECTED);
     platform.shutdown().await
 }
+
+#[test]
+fn a_begin_on_a_runtime_that_is_gone_fails_and_calls_nobody() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+    let method = platform.method::<u8>();
+    let (callback, mut told) = telling();
+    let first = method.begin(callback.clone(), None, async { Ok(1) }).unwrap();
+    assert!(runtime.block_on(told.recv()).is_some());
+    drop((first, runtime));
+    let begun = method.begin(callback, None, async { Ok(2) });
+    assert_eq!(code(begun.map(drop)), Hresult::MF_E_SHUTDOWN);
+    assert_eq!(told.try_recv().unwrap_err(), mpsc::error::TryRecvError::Disconnected);
+}

@@ -339,3 +339,13 @@ async fn a_thread_that_is_needed_is_refused_and_the_operation_goes_on() -> Resul
     assert_eq!(ready.wait()?, 1, "there is nothing to wait for");
     platform.shutdown().await
 }
+
+#[tokio::test]
+async fn an_operation_with_a_token_that_has_ended_is_terminated() -> Result<()> {
+    let platform = Platform::startup()?;
+    let mut operation = Box::pin(Operation::ready(7).cancel_on(&CancellationToken::new()));
+    assert!(!operation.is_terminated());
+    assert_eq!(operation.as_mut().await?, 7);
+    assert!(operation.is_terminated());
+    platform.shutdown().await
+}

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use mf_async::{Platform, Priority, QueueId};
+use mf_async::{ByteStreamExt, ByteStreamFromIo, Platform, Priority, QueueId};
 use support::{callback, on_paused_time};
 use tokio::sync::oneshot;
 
@@ -49,5 +49,18 @@ on_paused_time! {
         let seen = platform.clone();
         let inside = queue.run(move || seen.report().to_string()).await.unwrap();
         assert!(inside.contains("\n  runs Operation<String> since "), "{inside}");
+    }
+
+    async fn a_request_of_a_byte_stream_says_what_it_is() {
+        let platform = Platform::startup().unwrap();
+        let (other_end, empty) = tokio::io::duplex(16);
+        let stream = ByteStreamFromIo::reader(&platform, empty);
+        let read = stream.read(vec![0; 4]);
+        let what = "a read from a byte stream over tokio::io";
+        let report = platform.report();
+        assert!(report.operations.iter().any(|operation| operation.what == what), "{report}");
+        drop(other_end);
+        assert!(read.await.unwrap().is_empty());
+        assert!(platform.report().operations.is_empty());
     }
 }

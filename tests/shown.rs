@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mf_async::{
     AsyncResult, ByteStreamFromIo, ByteStreamIo, Deadline, EventStream, MemoryByteStream, Platform,
-    PlatformEvents, QueueId, WorkQueueType, begin_end,
+    PlatformEvents, QueueId, ResolvedObject, WorkQueueType, begin_end,
 };
 
 fn says(value: &impl Debug, words: &[&str]) {
@@ -80,11 +80,15 @@ async fn everything_can_be_shown() {
     says(&from, &["ByteStreamFromIo", "READABLE", "open: true"]);
     let resolver = platform.create_source_resolver();
     says(&resolver, &["SourceResolver", "schemes"]);
+    let (bytes, media) = (MemoryByteStream::new(&platform, vec![]), ());
+    says(&ResolvedObject::ByteStream(Arc::new(bytes)), &["ByteStream"]);
+    says(&ResolvedObject::MediaSource(Arc::new(media)), &["MediaSource"]);
     let mmcss = platform.work_queue_mmcss(QueueId::STANDARD).unwrap();
     assert_eq!(mmcss.to_string(), " (task 0, priority 0)");
 
     says(&platform.report(), &["Report", "queues", "operations"]);
-    drop((lock, events, queue, limited, result, generator, stream, from, resolver));
+    drop((lock, queue, limited, result, generator, stream, from, resolver));
     platform.shutdown().await.unwrap();
     says(&platform, &["running: false"]);
+    drop(events);
 }

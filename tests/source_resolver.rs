@@ -405,3 +405,23 @@ impl ByteStream for Typed {
         self.0.close()
     }
 }
+
+#[tokio::test]
+async fn a_url_that_names_no_file_is_an_error_that_says_why() -> Result<()> {
+    let platform = Platform::startup()?;
+    let resolver = platform.create_source_resolver();
+    for (url, why) in [
+        ("file:///no%2", "not well formed"),
+        ("file:///no%zz", "not well formed"),
+        ("file:///%ff", "not well formed"),
+        ("file:///a%00b", "names no file"),
+        ("file:", "names no file"),
+        ("file://elsewhere/a", "another machine"),
+    ] {
+        let resolved = resolver.create_object(url, STREAM).await;
+        let error = resolved.map(drop).unwrap_err();
+        assert_eq!(error.hresult(), Hresult::E_INVALIDARG, "{url}: {error}");
+        assert!(error.to_string().contains(why), "{url}: {error}");
+    }
+    platform.shutdown().await
+}

@@ -130,3 +130,31 @@ async fn a_future_that_is_woken_while_it_is_polled_is_polled_again() -> Result<(
     assert_eq!(queue.stats().put, 100);
     platform.shutdown().await
 }
+
+#[tokio::test]
+async fn a_queue_says_whether_it_takes_futures() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    assert!(Spawn::status(&queue).is_ok());
+    platform.shutdown().await?;
+    assert!(Spawn::status(&queue).unwrap_err().is_shutdown());
+    assert!(queue.spawn_obj(FutureObj::new(Box::new(async {}))).unwrap_err().is_shutdown());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_local_future_is_reported_with_its_queue() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.allocate_work_queue(WorkQueueType::Window)?;
+    let (waits, there) = oneshot::channel();
+    let never = queue.spawn_local(move || async move {
+        let _ = waits.send(());
+        std::future::pending::<()>().await;
+    });
+    there.await.unwrap();
+    let what = format!("a local future on {}", queue.id());
+    let report = platform.report();
+    assert!(report.operations.iter().any(|operation| operation.what == what), "{report}");
+    drop((never, queue));
+    platform.shutdown().await
+}

@@ -235,3 +235,20 @@ async fn time_goes_by_while_a_queue_waits_to_be_stepped() {
     assert_eq!(queue.run_until_idle(), 1);
     waits.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_kit_can_be_shown() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = ManualQueue::new(&platform)?;
+    let callback = RecordingCallback::on(queue.id());
+    queue.handle().put(callback.clone(), None)?;
+    let shown = format!("{queue:?}");
+    assert!(shown.contains("ManualQueue") && shown.contains("depth: 1"), "{shown}");
+    assert!(queue.step());
+    drop(callback.next_result().await?);
+    let component = FaultyComponent::new(&platform, 7);
+    component.plan([Fault::LetGo]);
+    assert!(format!("{component:?}").contains("LetGo"), "{component:?}");
+    drop(queue);
+    platform.shutdown().await
+}
