@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::sync::{Condvar, Mutex};
@@ -264,12 +265,29 @@ fn a_drain_task_that_is_woken_for_nothing_does_no_harm() {
         let world = World::new(1);
         assert!(world.put());
         let mut drain = world.starts.lock().unwrap().as_mut().unwrap().try_recv().unwrap()();
-        let mut cx = Context::from_waker(Waker::noop());
+        let woken = Arc::new(Wakes::default());
+        let waker = Waker::from(woken.clone());
+        let mut cx = Context::from_waker(&waker);
         for _ in 0..10 {
             assert!(matches!(drain.as_mut().poll(&mut cx), Poll::Pending));
         }
+        // It rests, and the pool knows.
+        let before = woken.0.load(Ordering::Relaxed);
+        assert!(world.put());
+        assert_eq!(woken.0.load(Ordering::Relaxed), before + 1);
+        assert!(matches!(drain.as_mut().poll(&mut cx), Poll::Pending));
+        world.run.wait_for(2);
         world.pool.close();
         assert!(drain.as_mut().poll(&mut cx).is_ready());
-        world.run.wait_for(1);
     });
+}
+
+/// How often somebody was woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
