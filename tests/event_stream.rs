@@ -6,16 +6,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FusedStream;
 use futures::task::noop_waker;
 use mf_async::{
-    AsyncCallback, AsyncResult, DropNewest, DropOldest, Error, ErrorKind, EventStream, GetEventFlags,
-    HasEventQueue, Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator, MediaEventQueue,
-    MediaEventType, Overflow, Platform, QueueId, Result, Unknown,
+    AsyncCallback, AsyncResult, CallbackParameters, DropNewest, DropOldest, Error, ErrorKind, EventStream,
+    GetEventFlags, HasEventQueue, Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator,
+    MediaEventQueue, MediaEventType, Overflow, Platform, QueueId, Result, Unknown,
 };
 
 const NUMBER: MediaEventType = MediaEventType(20_000);
@@ -433,6 +433,18 @@ struct Inline {
     deepest: AtomicUsize,
 }
 
+impl Inline {
+    fn new(platform: &Platform) -> Arc<Inline> {
+        Arc::new(Inline {
+            platform: platform.clone(),
+            events: Mutex::default(),
+            pending: Mutex::default(),
+            depth: AtomicUsize::new(0),
+            deepest: AtomicUsize::new(0),
+        })
+    }
+}
+
 impl MediaEventGenerator for Inline {
     fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
         // It gives events only by callback.
@@ -470,13 +482,7 @@ impl MediaEventGenerator for Inline {
 async fn an_inline_generator_does_not_recurse() {
     async fn run<P: Overflow>(policy: P) {
         let platform = Platform::startup().unwrap();
-        let inline = Arc::new(Inline {
-            platform: platform.clone(),
-            events: Mutex::default(),
-            pending: Mutex::default(),
-            depth: AtomicUsize::new(0),
-            deepest: AtomicUsize::new(0),
-        });
+        let inline = Inline::new(&platform);
         numbers(&*inline, 0..1000);
         let mut events = EventStream::new(&inline, policy).unwrap();
         numbers(&*inline, 1000..1010);
@@ -664,6 +670,187 @@ async fn a_call_too_many_is_counted_and_harmless() {
     }
     assert_eq!(platform.report().extra_calls, 10);
     drop((events, twice));
+    shut(platform).await;
+}
+
+/// A generator that, at the next Begin, invokes for the former request once more.
+struct Echo {
+    events: MediaEventQueue,
+    former: Arc<Mutex<Option<AsyncResult>>>,
+    ended: AtomicUsize,
+}
+
+impl MediaEventGenerator for Echo {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
+        self.events.get_event(flags)
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        assert_eq!(callback.parameters(), CallbackParameters::on(QueueId::MULTITHREADED));
+        assert_eq!(callback.name(), "an event stream");
+        let former = self.former.lock().unwrap().take();
+        if let Some(former) = former {
+            callback.invoke(&former);
+        }
+        let keeps = self.former.clone();
+        let kept = move |result: &AsyncResult| {
+            *keeps.lock().unwrap() = Some(result.clone());
+            callback.invoke(result);
+        };
+        self.events.begin_get_event(Arc::new(kept), state)
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        self.events.end_get_event(result)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<()> {
+        self.events.queue_event(event)
+    }
+}
+
+#[tokio::test]
+async fn a_call_too_many_that_comes_while_the_next_begins_is_counted_and_harmless() {
+    let platform = Platform::startup().unwrap();
+    let events = platform.create_event_queue().unwrap();
+    let echo = Arc::new(Echo { events, former: Arc::default(), ended: AtomicUsize::new(0) });
+    let mut events = EventStream::new(&echo, DropOldest(100)).unwrap();
+    for at in 0..10 {
+        numbers(&*echo, at..at + 1);
+        assert_eq!(read(events.next().await), at);
+        settled(&platform).await;
+    }
+    assert_eq!((echo.ended.load(Ordering::SeqCst), platform.report().extra_calls), (10, 10));
+    echo.former.lock().unwrap().take();
+    drop((events, echo));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn a_request_is_ended_though_the_stream_is_gone() {
+    let platform = Platform::startup().unwrap();
+    let inline = Inline::new(&platform);
+    let events = EventStream::new(&inline, DropOldest(4)).unwrap();
+    let request = inline.pending.lock().unwrap().take().expect("a request is outstanding");
+    drop(events);
+    inline.events.lock().unwrap().push_back(number(0));
+    request.callback().unwrap().invoke(&request);
+    assert!(inline.events.lock().unwrap().is_empty(), "the request is not ended");
+    assert_eq!(platform.report().extra_calls, 0);
+    drop((request, inline));
+    shut(platform).await;
+}
+
+/// A generator that invokes on Begin's own stack, for an event that it cannot give.
+struct Sour {
+    platform: Platform,
+    begun: AtomicUsize,
+}
+
+impl MediaEventGenerator for Sour {
+    fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
+        Err(Error::new(Hresult::MF_E_NO_EVENTS_AVAILABLE, "get an event of a sour generator"))
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        callback.invoke(&self.platform.create_async_result(None, Some(callback.clone()), state)?);
+        Ok(Hresult::S_OK)
+    }
+
+    fn end_get_event(&self, _: &AsyncResult) -> Result<MediaEvent> {
+        Err(Error::new(Hresult::E_OUTOFMEMORY, "end a request of a sour generator"))
+    }
+
+    fn queue_event(&self, _: MediaEvent) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_fails_before_begin_is_back_is_said_and_not_tried_again() {
+    let platform = Platform::startup().unwrap();
+    let sour = Arc::new(Sour { platform: platform.clone(), begun: AtomicUsize::new(0) });
+    let failed = [EventStream::lossless(&sour).map(drop), EventStream::new(&sour, DropOldest(4)).map(drop)];
+    assert_eq!(failed.map(|failed| failed.unwrap_err().hresult()), [Hresult::E_OUTOFMEMORY; 2]);
+    assert_eq!(sour.begun.load(Ordering::SeqCst), 2);
+    drop(sour);
+    shut(platform).await;
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Wakes {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn poll<P: Overflow>(self: &Arc<Self>, events: &mut EventStream<P>) -> Poll<Option<Result<MediaEvent>>> {
+        events.poll_next_unpin(&mut Context::from_waker(&Waker::from(self.clone())))
+    }
+}
+
+#[tokio::test]
+async fn the_last_who_polled_is_the_one_that_is_woken() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    for _ in 0..3 {
+        assert!(first.poll(&mut events).is_pending());
+        assert!(second.poll(&mut events).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&first), 1, "a waker that is replaced is let go");
+    numbers(&*source, 0..1);
+    settled(&platform).await;
+    assert_eq!((first.count(), second.count()), (0, 1));
+    assert!(first.poll(&mut events).is_ready());
+    drop((events, source));
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn however_many_events_come_at_once_who_waits_is_woken() {
+    let platform = Platform::startup().unwrap();
+    for count in 1..5 {
+        let moody = Moody::new(&platform);
+        let mut events = EventStream::new(&moody, DropOldest(10)).unwrap();
+        let wakes = Arc::new(Wakes::default());
+        assert!(wakes.poll(&mut events).is_pending());
+        // The callback is on its way with the first; it finds the others.
+        numbers(&*moody, 0..count);
+        settled(&platform).await;
+        assert_eq!(wakes.count(), 1, "of {count}");
+        for at in 0..count {
+            assert_eq!(read(events.next().await), at);
+        }
+    }
+    shut(platform).await;
+}
+
+#[tokio::test]
+async fn what_a_lossless_stream_has_not_read_stays_with_the_generator() {
+    let platform = Platform::startup().unwrap();
+    let source = source(&platform);
+    let mut events = EventStream::lossless(&source).unwrap();
+    assert!(poll_once(events.next()).is_none());
+    numbers(&*source, 0..5);
+    settled(&platform).await;
+    let report = platform.report().to_string();
+    assert!(report.contains("an event queue with 4 event(s), nobody asks for the next"), "{report}");
+    for at in 0..5 {
+        assert_eq!(read(events.next().await), at);
+    }
+    drop((events, source));
     shut(platform).await;
 }
 

@@ -105,3 +105,14 @@ async fn after_a_shutdown_nothing_is_registered() {
     assert_eq!(code(platform.lock_shared_work_queue("Audio", 0, None)), Hresult::MF_E_SHUTDOWN);
     assert_eq!(code(platform.register_platform_with_mmcss("Audio", 0, 0)), Hresult::MF_E_SHUTDOWN);
 }
+
+#[cfg(feature = "realtime")]
+#[tokio::test]
+async fn the_queue_of_a_class_has_threads_of_its_own_where_that_is_asked_for() {
+    let platform = Platform::startup().unwrap();
+    let here = || std::thread::current().name().unwrap_or_default().to_owned();
+    let (audio, _) = platform.lock_shared_work_queue("Audio", 0, None).unwrap();
+    assert_eq!(audio.run(here).await.unwrap(), "mf-Audio");
+    let (plain, _) = platform.lock_shared_work_queue("", 0, None).unwrap();
+    assert_eq!(plain.run(here).await.unwrap(), here());
+}

@@ -196,6 +196,7 @@ async fn a_timeout_cancels_and_says_so() -> Result<()> {
     let (operation, held) = pending(&platform);
     let before = tokio::time::Instant::now();
     let mut late = std::pin::pin!(operation.cancel_with(cancels.canceller()).timeout(Duration::from_secs(3)));
+    assert!(!late.is_terminated());
     let error = late.as_mut().await.expect_err("nobody completes it");
     assert_eq!((error.kind(), error.hresult()), (ErrorKind::TimedOut, Hresult::ERROR_TIMEOUT));
     assert_eq!(before.elapsed(), Duration::from_secs(3));
@@ -276,9 +277,11 @@ async fn a_token_without_a_canceller_detaches_at_once() -> Result<()> {
         },
         move |_: &AsyncResult| Ok(counter.fetch_add(1, Ordering::SeqCst)),
     );
-    let operation = operation.cancel_on(&token);
+    let mut operation = std::pin::pin!(operation.cancel_on(&token));
+    assert!(!operation.is_terminated());
     token.cancel();
-    let error = operation.await.expect_err("it was cancelled");
+    let error = operation.as_mut().await.expect_err("it was cancelled");
+    assert!(operation.is_terminated());
     assert_eq!((error.kind(), error.hresult()), (ErrorKind::Cancelled, Hresult::MF_E_OPERATION_CANCELLED));
     let held = held.lock().unwrap().take().expect("begun");
     complete(&platform, held, Hresult::S_OK);

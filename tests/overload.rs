@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, LimitedQueue,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, LimitedQueue,
     Platform, QueueId, WorkQueueType, begin_end,
 };
 use support::{
@@ -206,6 +206,26 @@ on_both_runtimes! {
         queue.try_put(Arc::new(Frame(platform, reports.clone())), None).unwrap();
         queue.queue().barrier().await.unwrap();
         assert!(reports.all()[0].contains("\n  runs a frame since "), "{:?}", reports.all());
+    }
+
+    async fn what_a_component_fails_to_do_for_an_item_is_told_to_the_items_own_callback() {
+        struct Caller(Platform, Log<ErrorKind>);
+        impl AsyncCallback for Caller {
+            fn invoke(&self, result: &AsyncResult) {
+                // A component works for whoever holds the result, and panics at it.
+                let component = callback(|_| panic!("expected in a test"));
+                self.0.put_work_item(QueueId::IO, component, Some(Arc::new(result.clone()))).unwrap();
+            }
+
+            fn fail(&self, error: &Error) {
+                self.1.add(error.kind());
+            }
+        }
+        let (platform, queue) = started(1);
+        let told = Log::new();
+        queue.try_put(Arc::new(Caller(platform, told.clone())), None).unwrap();
+        until("it is told", || told.len() == 1).await;
+        assert_eq!(told.all(), [ErrorKind::Panicked]);
     }
 
     async fn an_operation_that_is_put_is_known_to_the_platform() {

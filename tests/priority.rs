@@ -146,12 +146,12 @@ on_both_runtimes! {
         let seen = log.clone();
         let fill = callback(move |_| {
             for (priority, serial) in &serials {
-                serial.put_with_priority(*priority, seen.adds(*priority), None).unwrap();
+                (0..3).for_each(|_| serial.put_with_priority(*priority, seen.adds(*priority), None).unwrap());
             }
         });
         base.put(fill, None).unwrap();
         base.quiesce().await.unwrap();
-        assert_eq!(log.all(), [1, 0, -1]);
+        assert_eq!(log.all(), [1, 1, 1, 0, 0, 0, -1, -1, -1]);
     }
 }
 

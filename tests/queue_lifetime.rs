@@ -7,8 +7,10 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use mf_async::{Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
-use support::{Count, DropToken, Drops, Gate, Log, callback, on_both_runtimes, on_two_workers, until};
+use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
+use support::{
+    Count, DropToken, Drops, Gate, Log, callback, flagged, on_both_runtimes, on_two_workers, until,
+};
 use tokio::runtime::Handle;
 
 const KINDS: [WorkQueueType; 3] =
@@ -195,6 +197,52 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         drop(platform);
         until("so have the platform's", || runtime.metrics().num_alive_tasks() == before).await;
+    }
+
+    async fn a_lock_left_by_number_keeps_no_thread_beyond_the_platform() {
+        thread_local!(static HERE: RefCell<Option<DropToken>> = const { RefCell::new(None) });
+        let (platform, ends) = (Platform::startup().unwrap(), Drops::new());
+        let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
+        let token = ends.token();
+        window.run(move || HERE.set(Some(token))).await.unwrap();
+        let _ = window.into_id();
+        platform.shutdown().await.unwrap();
+        drop(platform);
+        until("its thread has ended", || ends.count() == 1).await;
+    }
+
+    async fn many_that_still_run_what_was_queued_are_all_in_the_report() {
+        let platform = Platform::startup().unwrap();
+        let gate = Gate::new();
+        let ids: Vec<_> = (0..20)
+            .map(|_| {
+                let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+                let pass = gate.clone();
+                queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass()), None).unwrap();
+                queue.id()
+            })
+            .collect();
+        let report = platform.report();
+        let listed: Vec<_> = report.queues.iter().map(|queue| queue.id).filter(|id| id.is_private()).collect();
+        assert_eq!(listed, ids, "{report}");
+        gate.open();
+        platform.shutdown().await.unwrap();
+    }
+
+    async fn a_number_that_was_good_once_is_told_from_one_that_never_was() {
+        let platform = Platform::startup().unwrap();
+        let why = |id: QueueId| platform.lock_work_queue(id).unwrap_err().what().to_owned();
+        for _ in 0..3 {
+            let queues = one_of_each(&platform);
+            let ids: Vec<_> = queues.iter().map(WorkQueue::id).collect();
+            assert!(ids.is_sorted(), "{ids:?}");
+            let next = why(QueueId(ids[3].0 + 1));
+            assert!(next.contains("it was not allocated here"), "{next}");
+            drop(queues);
+            for id in ids {
+                assert!(why(id).contains("its last handle was dropped"), "{}", why(id));
+            }
+        }
     }
 
     async fn ten_thousand_come_and_go() {

@@ -87,6 +87,47 @@ on_both_runtimes! {
         check(&queue, 300, |_| CallbackFlags::empty()).await;
     }
 
+    async fn the_items_of_a_long_running_one_do_not_keep_the_threads_below() {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let queue = platform.allocate_serial_work_queue(&base).unwrap();
+        for long_running in [true, false] {
+            queue.set_long_running(long_running);
+            let (gate, entered) = (Gate::new(), Gate::new());
+            let (pass, enter) = (gate.clone(), entered.clone());
+            queue
+                .put(
+                    callback(move |_| {
+                        enter.open();
+                        pass.pass();
+                    }),
+                    None,
+                )
+                .unwrap();
+            if !long_running {
+                gate.open();
+            }
+            until("it runs", || entered.is_open()).await;
+            base.run(|| ()).await.unwrap();
+            gate.open();
+            queue.barrier().await.unwrap();
+            assert_eq!(queue.stats().panicked, 0, "the gate was opened in time");
+        }
+    }
+
+    async fn who_waits_for_it_does_not_keep_the_queue_below_open() {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
+        let id = base.id();
+        let queue = platform.allocate_serial_work_queue(&base).unwrap();
+        queue.run(|| ()).await.unwrap();
+        queue.quiesce().await.unwrap();
+        let barrier = queue.barrier();
+        drop((base, queue));
+        until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
+        barrier.await.unwrap();
+    }
+
     async fn two_on_one_queue_take_turns() {
         let platform = Platform::startup().unwrap();
         let ground = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();

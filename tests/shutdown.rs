@@ -31,6 +31,13 @@ fn armed(platform: &Platform) -> (Operation<i32>, AsyncResult) {
     (operation, held.into_inner().unwrap().unwrap())
 }
 
+/// On a runtime of one thread every other task that is ready has many turns meanwhile.
+async fn some_turns() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[derive(Default)]
 struct Listener(Mutex<Vec<&'static str>>);
 
@@ -165,6 +172,55 @@ on_both_runtimes! {
         shutdown.await.unwrap();
         // The last hops of the four chains all see a number of 400 or more.
         assert_eq!(count.get(), 404);
+    }
+
+    async fn they_may_hop_to_a_queue_that_was_found_quiet_before() {
+        let platform = Platform::startup().unwrap();
+        let (first, second, entered, count) = (Gate::new(), Gate::new(), Gate::new(), Count::new());
+        let (puts, counts, pass, enter) = (platform.clone(), count.counts(), second.clone(), entered.clone());
+        let back = flagged(CallbackFlags::BLOCKING, move |_| {
+            enter.open();
+            pass.pass();
+            puts.put_work_item(QueueId::IO, counts.clone(), None).unwrap();
+        });
+        let (puts, pass) = (platform.clone(), first.clone());
+        let there = flagged(CallbackFlags::BLOCKING, move |_| {
+            pass.pass();
+            puts.put_work_item(QueueId::STANDARD, back.clone(), None).unwrap();
+        });
+        platform.put_work_item(QueueId::STANDARD, count.counts(), None).unwrap();
+        platform.put_work_item(QueueId::IO, there, None).unwrap();
+        until("STANDARD is quiet", || count.get() == 1).await;
+        let shutdown = platform.shutdown();
+        drop(platform);
+        // The shutdown has its turns meanwhile, and waits for IO and then for both again.
+        some_turns().await;
+        first.open();
+        until("STANDARD is at work", || entered.is_open()).await;
+        some_turns().await;
+        second.open();
+        shutdown.await.unwrap();
+        assert_eq!(count.get(), 2);
+    }
+
+    async fn a_callback_that_is_late_finds_everything_closed() {
+        let platform = Platform::startup().unwrap();
+        let (gate, said) = (Gate::new(), Log::new());
+        let (late, pass, log) = (platform.clone(), gate.clone(), said.clone());
+        let stuck = flagged(CallbackFlags::BLOCKING, move |_| {
+            pass.pass();
+            let refused = [
+                late.lock_work_queue(QueueId::STANDARD).map(drop),
+                late.put_work_item(QueueId::IO, callback(|_| panic!("must not be called")), None),
+                late.register_platform_with_mmcss("Audio", 0, 0).map(drop),
+            ];
+            log.add(refused.map(|refused| refused.map_err(Hresult::from)));
+        });
+        platform.put_work_item(QueueId::IO, stuck, None).unwrap();
+        platform.shutdown_within(Duration::from_millis(1)).await.unwrap_err();
+        gate.open();
+        until("it has been refused", || said.len() == 1).await;
+        assert_eq!(said.all(), [[Err(Hresult::MF_E_SHUTDOWN); 3]]);
     }
 
     async fn callbacks_may_even_allocate_a_queue_while_it_drains() {

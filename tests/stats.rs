@@ -74,6 +74,20 @@ on_both_runtimes! {
         assert!(queue.stats().longest_wait > Duration::ZERO);
     }
 
+    async fn in_a_flood_the_wait_of_a_late_item_is_measured_too() {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        for queue in [platform.allocate_serial_work_queue(QueueId::RT).unwrap(), base] {
+            // Only the first finds the queue empty, and it does not wait. Of the last sixteen one is measured.
+            for _ in 0..100 {
+                queue.put(callback(|_| spin(Duration::from_micros(200))), None).unwrap();
+            }
+            queue.quiesce().await.unwrap();
+            let stats = queue.stats();
+            assert!(stats.longest_wait >= 70 * Duration::from_micros(200), "{queue:?} {stats:?}");
+        }
+    }
+
     async fn a_refused_put_is_not_counted() {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();

@@ -67,6 +67,25 @@ async fn a_short_promise_is_kept_to_the_microsecond() -> Result<()> {
     platform.shutdown().await
 }
 
+/// However many quick ones were timed together, a slow one that comes last is not forgotten with the group.
+#[tokio::test]
+async fn the_last_one_is_counted_wherever_its_group_ends() -> Result<()> {
+    let platform = Platform::startup()?;
+    let slow = Duration::from_millis(2);
+    for before in 0..20 {
+        let base = platform.allocate_work_queue(WorkQueueType::Standard)?;
+        for queue in [platform.allocate_serial_work_queue(&base)?, base.clone()] {
+            let quick = busy(Duration::ZERO, CallbackFlags::empty());
+            (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
+            queue.put(busy(slow, CallbackFlags::empty()), None)?;
+            queue.quiesce().await?;
+            let stats = queue.stats();
+            assert!(stats.longest_run >= slow, "{before} before: {stats:?}");
+        }
+    }
+    platform.shutdown().await
+}
+
 /// The slow one keeps its own promise, and is in the middle of a group when the one with the short promise comes.
 #[tokio::test]
 async fn a_short_promise_is_not_broken_by_what_ran_before() -> Result<()> {
