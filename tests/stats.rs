@@ -88,6 +88,43 @@ on_both_runtimes! {
         }
     }
 
+    async fn what_was_taken_out_together_waits_until_it_runs() {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        // Callbacks that prove quick are taken out many at a time, and one of them is held up.
+        let (start, gate) = (Gate::new(), Gate::new());
+        let (starts, pass) = (start.clone(), gate.clone());
+        let quick = callback(|_| {});
+        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass()), None).unwrap();
+        for _ in 0..2000 {
+            queue.put(quick.clone(), None).unwrap();
+        }
+        let reached = Gate::new();
+        let reaches = reached.clone();
+        let holds = callback(move |_| {
+            reaches.open();
+            pass.pass();
+        });
+        queue.put(holds, None).unwrap();
+        for _ in 0..1000 {
+            queue.put(quick.clone(), None).unwrap();
+        }
+        let looks = std::thread::spawn({
+            let queue = queue.clone();
+            move || {
+                reached.pass();
+                let stats = queue.stats();
+                gate.open();
+                stats
+            }
+        });
+        start.open();
+        queue.quiesce().await.unwrap();
+        let stats = looks.join().unwrap();
+        assert_eq!((stats.put, stats.run, stats.running, stats.depth), (3002, 2001, 1, 1000), "{stats:?}");
+        assert!(balances(&queue.stats()));
+    }
+
     async fn a_refused_put_is_not_counted() {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
