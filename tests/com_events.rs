@@ -31,7 +31,8 @@ use windows_core::implement;
 #[implement(IMFMediaEventGenerator, IMFShutdown)]
 struct Component {
     queue: IMFMediaEventQueue,
-    /// What is done, once, when a request was ended or an event taken.
+    /// What is done, once, when a request is about to be ended, was ended, or an event was taken.
+    before_end: Arc<Hook>,
     on_end: Arc<Hook>,
     on_get: Arc<Hook>,
     _alive: Arc<()>,
@@ -67,6 +68,7 @@ impl IMFMediaEventGenerator_Impl for Component_Impl {
     }
 
     fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<IMFMediaEvent> {
+        run(&self.before_end);
         let event = unsafe { self.queue.EndGetEvent(result.as_ref()) };
         run(&self.on_end);
         event
@@ -98,11 +100,12 @@ fn component() -> (Mta<IMFMediaEventGenerator>, Arc<()>) {
     (component, alive)
 }
 
-fn hooked() -> (Mta<IMFMediaEventGenerator>, Arc<()>, [Arc<Hook>; 2]) {
-    let (alive, on_end, on_get) = (Arc::new(()), Arc::<Hook>::default(), Arc::<Hook>::default());
-    let hooks = [on_end.clone(), on_get.clone()];
+fn hooked() -> (Mta<IMFMediaEventGenerator>, Arc<()>, [Arc<Hook>; 3]) {
+    let (alive, hooks) = (Arc::new(()), <[Arc<Hook>; 3]>::default());
+    let [before_end, on_end, on_get] = hooks.clone();
     let queue = unsafe { MFCreateEventQueue() }.unwrap();
-    (mta(Component { queue, on_end, on_get, _alive: alive.clone() }.into()), alive, hooks)
+    let component = Component { queue, before_end, on_end, on_get, _alive: alive.clone() };
+    (mta(component.into()), alive, hooks)
 }
 
 fn send(generator: &IMFMediaEventGenerator, kind: u32) {
@@ -392,7 +395,7 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
     let platform = com::Platform::startup().unwrap();
     let (com, _alive, hooks) = hooked();
     let generator = Arc::new(EventGenerator::new(com.clone()));
-    // In its End, then in the fetch that follows that.
+    // Before its End, in it, then in the fetch that follows that.
     for hook in hooks {
         let former = EventStream::new(&generator, DropOldest(8)).unwrap();
         let (arrives, there) = mpsc::channel();
@@ -405,17 +408,18 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
         there.recv_timeout(LIMIT).unwrap();
         assert!(EventStream::lossless(&generator).is_err(), "the former stream lives");
         drop(former);
+        send(&com, 2);
         let passing = EventStream::new(&generator, Latest).unwrap();
         drop(passing);
         let mut events = EventStream::lossless(&generator).unwrap();
         assert!(EventStream::lossless(&generator).is_err(), "of two, the second");
-        send(&com, 2);
+        send(&com, 3);
         assert!(futures::poll!(Box::pin(events.next())).is_pending());
         assert!(generator.get_event(GetEventFlags::NO_WAIT).is_err(), "nobody has it out of turn");
         back.send(()).unwrap();
-        assert_eq!(types(&mut events, 2).await, [1, 2]);
-        send(&com, 3);
-        assert_eq!(types(&mut events, 1).await, [3]);
+        assert_eq!(types(&mut events, 3).await, [1, 2, 3]);
+        send(&com, 4);
+        assert_eq!(types(&mut events, 1).await, [4]);
         drop(events);
         assert_eq!(code(generator.get_event(GetEventFlags::NO_WAIT)), Hresult::MF_E_NO_EVENTS_AVAILABLE);
     }
