@@ -429,6 +429,32 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_stream_waits_for_the_end_that_a_former_subscriber_owes() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, _alive) = component();
+    let generator = Arc::new(EventGenerator::new(com.clone()));
+    // What a stream does, one step at a time: its callback is called, and gets no further before it goes.
+    let subscriber: Unknown = Arc::new(());
+    let (callback, mut told) = telling();
+    generator.subscribe(&subscriber).unwrap();
+    generator.begin_get_event(callback, Some(subscriber.clone())).unwrap();
+    send(&com, 1);
+    let result = within(told.recv()).await.unwrap();
+    generator.leave(&subscriber);
+    generator.unsubscribe(&subscriber, Vec::new());
+    // The object takes no other request before that is ended.
+    let mut events = EventStream::lossless(&generator).unwrap();
+    send(&com, 2);
+    assert!(futures::poll!(Box::pin(events.next())).is_pending());
+    let event = generator.end_get_event(&result).unwrap();
+    generator.unsubscribe(&subscriber, vec![event]);
+    assert_eq!(types(&mut events, 2).await, [1, 2]);
+    shut_down(&com);
+    drop((events, result, generator, com));
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_ends_the_stream_that_waits() {
     let platform = com::Platform::startup().unwrap();
     let (com, alive) = component();
