@@ -186,6 +186,34 @@ on_both_runtimes! {
         assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
     }
 
+    async fn it_keeps_the_queue_below_open_until_what_was_queued_has_run() {
+        let platform = Platform::startup().unwrap();
+        for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
+            // Not on the thread that this runs on.
+            let base = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
+            let id = base.id();
+            let queue = platform.allocate_serial_work_queue(&base).unwrap();
+            let (starts, gate) = (Gate::new(), Gate::new());
+            let (started, pass) = (starts.clone(), gate.clone());
+            let held = flagged(flags, move |_| {
+                started.open();
+                pass.pass();
+            });
+            queue.put(held, None).unwrap();
+            // An item that is queued may put on the queue below.
+            let (seen, puts) = (Log::new(), platform.clone());
+            let tell = seen.clone();
+            let put_below = move |_: &_| tell.add(puts.put_work_item(id, callback(|_| {}), None).is_ok());
+            queue.put(callback(put_below), None).unwrap();
+            starts.pass();
+            drop((queue, base));
+            assert!(platform.lock_work_queue(id).is_ok(), "{flags:?}");
+            gate.open();
+            until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
+            assert_eq!(seen.all(), [true], "{flags:?}");
+        }
+    }
+
     async fn a_base_that_is_not_open_is_refused() {
         let platform = Platform::startup().unwrap();
         let error = platform.allocate_serial_work_queue(0x5555_0000).unwrap_err();
