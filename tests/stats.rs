@@ -74,6 +74,23 @@ on_both_runtimes! {
         assert!(queue.stats().longest_wait > Duration::ZERO);
     }
 
+    async fn the_wait_of_an_item_that_finds_the_queue_empty_is_measured() {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        for queue in [platform.allocate_serial_work_queue(QueueId::RT).unwrap(), base] {
+            let (puts, time) = (queue.clone(), Duration::from_millis(3));
+            // The second of all: no 16th. Nothing else waits when it comes, but one runs.
+            let first = callback(move |_| {
+                puts.put(callback(|_| {}), None).unwrap();
+                spin(time);
+            });
+            queue.put(first, None).unwrap();
+            queue.quiesce().await.unwrap();
+            let stats = queue.stats();
+            assert!(stats.put == 2 && stats.longest_wait >= time, "{queue:?} {stats:?}");
+        }
+    }
+
     async fn in_a_flood_the_wait_of_a_late_item_is_measured_too() {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
