@@ -742,6 +742,27 @@ async fn a_request_is_ended_though_the_stream_is_gone() {
     shut(platform).await;
 }
 
+#[tokio::test]
+async fn an_end_that_fails_is_said_once() {
+    async fn run<P: Overflow>(policy: P) {
+        let platform = Platform::startup().unwrap();
+        let inline = Inline::new(&platform);
+        let mut events = EventStream::new(&inline, policy).unwrap();
+        assert!(poll_once(events.next()).is_none());
+        // It calls back, and has no event.
+        let request = inline.pending.lock().unwrap().take().expect("a request is outstanding");
+        request.callback().unwrap().invoke(&request);
+        assert!(inline.pending.lock().unwrap().is_none(), "it is asked again");
+        assert_eq!(events.next().await.unwrap().unwrap_err().hresult(), Hresult::E_FAIL);
+        assert!(events.next().await.is_none());
+        drop((request, events, inline));
+        shut(platform).await;
+    }
+    run(Lossless).await;
+    run(DropOldest(4)).await;
+    run(DropNewest(4)).await;
+}
+
 /// A generator that invokes on Begin's own stack, for an event that it cannot give.
 struct Sour {
     platform: Platform,
