@@ -251,6 +251,19 @@ fn resident() -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse().ok()
 }
 
+/// How long the threads there are have run, and have waited for a processor, where the system tells it: on a busy
+/// machine a round takes as long as they are kept waiting.
+fn scheduled() -> Option<(Duration, Duration)> {
+    let mut both = [Duration::ZERO; 2];
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let Ok(times) = std::fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+        for (sum, time) in both.iter_mut().zip(times.split(' ')) {
+            *sum += Duration::from_nanos(time.parse().ok()?);
+        }
+    }
+    Some((both[0], both[1]))
+}
+
 /// `--minutes 5`, or `--seconds 10`; a minute if nothing is said.
 fn time() -> Option<Duration> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -346,6 +359,9 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
         items as f64 / start.elapsed().as_secs_f64(),
         stalls.longest()
     );
+    if let Some((ran, waited)) = scheduled() {
+        println!("its threads ran for {ran:.0?}, and for {waited:.0?} they waited for a processor");
+    }
     println!("a round took, in µs:");
     for share in [50.0, 90.0, 99.0, 99.9, 100.0] {
         println!("  {share:>5} %  {:>10.1}", latencies.value_at_percentile(share) as f64 / 1000.0);
