@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
-use support::{Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
+use support::{Drops, Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();
@@ -248,6 +248,35 @@ on_two_workers! {
         gate.open();
         until("the stuck one is back", || queue.stats().running == 0).await;
         assert!(balances(&queue.stats()) && balances(&serial.stats()));
+    }
+
+    async fn what_was_taken_out_together_is_let_go_with_the_rest() {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let (start, gate, entered, drops) = (Gate::new(), Gate::new(), Gate::new(), Drops::new());
+        let (starts, pass, enter) = (start.clone(), gate.clone(), entered.clone());
+        let quick = callback(|_| {});
+        // Callbacks that prove quick are taken out many at a time, and one of them is held up.
+        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass()), None).unwrap();
+        for _ in 0..2000 {
+            queue.put(quick.clone(), None).unwrap();
+        }
+        let stuck = callback(move |_| {
+            enter.open();
+            pass.pass();
+        });
+        queue.put(stuck, None).unwrap();
+        for _ in 0..1000 {
+            queue.put(quick.clone(), Some(Arc::new(drops.token()))).unwrap();
+        }
+        start.open();
+        entered.pass();
+        platform.shutdown_within(Duration::ZERO).await.unwrap_err();
+        let stats = queue.stats();
+        assert_eq!((stats.abandoned, stats.depth, drops.count()), (1000, 0, 1000), "{stats:?}");
+        gate.open();
+        until("the stuck one is back", || queue.stats().running == 0).await;
+        assert!(balances(&queue.stats()));
     }
 }
 
