@@ -1,12 +1,13 @@
 //! Work that waits for a time, for a period or for something to happen, and the keys that cancel it.
 //!
 //! All scheduled items of a platform are one heap and one task, however many they are. A cancelled item
-//! leaves its place in the heap behind; when half of the heap is such places it is rebuilt.
+//! leaves its place in the heap behind; when three quarters of the heap are such places it is rebuilt.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
@@ -195,6 +196,7 @@ impl Timers {
             let mut table = self.table();
             table.closed = true;
             table.due.clear();
+            table.counts.clear();
             std::mem::take(&mut table.entries)
         };
         self.earlier.notify_one();
@@ -275,6 +277,9 @@ impl Timers {
 #[derive(Default)]
 struct Table {
     entries: Slab<Entry>,
+    /// The number of each entry, or none where there is no entry. Apart from the entries, because the heap is
+    /// looked through in an order of its own: so little memory stays near.
+    counts: Vec<Option<NonZeroU32>>,
     due: BinaryHeap<Reverse<Place>>,
     /// Places in the heap whose item was cancelled.
     left_behind: usize,
@@ -287,7 +292,6 @@ struct Table {
 }
 
 struct Entry {
-    count: u32,
     timed: bool,
     waits: Waits,
 }
@@ -320,8 +324,10 @@ impl Table {
 
     /// The new item's key, and whether it is due before all others.
     fn insert(&mut self, at: Option<u64>, waits: Waits) -> (WorkItemKey, bool) {
-        self.count = self.count.wrapping_add(1);
-        let index = self.entries.insert(Entry { count: self.count, timed: at.is_some(), waits });
+        self.count = self.count.wrapping_add(1).max(1);
+        let index = self.entries.insert(Entry { timed: at.is_some(), waits });
+        self.counts.resize(self.counts.len().max(index + 1), None);
+        self.counts[index] = NonZeroU32::new(self.count);
         // More than 2^32 items at a time do not fit into any memory.
         let key = WorkItemKey(u64::from(self.count) << 32 | index as u64);
         let Some(at) = at else { return (key, false) };
@@ -330,25 +336,38 @@ impl Table {
         (key, earliest)
     }
 
+    #[inline]
     fn find(&self, key: WorkItemKey) -> Option<usize> {
         let index = (key.0 & u64::from(u32::MAX)) as usize;
-        let count = (key.0 >> 32) as u32;
-        self.entries.get(index).filter(|entry| entry.count == count).map(|_| index)
+        let count = NonZeroU32::new((key.0 >> 32) as u32)?;
+        (self.counts.get(index) == Some(&Some(count))).then_some(index)
+    }
+
+    #[inline]
+    fn take(&mut self, index: usize) -> Entry {
+        self.counts[index] = None;
+        self.entries.remove(index)
     }
 
     /// Removes an item that is not due yet; its place in the heap is left behind.
+    #[inline]
     fn remove(&mut self, index: usize) -> Entry {
-        let entry = self.entries.remove(index);
+        let entry = self.take(index);
         if entry.timed {
             self.left_behind += 1;
-            if self.left_behind > REBUILD.max(self.due.len() / 2) {
-                let mut due = std::mem::take(&mut self.due).into_vec();
-                due.retain(|Reverse(due)| self.find(due.key).is_some());
-                self.due = BinaryHeap::from(due);
-                self.left_behind = 0;
+            if self.left_behind > REBUILD.max(self.due.len() / 4 * 3) {
+                self.rebuild();
             }
         }
         entry
+    }
+
+    #[cold]
+    fn rebuild(&mut self) {
+        let mut due = std::mem::take(&mut self.due).into_vec();
+        due.retain(|Reverse(due)| self.find(due.key).is_some());
+        self.due = BinaryHeap::from(due);
+        self.left_behind = 0;
     }
 
     /// Takes an item whose place in the heap was just popped; a periodic one gets its next.
@@ -365,7 +384,7 @@ impl Table {
             self.due.push(Reverse(Place { at, ..place }));
             return;
         }
-        if let Waits::Scheduled(scheduled, _) = self.entries.remove(index).waits {
+        if let Waits::Scheduled(scheduled, _) = self.take(index).waits {
             due.push(scheduled);
         }
     }
