@@ -2,23 +2,25 @@
 //!
 //! Every result, running callback, lock and armed operation holds a [`Keepalive`], a counted handle.
 //! Nobody counts by hand: a handle counts itself when it is made and when it is dropped, and the last to go
-//! says so, as the far end of a channel does. What must be *told* of a shutdown also enters itself in the
-//! [`Register`] that the handle leads to, and leaves it when it has ended.
+//! says so, as the far end of a channel does. What must be *told* of a shutdown is also in the [`Register`] that
+//! the handle leads to, until it has ended.
 
 mod count;
 #[cfg(all(test, mf_async_loom))]
 mod loom;
+mod register;
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 
-use slab::Slab;
 use tokio::sync::SetOnce;
-use tokio::time::Instant;
 
 use self::count::Count;
+use self::register::Register;
+pub(crate) use self::register::{Armed, Outstanding};
 use crate::error::{Error, Result};
 use crate::sync::{MODELLED, Mutex, MutexGuard};
 
@@ -30,6 +32,7 @@ use crate::sync::{MODELLED, Mutex, MutexGuard};
 pub struct Keepalive(&'static Lent);
 
 impl Clone for Keepalive {
+    #[inline]
     fn clone(&self) -> Keepalive {
         self.0.count.lend();
         Keepalive(self.0)
@@ -37,6 +40,7 @@ impl Clone for Keepalive {
 }
 
 impl Drop for Keepalive {
+    #[inline]
     fn drop(&mut self) {
         self.0.count.give_back();
         self.0.look();
@@ -56,13 +60,16 @@ impl Keepalive {
     /// # Errors
     /// `MF_E_SHUTDOWN` when everything entered was told already; the caller then ends itself.
     pub(crate) fn enter(&self, armed: Weak<dyn Armed>, begun: &'static Location<'static>) -> Result<Entry> {
-        let mut register = lock(&self.0.register);
-        if register.closed {
-            return Err(Error::shutdown("begin an operation on a platform that is shut down"));
-        }
-        let key = register.entries.insert(Outstanding { armed, begun, since: Instant::now() });
-        drop(register);
+        let key = self.0.register.enter(Outstanding::new(armed, begun)).ok_or_else(closed)?;
         Ok(Entry { key, keepalive: self.clone() })
+    }
+
+    /// Lists something that shutdown must end for as long as it exists and has not ended, begun at `begun`.
+    ///
+    /// # Errors
+    /// As [`enter`](Keepalive::enter).
+    pub(crate) fn list(&self, armed: Weak<dyn Armed>, begun: &'static Location<'static>) -> Result<()> {
+        if self.0.register.list(Outstanding::new(armed, begun)) { Ok(()) } else { Err(closed()) }
     }
 
     /// A callback was invoked once more than its operation needed: after it, twice, or too late.
@@ -78,15 +85,6 @@ impl fmt::Debug for Keepalive {
     }
 }
 
-/// Something that a shutdown ends: an armed operation, an event queue, a pending wait.
-pub(crate) trait Armed: Send + Sync {
-    /// The platform shuts down: end now, with this error. Called with no lock held.
-    fn shut_down(&self, error: &Error);
-
-    /// What it is, and where its callback is to run, for people.
-    fn describe(&self) -> String;
-}
-
 /// An entry in the register; dropping it leaves the register.
 pub(crate) struct Entry {
     key: usize,
@@ -94,16 +92,16 @@ pub(crate) struct Entry {
 }
 
 impl Drop for Entry {
+    #[inline]
     fn drop(&mut self) {
-        let left = lock(&self.keepalive.0.register).entries.try_remove(self.key);
-        // The weak handle may be the last owner of its memory: let go of it outside the lock.
-        drop(left);
+        self.keepalive.0.register.leave(self.key);
     }
 }
 
 /// The platform's side: hands out keepalives and learns when they are back.
 pub(crate) struct Lender {
     lent: &'static Lent,
+    tenant: Tenant,
     /// The platform's own keepalive, given up when it shuts down.
     own: Mutex<Option<Keepalive>>,
     back: Arc<SetOnce<()>>,
@@ -114,10 +112,23 @@ impl Lender {
         let lent = Lent::take();
         lent.count.lend();
         let back = lock(&lent.back).clone();
-        Lender { lent, own: Mutex::new(Some(Keepalive(lent))), back }
+        let tenant = Tenant(Arc::new(Tenancy(lent)));
+        Lender { lent, tenant, own: Mutex::new(Some(Keepalive(lent))), back }
+    }
+
+    /// The right to make keepalives for what was accepted while the platform was open.
+    pub(crate) fn tenant(&self) -> Tenant {
+        self.tenant.clone()
+    }
+
+    /// A keepalive to be looked at, which is not counted, and keeps nothing.
+    #[inline]
+    pub(crate) fn shown(&self) -> ManuallyDrop<Keepalive> {
+        ManuallyDrop::new(Keepalive(self.lent))
     }
 
     /// A keepalive, or `None` when the platform has given up its own.
+    #[inline]
     pub(crate) fn lend(&self) -> Option<Keepalive> {
         let lent = Keepalive(self.lent);
         self.lent.count.lend();
@@ -138,19 +149,20 @@ impl Lender {
         self.lent.extra_calls.load(Ordering::Relaxed)
     }
 
-    /// What is entered just now.
-    pub(crate) fn entered(&self) -> Vec<Outstanding> {
-        self.lent.entered()
+    /// What has begun and has not ended.
+    pub(crate) fn outstanding(&self) -> Vec<Outstanding> {
+        self.lent.register.all()
+    }
+
+    /// How much of that has a keepalive of its own.
+    pub(crate) fn entered(&self) -> usize {
+        self.lent.register.entered()
     }
 
     /// Tells everything entered to end with `error`, and refuses later entries.
     pub(crate) fn shut_down(&self, error: &Error) {
-        lock(&self.lent.register).closed = true;
-        for entry in self.lent.entered() {
-            if let Some(armed) = entry.armed.upgrade() {
-                armed.shut_down(error);
-            }
-        }
+        self.lent.register.close();
+        self.outstanding().iter().for_each(|outstanding| outstanding.shut_down(error));
     }
 
     /// Gives up the platform's own keepalive: from now on the last one back ends the waiting.
@@ -168,9 +180,34 @@ impl Lender {
 }
 
 impl Drop for Lender {
+    #[inline]
     fn drop(&mut self) {
         self.give_up();
-        self.lent.part();
+    }
+}
+
+/// Somebody who makes keepalives even after the platform has closed: a queue, for what it took before.
+#[derive(Clone)]
+pub(crate) struct Tenant(Arc<Tenancy>);
+
+impl Tenant {
+    /// A keepalive for something that runs. Whoever waits for all to be back does not wait for this one if
+    /// it is made too late; he waits until the queue is empty first.
+    #[inline]
+    pub(crate) fn lend(&self) -> Keepalive {
+        let lent = self.0.0;
+        lent.count.lend();
+        Keepalive(lent)
+    }
+}
+
+/// While it exists no other platform gets what it leads to.
+struct Tenancy(&'static Lent);
+
+impl Drop for Tenancy {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.part();
     }
 }
 
@@ -179,10 +216,10 @@ struct Lent {
     count: Count,
     /// Open, closing, all back, and so on with the next platform: see [`is_open`].
     phase: AtomicU64,
-    /// Who still needs it: the lender, and all keepalives together.
+    /// Who still needs it: all tenants together, the lender among them, and all keepalives together.
     parties: AtomicU8,
     back: Mutex<Arc<SetOnce<()>>>,
-    register: Mutex<Register>,
+    register: Register,
     extra_calls: AtomicU64,
 }
 
@@ -206,12 +243,13 @@ impl Lent {
             phase: AtomicU64::new(0),
             parties: AtomicU8::new(PARTIES),
             back: Mutex::default(),
-            register: Mutex::default(),
+            register: Register::default(),
             extra_calls: AtomicU64::new(0),
         }))
     }
 
     /// One was given back: says so if it was the last.
+    #[inline]
     fn look(&'static self) {
         // ORDERING: SeqCst, after the count, as its counterpart in `give_up` comes before: of one that is
         // given back just then, either the closing side counts it or this side sees that it is closing.
@@ -234,21 +272,14 @@ impl Lent {
         }
     }
 
-    /// The lender is gone, or all keepalives are; after both this serves another platform. A model has its own
+    /// The tenants are gone, or all keepalives are; after both this serves another platform. A model has its own
     /// locks, which serve no other.
     fn part(&'static self) {
         // ORDERING: AcqRel: the second comes after all that the first did.
         if self.parties.fetch_sub(1, Ordering::AcqRel) == 1 && !MODELLED {
-            // Empty, but it may have grown.
-            let register = std::mem::take(&mut *lock(&self.register));
-            drop(register);
+            self.register.renew();
             free().push(self);
         }
-    }
-
-    /// A copy of the entries, so that nothing is called and nothing let go under the lock.
-    fn entered(&self) -> Vec<Outstanding> {
-        lock(&self.register).entries.iter().map(|(_, entry)| entry.clone()).collect()
     }
 }
 
@@ -271,26 +302,8 @@ fn is_back(phase: u64) -> bool {
     phase % 3 == 2
 }
 
-/// What is entered for shutdown to end.
-#[derive(Default)]
-struct Register {
-    entries: Slab<Outstanding>,
-    closed: bool,
-}
-
-/// Something entered: what, and since when.
-#[derive(Clone)]
-pub(crate) struct Outstanding {
-    armed: Weak<dyn Armed>,
-    pub(crate) begun: &'static Location<'static>,
-    pub(crate) since: Instant,
-}
-
-impl Outstanding {
-    /// What it is, while it exists.
-    pub(crate) fn describe(&self) -> Option<String> {
-        Some(self.armed.upgrade()?.describe())
-    }
+fn closed() -> Error {
+    Error::shutdown("begin an operation on a platform that is shut down")
 }
 
 /// A lock. A poisoned one is as good as any: no user code runs while it is held.

@@ -20,7 +20,7 @@ pub use self::timeout::Timeout;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::{Armed, Entry, Keepalive};
+use crate::keepalive::{Armed, Keepalive};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -343,8 +343,8 @@ struct Cell<T, E> {
     this: Weak<Cell<T, E>>,
     parameters: CallbackParameters,
     begun: Begun,
-    /// Whether it was entered in the platform's register, as far as a glance can tell.
-    entered: AtomicBool,
+    /// Whether it need not be listed in the platform's register: it is, or has ended, or nobody wants it.
+    listed: AtomicBool,
     slot: Mutex<Slot<T, E>>,
 }
 
@@ -355,7 +355,7 @@ struct Slot<T, E> {
     begin: Hresult,
     kept: Option<Arc<Cell<T, E>>>,
     waker: Option<Waker>,
-    entry: Option<Entry>,
+    ended: bool,
     /// Nobody waits any more.
     detached: bool,
 }
@@ -366,14 +366,14 @@ impl<T, E> Cell<T, E> {
             this: this.clone(),
             parameters,
             begun,
-            entered: AtomicBool::new(false),
+            listed: AtomicBool::new(false),
             slot: Mutex::new(Slot {
                 end: Some(end),
                 outcome: None,
                 begin: Hresult::S_OK,
                 kept: None,
                 waker: None,
-                entry: None,
+                ended: false,
                 detached: false,
             }),
         })
@@ -386,20 +386,19 @@ impl<T, E> Cell<T, E> {
     /// Ends the operation, if it has not ended; true if it did by this.
     fn end(&self, value: Result<T>, status: Hresult) -> bool {
         let mut slot = self.slot();
-        if slot.outcome.is_some() || slot.detached {
-            let entry = slot.entry.take();
+        if std::mem::replace(&mut slot.ended, true) || slot.detached {
             drop(slot);
-            drop((value, entry));
+            drop(value);
             return false;
         }
+        // ORDERING: Relaxed, see `enter`.
+        self.listed.store(true, Ordering::Relaxed);
         let begin = slot.begin;
         slot.outcome = Some(Outcome { value, status, begin });
         slot.kept = self.this.upgrade();
         let waker = slot.waker.take();
-        let entry = slot.entry.take();
         drop(slot);
-        // Leaving the register and waking may run anything: no lock is held here.
-        drop(entry);
+        // Waking may run anything: no lock is held here.
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -408,26 +407,17 @@ impl<T, E> Cell<T, E> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Cell<T, E> {
-    /// Enters the platform's register, once, so that its shutdown ends the operation.
+    /// Puts it on a list of the platform's register, once, so that a shutdown ends the operation.
     fn enter(&self, keepalive: &Keepalive) {
-        // ORDERING: Relaxed, twice. If two results are made at the same time both enter, and the second entry is
-        // one too many, like that of an operation that has ended.
-        if self.entered.load(Ordering::Relaxed) {
+        // ORDERING: Relaxed, as everywhere. If two results are made at the same time both list it, and it is told
+        // twice; an operation that is listed when it has just ended says so when it is asked.
+        if self.listed.load(Ordering::Relaxed) {
             return;
         }
-        self.entered.store(true, Ordering::Relaxed);
-        match keepalive.enter(self.this.clone(), self.begun) {
-            Ok(entry) => {
-                let mut slot = self.slot();
-                let ended = slot.outcome.is_some() || slot.detached;
-                let spare = if ended { Some(entry) } else { slot.entry.replace(entry) };
-                drop(slot);
-                drop(spare);
-            }
-            Err(error) => {
-                let status = error.hresult();
-                self.end(Err(error), status);
-            }
+        self.listed.store(true, Ordering::Relaxed);
+        if let Err(error) = keepalive.list(self.this.clone(), self.begun) {
+            let status = error.hresult();
+            self.end(Err(error), status);
         }
     }
 }
@@ -544,6 +534,8 @@ where
     }
 
     fn detach(&self) -> bool {
+        // ORDERING: Relaxed, see `enter`.
+        self.listed.store(true, Ordering::Relaxed);
         let mut slot = self.slot();
         let on_its_way = slot.outcome.is_none();
         slot.detached = true;
@@ -570,13 +562,16 @@ where
             self.parameters.queue
         )
     }
+
+    fn has_ended(&self) -> bool {
+        self.slot().ended
+    }
 }
 
 impl<T, E> Drop for Cell<T, E> {
     fn drop(&mut self) {
         // Let go un-called: whoever waits looks again, and finds nobody here.
         let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(slot.entry.take());
         if let Some(waker) = slot.waker.take() {
             waker.wake();
         }

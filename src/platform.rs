@@ -228,7 +228,7 @@ impl Platform {
     /// ```
     #[must_use]
     pub fn report(&self) -> Report {
-        self.0.report(&self.0.queues.lender.entered())
+        self.0.report(&self.0.queues.lender.outstanding())
     }
 
     pub(crate) fn queues(&self) -> &Arc<Queues> {

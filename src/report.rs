@@ -31,7 +31,8 @@ pub struct Report {
     pub waiting: usize,
     /// Periodic callbacks.
     pub periodic: usize,
-    /// Asynchronous results that somebody still holds, queued ones included.
+    /// Asynchronous results that somebody still holds, ready ones that were put included. A work item has none
+    /// before it runs.
     pub results: usize,
     /// Callbacks that were invoked once more than their operation needed: after the first call, or after
     /// the operation was dropped.
@@ -92,7 +93,7 @@ impl Report {
             scheduled,
             waiting,
             periodic,
-            results: queues.lender.out().saturating_sub(handles + queues.lender.entered().len()),
+            results: queues.lender.out().saturating_sub(handles + queues.lender.entered()),
             extra_calls: queues.lender.extra_calls(),
             queues: all.iter().map(QueueReport::new).collect(),
         }

@@ -34,11 +34,13 @@ pub(crate) trait Number {
 
 impl<N: Number> Count<N> {
     /// One more is out.
+    #[inline]
     pub(crate) fn lend(&self) {
         self.here().lent.increment();
     }
 
     /// One is back, wherever it was lent.
+    #[inline]
     pub(crate) fn give_back(&self) {
         self.here().back.increment();
     }
@@ -57,12 +59,20 @@ impl<N: Number> Count<N> {
         lent.wrapping_sub(back)
     }
 
+    #[inline]
     fn here(&self) -> &Place<N> {
-        &self.places[HERE.with(Cell::get) % PLACES]
+        &self.places[here()]
     }
 }
 
+/// The place of this thread.
+#[inline]
+pub(super) fn here() -> usize {
+    HERE.with(Cell::get) % PLACES
+}
+
 impl Number for AtomicUsize {
+    #[inline]
     fn increment(&self) {
         // ORDERING: SeqCst. Whoever sees the count of what came back must see what was counted before it; and
         // the user of this count pairs it with a flag, in the order of one total.
@@ -87,4 +97,4 @@ fn next_thread() -> usize {
 }
 
 /// More threads than this share places, which costs time and nothing else.
-const PLACES: usize = if MODELLED { 2 } else { 8 };
+pub(super) const PLACES: usize = if MODELLED { 2 } else { 8 };

@@ -51,7 +51,39 @@ fn what_enters_while_all_are_told_is_told_or_refused() {
         let (told, armed, entry) = enters.join().unwrap();
         assert_eq!(told.times(), usize::from(entry.is_ok()));
         drop((armed, entry));
-        assert!(lender.entered().is_empty());
+        assert!(lender.outstanding().is_empty());
+    });
+}
+
+#[test]
+fn what_is_listed_while_all_are_told_is_told_or_refused() {
+    loom::model(|| {
+        let lender = Arc::new(Lender::new());
+        let keepalive = lender.lend().unwrap();
+        let begins = thread::spawn(move || {
+            let told = Arc::new(Told::default());
+            let armed: Arc<dyn Armed> = told.clone();
+            let listed = keepalive.list(Arc::downgrade(&armed), Location::caller());
+            (told, armed, listed)
+        });
+        lender.shut_down(&down());
+        let (told, armed, listed) = begins.join().unwrap();
+        assert_eq!(told.times(), usize::from(listed.is_ok()));
+        drop((told, armed));
+        assert!(lender.outstanding().is_empty());
+    });
+}
+
+#[test]
+fn a_tenant_that_lends_late_is_seen_or_comes_after_the_end() {
+    loom::model(|| {
+        let lender = Arc::new(Lender::new());
+        let tenant = lender.tenant();
+        let late = thread::spawn(move || drop(tenant.lend()));
+        lender.give_up();
+        block_on(lender.all_back());
+        late.join().unwrap();
+        assert_eq!(lender.out(), 0);
     });
 }
 
@@ -66,7 +98,7 @@ fn what_leaves_while_all_are_told_is_told_at_most_once_and_has_left() {
         lender.shut_down(&down());
         leaves.join().unwrap();
         assert!(told.times() <= 1);
-        assert!(lender.entered().is_empty());
+        assert!(lender.outstanding().is_empty());
     });
 }
 

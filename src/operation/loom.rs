@@ -61,7 +61,7 @@ fn what_is_entered_while_all_are_told_ends() {
         assert!(block_on(operation).unwrap_err().is_shutdown());
         enters.join().unwrap();
         drop(promise);
-        assert!(lender.entered().is_empty());
+        assert!(lender.outstanding().is_empty());
     });
 }
 
