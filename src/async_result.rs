@@ -250,6 +250,7 @@ impl From<u32> for QueueId {
 pub struct AsyncResult(Arc<Inner>);
 
 impl AsyncResult {
+    #[inline]
     pub(crate) fn new(
         object: Option<Unknown>,
         callback: Option<Arc<dyn AsyncCallback>>,
@@ -266,7 +267,8 @@ impl AsyncResult {
         AsyncResult(Arc::new(Inner::new(target, state, object, keepalive)))
     }
 
-    /// The result of a work item, made when the item runs. The callback learnt of the keepalive at the put.
+    /// The result of a work item, made when the item runs. The callback learnt of the platform at the put.
+    #[inline]
     pub(crate) fn of_item(
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
@@ -275,9 +277,38 @@ impl AsyncResult {
         AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, None, keepalive)))
     }
 
+    /// The same in the place of one that was [emptied](AsyncResult::empty).
+    #[inline]
+    pub(crate) fn refill(mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.target = Target::Callback(callback);
+            inner.state = state;
+            return self;
+        }
+        AsyncResult::of_item(callback, state, self.0.keepalive.clone())
+    }
+
+    /// Lets go of all that it holds but the keepalive, if nobody else has it.
+    #[inline]
+    pub(crate) fn empty(mut self) -> Option<AsyncResult> {
+        let inner = Arc::get_mut(&mut self.0)?;
+        let Inner { target, state, object, status, awaits_reply, reply, keepalive: _ } = inner;
+        *status.get_mut() = Hresult::S_OK.0;
+        *awaits_reply.get_mut() = false;
+        let held = (
+            std::mem::replace(target, Target::Nothing),
+            state.take(),
+            object.take(),
+            reply.get_mut().unwrap_or_else(PoisonError::into_inner).take(),
+        );
+        drop(held);
+        Some(self)
+    }
+
     /// The operation's status: `S_OK` until somebody sets another.
     #[doc(alias = "GetStatus")]
     #[must_use]
+    #[inline]
     pub fn status(&self) -> Hresult {
         // ORDERING: Acquire pairs with the Release in `set_status`, so that whoever reads a status
         // also sees what was written before it was set, even without a queue in between.
@@ -345,10 +376,11 @@ impl AsyncResult {
 
     /// The callback that this result is made for, if it has one.
     #[must_use]
+    #[inline]
     pub fn callback(&self) -> Option<&Arc<dyn AsyncCallback>> {
         match &self.0.target {
             Target::Callback(callback) => Some(callback),
-            Target::Event(_) => None,
+            Target::Event(_) | Target::Nothing => None,
         }
     }
 
@@ -375,7 +407,7 @@ impl AsyncResult {
                 event.wait().await;
                 Ok(())
             }
-            Target::Callback(_) => Err(Error::new(
+            Target::Callback(_) | Target::Nothing => Err(Error::new(
                 Hresult::E_INVALIDARG,
                 "wait for the event of a result that has a callback: only a result without one signals it",
             )),
@@ -389,6 +421,7 @@ impl AsyncResult {
         }
     }
 
+    #[inline]
     pub(crate) fn keepalive(&self) -> &Keepalive {
         &self.0.keepalive
     }
@@ -408,6 +441,7 @@ impl AsyncResult {
     }
 
     /// Whoever awaits a reply by this result, once.
+    #[inline]
     pub(crate) fn take_reply(&self) -> Option<Arc<dyn AwaitsReply>> {
         // ORDERING: Acquire pairs with the Release in `await_reply`.
         if !self.0.awaits_reply.load(Ordering::Acquire) {
@@ -461,6 +495,7 @@ struct Inner {
 }
 
 impl Inner {
+    #[inline]
     fn new(target: Target, state: Option<Unknown>, object: Option<Unknown>, keepalive: Keepalive) -> Inner {
         let status = AtomicU32::new(Hresult::S_OK.0);
         let (awaits_reply, reply) = (AtomicBool::new(false), Mutex::new(None));
@@ -473,6 +508,8 @@ enum Target {
     Callback(Arc<dyn AsyncCallback>),
     /// No callback: the event that `MFASYNCRESULT` has in its place.
     Event(Box<SetOnce<()>>),
+    /// Nothing: it was emptied, and nobody has it.
+    Nothing,
 }
 
 fn require<'a, T: Any>(stored: Option<&'a Unknown>, what: &str) -> Result<&'a T> {

@@ -35,8 +35,8 @@
 //!  producer  ──► MediaEventQueue ──(the same road, once per event)────────────────► EventStream.next()
 //! ```
 //!
-//! [`Platform`] keeps the road open: a keepalive rides in every result and every queued item, and
-//! [`shutdown`](Platform::shutdown) returns when the last of them is gone.
+//! [`Platform`] keeps the road open: a keepalive rides in every result, and [`shutdown`](Platform::shutdown)
+//! returns when the queues are empty and the last of them is gone.
 //!
 //! # Names
 //!

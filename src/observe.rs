@@ -33,7 +33,7 @@ pub struct QueueStats {
     /// for puts that find the queue empty and for every 16th of the others, to 32 µs.
     pub longest_wait: Duration,
     /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
-    /// groups of up to 16, and counted with their average; a group with a slow one among them counts as
+    /// groups of up to 32, and counted with their average; a group with a slow one among them counts as
     /// one callback.
     pub longest_run: Duration,
 }
@@ -54,6 +54,7 @@ pub(crate) struct Time {
 }
 
 impl QueueStats {
+    #[inline]
     pub(crate) fn add(&mut self, run: Run) {
         self.run += 1;
         self.panicked += u64::from(run.panicked);
@@ -72,11 +73,13 @@ impl QueueStats {
         self.longest_run = self.longest_run.max(other.longest_run);
     }
 
+    #[inline]
     pub(crate) fn timed(&mut self, time: Time) {
         self.overrun += u64::from(time.overrun);
         self.longest_run = self.longest_run.max(time.took);
     }
 
+    #[inline]
     pub(crate) fn waited(&mut self, wait: Duration) {
         self.longest_wait = self.longest_wait.max(wait);
     }

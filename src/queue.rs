@@ -9,6 +9,7 @@ mod lanes;
 mod lookout;
 mod pool;
 mod realtime;
+mod results;
 mod serial;
 mod table;
 mod watch;

@@ -28,13 +28,15 @@ impl Shutdown {
         owner.timers.shut_down();
         let drained = by(until, owner.drained()).await;
         // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
-        let entered = owner.queues.lender.entered();
-        let undrained = if drained { None } else { Some(owner.report(&entered)) };
+        let outstanding = owner.queues.lender.outstanding();
+        let undrained = if drained { None } else { Some(owner.report(&outstanding)) };
         owner.close();
-        let all_back = by(until, owner.queues.lender.all_back()).await;
+        // Whoever was just putting may have come through before the doors were closed.
+        let empty = by(until, owner.queues.drained()).await;
+        let all_back = by(until, owner.queues.lender.all_back()).await && empty;
         let stuck = match undrained {
             None if all_back => None,
-            None => Some(owner.report(&entered)).filter(Report::has_unfinished_work),
+            None => Some(owner.report(&outstanding)).filter(Report::has_unfinished_work),
             undrained => undrained,
         };
         owner.queues.kill();

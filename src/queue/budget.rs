@@ -39,6 +39,7 @@ impl Default for Pace {
 }
 
 impl Budget {
+    #[inline]
     pub(crate) fn new(now: Instant, pace: Pace) -> Budget {
         Budget { items: ITEMS, until: now + SLICE, now, group: 0, name: "", pace }
     }
@@ -48,26 +49,31 @@ impl Budget {
         Budget { items: 1, ..Budget::new(now, Pace::default()) }
     }
 
+    #[inline]
     pub(crate) fn pace(&self) -> Pace {
         self.pace
     }
 
     /// How many items may be taken out together: as many as share a reading of the clock.
+    #[inline]
     pub(crate) fn group(&self) -> usize {
         self.pace.size as usize
     }
 
     /// Whether callbacks take less time than waking another thread does.
+    #[inline]
     pub(crate) fn is_quick(&self) -> bool {
         self.pace.quick
     }
 
     /// The time, as of the last reading: at most a group of quick callbacks ago.
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
         self.now
     }
 
     /// Whether callbacks have run whose time is not known yet.
+    #[inline]
     pub(crate) fn is_group_open(&self) -> bool {
         self.group > 0
     }
@@ -78,6 +84,7 @@ impl Budget {
     }
 
     /// A callback is back. Gives the time that it took, if that is read now.
+    #[inline]
     pub(crate) fn ran(&mut self, queue: QueueId, flags: CallbackFlags, name: &'static str) -> Option<Time> {
         self.group += 1;
         self.name = name;
@@ -88,11 +95,13 @@ impl Budget {
     }
 
     /// Ends a group that has begun, because there is nothing more, or something of another kind comes.
+    #[inline]
     pub(crate) fn close(&mut self, queue: QueueId) -> Option<Time> {
         if self.group == 0 { None } else { self.end_group(queue, CallbackFlags::empty()) }
     }
 
     /// One item has ended; true if it was the last for this turn.
+    #[inline]
     pub(crate) fn spend(&mut self) -> bool {
         self.items = self.items.saturating_sub(1);
         self.items == 0 || self.now >= self.until
@@ -122,6 +131,7 @@ impl Budget {
 }
 
 /// Whether a callback with these flags is timed on its own, from its very start.
+#[inline]
 pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
     flags.intersects(CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL | CallbackFlags::BLOCKING)
 }

@@ -13,6 +13,7 @@ use crate::observe::Run;
 use crate::queue::budget::{Budget, Pace};
 use crate::queue::item::{Item, run_blocking};
 use crate::queue::pool::{Activity, Pool, Take};
+use crate::queue::results::Results;
 use crate::sync::MODELLED;
 
 /// A task that runs a pool's items until the pool ends. Dropped before that, as a runtime that shuts
@@ -20,6 +21,7 @@ use crate::sync::MODELLED;
 pub(crate) struct Drain {
     pool: Arc<Pool>,
     state: DrainState,
+    results: Results,
     /// The end of an item that a serial pool waits for, since it runs on the blocking pool.
     blocked: Option<oneshot::Receiver<()>>,
     ended: bool,
@@ -58,7 +60,8 @@ impl Drain {
             ran: None,
             pace: Pace::default(),
         };
-        Drain { pool, state, blocked: None, ended: false }
+        let results = Results::new(pool.tenant());
+        Drain { pool, state, results, blocked: None, ended: false }
     }
 
     /// The queue whose items it runs.
@@ -66,8 +69,10 @@ impl Drain {
         self.pool.place().queue
     }
 
-    /// Says how long the callbacks took that have run since the last time.
+    /// Nothing more comes for now: gives up the last result, and says how long the callbacks took that have run
+    /// since the last time.
     fn end_group(&mut self, budget: &mut Budget) {
+        self.results.rest();
         let time = budget.close(self.queue());
         match (&mut self.state.ran, time) {
             (Some(run), Some(time)) => run.time = Some(time),
@@ -83,7 +88,9 @@ impl Drain {
         }
         let pool = self.pool.clone();
         let slot = pool.hand_over(&self.state);
-        run_blocking(self.pool.runtime(), item, pool.place(), move |run| {
+        self.results.rest();
+        let results = self.results.elsewhere();
+        run_blocking(self.pool.runtime(), item, pool.place(), results, move |run| {
             pool.finished(slot, run);
             let _ = done.send(());
         });
@@ -98,7 +105,7 @@ impl Drain {
                 self.blocked = None;
                 budget.read();
             }
-            match self.pool.take(&mut self.state, budget, cx.waker()) {
+            match self.pool.take(&mut self.state, budget, &self.results, cx.waker()) {
                 Take::Item(item) => {
                     self.state.since_spin += 1;
                     let blocks = item.flags.contains(CallbackFlags::BLOCKING) || self.pool.is_long_running();
@@ -110,10 +117,13 @@ impl Drain {
                         self.hand_over(item);
                         continue;
                     }
-                    self.state.ran = item.run(self.pool.place(), budget);
-                    self.pool.set_quick(budget.is_quick());
-                    if budget.spend() {
+                    self.state.ran = item.run(self.pool.place(), budget, &mut self.results);
+                    let is_over = budget.spend();
+                    if is_over || self.pool.is_bare(&self.state) {
                         self.end_group(budget);
+                    }
+                    self.pool.set_quick(budget.is_quick());
+                    if is_over {
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }

@@ -10,10 +10,10 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId, Unknown};
 use crate::error::Error;
-use crate::keepalive::Keepalive;
 use crate::observe::{Run, Running, Span};
 use crate::queue::budget::{Budget, is_timed_alone};
 use crate::queue::lanes::Priority;
+use crate::queue::results::Results;
 use crate::queue::serial::Serial;
 use crate::sync::thread_local;
 
@@ -47,15 +47,16 @@ pub(crate) enum Work {
 pub(crate) struct Call {
     pub(crate) callback: Arc<dyn AsyncCallback>,
     pub(crate) state: Option<Unknown>,
-    pub(crate) keepalive: Keepalive,
 }
 
 impl Item {
+    #[inline]
     pub(crate) fn call(call: Call, flags: CallbackFlags, priority: Priority) -> Item {
         let name = call.callback.name();
         Item::new(Work::Call(call), flags, priority, name)
     }
 
+    #[inline]
     pub(crate) fn invoke(result: AsyncResult, flags: CallbackFlags, priority: Priority) -> Item {
         let name = result.callback().map_or("", |callback| callback.name());
         Item::new(Work::Invoke(result), flags, priority, name)
@@ -65,10 +66,12 @@ impl Item {
         Item::new(Work::Turn(of), CallbackFlags::empty(), priority, "a serial queue's turn")
     }
 
+    #[inline]
     fn new(work: Work, flags: CallbackFlags, priority: Priority, name: &'static str) -> Item {
         Item { work, flags, priority, ticket: 0, put_at: None, name, span: Span::current() }
     }
 
+    #[inline]
     pub(crate) fn is_turn(&self) -> bool {
         matches!(self.work, Work::Turn(_))
     }
@@ -93,9 +96,9 @@ impl Item {
     }
 
     /// The item with its result made, and the result; a turn has none.
-    pub(crate) fn with_result(self) -> (Item, Option<AsyncResult>) {
+    pub(crate) fn with_result(self, results: &mut Results) -> (Item, Option<AsyncResult>) {
         let result = match self.work {
-            Work::Call(call) => AsyncResult::from(call),
+            Work::Call(call) => results.make(call),
             Work::Invoke(result) => result,
             Work::Turn(_) => return (self, None),
         };
@@ -103,41 +106,41 @@ impl Item {
     }
 
     /// Whether the clock is read right before it runs, too.
+    #[inline]
     pub(crate) fn is_timed_alone(&self) -> bool {
         self.is_turn() || is_timed_alone(self.flags)
     }
 
     /// How long it has waited, if that is measured; a turn's wait is nobody's.
+    #[inline]
     pub(crate) fn waited(&self, now: Instant) -> Option<Duration> {
         self.put_at.filter(|_| !self.is_turn()).map(|put_at| now.saturating_duration_since(put_at))
     }
 
     /// What a report says while the item runs.
+    #[inline]
     pub(crate) fn running(&self, since: Instant) -> Running {
         Running { ticket: self.ticket, name: self.name, since, awaits_reply: false }
     }
 
     /// Runs the item and lets go of it. Returns what it adds to the counters; a turn adds nothing here,
     /// since its items are the serial queue's.
-    pub(crate) fn run(self, on: Place, budget: &mut Budget) -> Option<Run> {
+    pub(crate) fn run(self, on: Place, budget: &mut Budget, results: &mut Results) -> Option<Run> {
         let (name, span) = (self.name, self.span);
-        let invoke = |result| on.enter(|| span.enter(on.queue, name, || invoke(result, name, on.queue)));
+        let invoke = |result: &AsyncResult| span.enter(on.queue, name, || invoke(result, name, on.queue));
         let panicked = match self.work {
+            // The next turn is put from here, on a thread that runs callbacks.
             Work::Turn(serial) => {
-                // The next turn is put from here, on a thread that runs callbacks.
-                on.enter(|| serial.run_turn(budget));
+                on.enter(|| serial.run_turn(budget, results));
                 return None;
             }
-            Work::Call(call) => invoke(AsyncResult::from(call)),
-            Work::Invoke(result) => invoke(result),
+            Work::Call(call) => {
+                let result = results.make(call);
+                on.enter(|| invoke(&result) | contained(|| results.take_back(result)))
+            }
+            Work::Invoke(result) => on.enter(|| invoke(&result) | let_go(result)),
         };
         Some(Run { panicked, time: budget.ran(on.queue, self.flags, name) })
-    }
-}
-
-impl From<Call> for AsyncResult {
-    fn from(call: Call) -> AsyncResult {
-        AsyncResult::of_item(call.callback, call.state, call.keepalive)
     }
 }
 
@@ -147,6 +150,7 @@ pub(crate) fn run_blocking(
     runtime: &Handle,
     item: Item,
     place: Place,
+    results: Results,
     ended: impl FnOnce(Option<Run>) + Send + 'static,
 ) {
     struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);
@@ -159,8 +163,10 @@ pub(crate) fn run_blocking(
     }
     let guard = Guard(None, Some(ended));
     drop(runtime.spawn_blocking(move || {
+        // In this order: the end is told when the result is back.
         let mut guard = guard;
-        guard.0 = item.run(place, &mut Budget::single(Instant::now()));
+        let mut results = results;
+        guard.0 = item.run(place, &mut Budget::single(Instant::now()), &mut results);
     }));
 }
 
@@ -174,15 +180,18 @@ pub(crate) struct Place {
 
 impl Place {
     /// Where the current thread runs a callback, if it does.
+    #[inline]
     pub(crate) fn current() -> Option<Place> {
         PLACE.with(Cell::get)
     }
 
     /// Whether it runs one, of whatever platform.
+    #[inline]
     pub(crate) fn is_any() -> bool {
         Place::current().is_some()
     }
 
+    #[inline]
     pub(crate) fn enter<T>(self, call: impl FnOnce() -> T) -> T {
         /// Puts the former place back even when `call` unwinds.
         struct Back(Option<Place>);
@@ -200,14 +209,13 @@ thread_local! {
     static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
 }
 
-/// Calls the callback and lets go of the result; true if the callback panicked. Does not unwind: a
-/// panic of the callback fails what depends on the result, a panic while letting go is contained.
-fn invoke(result: AsyncResult, name: &'static str, queue: QueueId) -> bool {
+/// Calls the callback; true if it panicked. Does not unwind: a panic of the callback fails what depends on the
+/// result.
+#[inline]
+fn invoke(result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     let Some(callback) = result.callback() else { return false };
-    let outcome = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
-    let Err(payload) = outcome else {
-        return let_go(result);
-    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| callback.invoke(result)));
+    let Err(payload) = outcome else { return false };
     // A component's own item carries its caller's result as state: whoever awaits that is told why
     // nobody will complete it.
     if let Some(waiting) = result.state::<AsyncResult>().and_then(AsyncResult::callback) {
@@ -216,13 +224,19 @@ fn invoke(result: AsyncResult, name: &'static str, queue: QueueId) -> bool {
     } else {
         forget_payload(payload);
     }
-    let_go(result);
     true
 }
 
 /// Drops `value`, whatever its own drop does; true if that panicked.
+#[inline]
 pub(crate) fn let_go<T>(value: T) -> bool {
-    match catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    contained(|| drop(value))
+}
+
+/// Lets go of something, whatever its drop does; true if that panicked.
+#[inline]
+fn contained(let_go: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(let_go)) {
         Ok(()) => false,
         Err(payload) => {
             forget_payload(payload);

@@ -57,6 +57,7 @@ impl Queue {
         clippy::result_large_err,
         reason = "with tracing an item has a span; it is given back once in a queue's life"
     )]
+    #[inline]
     pub(super) fn put(&self, item: Item) -> Result<(), Item> {
         match &self.kind {
             Kind::Pool(pool) => pool.put(item),
@@ -65,6 +66,7 @@ impl Queue {
     }
 
     /// Whether the queue takes callbacks with these flags.
+    #[inline]
     pub(super) fn allows(&self, flags: CallbackFlags) -> Result<()> {
         let quick = CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL;
         if flags.intersects(quick) && !matches!(self.id, QueueId::IO | QueueId::TIMER) {
@@ -152,6 +154,7 @@ impl Queue {
         *self.mmcss.lock().unwrap_or_else(PoisonError::into_inner) = mmcss;
     }
 
+    #[inline]
     pub(crate) fn count_cancelled(&self) {
         // ORDERING: Relaxed, a counter that orders nothing.
         self.cancelled.fetch_add(1, Ordering::Relaxed);

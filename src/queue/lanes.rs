@@ -50,6 +50,7 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
+    #[inline]
     pub(crate) fn push(&mut self, priority: Priority, item: Item) {
         self.turns += usize::from(item.is_turn());
         match priority {
@@ -60,6 +61,7 @@ impl Lanes {
     }
 
     /// The next one, if its priority is `least` or higher.
+    #[inline]
     pub(crate) fn pop(&mut self, least: Priority) -> Option<Item> {
         let mut item = self.high.pop_front();
         if item.is_none() && least <= Priority::Normal {
@@ -73,6 +75,7 @@ impl Lanes {
     }
 
     /// Whether anything waits in the first lane.
+    #[inline]
     pub(crate) fn has_high(&self) -> bool {
         !self.high.is_empty()
     }
@@ -97,10 +100,12 @@ impl Lanes {
         into.extend(lane.drain(..before_turn.max(1).min(lane.len())));
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.high.len() + self.normal.len() + self.low.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.high.is_empty() && self.normal.is_empty() && self.low.is_empty()
     }

@@ -35,11 +35,13 @@ use tokio::runtime::Handle;
 
 use self::hand::Hand;
 use self::inbox::{FLOOD, Inbox, Phase, Summon};
+use crate::keepalive::Tenant;
 use crate::observe::{QueueStats, Run, Running, Time};
 use crate::queue::budget::Budget;
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
 use crate::queue::lanes::Priority;
+use crate::queue::results::Results;
 use crate::queue::watch::Watch;
 use crate::queue::window::{Hold, Start};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +54,7 @@ pub(crate) use self::manual::Manual;
 /// A queue that drain tasks empty: one of them for a serial pool, several for a parallel one.
 pub(crate) struct Pool {
     place: Place,
+    tenant: Tenant,
     /// At most so many items run at the same time, the blocking ones of a parallel pool not counted.
     width: usize,
     /// Whether an item waits for the end of the one before, wherever that runs. A parallel pool on a
@@ -82,18 +85,19 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool that runs one item at a time.
-    pub(crate) fn serial(place: Place, host: Host) -> Arc<Pool> {
-        Pool::new(place, 1, true, host)
+    pub(crate) fn serial(place: Place, tenant: Tenant, host: Host) -> Arc<Pool> {
+        Pool::new(place, tenant, 1, true, host)
     }
 
     /// A pool that runs up to `width` items at the same time, and more that block.
-    pub(crate) fn parallel(place: Place, width: usize, host: Host) -> Arc<Pool> {
-        Pool::new(place, width.max(1), false, host)
+    pub(crate) fn parallel(place: Place, tenant: Tenant, width: usize, host: Host) -> Arc<Pool> {
+        Pool::new(place, tenant, width.max(1), false, host)
     }
 
-    fn new(place: Place, width: usize, serial: bool, host: Host) -> Arc<Pool> {
+    fn new(place: Place, tenant: Tenant, width: usize, serial: bool, host: Host) -> Arc<Pool> {
         Arc::new(Pool {
             place,
+            tenant,
             width,
             serial,
             host,
@@ -115,6 +119,7 @@ impl Pool {
         clippy::result_large_err,
         reason = "with tracing an item has a span; it is given back once in a queue's life"
     )]
+    #[inline]
     pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
         // ORDERING: Relaxed, a hint for what to measure. What finds the queue empty is what tells how fast it
         // wakes; a sample of the others will do, and of what quick callbacks find.
@@ -142,7 +147,9 @@ impl Pool {
         if priority == Priority::High {
             self.urgent.store(true, Ordering::Relaxed);
         }
-        self.backlog.store(true, Ordering::Relaxed);
+        if !self.has_backlog() {
+            self.backlog.store(true, Ordering::Relaxed);
+        }
         let call = self.call(&mut inbox);
         drop(inbox);
         self.answer(call, Place::is_any);
@@ -150,6 +157,7 @@ impl Pool {
     }
 
     /// Whether something may be waiting; a glance, without a lock.
+    #[inline]
     pub(crate) fn has_backlog(&self) -> bool {
         // ORDERING: Relaxed, a hint for fairness only.
         self.backlog.load(Ordering::Relaxed)
@@ -173,6 +181,10 @@ impl Pool {
 
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    pub(crate) fn tenant(&self) -> Tenant {
+        self.tenant.clone()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -271,21 +283,26 @@ impl Pool {
     }
 
     /// The next item for a drain task, after what it ran before is written down.
-    pub(crate) fn take(self: &Arc<Self>, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> Take {
+    #[inline]
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        drain: &mut DrainState,
+        budget: &Budget,
+        results: &Results,
+        waker: &Waker,
+    ) -> Take {
         if let Some(item) = self.take_from_hand(drain, budget) {
             self.watch.tell();
             return Take::Item(item);
         }
-        if budget.is_group_open() && !drain.holds && !self.has_backlog() {
-            return Take::EndGroup;
-        }
+        let group_is_open = budget.is_group_open() || results.has_spare();
         if std::mem::take(&mut drain.chases) && drain.since_spin >= FLOOD {
             drain.since_spin = 0;
             return Take::Gather;
         }
         let of_its_own = matches!(self.host, Host::Thread { .. });
         let summons = if of_its_own { self.hold.summons() } else { 0 };
-        let (take, call) = self.take_from_inbox(drain, budget, waker);
+        let (take, call) = self.take_from_inbox(drain, budget, group_is_open, waker);
         self.answer(call, || true);
         match take {
             Take::EndGroup => {}
@@ -299,6 +316,12 @@ impl Pool {
         take
     }
 
+    /// Whether nothing more is there for a drain task, as far as a glance can tell.
+    #[inline]
+    pub(crate) fn is_bare(&self, drain: &DrainState) -> bool {
+        !drain.holds && !self.has_backlog()
+    }
+
     /// A group of callbacks has ended whose time was not told with the last of them.
     pub(crate) fn timed(&self, drain: &DrainState, time: Option<Time>) {
         if let Some(time) = time {
@@ -307,6 +330,7 @@ impl Pool {
     }
 
     /// What callbacks take, from what the last ones took.
+    #[inline]
     pub(crate) fn set_quick(&self, quick: bool) {
         // ORDERING: Relaxed, twice: a hint. Whoever errs wakes somebody in vain, or leaves it to the look-out.
         if self.quick.load(Ordering::Relaxed) != quick {
@@ -370,6 +394,7 @@ impl Pool {
     }
 
     /// The next item of those in the hand, unless something more urgent came in.
+    #[inline]
     fn take_from_hand(&self, drain: &mut DrainState, budget: &Budget) -> Option<Item> {
         // ORDERING: Relaxed, see `put`: something urgent that comes in just now is taken next.
         if !drain.holds || !drain.in_hand || self.urgent.load(Ordering::Relaxed) {
@@ -384,15 +409,22 @@ impl Pool {
 
     /// The next item, from the hand, from what was put or from the hand of another; or nothing, and what to
     /// do then.
-    fn take_from_inbox(&self, drain: &mut DrainState, budget: &Budget, waker: &Waker) -> (Take, Call) {
+    #[inline]
+    fn take_from_inbox(
+        &self,
+        drain: &mut DrainState,
+        budget: &Budget,
+        group_is_open: bool,
+        waker: &Waker,
+    ) -> (Take, Call) {
         let mut inbox = self.inbox();
         inbox.arrived(drain);
         let next = self.next(&mut inbox, drain, budget.group());
         // ORDERING: Relaxed, see `put`.
         self.backlog.store(!inbox.lanes.is_empty(), Ordering::Relaxed);
         let Some((item, in_hand)) = next else {
-            if budget.is_group_open() {
-                // What it ran counts as running until its time is known.
+            if group_is_open {
+                // What it ran counts as running until its time is known, and its result is back.
                 return (Take::EndGroup, Call::Nobody);
             }
             self.finish(&mut inbox, drain);
@@ -414,6 +446,7 @@ impl Pool {
     }
 
     /// What a drain task ran last has ended.
+    #[inline]
     fn finish(&self, inbox: &mut Inbox, drain: &mut DrainState) {
         let run = drain.ran.take();
         if std::mem::take(&mut drain.in_hand) {
@@ -424,6 +457,7 @@ impl Pool {
     }
 
     /// What is next for a drain task, and whether it comes out of a hand: then there may be more in it.
+    #[inline]
     fn next(&self, inbox: &mut Inbox, drain: &mut DrainState, group: usize) -> Option<(Item, bool)> {
         // ORDERING: Relaxed, see `put`.
         if self.urgent.load(Ordering::Relaxed) {
@@ -502,16 +536,19 @@ impl Pool {
     }
 
     /// Whether another thread puts, one that is likely to go on with it: on this one nobody can meanwhile.
+    #[inline]
     fn is_put_elsewhere(&self, inbox: &Inbox) -> bool {
         inbox.put_by != this_thread() && self.host.has_workers()
     }
 
+    #[inline]
     fn tell_all(&self) {
         self.watch.tell();
         self.quiet.tell();
     }
 
     /// Something waits: who is to come, if anybody must.
+    #[inline]
     fn call(&self, inbox: &mut Inbox) -> Call {
         if inbox.is_searched() {
             if inbox.summoned_here && inbox.lanes.len() >= STRANDED {
@@ -522,9 +559,10 @@ impl Pool {
         }
         // ORDERING: Relaxed, for `quick` a hint, for `looked_after` since it is under the inbox's lock.
         if self.quick.load(Ordering::Relaxed) && inbox.is_drained() && self.host.looks_out() {
-            if self.width == 1 || self.looked_after.swap(true, Ordering::Relaxed) {
+            if self.width == 1 || self.looked_after.load(Ordering::Relaxed) {
                 return Call::Nobody;
             }
+            self.looked_after.store(true, Ordering::Relaxed);
             return Call::LookAfter;
         }
         match inbox.summon(self.width) {
@@ -538,6 +576,7 @@ impl Pool {
 
     /// Calls who is to come. On a thread that runs callbacks it sees to it that the drain task can be taken
     /// over by another thread: see [`Host::make_stealable`].
+    #[inline]
     fn answer(self: &Arc<Self>, call: Call, from_callback: impl FnOnce() -> bool) {
         let summon = match call {
             Call::Nobody => return,
@@ -565,10 +604,12 @@ impl Pool {
         }
     }
 
+    #[inline]
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn hand(&self, number: usize) -> MutexGuard<'_, Hand> {
         let hands = self.hands.get_or_init(|| (0..self.width).map(|_| Mutex::default()).collect());
         hands[number].lock().unwrap_or_else(PoisonError::into_inner)
@@ -617,6 +658,7 @@ enum Call {
 }
 
 /// The current thread, as a number that no other has while it lives.
+#[inline]
 fn this_thread() -> usize {
     thread_local!(static HERE: u8 = const { 0 });
     HERE.with(|here| std::ptr::from_ref(here) as usize)

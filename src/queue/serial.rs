@@ -22,6 +22,7 @@ use crate::queue::item::{Item, Place, let_go, run_blocking};
 use crate::queue::kind::{Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::pool::SAMPLE;
+use crate::queue::results::Results;
 use crate::queue::watch::Watch;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -247,13 +248,14 @@ impl Serial {
     }
 
     /// Runs items in order. Called on a thread of the queue below, by the one turn that is out.
-    pub(crate) fn run_turn(self: &Arc<Self>, budget: &mut Budget) {
+    pub(crate) fn run_turn(self: &Arc<Self>, budget: &mut Budget, results: &mut Results) {
         // What ran last, and is not yet written down.
         let mut ran = None;
         loop {
-            let item = match self.take(&mut ran, budget) {
+            let item = match self.take(&mut ran, budget, results) {
                 Next::Item(item) => item,
                 Next::EndGroup => {
+                    results.rest();
                     ran = self.end_group(ran, budget);
                     continue;
                 }
@@ -263,14 +265,14 @@ impl Serial {
             let blocks =
                 self.long_running.load(Ordering::Relaxed) || item.flags.contains(CallbackFlags::BLOCKING);
             let replies = item.flags.contains(CallbackFlags::REPLY) && !item.is_turn();
-            let item = if replies { self.expect_reply(item) } else { item };
+            let item = if replies { self.expect_reply(item, results) } else { item };
             // A group of callbacks ends with what is no part of it.
             if blocks || replies || item.is_timed_alone() {
                 self.end_group(None, budget);
             }
             if blocks && !item.is_turn() {
                 let this = self.clone();
-                run_blocking(self.runtime(), item, self.place, move |run| {
+                run_blocking(self.runtime(), item, self.place, results.elsewhere(), move |run| {
                     if run.is_none() {
                         this.turn().stats.abandoned += 1;
                     }
@@ -280,7 +282,7 @@ impl Serial {
                 });
                 return;
             }
-            let run = item.run(self.place, budget);
+            let run = item.run(self.place, budget, results);
             let is_over = budget.spend() || self.base.has_backlog();
             if !replies && !is_over {
                 ran = run;
@@ -310,7 +312,7 @@ impl Serial {
     }
 
     /// The next item, after what ran before is written down; when there is none the turn is over.
-    fn take(&self, ran: &mut Option<Run>, budget: &Budget) -> Next {
+    fn take(&self, ran: &mut Option<Run>, budget: &Budget, results: &Results) -> Next {
         let mut turn = self.turn();
         let mut inbox = None;
         if turn.items.is_empty() {
@@ -320,8 +322,8 @@ impl Serial {
             self.backlog.store(turn.items.len() > 1, Ordering::Relaxed);
             inbox = Some(open);
         }
-        if turn.items.is_empty() && budget.is_group_open() {
-            // What it ran counts as running until its time is known.
+        if turn.items.is_empty() && (budget.is_group_open() || results.has_spare()) {
+            // What it ran counts as running until its time is known, and its result is back.
             return Next::EndGroup;
         }
         if let Some(run) = ran.take() {
@@ -350,8 +352,8 @@ impl Serial {
     }
 
     /// Prepares for the reply to an item that wants one.
-    fn expect_reply(self: &Arc<Self>, item: Item) -> Item {
-        let (item, result) = item.with_result();
+    fn expect_reply(self: &Arc<Self>, item: Item, results: &mut Results) -> Item {
+        let (item, result) = item.with_result(results);
         if let Some(result) = result {
             result.await_reply(self.clone());
             self.turn().reply = Reply::Expected(result);

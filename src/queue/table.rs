@@ -60,6 +60,7 @@ impl Queues {
     }
 
     /// A result that keeps the platform open.
+    #[inline]
     pub(crate) fn create_result(
         &self,
         object: Option<Unknown>,
@@ -70,6 +71,7 @@ impl Queues {
     }
 
     /// The same, as a part of what the caller is doing.
+    #[inline]
     pub(crate) fn create_result_to(
         &self,
         doing: &'static str,
@@ -81,17 +83,23 @@ impl Queues {
     }
 
     /// A keepalive for something new.
+    #[inline]
     pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
         // While something is still out there would be one to lend, but a closed platform lends no more.
-        // ORDERING: Acquire pairs with the Release in `close`.
-        if self.phase.load(Ordering::Acquire) == CLOSED {
-            return Err(closed(doing));
-        }
+        self.open(doing)?;
         self.lender.lend().ok_or_else(|| closed(doing))
+    }
+
+    /// Whether the platform has not been closed.
+    #[inline]
+    fn open(&self, doing: &'static str) -> Result<()> {
+        // ORDERING: Acquire pairs with the Release in `close`.
+        if self.phase.load(Ordering::Acquire) == CLOSED { Err(closed(doing)) } else { Ok(()) }
     }
 
     /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, queued on the queue
     /// that it names.
+    #[inline]
     pub(crate) fn invoke(&self, result: &AsyncResult) -> Result<()> {
         if let Some(serial) = result.take_reply() {
             serial.replied();
@@ -102,6 +110,7 @@ impl Queues {
     }
 
     /// Invokes a callback that was accepted before: a timer's, or a wait's.
+    #[inline]
     pub(crate) fn invoke_late(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else {
             result.signal();
@@ -112,6 +121,7 @@ impl Queues {
     }
 
     /// `MFPutWorkItem2`: a work item of a callback and a state.
+    #[inline]
     pub(crate) fn put_call(
         &self,
         queue: QueueId,
@@ -125,6 +135,7 @@ impl Queues {
     }
 
     /// The same on a queue that the caller holds.
+    #[inline]
     pub(crate) fn put_call_on(
         &self,
         queue: &Arc<Queue>,
@@ -145,11 +156,11 @@ impl Queues {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<(Call, QueueId)> {
-        let keepalive = self.lend(doing)?;
-        callback.lent(&keepalive);
+        self.open(doing)?;
+        callback.lent(&self.lender.shown());
         let parameters = callback.parameters();
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
-        Ok((Call { callback, state, keepalive }, parameters.queue))
+        Ok((Call { callback, state }, parameters.queue))
     }
 
     /// Puts what was accepted before. Its callback is asked again where it wants to be called.
@@ -158,23 +169,25 @@ impl Queues {
         self.resolve(parameters.queue, |queue| put_call(queue, Priority::Normal, parameters.flags, call))?
     }
 
+    #[inline]
     fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
-        let keepalive = self.lend(PUT)?;
-        callback.lent(&keepalive);
         self.admit(PUT)?;
-        Ok(Call { callback, state, keepalive })
+        callback.lent(&self.lender.shown());
+        Ok(Call { callback, state })
     }
 
     /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
     ///
     /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
     /// drop could be the last.
+    #[inline]
     pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
         self.admit(PUT)?;
         self.resolve(queue, |queue| put_given(queue, priority, result))?
     }
 
     /// The same on a queue that the caller holds.
+    #[inline]
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
         self.admit(PUT)?;
         put_given(queue, priority, result)
@@ -193,11 +206,11 @@ impl Queues {
         self.admit("allocate a work queue")?;
         let begun = Location::caller();
         self.add(begun, |id| {
-            let place = self.place(id);
+            let (place, tenant) = (self.place(id), self.lender.tenant());
             Ok(Kind::Pool(match kind {
-                WorkQueueType::Standard => Pool::serial(place, self.host()),
-                WorkQueueType::Multithreaded => Pool::parallel(place, self.width, self.host()),
-                WorkQueueType::Window => Pool::serial(place, window::host(&self.runtime, id)?),
+                WorkQueueType::Standard => Pool::serial(place, tenant, self.host()),
+                WorkQueueType::Multithreaded => Pool::parallel(place, tenant, self.width, self.host()),
+                WorkQueueType::Window => Pool::serial(place, tenant, window::host(&self.runtime, id)?),
             }))
         })
     }
@@ -213,7 +226,7 @@ impl Queues {
                 Some(host) => host,
                 None => self.host(),
             };
-            Ok(Kind::Pool(Pool::parallel(self.place(id), self.width, host)))
+            Ok(Kind::Pool(Pool::parallel(self.place(id), self.lender.tenant(), self.width, host)))
         })
     }
 
@@ -349,6 +362,7 @@ impl Queues {
     }
 
     /// An item for this queue was cancelled.
+    #[inline]
     pub(crate) fn count_cancelled(&self, id: QueueId) {
         let _ = self.resolve(id, |queue| queue.count_cancelled());
     }
@@ -359,6 +373,7 @@ impl Queues {
     }
 
     /// Whether something new may be put from here, now.
+    #[inline]
     pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         // ORDERING: Acquire pairs with the Release in `close`.
         match self.phase.load(Ordering::Acquire) {
@@ -371,6 +386,7 @@ impl Queues {
 
     /// Calls `with` with the queue of this id. Numbers without a private bit that name no queue mean
     /// STANDARD, as observed on Windows.
+    #[inline]
     fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
             return Ok(with(&self.private.find(id).ok_or_else(|| self.private.not_open(id))?));
@@ -386,10 +402,11 @@ impl Queues {
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
         let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
+        let (place, tenant) = (self.place(id), self.lender.tenant());
         let pool = if parallel {
-            Pool::parallel(self.place(id), self.width, self.host())
+            Pool::parallel(place, tenant, self.width, self.host())
         } else {
-            Pool::serial(self.place(id), self.host())
+            Pool::serial(place, tenant, self.host())
         };
         pool.set_long_running(id == QueueId::LONG_FUNCTION);
         Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
@@ -513,6 +530,7 @@ impl Private {
     }
 }
 
+#[inline]
 fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
     match result.callback().map(|callback| callback.parameters()) {
         Some(parameters) => put(queue, priority, parameters, result),
@@ -523,11 +541,13 @@ fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Res
     }
 }
 
+#[inline]
 fn put_call(queue: &Arc<Queue>, priority: Priority, flags: CallbackFlags, call: Call) -> Result<()> {
     queue.allows(flags)?;
     put_item(queue, Item::call(call, flags, priority))
 }
 
+#[inline]
 fn put(
     queue: &Arc<Queue>,
     priority: Priority,
@@ -538,6 +558,7 @@ fn put(
     put_item(queue, Item::invoke(result, parameters.flags, priority))
 }
 
+#[inline]
 fn put_item(queue: &Arc<Queue>, item: Item) -> Result<()> {
     queue.put(item).map_err(|item| {
         let_go(item);

@@ -13,6 +13,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Something has changed that a watcher may wait for.
+    #[inline]
     pub(crate) fn tell(&self) {
         // ORDERING: SeqCst pairs with the increment in `until`. The change was made under a lock that
         // the watcher's look takes as well: either that look comes later and sees the change, or the

@@ -22,6 +22,7 @@ pub(super) struct Hand {
 
 impl Hand {
     /// What ran last has ended; `None` if nothing ran, or a turn, whose items are counted elsewhere.
+    #[inline]
     pub(super) fn finish(&mut self, run: Option<Run>) {
         self.running = None;
         if let Some(run) = run {
@@ -30,6 +31,7 @@ impl Hand {
     }
 
     /// An item is about to run.
+    #[inline]
     pub(super) fn start(&mut self, item: &Item, now: Instant) {
         self.running = Some(item.running(now));
         if let Some(wait) = item.waited(now) {

@@ -60,11 +60,13 @@ pub(super) enum Summon {
 
 impl Inbox {
     /// Whether a drain task is on its way to look.
+    #[inline]
     pub(super) fn is_searched(&self) -> bool {
         self.searching > 0
     }
 
     /// Whether a drain task runs something.
+    #[inline]
     pub(super) fn is_drained(&self) -> bool {
         self.drains > self.idle.len() + self.searching
     }
@@ -76,6 +78,7 @@ impl Inbox {
 
     /// Something waits: finds a drain task for it, unless one is on its way.
     #[must_use]
+    #[inline]
     pub(super) fn summon(&mut self, width: usize) -> Option<Summon> {
         if self.searching > 0 {
             return None;
@@ -95,6 +98,7 @@ impl Inbox {
     }
 
     /// A drain task is here: summoned, woken for some reason of its own, or come back from an item.
+    #[inline]
     pub(super) fn arrived(&mut self, drain: &mut DrainState) {
         self.summoned_here = false;
         if drain.activity != Activity::Idle {
@@ -113,6 +117,7 @@ impl Inbox {
     }
 
     /// An item is about to run.
+    #[inline]
     pub(super) fn start(&mut self, number: usize, item: &Item, now: Instant) {
         self.direct[number] = Some(item.running(now));
         if let Some(wait) = item.waited(now) {
@@ -122,6 +127,7 @@ impl Inbox {
 
     /// What a drain task ran last has ended; no `run` if it ran nothing, or a turn, whose items are counted
     /// elsewhere.
+    #[inline]
     pub(super) fn finish(&mut self, number: usize, run: Option<Run>) {
         self.direct[number] = None;
         if let Some(run) = run {
@@ -130,6 +136,7 @@ impl Inbox {
     }
 
     /// A drain task has found an item.
+    #[inline]
     pub(super) fn found(&mut self, drain: &mut DrainState) {
         if drain.activity == Activity::Searching {
             drain.activity = Activity::Running;
@@ -138,6 +145,7 @@ impl Inbox {
     }
 
     /// A drain task has found nothing. It `may_spin` before it rests.
+    #[inline]
     pub(super) fn rest(&mut self, drain: &mut DrainState, waker: &Waker, may_spin: bool) -> Take {
         if drain.activity == Activity::Running {
             drain.activity = Activity::Searching;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId};
 use crate::keepalive::Lender;
-use crate::queue::item::{Item, Place};
+use crate::queue::item::{Call, Item, Place};
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::watch::Watch;
@@ -134,12 +134,16 @@ impl World {
         let (start, starts) = unbounded_channel();
         let place = Place { platform: 0, queue: QueueId::STANDARD };
         let host = Host::Thread { runtime: runtime.handle().clone(), start };
-        let pool = if width == 1 { Pool::serial(place, host) } else { Pool::parallel(place, width, host) };
+        let lender = Lender::new();
+        let pool = match width {
+            1 => Pool::serial(place, lender.tenant(), host),
+            _ => Pool::parallel(place, lender.tenant(), width, host),
+        };
         Arc::new(World {
             pool,
             executor: Arc::default(),
             starts: Mutex::new(Some(starts)),
-            lender: Lender::new(),
+            lender,
             run: Arc::default(),
             _runtime: runtime,
         })
@@ -152,9 +156,8 @@ impl World {
 
     /// Puts an item; false if the pool is closed.
     fn put(&self) -> bool {
-        let callback: Arc<dyn AsyncCallback> = self.run.clone();
-        let result = AsyncResult::new(None, Some(callback), None, self.lender.lend().unwrap());
-        let item = Item::invoke(result, CallbackFlags::empty(), Priority::Normal);
+        let call = Call { callback: self.run.clone(), state: None };
+        let item = Item::call(call, CallbackFlags::empty(), Priority::Normal);
         let accepted = self.pool.put(item).is_ok();
         self.executor.started();
         accepted

@@ -12,6 +12,7 @@ use crate::queue::budget::Budget;
 use crate::queue::kind::Kind;
 use crate::queue::lanes::Priority;
 use crate::queue::pool::{Host, Pool};
+use crate::queue::results::Results;
 use crate::queue::window::Start;
 use crate::queue::{Queues, WorkQueue};
 
@@ -32,7 +33,7 @@ impl Queues {
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {
-            let pool = Pool::serial(self.place(id), host);
+            let pool = Pool::serial(self.place(id), self.lender.tenant(), host);
             made = Some(pool.clone());
             Ok(Kind::Pool(pool))
         })?;
@@ -58,7 +59,7 @@ impl Manual {
             inbox.start(ONLY, &item, now);
             item
         };
-        let run = item.run(pool.place, &mut Budget::single(now));
+        let run = item.run(pool.place, &mut Budget::single(now), &mut Results::new(pool.tenant()));
         pool.inbox().finish(ONLY, run);
         pool.tell_all();
         true
