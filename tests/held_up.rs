@@ -42,6 +42,8 @@ on_two_workers! {
         for queue in [
             platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
             platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap(),
+            // It may have threads of its own, and then nobody looks out for it.
+            platform.lock_shared_work_queue("Audio", 0, None).unwrap().0,
         ] {
             for round in 0..40 {
                 make_quick(&queue).await;
