@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mf_async::{Platform, QueueId, WorkQueue, WorkQueueType};
-use support::{Gate, callback, on_two_workers};
+use support::{Gate, callback, on_two_workers, within_bound};
 
 /// Lets the queue learn that its callbacks are quick.
 async fn make_quick(queue: &WorkQueue) {
@@ -42,6 +42,8 @@ on_two_workers! {
         for queue in [
             platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
             platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap(),
+            // It may have threads of its own, and then nobody looks out for it.
+            platform.lock_shared_work_queue("Audio", 0, None).unwrap().0,
         ] {
             for round in 0..40 {
                 make_quick(&queue).await;
@@ -98,4 +100,21 @@ on_two_workers! {
             assert_none_panicked(&queue);
         }
     }
+}
+
+#[test]
+fn so_it_is_on_a_runtime_without_timers() {
+    within_bound(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+        runtime.block_on(async {
+            let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
+            for round in 0..40 {
+                make_quick(&queue).await;
+                put_one_that_waits(&queue, round, round % 7);
+                queue.quiesce().await.unwrap();
+            }
+            assert_none_panicked(&queue);
+        });
+    });
 }

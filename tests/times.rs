@@ -72,12 +72,16 @@ async fn a_short_promise_is_kept_to_the_microsecond() -> Result<()> {
 async fn the_last_one_is_counted_wherever_its_group_ends() -> Result<()> {
     let platform = Platform::startup()?;
     let slow = Duration::from_millis(2);
-    for before in 0..20 {
+    for before in 0..40 {
         let base = platform.allocate_work_queue(WorkQueueType::Standard)?;
         for queue in [platform.allocate_serial_work_queue(&base)?, base.clone()] {
             let quick = busy(Duration::ZERO, CallbackFlags::empty());
             (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
             queue.put(busy(slow, CallbackFlags::empty()), None)?;
+            if before % 2 == 0 {
+                // It runs elsewhere, and so ends the group of those before it.
+                queue.put(busy(Duration::ZERO, CallbackFlags::BLOCKING), None)?;
+            }
             queue.quiesce().await?;
             let stats = queue.stats();
             assert!(stats.longest_run >= slow, "{before} before: {stats:?}");
