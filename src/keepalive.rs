@@ -92,7 +92,6 @@ pub(crate) struct Entry {
 }
 
 impl Drop for Entry {
-    #[inline]
     fn drop(&mut self) {
         self.keepalive.0.register.leave(self.key);
     }
@@ -180,7 +179,6 @@ impl Lender {
 }
 
 impl Drop for Lender {
-    #[inline]
     fn drop(&mut self) {
         self.give_up();
     }
@@ -205,7 +203,6 @@ impl Tenant {
 struct Tenancy(&'static Lent);
 
 impl Drop for Tenancy {
-    #[inline]
     fn drop(&mut self) {
         self.0.part();
     }
