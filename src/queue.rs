@@ -8,6 +8,7 @@ mod kind;
 mod lanes;
 mod lookout;
 mod pool;
+mod private;
 mod realtime;
 mod results;
 mod serial;

@@ -1,13 +1,12 @@
 //! Work that waits for a time, for a period or for something to happen, and the keys that cancel it.
 //!
-//! All scheduled items of a platform are one heap and one task, however many they are. A cancelled item
-//! leaves its place in the heap behind; when three quarters of the heap are such places it is rebuilt.
+//! All scheduled items of a platform are one heap and one task, however many they are.
+
+mod table;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
@@ -15,15 +14,15 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{Either, select};
-use slab::Slab;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use self::table::{Due, Table, Waits};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::{Call, Priority, Queues, Watch, let_go};
+use crate::queue::{Priority, Queues, Watch, let_go};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -273,123 +272,6 @@ impl Timers {
     }
 }
 
-/// What waits, and what is due when.
-#[derive(Default)]
-struct Table {
-    entries: Slab<Entry>,
-    /// The number of each entry, or none where there is no entry. Apart from the entries, because the heap is
-    /// looked through in an order of its own: so little memory stays near.
-    counts: Vec<Option<NonZeroU32>>,
-    due: BinaryHeap<Reverse<Place>>,
-    /// Places in the heap whose item was cancelled.
-    left_behind: usize,
-    /// How many items there ever were: the upper half of the next key.
-    count: u32,
-    periodic: u32,
-    /// Whether the driver was started.
-    driven: bool,
-    closed: bool,
-}
-
-struct Entry {
-    timed: bool,
-    waits: Waits,
-}
-
-enum Waits {
-    Scheduled(Due, QueueId),
-    ForEvent(oneshot::Sender<()>, QueueId),
-    Periodic { number: u32, result: AsyncResult, busy: Arc<AtomicBool> },
-}
-
-/// What is invoked when its time has come.
-enum Due {
-    Result(AsyncResult),
-    /// Without a result as yet: a million that wait, and may be cancelled, need none.
-    Call(Call),
-}
-
-/// A place in the heap. Of two with the same deadline the one made first is due first, since the upper
-/// half of its key is smaller.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    at: u64,
-    key: WorkItemKey,
-}
-
-impl Table {
-    fn open(&self, doing: &'static str) -> Result<()> {
-        if self.closed { Err(closed(doing)) } else { Ok(()) }
-    }
-
-    /// The new item's key, and whether it is due before all others.
-    fn insert(&mut self, at: Option<u64>, waits: Waits) -> (WorkItemKey, bool) {
-        self.count = self.count.wrapping_add(1).max(1);
-        let index = self.entries.insert(Entry { timed: at.is_some(), waits });
-        self.counts.resize(self.counts.len().max(index + 1), None);
-        self.counts[index] = NonZeroU32::new(self.count);
-        // More than 2^32 items at a time do not fit into any memory.
-        let key = WorkItemKey(u64::from(self.count) << 32 | index as u64);
-        let Some(at) = at else { return (key, false) };
-        let earliest = self.due.peek().is_none_or(|Reverse(first)| at < first.at);
-        self.due.push(Reverse(Place { at, key }));
-        (key, earliest)
-    }
-
-    #[inline]
-    fn find(&self, key: WorkItemKey) -> Option<usize> {
-        let index = (key.0 & u64::from(u32::MAX)) as usize;
-        let count = NonZeroU32::new((key.0 >> 32) as u32)?;
-        (self.counts.get(index) == Some(&Some(count))).then_some(index)
-    }
-
-    #[inline]
-    fn take(&mut self, index: usize) -> Entry {
-        self.counts[index] = None;
-        self.entries.remove(index)
-    }
-
-    /// Removes an item that is not due yet; its place in the heap is left behind.
-    #[inline]
-    fn remove(&mut self, index: usize) -> Entry {
-        let entry = self.take(index);
-        if entry.timed {
-            self.left_behind += 1;
-            if self.left_behind > REBUILD.max(self.due.len() / 4 * 3) {
-                self.rebuild();
-            }
-        }
-        entry
-    }
-
-    #[cold]
-    fn rebuild(&mut self) {
-        let mut due = std::mem::take(&mut self.due).into_vec();
-        due.retain(|Reverse(due)| self.find(due.key).is_some());
-        self.due = BinaryHeap::from(due);
-        self.left_behind = 0;
-    }
-
-    /// Takes an item whose place in the heap was just popped; a periodic one gets its next.
-    fn take_one(&mut self, index: usize, place: Place, now: u64, due: &mut Vec<Due>) {
-        if let Waits::Periodic { result, busy, .. } = &self.entries[index].waits {
-            // ORDERING: AcqRel with the Release in `Tick`: a tick comes after the one before it.
-            if !busy.swap(true, Ordering::AcqRel) {
-                due.push(Due::Result(result.clone()));
-            }
-            // Ticks that were missed are not made up for.
-            let period = PERIOD.as_nanos() as u64;
-            let missed = (now - place.at) / period;
-            let at = place.at.saturating_add((missed + 1).saturating_mul(period));
-            self.due.push(Reverse(Place { at, ..place }));
-            return;
-        }
-        if let Waits::Scheduled(scheduled, _) = self.take(index).waits {
-            due.push(scheduled);
-        }
-    }
-}
-
 enum Next {
     At(u64),
     Nothing,
@@ -567,9 +449,6 @@ fn not_found(doing: &str, key: u64) -> Error {
 
 /// At most so many items are taken under the lock at once.
 const BATCH: usize = 256;
-
-/// A heap is not rebuilt for fewer places left behind than this.
-const REBUILD: usize = 1024;
 
 /// tokio's timers end after about two years; longer waits are made of several.
 const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -11,8 +11,8 @@ use crate::mmcss::Mmcss;
 use crate::observe::{self, QueueStats, Running};
 use crate::queue::item::Item;
 use crate::queue::pool::Pool;
+use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::table::Private;
 use crate::queue::window;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -1,9 +1,8 @@
 //! The one table that turns an id into a queue, and the way in for whoever must dispatch.
 
-use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
@@ -13,15 +12,14 @@ use crate::async_result::{
 use crate::error::{Error, Hresult, Result};
 use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
-use crate::observe;
 use crate::queue::item::{Call, Item, Place, let_go};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::lookout::Lookout;
 use crate::queue::pool::{Host, Pool};
+use crate::queue::private::Private;
 use crate::queue::serial::Serial;
 use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
-use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
 pub(crate) struct Queues {
@@ -445,91 +443,6 @@ impl Queues {
     }
 }
 
-/// The private queues by their ids.
-#[derive(Default)]
-pub(super) struct Private {
-    queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
-    /// Queues that nobody can put on any more. While one runs what was queued, a task owns it.
-    /// Changed under the write lock of the table, so that no queue is ever in neither.
-    ending: Mutex<Vec<Weak<Queue>>>,
-    allocated: AtomicU32,
-}
-
-impl Private {
-    /// An id that was never handed out before, and never will be again.
-    fn new_id(&self) -> Result<QueueId> {
-        let limit = QueueId::ALL.0 - FIRST_PRIVATE;
-        // ORDERING: Relaxed, since only the number's being one's own matters.
-        self.allocated
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
-            .map(|count| QueueId(FIRST_PRIVATE + count))
-            .map_err(|_| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
-    }
-
-    fn find(&self, id: QueueId) -> Option<Arc<Queue>> {
-        self.lock_read().get(&id).cloned()
-    }
-
-    /// Why there is no queue of this id.
-    fn not_open(&self, id: QueueId) -> Error {
-        // ORDERING: Relaxed, since who has an id from here has been told of the count with it.
-        let allocated = self.allocated.load(Ordering::Relaxed);
-        let ours = (FIRST_PRIVATE..FIRST_PRIVATE.saturating_add(allocated)).contains(&id.0);
-        let why = if ours {
-            "its last handle was dropped; keep a clone of the `WorkQueue`"
-        } else {
-            "it was not allocated here"
-        };
-        let what = format!("queue {id} is not open on this platform: {why}");
-        Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
-    }
-
-    /// The last lock is off: the id becomes invalid, unless somebody has locked again meanwhile.
-    pub(super) fn let_go(&self, queue: &Arc<Queue>) {
-        let gone = {
-            let mut table = self.lock_write();
-            // ORDERING: Acquire: locks by id are taken under this table's lock.
-            let gone = if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None };
-            if gone.is_some() {
-                let mut ending = self.lock_ending();
-                if ending.len() == ending.capacity() {
-                    ending.retain(|queue| queue.strong_count() > 0);
-                }
-                ending.push(Arc::downgrade(queue));
-            }
-            gone
-        };
-        if let Some(queue) = gone {
-            queue.close();
-            if !queue.is_quiet() {
-                let runtime = queue.runtime().clone();
-                let id = queue.id;
-                let ending = async move { queue.until_quiet().await };
-                drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
-            }
-        }
-    }
-
-    /// Those in the table, and those that are ending.
-    fn all(&self) -> Vec<Arc<Queue>> {
-        let table = self.lock_read();
-        let ending = self.lock_ending();
-        table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
-    }
-
-    fn lock_ending(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Queue>>> {
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_read(&self) -> RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
-        self.queues.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_write(&self) -> RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
-        self.queues.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[inline]
 fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
     match result.callback().map(|callback| callback.parameters()) {
@@ -575,6 +488,3 @@ const PUT: &str = "put a work item";
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;
 const CLOSED: u8 = 2;
-
-/// Private ids start here and count up; none is used twice.
-const FIRST_PRIVATE: u32 = 0x0010_0001;
