@@ -4,21 +4,54 @@
 //! the callback receives the result. A callback *names* the queue it wants by [`QueueId`], which is
 //! data; turning the name into a queue is the platform's business.
 
+mod builder;
+
 use std::any::Any;
 use std::fmt;
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
+pub use self::builder::ResultBuilder;
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::Keepalive;
+use crate::sync::Lock;
+use crate::tracker;
 
 /// Any shared object, as `IUnknown` is for Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
 pub type Unknown = Arc<dyn Any + Send + Sync>;
+
+/// What can be a state or a private object: an `Arc` of anything, a result, or nothing.
+pub trait IntoUnknown {
+    /// The shared object, if there is one.
+    fn into_unknown(self) -> Option<Unknown>;
+}
+
+impl<T: Any + Send + Sync> IntoUnknown for Arc<T> {
+    fn into_unknown(self) -> Option<Unknown> {
+        Some(self)
+    }
+}
+
+impl IntoUnknown for Unknown {
+    fn into_unknown(self) -> Option<Unknown> {
+        Some(self)
+    }
+}
+
+impl<T: IntoUnknown> IntoUnknown for Option<T> {
+    fn into_unknown(self) -> Option<Unknown> {
+        self?.into_unknown()
+    }
+}
+
+impl IntoUnknown for AsyncResult {
+    fn into_unknown(self) -> Option<Unknown> {
+        Some(Arc::new(self))
+    }
+}
 
 /// What a work queue calls: Media Foundation's `IMFAsyncCallback`.
 ///
@@ -65,19 +98,13 @@ pub trait AsyncCallback: Send + Sync {
         std::any::type_name::<Self>()
     }
 
-    /// A result was made that will call this; what awaits it then hears of the platform's shutdown.
+    /// What this crate's own callbacks offer it beside `invoke`. It makes things faster, and nothing rests on it:
+    /// a callback that wraps another need not forward it.
     #[doc(hidden)]
-    fn lent(&self, _keepalive: &Keepalive) {}
-
-    /// The object of another world that this stands for, if it stands for one.
-    #[doc(hidden)]
-    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
-        None
+    #[inline]
+    fn shortcut(&self) -> Shortcut<'_> {
+        Shortcut::None
     }
-
-    /// What was to complete this panicked: whoever awaits it is told now, rather than of its loss.
-    #[doc(hidden)]
-    fn fail(&self, _error: &Error) {}
 }
 
 impl<F> AsyncCallback for F
@@ -241,7 +268,7 @@ impl From<u32> for QueueId {
 /// status. Clones are the same result; making one is as cheap as cloning an [`Arc`]. While any clone
 /// lives, the platform's shutdown waits for it (up to its deadline).
 ///
-/// Made by [`Platform::create_async_result`](crate::Platform::create_async_result); this is the Rust
+/// Made by [`Platform::result`](crate::Platform::result); this is the Rust
 /// side of the page *IMFAsyncResult interface*.
 #[doc(alias = "IMFAsyncResult")]
 #[doc(alias = "IRtwqAsyncResult")]
@@ -251,30 +278,23 @@ pub struct AsyncResult(Arc<Inner>);
 
 impl AsyncResult {
     #[inline]
-    pub(crate) fn new(
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
-        state: Option<Unknown>,
-        keepalive: Keepalive,
-    ) -> AsyncResult {
+    pub(crate) fn new(parts: Parts, token: Option<Token>) -> AsyncResult {
+        let Parts { object, hides_object, callback, state } = parts;
         let target = match callback {
-            Some(callback) => {
-                callback.lent(&keepalive);
-                Target::Callback(callback)
-            }
+            Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner::new(target, state, object, keepalive)))
+        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token) }))
     }
 
-    /// The result of a work item, made when the item runs. The callback learnt of the platform at the put.
+    /// The result of a work item, made when the item runs.
     #[inline]
     pub(crate) fn of_item(
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
-        keepalive: Keepalive,
+        token: Option<Token>,
     ) -> AsyncResult {
-        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, None, keepalive)))
+        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token)))
     }
 
     /// The same in the place of one that was [emptied](AsyncResult::empty).
@@ -285,27 +305,32 @@ impl AsyncResult {
             inner.state = state;
             return self;
         }
-        AsyncResult::of_item(callback, state, self.0.keepalive.clone())
+        AsyncResult::of_item(callback, state, self.0.token.clone())
     }
 
-    /// Lets go of all that it holds but the keepalive, if nobody else has it.
+    /// Drops all that it holds but its token, if it has no other owner.
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
-        let Inner { target, state, object, status, awaits_reply, reply, keepalive: _ } = inner;
-        *status.get_mut() = Hresult::S_OK.0;
-        *awaits_reply.get_mut() = false;
-        let held = (
-            std::mem::replace(target, Target::Nothing),
-            state.take(),
-            object.take(),
-            reply.get_mut().unwrap_or_else(PoisonError::into_inner).take(),
-        );
+        let token = inner.token.take();
+        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token));
         drop(held);
         Some(self)
     }
 
-    /// The operation's status: `S_OK` until somebody sets another.
+    /// Completes the operation: the callback will be invoked, on the queue that it names. This is
+    /// [`Platform::invoke_callback`](crate::Platform::invoke_callback) for a component that has no platform in hand.
+    ///
+    /// # Errors
+    /// As [`Platform::invoke_callback`](crate::Platform::invoke_callback); `MF_E_SHUTDOWN` also when the platform
+    /// is gone.
+    #[doc(alias = "MFInvokeCallback")]
+    #[doc(alias = "RtwqInvokeCallback")]
+    pub fn invoke(&self) -> Result<()> {
+        self.dispatcher()?.invoke(self)
+    }
+
+    /// The operation's status: `S_OK` until another is set.
     #[doc(alias = "GetStatus")]
     #[must_use]
     #[inline]
@@ -345,7 +370,7 @@ impl AsyncResult {
     #[doc(alias = "GetObject")]
     #[must_use]
     pub fn object<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.object.as_deref()?.downcast_ref()
+        self.unknown_object()?.downcast_ref()
     }
 
     /// The component's private object, or the code that says why not.
@@ -366,12 +391,12 @@ impl AsyncResult {
     /// The component's private object as it was given, of whatever type.
     #[must_use]
     pub fn unknown_object(&self) -> Option<&Unknown> {
-        self.0.object.as_ref().filter(|object| !object.is::<Hidden>())
+        self.0.object.as_ref().filter(|_| !self.0.hides_object)
     }
 
     /// What this crate itself keeps in the result, if it is a `T`.
     pub(crate) fn hidden_object<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.object::<Hidden>()?.0.downcast_ref()
+        self.0.object.as_ref().filter(|_| self.0.hides_object)?.downcast_ref()
     }
 
     /// The callback that this result is made for, if it has one.
@@ -422,36 +447,84 @@ impl AsyncResult {
     }
 
     #[inline]
-    pub(crate) fn keepalive(&self) -> &Keepalive {
-        &self.0.keepalive
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.0.token.as_ref()
     }
 
-    /// Its identity, for whoever must recognise it again and not keep it.
+    /// The platform's register and phase; `None` for a result that no platform made.
+    pub(crate) fn tracker(&self) -> Option<&tracker::TrackerHandle> {
+        self.token().map(tracker::Token::tracker)
+    }
+
+    /// The way to the platform's queues.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is gone.
+    pub(crate) fn dispatcher(&self) -> Result<Arc<dyn Dispatch>> {
+        self.token().and_then(|token| token.context().upgrade()).ok_or_else(|| tracker::closed("invoke a callback"))
+    }
+
+    /// What was to complete this has failed: its callback is invoked with the error's code, unless it was invoked
+    /// before. An operation that awaits it ends with `error` itself.
+    pub(crate) fn fail(&self, error: Error) {
+        // ORDERING: AcqRel: of two that would invoke it for the first time, one does.
+        if self.0.was_invoked.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.set_status(error.hresult());
+        self.0.rare.locked().failure = Some(error);
+        // ORDERING: Release pairs with the Acquire in `take_failure`.
+        self.0.has_rare.store(true, Ordering::Release);
+        if let Ok(dispatcher) = self.dispatcher() {
+            // If the callback's queue is gone the callback is dropped with the result, and what awaits it ends.
+            let _ = dispatcher.invoke_accepted(self);
+        }
+    }
+
+    /// Why what was to complete this has failed.
+    #[inline]
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        // ORDERING: Acquire pairs with the Release in `fail`.
+        if !self.0.has_rare.load(Ordering::Acquire) {
+            return None;
+        }
+        self.0.rare.locked().failure.take()
+    }
+
+    /// The callback is about to be invoked: from now on nothing else invokes it in the place of its component.
+    #[inline]
+    pub(crate) fn set_invoked(&self) {
+        // ORDERING: Release, see `fail`.
+        self.0.was_invoked.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn was_invoked(&self) -> bool {
+        // ORDERING: Acquire, see `fail`.
+        self.0.was_invoked.load(Ordering::Acquire)
+    }
+
+    /// Its identity, for what must recognise it again and not keep it.
     pub(crate) fn downgrade(&self) -> WeakResult {
         WeakResult(Arc::downgrade(&self.0))
     }
 
     /// From now on, invoking this result means a reply to `to`.
     pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
-        *self.reply_slot() = Some(to);
-        // ORDERING: Release pairs with the Acquire in `take_reply`: who sees the flag finds the slot
-        // filled. The slot itself is under its lock; the flag only spares that lock to the many
-        // results that no queue awaits.
-        self.0.awaits_reply.store(true, Ordering::Release);
+        self.0.rare.locked().reply = Some(to);
+        // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
+        // filled. The slot itself is under its lock; the flag only spares that lock to the many results that no
+        // queue awaits.
+        self.0.has_rare.store(true, Ordering::Release);
     }
 
-    /// Whoever awaits a reply by this result, once.
+    /// The serial queue that awaits a reply by this result, once.
     #[inline]
     pub(crate) fn take_reply(&self) -> Option<Arc<dyn AwaitsReply>> {
         // ORDERING: Acquire pairs with the Release in `await_reply`.
-        if !self.0.awaits_reply.load(Ordering::Acquire) {
+        if !self.0.has_rare.load(Ordering::Acquire) {
             return None;
         }
-        self.reply_slot().take()
-    }
-
-    fn reply_slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn AwaitsReply>>> {
-        self.0.reply.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.rare.locked().reply.take()
     }
 }
 
@@ -466,8 +539,16 @@ impl fmt::Debug for AsyncResult {
     }
 }
 
-/// A private object of this crate's own: to everybody else the result has none.
-pub(crate) struct Hidden(pub(crate) Unknown);
+/// What a result is made of.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) object: Option<Unknown>,
+    /// Whether the object is this crate's own, which users of the result do not see.
+    pub(crate) hides_object: bool,
+    pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
+    pub(crate) state: Option<Unknown>,
+}
+
 /// The identity of a result; it keeps nothing of it but its address.
 pub(crate) struct WeakResult(Weak<Inner>);
 
@@ -478,28 +559,87 @@ impl WeakResult {
     }
 }
 
+/// What a result holds of its platform: it counts, and leads to the queues.
+pub(crate) type Token = tracker::Token<Weak<dyn Dispatch>>;
+
+/// What a queue makes tokens with, for the results of what it runs.
+pub(crate) type TokenSource = tracker::TokenSource<Weak<dyn Dispatch>>;
+
+/// The platform's queues, as a result sees them.
+pub(crate) trait Dispatch: Send + Sync {
+    /// `MFInvokeCallback`.
+    fn invoke(&self, result: &AsyncResult) -> Result<()>;
+
+    /// The same for what was accepted before the platform began to shut down.
+    fn invoke_accepted(&self, result: &AsyncResult) -> Result<()>;
+
+    /// Puts what was accepted before on the queue MULTITHREADED, whatever queue the callback names.
+    fn put_accepted(&self, result: &AsyncResult) -> Result<()>;
+
+    /// Whether the callback could be invoked now: its queue is open and allows its flags.
+    fn check(&self, result: &AsyncResult) -> Result<()>;
+}
+
 /// A serial queue that goes on only when its current item is replied to.
 pub(crate) trait AwaitsReply: Send + Sync {
     fn replied(self: Arc<Self>);
+}
+
+/// What a callback of this crate's own offers beside `invoke`.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Shortcut<'a> {
+    /// Nothing: it is queued and invoked.
+    None,
+    /// It takes a result without a queue.
+    HandOver(&'a dyn HandOver),
+    /// It stands for an object of another world.
+    Foreign(&'a (dyn Any + Send + Sync)),
+}
+
+/// A callback that takes a result without a queue: an operation's own, or an event stream's.
+#[doc(hidden)]
+pub trait HandOver {
+    /// Takes the result; false if it must be queued and invoked. It calls no user code but a waker.
+    fn hand_over(&self, result: &AsyncResult) -> bool;
 }
 
 struct Inner {
     target: Target,
     state: Option<Unknown>,
     object: Option<Unknown>,
+    hides_object: bool,
     status: AtomicU32,
-    awaits_reply: AtomicBool,
-    reply: Mutex<Option<Arc<dyn AwaitsReply>>>,
+    was_invoked: AtomicBool,
+    /// Whether there is, or was, something in `rare`.
+    has_rare: AtomicBool,
+    rare: Mutex<Rare>,
     /// The last field: shutdown goes on only when what the result held is gone.
-    keepalive: Keepalive,
+    token: Option<Token>,
+}
+
+/// What few results have.
+#[derive(Default)]
+struct Rare {
+    reply: Option<Arc<dyn AwaitsReply>>,
+    failure: Option<Error>,
 }
 
 impl Inner {
     #[inline]
-    fn new(target: Target, state: Option<Unknown>, object: Option<Unknown>, keepalive: Keepalive) -> Inner {
-        let status = AtomicU32::new(Hresult::S_OK.0);
-        let (awaits_reply, reply) = (AtomicBool::new(false), Mutex::new(None));
-        Inner { target, state, object, status, awaits_reply, reply, keepalive }
+    fn new(target: Target, state: Option<Unknown>, token: Option<Token>) -> Inner {
+        Inner {
+            target,
+            state,
+            object: None,
+            hides_object: false,
+            status: AtomicU32::new(Hresult::S_OK.0),
+            was_invoked: AtomicBool::new(false),
+            has_rare: AtomicBool::new(false),
+            rare: Mutex::default(),
+            token,
+        }
     }
 }
 
@@ -508,7 +648,7 @@ enum Target {
     Callback(Arc<dyn AsyncCallback>),
     /// No callback: the event that `MFASYNCRESULT` has in its place.
     Event(Box<SetOnce<()>>),
-    /// Nothing: it was emptied, and nobody has it.
+    /// Nothing: it was emptied, and has no other owner.
     Nothing,
 }
 
@@ -525,6 +665,3 @@ fn require<'a, T: Any>(stored: Option<&'a Unknown>, what: &str) -> Result<&'a T>
         Error::new(Hresult::E_NOINTERFACE, what)
     })
 }
-
-/// Where something was begun; the default of those who did not say.
-pub(crate) type Begun = &'static Location<'static>;

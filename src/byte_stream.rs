@@ -20,11 +20,11 @@ pub use self::from_io::ByteStreamFromIo;
 pub use self::io::ByteStreamIo;
 pub use self::memory::MemoryByteStream;
 pub use self::open::{AccessMode, FileFlags, OpenMode};
-pub(crate) use self::request::{Request, identity};
+pub(crate) use self::request::Request;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, begin_end};
+use crate::operation::{Begin, Operation};
 
 /// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
 ///
@@ -349,6 +349,17 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
 }
 
 impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
+
+/// An operation on a stream, which may be of no platform: it is registered when a platform makes a result for it.
+#[track_caller]
+fn begin_end<T: Send + 'static>(
+    begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
+    end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
+) -> Operation<T> {
+    let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
+    let begin = |callback| begin(callback).map(|()| Begin::with_code(Hresult::S_OK));
+    Operation::begin(None, parameters, false, begin, end)
+}
 
 bitflags! {
     /// What a byte stream can do, with Media Foundation's values.

@@ -9,11 +9,12 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::byte_stream::{
     AccessMode, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, FileByteStream, FileFlags, MemoryByteStream,
-    OpenMode, Request, identity,
+    OpenMode, Request,
 };
-use crate::cancel_cookie::CancelCookie;
+use crate::cancel::CancelCookie;
+use crate::completion::{Call, Identity};
 use crate::error::Result;
-use crate::operation::{self, Operation};
+use crate::operation::{BeginStatus, Operation};
 use crate::platform::Platform;
 use crate::queue::Queues;
 
@@ -34,7 +35,7 @@ impl Platform {
         flags: FileFlags,
         path: impl AsRef<Path>,
     ) -> Result<FileByteStream> {
-        let _open = self.queues().lend("create a file")?;
+        let _open = self.queues().token("create a file")?;
         FileByteStream::open(self.queues(), access, mode, flags, path.as_ref())
     }
 
@@ -44,6 +45,8 @@ impl Platform {
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then. Everything else comes out of
     /// [`end_create_file`](Platform::end_create_file).
+    /// The cookie is [`CancelCookie::cancel`]led to cancel the creation; a file that was created meanwhile is closed,
+    /// and stays.
     #[doc(alias = "MFBeginCreateFile")]
     pub fn begin_create_file(
         &self,
@@ -53,8 +56,8 @@ impl Platform {
         path: impl AsRef<Path>,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
-    ) -> Result<Option<CancelCookie>> {
-        begin(self.queues(), access, mode, flags, path.as_ref(), callback, state).map(Some)
+    ) -> Result<CancelCookie> {
+        begin(self.queues(), access, mode, flags, path.as_ref(), callback, state)
     }
 
     /// Ends the creation of a file: `MFEndCreateFile`.
@@ -65,16 +68,7 @@ impl Platform {
     /// `E_PENDING` when its callback was not called yet.
     #[doc(alias = "MFEndCreateFile")]
     pub fn end_create_file(&self, result: &AsyncResult) -> Result<FileByteStream> {
-        Request::end(identity::<Queues>(self.queues()), CREATE, result)
-    }
-
-    /// Cancels the creation of a file: `MFCancelCreateFile`.
-    ///
-    /// It may come too late. The callback comes in any case, and says how it ended; a file that was
-    /// created meanwhile is closed, and stays.
-    #[doc(alias = "MFCancelCreateFile")]
-    pub fn cancel_create_file(&self, cookie: &CancelCookie) -> bool {
-        cookie.cancel()
+        Call::end(&Identity::of(self.queues()), CREATE, result)
     }
 
     /// Opens or creates a file, awaited.
@@ -105,22 +99,14 @@ pub(crate) fn open_file(
     flags: FileFlags,
     path: &Path,
 ) -> Operation<FileByteStream> {
-    let keepalive = match queues.lend("open a file") {
-        Ok(keepalive) => keepalive,
-        Err(error) => return Operation::failed(error),
-    };
-    let of = identity::<Queues>(queues);
-    let mut cookie = None;
-    let operation = operation::start(
-        Some(&keepalive),
+    let of = Identity::of(queues);
+    Operation::begin(
+        Some(queues.tracker.handle()),
         CallbackParameters::on(QueueId::MULTITHREADED),
-        |callback| begin(queues, access, mode, flags, path, callback, None).map(|new| cookie = Some(new)),
-        move |result: &AsyncResult| Request::end(of, CREATE, result),
-    );
-    match cookie {
-        Some(cookie) => operation.cancel_with(move || cookie.cancel()),
-        None => operation,
-    }
+        false,
+        |callback| begin(queues, access, mode, flags, path, callback, None).begin_status(|_| ()),
+        move |result: &AsyncResult| Call::end(&of, CREATE, result),
+    )
 }
 
 fn begin(
@@ -133,7 +119,7 @@ fn begin(
     state: Option<Unknown>,
 ) -> Result<CancelCookie> {
     let (queues, path) = (queues.clone(), path.to_owned());
-    let request = Request::new(&queues, queues.clone(), CREATE, callback, state)?;
+    let request = Request::new(&queues, Identity::of(&queues), CREATE, callback, state)?;
     request.run_blocking(move || FileByteStream::open(&queues, access, mode, flags, &path))?;
     Ok(CancelCookie::of(&request))
 }

@@ -80,11 +80,18 @@
 mod error;
 mod sync;
 
+mod contain;
 mod guid;
-mod keepalive;
+mod tokio_quirks;
+
+mod tracker;
+
 mod transform;
 
 mod async_result;
+mod cancel;
+
+mod completion;
 
 mod mmcss;
 mod observe;
@@ -93,7 +100,6 @@ mod queue;
 
 mod operation;
 
-mod cancel_cookie;
 mod task;
 mod timer;
 
@@ -119,13 +125,13 @@ pub mod guide;
 pub mod testing;
 
 pub use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder, Unknown,
 };
 pub use crate::byte_stream::{
     AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
     FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
 };
-pub use crate::cancel_cookie::CancelCookie;
+pub use crate::cancel::{CancelCookie, WorkItemKey};
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::event::{
     GetEventFlags, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
@@ -137,14 +143,14 @@ pub use crate::limited_queue::{LimitedQueue, Reserved};
 pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
-pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, begin_end, begin_end_with};
-pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
+pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
+pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform};
 pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
 };
-pub use crate::timer::{PeriodicKey, WorkItemKey};
+pub use crate::timer::PeriodicKey;
 pub use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
 /// The README's code is compiled and run with the other examples.

@@ -1,6 +1,5 @@
 //! `LimitedQueue`: a work queue that takes so many items at a time, and tells or holds back who puts more.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -9,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
+use tokio::time::Instant;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::{Armed, Entry, Keepalive};
 use crate::operation::Operation;
 use crate::queue::{Place, Priority, WorkQueue};
+use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 impl WorkQueue {
     /// A handle that puts at most `limit` items at a time, for producers that may outrun the queue.
@@ -206,9 +206,7 @@ impl LimitedQueue {
             let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
-        let keepalive = self.queue.queues().lend("wait for room on a work queue")?;
-        let waiting = Waiting::enter(self.id(), &keepalive, begun)?;
-        drop(keepalive);
+        let waiting = Waiting::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
         match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.told())).await {
             Either::Left((Ok(place), _)) => Ok(Reserved { queue: self.queue.clone(), place }),
             // Nobody closes the semaphore.
@@ -326,18 +324,6 @@ impl AsyncCallback for Placed {
     fn name(&self) -> &'static str {
         self.callback.name()
     }
-
-    fn lent(&self, keepalive: &Keepalive) {
-        self.callback.lent(keepalive);
-    }
-
-    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.callback.behind()
-    }
-
-    fn fail(&self, error: &Error) {
-        self.callback.fail(error);
-    }
 }
 
 /// A put that waits for room, and its entry in the platform's register.
@@ -347,16 +333,16 @@ struct Waiting(Arc<Told>);
 struct Told {
     error: SetOnce<Error>,
     /// Taken out when the waiting has ended, be it that nobody polls it any more: it is outstanding no longer.
-    listed: Mutex<Option<(Arc<Listed>, Entry)>>,
+    listed: Mutex<Option<(Arc<Listed>, Registration)>>,
 }
 
 impl Waiting {
-    fn enter(queue: QueueId, keepalive: &Keepalive, begun: Begun) -> Result<Waiting> {
+    fn register(queue: QueueId, tracker: &TrackerHandle, begun: Begun) -> Result<Waiting> {
         let told = Arc::new(Told::default());
         let listed = Arc::new(Listed { queue, told: told.clone() });
         let waiting: Weak<Listed> = Arc::downgrade(&listed);
-        let entry = keepalive.enter(waiting, begun)?;
-        *told.listed() = Some((listed, entry));
+        let registration = tracker.register(waiting, begun, Some(Instant::now()))?;
+        *told.listed() = Some((listed, registration));
         // A shutdown that came in between found nothing to take out, and is seen by the wait that follows.
         Ok(Waiting(told))
     }
@@ -373,7 +359,7 @@ impl Drop for Waiting {
 }
 
 impl Told {
-    fn listed(&self) -> MutexGuard<'_, Option<(Arc<Listed>, Entry)>> {
+    fn listed(&self) -> MutexGuard<'_, Option<(Arc<Listed>, Registration)>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -389,13 +375,13 @@ struct Listed {
     told: Arc<Told>,
 }
 
-impl Armed for Listed {
+impl Outstanding for Listed {
     fn shut_down(&self, error: &Error) {
         let _ = self.told.error.set(error.clone());
         self.told.leave();
     }
 
-    fn describe(&self) -> String {
-        format!("a put that waits for room on queue {}", self.queue)
+    fn describe(&self) -> Option<String> {
+        Some(format!("a put that waits for room on queue {}", self.queue))
     }
 }

@@ -15,12 +15,14 @@ use futures::task::noop_waker_ref;
 use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
-use self::call::{Call, Ended, Reply, Turn, cancelled};
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, QueueId, Unknown};
-use crate::cancel_cookie::CancelCookie;
-use crate::error::{Error, Hresult, Result};
+use self::call::{BodyEnd, OrderPermit, cancelled};
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::cancel::CancelCookie;
+use crate::completion::{Call, Completer, Identity};
+use crate::error::{Error, Result};
 use crate::queue::{Queues, WorkQueue};
-use crate::task::{OnQueue, Task};
+use crate::task::{QueueScheduler, Task};
+use crate::tracker::Begun;
 
 /// One asynchronous method of a component: what its `begin_x` and `end_x` are made of.
 ///
@@ -74,7 +76,7 @@ use crate::task::{OnQueue, Task};
 ///   the result of another method, or of another object's, is `E_INVALIDARG`.
 /// * A block that nothing can wake any more, since it waits for something that is gone, is dropped, and
 ///   its call ends with `E_ABORT`: [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned).
-/// * When the platform shuts down, a block that is still pending is dropped, and the method ends with
+/// * When the platform shuts down, a block that is still psink is dropped, and the method ends with
 ///   `MF_E_SHUTDOWN`. An [`Operation`](crate::Operation) that waits for it is told. Queues take no
 ///   calls any more by then, so a callback of another kind is let go un-called.
 ///
@@ -205,17 +207,11 @@ impl<T: Send + 'static> Method<T> {
     /// ended before; `E_PENDING` when it has not finished; `E_INVALIDARG` when `result` is not one
     /// of this method.
     pub fn end(&self, result: &AsyncResult) -> Result<T> {
-        result
-            .object::<Call<T>>()
-            .filter(|call| call.is_of(&self.identity))
-            .ok_or_else(|| {
-                Error::new(Hresult::E_INVALIDARG, "end a call with a result that is not of this method: take the one that its callback was invoked with")
-            })?
-            .take()
+        Call::end(&Identity::of(&self.identity), A_CALL, result)
     }
 
     /// Takes a place in the order, now; the future waits until it is this call's turn.
-    fn line_up(&self) -> impl Future<Output = Turn> + Send + use<T> {
+    fn line_up(&self) -> impl Future<Output = OrderPermit> + Send + use<T> {
         // Unconstrained, since a task that has used up its budget would be sent away without a place.
         let mut place =
             self.order.clone().map(|order| Box::pin(maybe_done(unconstrained(order.acquire_owned()))));
@@ -237,29 +233,23 @@ impl<T: Send + 'static> Method<T> {
         body: F,
     ) -> Result<CancelCookie>
     where
-        F: Future<Output = Ended<T>> + Send + 'static,
+        F: Future<Output = BodyEnd<T>> + Send + 'static,
     {
-        let call: Call<T> = Call::new(&self.identity);
-        let result = self.queues.create_result_to(
-            "begin a call of a method",
-            Some(Arc::new(call)),
-            Some(callback),
-            state,
-        )?;
+        let of = Identity::of(&self.identity);
+        let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let default;
         let queue = match &self.queue {
             Some(queue) => queue,
             None => {
-                default = self.queues.handle(QueueId::MULTITHREADED)?;
+                default = self.queues.handle(QueueId::MULTITHREADED).inspect_err(|_| completer.withdraw())?;
                 &default
             }
         };
-        let keepalive = result.keepalive().clone();
-        let reply = Reply::new(self.queues.clone(), result);
-        match Task::start(OnQueue::new(queue), &keepalive, begun, body, reply) {
+        let token = completer.token()?;
+        match Task::start(QueueScheduler::new(queue), token, begun, body, completer) {
             Ok(task) => Ok(CancelCookie::of(&task)),
-            Err((error, reply)) => {
-                reply.withdraw();
+            Err((error, completer)) => {
+                completer.withdraw();
                 Err(error)
             }
         }
@@ -287,3 +277,5 @@ impl<T> fmt::Debug for Method<T> {
             .finish()
     }
 }
+
+const A_CALL: &str = "a call of a method";

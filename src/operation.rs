@@ -1,5 +1,6 @@
 //! `Operation`: a Begin call and its End call as one future.
 
+mod begun;
 mod cancel_on;
 mod cell;
 mod timeout;
@@ -7,73 +8,25 @@ mod wait;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use futures::future::FusedFuture;
 
+pub use self::begun::BeginStatus;
+pub(crate) use self::begun::{Begin, Canceller};
 pub use self::cancel_on::CancelOn;
 pub(crate) use self::cell::Promise;
 pub use self::timeout::Timeout;
 
-use self::cell::{Cell, Outlet};
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use self::cell::{Awaited, OwnCallback, UNANSWERED};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
+use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::Keepalive;
-
-/// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
-///
-/// `begin` is handed the callback that the component is to invoke, and `end` the result that the
-/// callback was invoked with. Whatever happens, the operation ends exactly once: with the value or
-/// error of `end`, with the error of `begin`, or, when the callback is let go without being called,
-/// when something panics, or when the platform shuts down, with an error that says so.
-///
-/// The callback asks to be invoked on [`QueueId::MULTITHREADED`]; [`begin_end_with`] takes other
-/// parameters. The platform learns of the operation when the component makes a result for it;
-/// [`Platform::begin_end`](crate::Platform::begin_end) tells it at once.
-///
-/// ```
-/// use mf_async::{AsyncResult, Platform, Result, begin_end};
-///
-/// # #[tokio::main] async fn main() -> Result<()> {
-/// let platform = Platform::startup()?;
-/// let answer = begin_end(
-///     |callback| platform.invoke_callback(&platform.create_async_result(None, Some(callback), None)?),
-///     |result: &AsyncResult| result.status().ok().map(|_| 42),
-/// );
-/// assert_eq!(answer.await?, 42);
-/// # platform.shutdown().await?;
-/// # Ok(()) }
-/// ```
-///
-/// # Errors
-/// None here: an error of `begin` is the operation's.
-#[track_caller]
-pub fn begin_end<T, B, E>(begin: impl FnOnce(Arc<dyn AsyncCallback>) -> B, end: E) -> Operation<T>
-where
-    T: Send + 'static,
-    B: BeginStatus,
-    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
-{
-    begin_end_with(CallbackParameters::on(QueueId::MULTITHREADED), begin, end)
-}
-
-/// As [`begin_end`], with a callback that names this queue and has these flags.
-#[track_caller]
-pub fn begin_end_with<T, B, E>(
-    parameters: CallbackParameters,
-    begin: impl FnOnce(Arc<dyn AsyncCallback>) -> B,
-    end: E,
-) -> Operation<T>
-where
-    T: Send + 'static,
-    B: BeginStatus,
-    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
-{
-    start(None, parameters, begin, end)
-}
+use crate::tokio_quirks::Budget;
+use crate::tracker::{Outstanding, Registration, TrackerHandle};
 
 /// An asynchronous operation that was begun, as a future of its value.
 ///
@@ -87,14 +40,16 @@ where
 /// cancelled operation use [`cancel`](Operation::cancel).
 #[must_use = "await it for its value, or `detach` it"]
 pub struct Operation<T> {
-    /// Not owned: whoever holds the callback owns the cell, and when they all have let go of it
-    /// un-called, this says so. A cell that has ended keeps itself until the outcome is taken.
-    cell: Source<T>,
-    canceller: Option<Box<dyn FnOnce() + Send>>,
+    source: Source<T>,
+    canceller: Option<Canceller>,
+    registration: Option<Registration>,
+    budget: Budget,
 }
 
 enum Source<T> {
-    Cell(Weak<dyn Outlet<T>>),
+    /// Not owned: the holders of the callback own the cell, and when they have all dropped it un-invoked, it is gone.
+    /// A cell that has ended keeps itself until its value is taken.
+    Cell(Weak<dyn Awaited<T>>),
     Ready(Outcome<T>),
     Taken,
 }
@@ -111,27 +66,6 @@ pub struct Outcome<T> {
     pub begin: Hresult,
 }
 
-/// What a Begin call may return: nothing, or a success code that is worth keeping.
-pub trait BeginStatus {
-    /// The code, or the error because of which nothing was begun.
-    ///
-    /// # Errors
-    /// Begin's own.
-    fn begin_status(self) -> Result<Hresult>;
-}
-
-impl BeginStatus for Result<()> {
-    fn begin_status(self) -> Result<Hresult> {
-        self.map(|()| Hresult::S_OK)
-    }
-}
-
-impl BeginStatus for Result<Hresult> {
-    fn begin_status(self) -> Result<Hresult> {
-        self.and_then(Hresult::ok)
-    }
-}
-
 impl<T> Operation<T> {
     /// An operation that has ended with this value.
     pub fn ready(value: T) -> Operation<T> {
@@ -145,7 +79,11 @@ impl<T> Operation<T> {
     }
 
     fn ended(outcome: Outcome<T>) -> Operation<T> {
-        Operation { cell: Source::Ready(outcome), canceller: None }
+        Operation::new(Source::Ready(outcome), None)
+    }
+
+    fn new(source: Source<T>, registration: Option<Registration>) -> Operation<T> {
+        Operation { source, canceller: None, registration, budget: Budget::default() }
     }
 
     /// Gives the operation a way to be cancelled: from now on dropping it calls `canceller`.
@@ -153,11 +91,11 @@ impl<T> Operation<T> {
     /// `canceller` asks the component to stop, by a cookie or a key; it is called at most once, never
     /// after the operation has ended, and with no lock held. What it returns is of no interest.
     pub fn cancel_with<R>(mut self, canceller: impl FnOnce() -> R + Send + 'static) -> Operation<T> {
-        self.canceller = Some(Box::new(move || drop(canceller())));
+        self.canceller = Some(Canceller::new(move || drop(canceller())));
         self
     }
 
-    /// Lets the operation go on without anybody waiting.
+    /// Lets the operation go on, and does not wait for it: End is still called.
     pub fn detach(mut self) {
         self.canceller = None;
     }
@@ -191,7 +129,7 @@ impl<T> Operation<T> {
     /// The status of the result that the callback was invoked with; `None` while it was not.
     #[must_use]
     pub fn status(&self) -> Option<Hresult> {
-        match &self.cell {
+        match &self.source {
             Source::Cell(cell) => cell.upgrade()?.status(),
             Source::Ready(outcome) => Some(outcome.status),
             Source::Taken => None,
@@ -201,47 +139,106 @@ impl<T> Operation<T> {
     /// Whether the operation has ended, so that awaiting it would not wait.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        match &self.cell {
-            Source::Cell(cell) => cell.upgrade().is_none_or(|cell| cell.is_ended()),
+        match &self.source {
+            Source::Cell(cell) => cell.upgrade().is_none_or(|cell| cell.is_ready()),
             Source::Ready(_) | Source::Taken => true,
         }
     }
 
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let outcome = match std::mem::replace(&mut self.cell, Source::Taken) {
-            Source::Ready(outcome) => outcome,
-            Source::Taken => Outcome::error(Error::new(
-                Hresult::E_ILLEGAL_METHOD_CALL,
-                "await an operation whose value was taken",
-            )),
-            Source::Cell(cell) => match cell.upgrade() {
-                None => Outcome::error(Error::abandoned(ABANDONED)),
-                Some(strong) => match strong.poll_take(cx) {
-                    Poll::Ready(outcome) => outcome,
-                    Poll::Pending => {
-                        self.cell = Source::Cell(cell);
-                        return Poll::Pending;
-                    }
-                },
-            },
+        let Source::Cell(cell) = &self.source else {
+            return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
+                Source::Ready(outcome) => outcome,
+                _ => Outcome::error(Error::new(
+                    Hresult::E_ILLEGAL_METHOD_CALL,
+                    "await an operation whose value was taken",
+                )),
+            });
         };
+        let outcome = match cell.upgrade() {
+            Some(cell) => {
+                let polled = self.budget.poll(cx, |cx| cell.poll(cx));
+                // This may be the last owner, whose drop is the user's code.
+                drop_contained(cell);
+                std::task::ready!(polled)
+            }
+            None => Outcome::error(match &self.registration {
+                Some(registration) => registration.tracker().lost(UNANSWERED),
+                None => Error::abandoned(UNANSWERED),
+            }),
+        };
+        self.source = Source::Taken;
+        self.registration = None;
         self.canceller = None;
         Poll::Ready(outcome)
     }
 
-    /// Begin succeeded with a code that is worth keeping.
-    pub(crate) fn set_begin_status(&self, code: Hresult) {
-        if let Source::Cell(cell) = &self.cell {
-            if let Some(cell) = cell.upgrade() {
-                cell.set_begin_status(code);
-            }
+    pub(crate) fn call_canceller(&mut self) {
+        if let Some(canceller) = self.canceller.take() {
+            canceller.call();
         }
     }
+}
 
-    fn call_canceller(&mut self) {
-        if let Some(canceller) = self.canceller.take() {
-            canceller();
+impl<T: Send + 'static> Operation<T> {
+    /// Begins at once. The operation is registered when Begin is back, before it can be awaited: what Begin has
+    /// completed already is registered without a reading of the clock.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn begin<E>(
+        tracker: Option<&TrackerHandle>,
+        parameters: CallbackParameters,
+        is_queue_named: bool,
+        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
+        end: E,
+    ) -> Operation<T>
+    where
+        E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
+    {
+        let unregistered = if tracker.is_none() { Some(Location::caller()) } else { None };
+        let callback = OwnCallback::new(end, parameters, is_queue_named, unregistered);
+        let weak: Weak<OwnCallback<T, E>> = callback.weak();
+        // A Begin that panics is a Begin that failed.
+        let begun = contain(|| begin(callback))
+            .unwrap_or_else(|payload| Err(Error::panicked("the Begin call", payload)));
+        let Begin { code, canceller } = match begun {
+            Ok(begun) => begun,
+            // Another owner of the callback was told by the failure not to use it.
+            Err(error) => {
+                if let Some(cell) = weak.upgrade() {
+                    cell.detach(None);
+                }
+                return Operation::failed(error);
+            }
+        };
+        let mut operation = Operation::new(Source::Cell(weak.clone()), None);
+        operation.canceller = canceller;
+        let cell = weak.upgrade();
+        if let (Some(cell), false) = (&cell, code == Hresult::S_OK) {
+            cell.set_begin_status(code);
         }
+        let Some(tracker) = tracker else { return operation };
+        let since = match &cell {
+            Some(cell) if cell.is_ready() => None,
+            _ => Some(tokio::time::Instant::now()),
+        };
+        match tracker.register(weak, Location::caller(), since) {
+            Ok(registration) => operation.registration = Some(registration),
+            Err(error) => {
+                if let Some(cell) = &cell {
+                    cell.shut_down(&error);
+                }
+            }
+        }
+        drop_contained(cell);
+        operation
+    }
+
+    fn awaiting<E>(callback: &OwnCallback<T, E>) -> Operation<T>
+    where
+        E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
+    {
+        Operation::new(Source::Cell(callback.weak()), None)
     }
 }
 
@@ -256,7 +253,7 @@ impl<T> Future for Operation<T> {
 
 impl<T> FusedFuture for Operation<T> {
     fn is_terminated(&self) -> bool {
-        matches!(self.cell, Source::Taken)
+        matches!(self.source, Source::Taken)
     }
 }
 
@@ -264,13 +261,15 @@ impl<T> Unpin for Operation<T> {}
 
 impl<T> Drop for Operation<T> {
     fn drop(&mut self) {
+        let Source::Cell(cell) = &self.source else { return };
         // A cell that is gone has ended, too.
-        let on_its_way = match &self.cell {
-            Source::Cell(cell) => cell.upgrade().is_some_and(|cell| cell.detach()),
-            Source::Ready(_) | Source::Taken => false,
-        };
-        if on_its_way {
-            self.call_canceller();
+        let Some(cell) = cell.upgrade() else { return };
+        let was_pending = cell.detach(self.registration.take());
+        drop_contained(cell);
+        if was_pending {
+            if let Err(payload) = contain(|| self.call_canceller()) {
+                drop_payload(payload);
+            }
         }
     }
 }
@@ -288,38 +287,3 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Begins; with a keepalive the platform knows of the operation from the start.
-#[track_caller]
-pub(crate) fn start<T, B, E>(
-    keepalive: Option<&Keepalive>,
-    parameters: CallbackParameters,
-    begin: impl FnOnce(Arc<dyn AsyncCallback>) -> B,
-    end: E,
-) -> Operation<T>
-where
-    T: Send + 'static,
-    B: BeginStatus,
-    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
-{
-    let begun = Location::caller();
-    let cell = Cell::new(end, parameters, begun);
-    if let Some(keepalive) = keepalive {
-        cell.enter(keepalive);
-    }
-    let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
-    // A begin that panics is a begin that failed, by the same door.
-    let status = catch_unwind(AssertUnwindSafe(|| begin(cell).begin_status()))
-        .unwrap_or_else(|payload| Err(Error::panicked("the Begin call", payload)));
-    match status {
-        Ok(Hresult::S_OK) => operation,
-        Ok(code) => {
-            operation.set_begin_status(code);
-            operation
-        }
-        // Whoever still holds the callback was told by the failure not to use it; the drop of the operation
-        // detaches it.
-        Err(error) => Operation::failed(error),
-    }
-}
-
-const ABANDONED: &str = "the callback was let go without being called; the operation will never answer";

@@ -4,7 +4,9 @@ mod builder;
 mod registration;
 #[cfg(all(test, mf_async_shuttle))]
 mod schedules;
+mod sentinel;
 mod shutdown;
+mod weak;
 mod work_items;
 mod work_queues;
 
@@ -12,24 +14,27 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::SetOnce;
+use tokio::task::AbortHandle;
 
 pub use self::builder::PlatformBuilder;
+pub use self::weak::WeakPlatform;
 use self::shutdown::Shutdown;
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, ResultBuilder, QueueId, Token};
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEventQueue;
-use crate::keepalive::{Armed, Entry, Outstanding};
 use crate::method::Method;
 use crate::observe;
-use crate::operation::{self, BeginStatus, Operation};
-use crate::queue::{Queues, let_go};
+use crate::operation::{BeginStatus, Operation};
+use crate::queue::Queues;
 use crate::report::{PLATFORM_LOCK, Report};
 use crate::timer::Timers;
+use crate::tracker::{Begun, Entry, Outstanding, Registration};
 
 /// A Media Foundation work-queue platform on a tokio runtime.
 ///
@@ -77,22 +82,19 @@ impl Platform {
         PlatformBuilder::default()
     }
 
-    /// Makes the result of an operation: what Begin prepares and End reads.
-    ///
-    /// `object` is the component's own, `callback` and `state` are its caller's. A result without a
-    /// callback is allowed; see [`AsyncResult::signaled`].
-    ///
-    /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    /// Makes the result of an operation that will invoke `callback`: what Begin prepares and End reads. The
+    /// component's object and its caller's state are added, then `build` makes it.
     #[doc(alias = "MFCreateAsyncResult")]
     #[doc(alias = "RtwqCreateAsyncResult")]
-    pub fn create_async_result(
-        &self,
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
-        state: Option<Unknown>,
-    ) -> Result<AsyncResult> {
-        self.queues().create_result(object, callback, state)
+    #[inline]
+    pub fn result(&self, callback: Arc<dyn AsyncCallback>) -> ResultBuilder<'_> {
+        ResultBuilder::new(&self.queues().tracker, Some(callback))
+    }
+
+    /// Makes a result without a callback: what invokes it signals its event, see [`AsyncResult::signaled`].
+    #[doc(alias = "MFCreateAsyncResult")]
+    pub fn event_result(&self) -> ResultBuilder<'_> {
+        ResultBuilder::new(&self.queues().tracker, None)
     }
 
     /// Completes an operation: the result's callback will be invoked, on the queue that it names.
@@ -111,25 +113,111 @@ impl Platform {
         self.queues().invoke(result)
     }
 
-    /// As [`begin_end`](crate::begin_end), and this platform knows of the operation from the start: a
-    /// shutdown ends it even if the component has not made a result for it yet.
+    /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
+    ///
+    /// `begin` is handed `object` and the callback that the component is to invoke; `end` is handed a clone of
+    /// `object` and the result that the callback was invoked with. Where there is no object, `&()` will do.
+    /// The operation ends exactly once: with the value or error of `end`; with the error of `begin`; or, when the
+    /// callback is dropped without being invoked, when something panics, or when the platform or its runtime ends,
+    /// with an error that says so.
+    ///
+    /// No queue is named, and so none is needed: when the callback is invoked the awaiting task is woken, and End
+    /// runs when it polls, in the task, never on the stack of the component. If the operation is not polled any more,
+    /// because it was dropped or detached or because the platform shuts down, End runs on
+    /// [`QueueId::MULTITHREADED`]. [`begin_end_with`](Platform::begin_end_with) names a queue.
+    ///
+    /// What Begin may return is listed at [`BeginStatus`]: nothing, a success code, or the right to cancel.
+    ///
+    /// ```
+    /// use mf_async::{Platform, Result};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<()> {
+    /// let platform = Platform::startup()?;
+    /// let answer = platform.begin_end(
+    ///     &(),
+    ///     |(), callback| platform.result(callback).build()?.invoke(),
+    ///     |(), result| result.status().ok().map(|_| 42),
+    /// );
+    /// assert_eq!(answer.await?, 42);
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// None here: an error of `begin` is the operation's, and so is `MF_E_SHUTDOWN` when the platform is shut down.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`].
+    #[inline]
+    #[track_caller]
+    pub fn begin_end<O, T, B, E>(
+        &self,
+        object: &O,
+        begin: impl FnOnce(&O, Arc<dyn AsyncCallback>) -> B,
+        end: E,
+    ) -> Operation<T>
+    where
+        O: Clone + Send + 'static,
+        T: Send + 'static,
+        B: BeginStatus,
+        E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
+    {
+        self.start(CallbackParameters::on(QueueId::MULTITHREADED), false, object, begin, end)
+    }
+
+    /// As [`begin_end`](Platform::begin_end), with a callback that names this queue and has these flags: End runs
+    /// there, in the queue's order, and is counted there.
+    ///
+    /// # Errors
+    /// As [`begin_end`](Platform::begin_end).
     ///
     /// # Cancel safety
     /// As [`Operation`].
     #[track_caller]
-    pub fn begin_end<T, B, E>(&self, begin: impl FnOnce(Arc<dyn AsyncCallback>) -> B, end: E) -> Operation<T>
+    pub fn begin_end_with<O, T, B, E>(
+        &self,
+        parameters: CallbackParameters,
+        object: &O,
+        begin: impl FnOnce(&O, Arc<dyn AsyncCallback>) -> B,
+        end: E,
+    ) -> Operation<T>
     where
+        O: Clone + Send + 'static,
         T: Send + 'static,
         B: BeginStatus,
-        E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
+        E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
     {
-        match self.queues().lend("begin an operation") {
-            Ok(keepalive) => {
-                let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-                operation::start(Some(&keepalive), parameters, begin, end)
-            }
-            Err(error) => Operation::failed(error),
+        self.start(parameters, true, object, begin, end)
+    }
+
+    #[inline]
+    #[track_caller]
+    fn start<O, T, B, E>(
+        &self,
+        parameters: CallbackParameters,
+        is_queue_named: bool,
+        object: &O,
+        begin: impl FnOnce(&O, Arc<dyn AsyncCallback>) -> B,
+        end: E,
+    ) -> Operation<T>
+    where
+        O: Clone + Send + 'static,
+        T: Send + 'static,
+        B: BeginStatus,
+        E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
+    {
+        if let Err(error) = self.queues().admit_new("begin an operation") {
+            return Operation::failed(error);
         }
+        let ends = object.clone();
+        let begin = |callback| {
+            let timers = Arc::downgrade(&self.0.timers);
+            begin(object, callback).begin_status(move |key| {
+                // An item that has run, or a platform that is gone, needs no cancelling.
+                let _ = timers.upgrade().map(|timers| timers.cancel(key));
+            })
+        };
+        let end = move |result: &AsyncResult| end(&ends, result);
+        Operation::begin(Some(self.queues().tracker.handle()), parameters, is_queue_named, begin, end)
     }
 
     /// One asynchronous method of a component, which is to be implemented: see [`Method`].
@@ -158,10 +246,11 @@ impl Platform {
     #[doc(alias = "RtwqLockPlatform")]
     #[track_caller]
     pub fn lock(&self) -> Result<PlatformLock> {
-        let holder: Arc<dyn Armed> = Arc::new(Holder);
+        let holder: Arc<dyn Outstanding> = Arc::new(Holder);
         let begun = Location::caller();
-        let entry = self.queues().lend("lock the platform")?.enter(Arc::downgrade(&holder), begun)?;
-        Ok(PlatformLock { begun, _entry: entry, _holder: holder })
+        let token = self.queues().token("lock the platform")?;
+        let registration = token.tracker().register_holder(Arc::downgrade(&holder), begun)?;
+        Ok(PlatformLock { begun, _registration: registration, _holder: holder, _token: token })
     }
 
     /// Hears of the platform's shutdown; `InitializationComplete` is called at once, since it is.
@@ -192,7 +281,7 @@ impl Platform {
     /// `ERROR_TIMEOUT` when work was not ended at the deadline: the text says what is stuck, on which
     /// queue, since when, and where it was begun. The platform is shut down all the same, and what was
     /// queued is let go. Locks and handles alone do not make it fail, as in Media Foundation.
-    /// `E_ILLEGAL_METHOD_CALL` when called from a callback of this platform, which it would wait for.
+    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this platform, which it would wait for.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the shutdown, which was begun by the call.
@@ -218,6 +307,12 @@ impl Platform {
         }
     }
 
+    /// A handle that does not keep the platform alive, for a component that keeps one.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPlatform {
+        WeakPlatform::of(self)
+    }
+
     /// What is queued, runs, is armed and is held at this moment, as a table for people.
     ///
     /// ```
@@ -228,7 +323,7 @@ impl Platform {
     /// ```
     #[must_use]
     pub fn report(&self) -> Report {
-        self.0.report(&self.0.queues.lender.outstanding())
+        self.0.report(&self.0.queues.tracker.handle().outstanding())
     }
 
     pub(crate) fn queues(&self) -> &Arc<Queues> {
@@ -240,7 +335,7 @@ impl Platform {
             let what = format!(
                 "shut the platform down from a callback on queue {queue}, which it would wait for: do it in a task"
             );
-            return Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what));
+            return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
         if self.queues().start_draining() {
             let shutdown = Shutdown::new(self.0.owner.clone());
@@ -263,18 +358,19 @@ impl fmt::Debug for Platform {
 #[must_use = "dropping it unlocks"]
 pub struct PlatformLock {
     begun: Begun,
-    _entry: Entry,
-    _holder: Arc<dyn Armed>,
+    _registration: Registration,
+    _holder: Arc<dyn Outstanding>,
+    _token: Token,
 }
 
 /// What the register knows of a platform lock: it is there, and a shutdown cannot end it.
 struct Holder;
 
-impl Armed for Holder {
+impl Outstanding for Holder {
     fn shut_down(&self, _: &Error) {}
 
-    fn describe(&self) -> String {
-        PLATFORM_LOCK.to_owned()
+    fn describe(&self) -> Option<String> {
+        Some(PLATFORM_LOCK.to_owned())
     }
 }
 
@@ -336,13 +432,15 @@ struct Owner {
     deadline: Duration,
     events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
+    /// Ends the platform when its runtime ends.
+    sentinel: OnceLock<AbortHandle>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
     /// its threads, and this may be one of them.
     runtime: Option<Runtime>,
 }
 
 impl Owner {
-    fn report(&self, entered: &[Outstanding]) -> Report {
+    fn report(&self, entered: &[Entry]) -> Report {
         Report::new(&self.queues, &self.timers, entered)
     }
 
@@ -351,9 +449,9 @@ impl Owner {
         for listener in events.iter().filter_map(Weak::upgrade) {
             // A listener that panics stops neither the shutdown nor the others.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| what(&*listener.0))) {
-                let_go(payload);
+                drop_contained(payload);
             }
-            let_go(listener);
+            drop_contained(listener);
         }
     }
 
@@ -363,14 +461,22 @@ impl Owner {
         self.queues.drained().await;
     }
 
+    /// Ends everything at once, because the runtime is gone.
+    fn abort(&self) {
+        self.timers.shut_down();
+        self.close();
+        self.queues.kill();
+        self.queues.forget();
+        let _ = self.ended.set(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
+    }
+
     /// Nothing is taken any more, and what is armed fails.
     fn close(&self) {
         self.timers.shut_down();
-        self.queues
-            .lender
-            .shut_down(&Error::shutdown("wait for an operation of a platform that was shut down"));
+        let error = Error::shutdown("wait for an operation of a platform that was shut down");
+        self.queues.tracker.close(&error);
         self.queues.close();
-        self.queues.lender.give_up();
+        self.queues.tracker.drop_own();
     }
 }
 
@@ -378,6 +484,9 @@ impl Drop for Owner {
     fn drop(&mut self) {
         self.close();
         self.queues.forget();
+        if let Some(sentinel) = self.sentinel.get() {
+            sentinel.abort();
+        }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use self::deadline::{Deadline, Standing};
 pub use self::lanes::Priority;
 
-pub(crate) use self::item::{Call, Place, let_go};
+pub(crate) use self::item::{Call, Place};
 pub(crate) use self::kind::Queue;
 #[cfg(feature = "test-util")]
 pub(crate) use self::pool::Manual;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::async_result::{Begun, QueueId};
-use crate::keepalive::Outstanding;
+use crate::async_result::QueueId;
 use crate::observe::QueueStats;
 use crate::queue::Queues;
 use crate::timer::Timers;
+use crate::tracker::{Begun, Entry};
 
 /// What is queued, runs, is armed and is held, at one moment.
 ///
@@ -34,9 +34,12 @@ pub struct Report {
     /// Asynchronous results that somebody still holds, ready ones that were put included. A work item has none
     /// before it runs.
     pub results: usize,
-    /// Callbacks that were invoked once more than their operation needed: after the first call, or after
-    /// the operation was dropped.
-    pub extra_calls: u64,
+    /// Callbacks that were invoked after their operation had ended otherwise, by a shutdown.
+    pub late_calls: u64,
+    /// Callbacks that were invoked again, after their End had run.
+    pub double_calls: u64,
+    /// Whether the platform takes new work.
+    pub running: bool,
 }
 
 /// One queue in a [`Report`].
@@ -80,21 +83,25 @@ pub struct OperationReport {
 }
 
 impl Report {
-    pub(crate) fn new(queues: &Queues, timers: &Timers, entered: &[Outstanding]) -> Report {
+    pub(crate) fn new(queues: &Queues, timers: &Timers, entered: &[Entry]) -> Report {
         let now = {
             let _context = queues.runtime().enter();
             Instant::now()
         };
         let all = queues.all();
         let handles: usize = all.iter().map(|queue| queue.handles()).sum();
+        let counted = entered.iter().filter(|entry| entry.holds_token).count();
+        let (late_calls, double_calls) = queues.tracker.handle().extra_calls();
         let (scheduled, waiting, periodic) = timers.pending();
         Report {
             operations: entered.iter().filter_map(|entry| OperationReport::new(entry, now)).collect(),
             scheduled,
             waiting,
             periodic,
-            results: queues.lender.out().saturating_sub(handles + queues.lender.entered()),
-            extra_calls: queues.lender.extra_calls(),
+            results: queues.tracker.tokens().saturating_sub(handles + counted),
+            late_calls,
+            running: queues.is_running(),
+            double_calls,
             queues: all.iter().map(QueueReport::new).collect(),
         }
     }
@@ -130,9 +137,9 @@ impl QueueReport {
 }
 
 impl OperationReport {
-    fn new(entry: &Outstanding, now: Instant) -> Option<OperationReport> {
+    fn new(entry: &Entry, now: Instant) -> Option<OperationReport> {
         let what = entry.describe()?;
-        Some(OperationReport { what, begun: entry.begun, age: now.saturating_duration_since(entry.since) })
+        Some(OperationReport { what, begun: entry.begun, age: entry.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)) })
     }
 }
 
@@ -162,10 +169,12 @@ impl fmt::Display for Report {
             self.waiting,
             self.periodic
         )?;
-        match self.extra_calls {
-            0 => Ok(()),
-            calls => write!(f, "; {} too many", many(calls, "call")),
+        for (calls, how) in [(self.late_calls, "too late"), (self.double_calls, "too many")] {
+            if calls > 0 {
+                write!(f, "; {} {how}", many(calls, "call"))?;
+            }
         }
+        if self.running { Ok(()) } else { write!(f, "; shut down") }
     }
 }
 

@@ -14,11 +14,12 @@ pub use self::handler::{ByteStreamHandler, SchemeHandler};
 
 use self::handler::FileHandler;
 use self::url::{extension, scheme};
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
-use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, identity};
-use crate::cancel_cookie::CancelCookie;
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request};
+use crate::cancel::CancelCookie;
+use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, begin_end};
+use crate::operation::{BeginStatus, Operation};
 use crate::platform::Platform;
 use crate::queue::Queues;
 
@@ -118,11 +119,11 @@ impl SourceResolver {
         properties: Option<Unknown>,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
-    ) -> Result<Option<CancelCookie>> {
+    ) -> Result<CancelCookie> {
         let begun = Location::caller();
         flags.check()?;
         let handler = self.0.scheme_handler(url)?;
-        let request = Request::new(&self.0.queues, self.0.clone(), RESOLVE_URL, callback, state)?;
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), RESOLVE_URL, callback, state)?;
         let (resolver, url) = (self.0.clone(), url.to_owned());
         let work = async move {
             let made = handler.create_object(url.clone(), flags, properties.clone()).await?;
@@ -143,7 +144,7 @@ impl SourceResolver {
             }
         };
         request.run(work, begun)?;
-        Ok(Some(CancelCookie::of(&request)))
+        Ok(CancelCookie::of(&request))
     }
 
     /// Ends what [`begin_create_object_from_url`](SourceResolver::begin_create_object_from_url) began.
@@ -154,7 +155,7 @@ impl SourceResolver {
     /// when it was ended before; `E_PENDING` when its callback was not called yet.
     #[doc(alias = "EndCreateObjectFromURL")]
     pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
-        Request::end(identity::<Inner>(&self.0), RESOLVE_URL, result)
+        Call::end(&Identity::of(&self.0), RESOLVE_URL, result)
     }
 
     /// Begins to make a media source of a byte stream. `url` says what it is, where the stream does not.
@@ -177,7 +178,7 @@ impl SourceResolver {
         properties: Option<Unknown>,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
-    ) -> Result<Option<CancelCookie>> {
+    ) -> Result<CancelCookie> {
         let begun = Location::caller();
         flags.check()?;
         if flags.contains(ResolutionFlags::BYTE_STREAM) {
@@ -191,7 +192,7 @@ impl SourceResolver {
             return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
         }
         let candidates = self.0.candidates(&stream, url, flags)?;
-        let request = Request::new(&self.0.queues, self.0.clone(), RESOLVE_STREAM, callback, state)?;
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), RESOLVE_STREAM, callback, state)?;
         let url = url.map(str::to_owned);
         let work = async move {
             let source = from_byte_stream(&stream, candidates, url, flags, properties).await?;
@@ -199,7 +200,7 @@ impl SourceResolver {
             Ok(ResolvedObject::MediaSource(source))
         };
         request.run(work, begun)?;
-        Ok(Some(CancelCookie::of(&request)))
+        Ok(CancelCookie::of(&request))
     }
 
     /// Ends what
@@ -209,13 +210,7 @@ impl SourceResolver {
     /// As [`end_create_object_from_url`](SourceResolver::end_create_object_from_url).
     #[doc(alias = "EndCreateObjectFromByteStream")]
     pub fn end_create_object_from_byte_stream(&self, result: &AsyncResult) -> Result<ResolvedObject> {
-        Request::end(identity::<Inner>(&self.0), RESOLVE_STREAM, result)
-    }
-
-    /// Cancels the making of an object. It may come too late; the callback comes in any case.
-    #[doc(alias = "CancelObjectCreation")]
-    pub fn cancel_object_creation(&self, cookie: &CancelCookie) -> bool {
-        cookie.cancel()
+        Call::end(&Identity::of(&self.0), RESOLVE_STREAM, result)
     }
 
     /// Makes an object of a URL, awaited.
@@ -231,14 +226,10 @@ impl SourceResolver {
     #[track_caller]
     pub fn create_object(&self, url: &str, flags: ResolutionFlags) -> Operation<ResolvedObject> {
         let resolver = self.clone();
-        let mut cookie = None;
-        let operation = begin_end(
-            |callback| {
-                self.begin_create_object_from_url(url, flags, None, callback, None).map(|new| cookie = new)
-            },
+        self.0.begin_end(
+            |callback| self.begin_create_object_from_url(url, flags, None, callback, None),
             move |result| resolver.end_create_object_from_url(result),
-        );
-        cancelled_by(operation, cookie)
+        )
     }
 
     /// Makes a media source of a byte stream, awaited.
@@ -258,15 +249,10 @@ impl SourceResolver {
         flags: ResolutionFlags,
     ) -> Operation<ResolvedObject> {
         let resolver = self.clone();
-        let mut cookie = None;
-        let operation = begin_end(
-            |callback| {
-                self.begin_create_object_from_byte_stream(stream, url, flags, None, callback, None)
-                    .map(|new| cookie = new)
-            },
+        self.0.begin_end(
+            |callback| self.begin_create_object_from_byte_stream(stream, url, flags, None, callback, None),
             move |result| resolver.end_create_object_from_byte_stream(result),
-        );
-        cancelled_by(operation, cookie)
+        )
     }
 }
 
@@ -378,6 +364,18 @@ struct Handlers {
 }
 
 impl Inner {
+    /// An operation that is cancelled by the cookie that `begin` returns.
+    #[track_caller]
+    fn begin_end(
+        &self,
+        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<CancelCookie>,
+        end: impl FnOnce(&AsyncResult) -> Result<ResolvedObject> + Send + 'static,
+    ) -> Operation<ResolvedObject> {
+        let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
+        let begin = |callback| begin(callback).begin_status(|_| ());
+        Operation::begin(Some(self.queues.tracker.handle()), parameters, false, begin, end)
+    }
+
     fn scheme_handler(&self, url: &str) -> Result<Arc<dyn SchemeHandler>> {
         let wanted = scheme(url).unwrap_or_else(|| "file".to_owned());
         let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
@@ -449,16 +447,6 @@ fn unsupported(url: Option<&str>) -> Error {
         "make a media source of {of}: no handler knows what it holds; `register_byte_stream_handler` adds one"
     );
     Error::new(Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE, what)
-}
-
-fn cancelled_by(
-    operation: Operation<ResolvedObject>,
-    cookie: Option<CancelCookie>,
-) -> Operation<ResolvedObject> {
-    match cookie {
-        Some(cookie) => operation.cancel_with(move || cookie.cancel()),
-        None => operation,
-    }
 }
 
 /// Closes a byte stream unless a media source was made of it.

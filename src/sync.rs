@@ -13,6 +13,40 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLoc
 #[cfg(all(test, mf_async_shuttle))]
 pub(crate) use shuttle::thread_local;
 
+/// Locking without regard to poison: no user code runs while a lock of this crate is held, so a panic leaves
+/// nothing half done.
+pub(crate) trait Lock {
+    type Guard<'a>
+    where
+        Self: 'a;
+
+    fn locked(&self) -> Self::Guard<'_>;
+}
+
+impl<T> Lock for std::sync::Mutex<T> {
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    #[inline]
+    fn locked(&self) -> std::sync::MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, any(mf_async_loom, mf_async_shuttle)))]
+impl<T> Lock for Mutex<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    fn locked(&self) -> MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// Whether a model runs, which must take the same steps however long they take.
 pub(crate) const MODELLED: bool = cfg!(all(test, any(mf_async_loom, mf_async_shuttle)));
 

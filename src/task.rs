@@ -1,7 +1,7 @@
 //! Closures and futures on a work queue, for Rust callers who need no callback.
 
-mod home;
-mod polled;
+mod raw;
+mod scheduler;
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -12,14 +12,14 @@ use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use futures::task::{FutureObj, Spawn, SpawnError};
 
-pub(crate) use self::home::OnQueue;
-pub(crate) use self::polled::{Ending, Home, Task};
+pub(crate) use self::scheduler::QueueScheduler;
+pub(crate) use self::raw::{JoinSink, Schedule, Task};
 
 use crate::async_result::{AsyncResult, CallbackParameters};
-use crate::error::{Error, Result};
-use crate::keepalive::Armed;
-use crate::operation::{self, Operation, Promise};
+use crate::error::{Error, Hresult, Result};
+use crate::operation::{Begin, Operation, Promise};
 use crate::queue::{Queue, WorkQueue};
+use crate::tracker::Outstanding;
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order, and gives what it returns.
@@ -36,16 +36,16 @@ impl WorkQueue {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let keepalive = match self.queues().lend("run a closure") {
-            Ok(keepalive) => keepalive,
-            Err(error) => return Operation::failed(error),
-        };
+        if let Err(error) = self.queues().admit_new("run a closure") {
+            return Operation::failed(error);
+        }
         // The closure stands where End stands: it is called on the queue, and what it returns, or what
         // it panics with, is the operation's outcome.
-        operation::start(
-            Some(&keepalive),
+        Operation::begin(
+            Some(self.queues().tracker.handle()),
             CallbackParameters::on(self.id()),
-            |callback| self.put(callback, None),
+            true,
+            |callback| self.put(callback, None).map(|()| Begin::with_code(Hresult::S_OK)),
             |_: &AsyncResult| {
                 catch_unwind(AssertUnwindSafe(closure))
                     .map_err(|payload| Error::panicked("the closure on the work queue", payload))
@@ -56,7 +56,7 @@ impl WorkQueue {
     /// Runs a future on this queue: every poll is one item of the queue, under its ordering.
     ///
     /// Between two polls other items run. The operation is the future's output. A future that is still
-    /// pending when the platform shuts down is dropped, and so is one that nothing can wake any more.
+    /// psink when the platform shuts down is dropped, and so is one that nothing can wake any more.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -82,12 +82,12 @@ impl WorkQueue {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let keepalive = match self.queues().lend("spawn a future") {
-            Ok(keepalive) => keepalive,
+        let token = match self.queues().token("spawn a future") {
+            Ok(token) => token,
             Err(error) => return Operation::failed(error),
         };
-        let (promise, operation) = Promise::new(self.id());
-        match Task::start(OnQueue::new(self), &keepalive, Location::caller(), future, promise) {
+        let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
+        match Task::start(QueueScheduler::new(self), token, Location::caller(), future, promise) {
             Ok(_) => operation,
             Err((error, _)) => Operation::failed(error),
         }
@@ -126,34 +126,36 @@ impl WorkQueue {
         F::Output: Send + 'static,
     {
         let doing = "spawn a local future";
-        let keepalive = match self.queues().admit(doing).and_then(|()| self.queues().lend(doing)) {
-            Ok(keepalive) => keepalive,
+        let token = match self.queues().admit(doing).and_then(|()| self.queues().token(doing)) {
+            Ok(token) => token,
             Err(error) => return Operation::failed(error),
         };
         let place = self.queues().place(self.id());
-        let (promise, operation) = Promise::new(self.id());
+        let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
         let (abort, aborted) = AbortHandle::new_pair();
-        let listed: Arc<dyn Armed> = Arc::new(Local { abort, queue: self.queue().clone() });
-        let entry = match keepalive.enter(Arc::downgrade(&listed), Location::caller()) {
-            Ok(entry) => entry,
+        let local: Arc<dyn Outstanding> = Arc::new(Local { abort, queue: self.queue().clone() });
+        let registered =
+            token.tracker().register_holder(Arc::downgrade(&local), Location::caller());
+        let registration = match registered {
+            Ok(registration) => registration,
             Err(error) => return Operation::failed(error),
         };
-        let local = Box::new(move || {
+        let start = Box::new(move || {
             // Polled as what it is, something that runs on this queue, so that waiting for itself is noticed.
             let polled = async move {
                 let mut future = pin!(async move { make().await });
                 poll_fn(|cx| place.enter(|| future.as_mut().poll(cx))).await
             };
             let made = Abortable::new(polled, aborted);
-            // The entry makes shutdown wait until the future is gone, as for everything that runs.
+            // The token makes shutdown wait until the future is gone, as for everything that runs.
             Box::pin(caught(made).map(move |value| {
                 promise.complete(value.and_then(|value| {
                     value.map_err(|_| Error::shutdown("run a local future: the platform was shut down"))
                 }));
-                drop((listed, entry));
+                drop((local, registration, token));
             })) as Pin<Box<dyn Future<Output = ()>>>
         });
-        match self.queue().start_local(local) {
+        match self.queue().start_local(start) {
             Ok(()) => operation,
             Err(error) => Operation::failed(error),
         }
@@ -164,8 +166,8 @@ impl WorkQueue {
 impl Spawn for WorkQueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
-        let keepalive = self.queues().lend("spawn a future").map_err(|_| SpawnError::shutdown())?;
-        Task::start(OnQueue::new(self), &keepalive, Location::caller(), future, ())
+        let token = self.queues().token("spawn a future").map_err(|_| SpawnError::shutdown())?;
+        Task::start(QueueScheduler::new(self), token, Location::caller(), future, ())
             .map(drop)
             .map_err(|_| SpawnError::shutdown())
     }
@@ -188,13 +190,13 @@ struct Local {
     queue: Arc<Queue>,
 }
 
-impl Armed for Local {
+impl Outstanding for Local {
     fn shut_down(&self, _: &Error) {
         self.abort.abort();
     }
 
-    fn describe(&self) -> String {
-        format!("a local future on {}", self.queue.id)
+    fn describe(&self) -> Option<String> {
+        Some(format!("a local future on {}", self.queue.id))
     }
 }
 

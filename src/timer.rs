@@ -5,7 +5,6 @@
 mod table;
 
 use std::cmp::Reverse;
-use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -19,22 +18,15 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::table::{Due, Table, Waits};
+use crate::cancel::WorkItemKey;
+use crate::contain::drop_contained;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::{Priority, Queues, Watch, let_go};
+use crate::queue::{Priority, Queues, Watch};
+use crate::tracker::closed;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-
-/// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
-///
-/// A key is never used for another item again.
-#[doc(alias = "MFWORKITEM_KEY")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WorkItemKey(
-    /// The number, as Windows headers have it.
-    pub u64,
-);
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,7 +140,7 @@ impl Timers {
         drop(table);
         match removed {
             Some(entry) => {
-                let_go(entry);
+                drop_contained(entry);
                 Ok(())
             }
             None => Err(not_found("remove a periodic callback", u64::from(key.0))),
@@ -167,7 +159,7 @@ impl Timers {
         match entry.waits {
             Waits::Scheduled(due, queue) => {
                 self.queues.count_cancelled(queue);
-                let_go(due);
+                drop_contained(due);
             }
             Waits::ForEvent(cancel, queue) => {
                 self.queues.count_cancelled(queue);
@@ -202,7 +194,7 @@ impl Timers {
         for (_, entry) in entries {
             match entry.waits {
                 Waits::ForEvent(cancel, _) => drop(cancel.send(())),
-                other => drop(let_go(other)),
+                other => drop(drop_contained(other)),
             }
         }
     }
@@ -293,7 +285,7 @@ impl Driver {
                 match due {
                     Due::Result(result) => {
                         timers.dispatch(|queues| queues.invoke_late(Priority::Normal, &result));
-                        let_go(result);
+                        drop_contained(result);
                     }
                     Due::Call(call) => timers.dispatch(|queues| queues.call_late(call)),
                 }
@@ -329,7 +321,7 @@ impl Timers {
         // `parameters` is the callback's own code, and may panic.
         let invoked = std::panic::catch_unwind(AssertUnwindSafe(|| invoke(&self.queues)));
         if let Err(payload) = invoked {
-            let_go(payload);
+            drop_contained(payload);
         }
     }
 
@@ -360,7 +352,7 @@ impl Waiting {
         let happened = match select(event, cancelled).await {
             Either::Left((Ok(()), _)) => Ok(()),
             Either::Left((Err(payload), _)) => {
-                let_go(payload);
+                drop_contained(payload);
                 Err(Hresult::E_UNEXPECTED)
             }
             Either::Right(_) => Err(Hresult::MF_E_OPERATION_CANCELLED),
@@ -430,16 +422,6 @@ impl AsyncCallback for Tick {
     fn name(&self) -> &'static str {
         "a periodic callback"
     }
-}
-
-impl fmt::Display for WorkItemKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
-fn closed(doing: &str) -> Error {
-    Error::shutdown(format!("{doing}: the platform is shut down"))
 }
 
 fn not_found(doing: &str, key: u64) -> Error {

@@ -1,6 +1,5 @@
 //! `FileByteStream`: a file as a byte stream, read and written at offsets on the platform's IO queue.
 
-use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -11,9 +10,10 @@ use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::in_flight::InFlight;
 use crate::byte_stream::open::{AccessMode, FileFlags, OpenMode, open};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, identity, require,
+    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, require,
     seek_target,
 };
+use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 
@@ -86,14 +86,6 @@ impl FileByteStream {
     pub fn path(&self) -> &Path {
         &self.0.path
     }
-
-    fn identity(&self) -> usize {
-        identity::<Inner>(&self.0)
-    }
-
-    fn shared(&self) -> Arc<dyn Any + Send + Sync> {
-        self.0.clone()
-    }
 }
 
 impl ByteStream for FileByteStream {
@@ -142,8 +134,8 @@ impl ByteStream for FileByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
-        let request = Request::new(&self.0.queues, self.shared(), READ, callback, state)?;
-        let (file, offset, count) = self.0.claim_read(buffer.len(), Some(&request))?;
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), READ, callback, state)?;
+        let (file, offset, count) = self.0.claim_read(buffer.len(), Some(&request)).inspect_err(|_| request.withdraw())?;
         buffer.truncate(count);
         let begun = if count == 0 {
             request.complete_at_once(Ok(buffer))
@@ -160,7 +152,7 @@ impl ByteStream for FileByteStream {
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
-        Request::end(self.identity(), READ, result)
+        Call::end(&Identity::of(&self.0), READ, result)
     }
 
     fn begin_write(
@@ -170,9 +162,9 @@ impl ByteStream for FileByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
-        let request = Request::new(&self.0.queues, self.shared(), WRITE, callback, state)?;
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), WRITE, callback, state)?;
         let count = buffer.len();
-        let (file, offset) = self.0.claim_write(count, Some(&request))?;
+        let (file, offset) = self.0.claim_write(count, Some(&request)).inspect_err(|_| request.withdraw())?;
         let begun = if count == 0 {
             request.complete_at_once(Ok((0, buffer)))
         } else {
@@ -187,7 +179,7 @@ impl ByteStream for FileByteStream {
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
-        Request::end(self.identity(), WRITE, result)
+        Call::end(&Identity::of(&self.0), WRITE, result)
     }
 
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {

@@ -12,9 +12,10 @@ use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::byte_stream::device::{Device, Place};
 use crate::byte_stream::in_flight::{InFlight, Interrupt};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, identity, require,
+    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require,
     seek_target, within,
 };
+use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 
@@ -123,8 +124,23 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         work: impl FnOnce(Arc<Request<V>>, Option<Place>) -> Work,
     ) -> Result<()> {
         let queue = self.0.queues.handle(QueueId::IO)?;
-        let request = Request::new(&self.0.queues, self.0.clone(), what, callback, state)?;
-        request.arm(Location::caller())?;
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), what, callback, state)?;
+        let begun = request.register(Location::caller()).and_then(|()| self.enqueue(&request, advance, work));
+        let device = begun.inspect_err(|_| request.withdraw())?;
+        if let Some(device) = device {
+            let driver = Driver { stream: self.0.clone(), device: Some(device) };
+            queue.spawn(driver.run()).detach();
+        }
+        Ok(())
+    }
+
+    /// Queues a request at the current position; gives the device if it rests, and must be driven.
+    fn enqueue<V: Send + 'static>(
+        &self,
+        request: &Arc<Request<V>>,
+        advance: impl FnOnce(u64) -> u64,
+        work: impl FnOnce(Arc<Request<V>>, Option<Place>) -> Work,
+    ) -> Result<Option<Device<T>>> {
         let mut state = self.0.state();
         state.check_open("begin a request to")?;
         let offset = state.position;
@@ -136,15 +152,9 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
             }
             None => None,
         };
-        state.in_flight.push(&request);
-        state.queue.push_back(work(request, place));
-        let device = state.device.take();
-        drop(state);
-        if let Some(device) = device {
-            let driver = Driver { stream: self.0.clone(), device: Some(device) };
-            queue.spawn(driver.run()).detach();
-        }
-        Ok(())
+        state.in_flight.push(request);
+        state.queue.push_back(work(request.clone(), place));
+        Ok(state.device.take())
     }
 }
 
@@ -196,7 +206,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
-        Request::end(identity::<Inner<T>>(&self.0), READ, result)
+        Call::end(&Identity::of(&self.0), READ, result)
     }
 
     #[track_caller]
@@ -213,7 +223,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
-        Request::end(identity::<Inner<T>>(&self.0), WRITE, result)
+        Call::end(&Identity::of(&self.0), WRITE, result)
     }
 
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
@@ -349,26 +359,30 @@ impl<T: Send + 'static> Driver<T> {
             match work {
                 Work::Read { request, place, mut buffer } => {
                     let wanted = buffer.len();
-                    let Some(read) = request.unless_ended(device.read(&mut buffer, place)).await else {
-                        continue;
-                    };
-                    let value = read.map(|count| {
-                        self.stream.state().has_read(place, count, wanted);
+                    let stream = &self.stream;
+                    let read = async { (device.read(&mut buffer, place).await, buffer) };
+                    let value = |(read, mut buffer): (io::Result<usize>, Vec<u8>)| {
+                        let count = read.map_err(|error| failed("read", wanted, error))?;
+                        stream.state().has_read(place, count, wanted);
                         buffer.truncate(count);
-                        buffer
-                    });
-                    request.complete(value.map_err(|error| failed("read", wanted, error)));
+                        Ok(buffer)
+                    };
+                    if !request.perform(read, value).await {
+                        return;
+                    }
                 }
                 Work::Write { request, place, buffer } => {
                     let count = buffer.len();
-                    let Some(written) = request.unless_ended(device.write_all(&buffer, place)).await else {
-                        continue;
+                    let stream = &self.stream;
+                    let write = async { (device.write_all(&buffer, place).await, buffer) };
+                    let value = |(written, buffer): (io::Result<()>, Vec<u8>)| {
+                        written.map_err(|error| failed("write", count, error))?;
+                        stream.state().has_written(place, count);
+                        Ok((count, buffer))
                     };
-                    let value = written.map(|()| {
-                        self.stream.state().has_written(place, count);
-                        (count, buffer)
-                    });
-                    request.complete(value.map_err(|error| failed("write", count, error)));
+                    if !request.perform(write, value).await {
+                        return;
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use crate::async_result::{AsyncResult, CallbackFlags, CallbackParameters, QueueId};
 use crate::byte_stream::{ByteStreamCapabilities, ByteStreamExt};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{self, Operation};
+use crate::operation::{Begin, Operation};
 use crate::queue::{Priority, Queues};
 
 /// A byte stream as [`AsyncRead`], [`AsyncBufRead`], [`AsyncWrite`] and [`AsyncSeek`].
@@ -303,17 +303,14 @@ struct Writing {
 
 /// Flushes on the IO queue, since it may block.
 fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
-    let keepalive = match queues.lend("flush a byte stream") {
-        Ok(keepalive) => keepalive,
-        Err(error) => return Operation::failed(error),
-    };
     let stream = stream.clone();
-    operation::start(
-        Some(&keepalive),
+    Operation::begin(
+        Some(queues.tracker.handle()),
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING),
+        true,
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, Priority::Normal, item)
+            queues.put(QueueId::IO, Priority::Normal, item).map(|()| Begin::with_code(Hresult::S_OK))
         },
         move |_: &AsyncResult| stream.flush(),
     )

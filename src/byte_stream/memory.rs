@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, identity, seek_target, within,
+    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, seek_target, within,
 };
+use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 
@@ -44,7 +45,7 @@ impl MemoryByteStream {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Arc<Request<T>>> {
-        Request::new(&self.0.queues, self.0.clone(), what, callback, state)
+        Request::new(&self.0.queues, Identity::of(&self.0), what, callback, state)
     }
 }
 
@@ -88,13 +89,13 @@ impl ByteStream for MemoryByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         let request = self.request(READ, callback, state)?;
-        let read = self.0.state().read(&mut buffer)?;
+        let read = self.0.state().read(&mut buffer).inspect_err(|_| request.withdraw())?;
         buffer.truncate(read);
         request.complete_at_once(Ok(buffer))
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
-        Request::end(identity::<Inner>(&self.0), READ, result)
+        Call::end(&Identity::of(&self.0), READ, result)
     }
 
     fn begin_write(
@@ -104,12 +105,12 @@ impl ByteStream for MemoryByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         let request = self.request(WRITE, callback, state)?;
-        let written = self.0.state().write(&buffer)?;
+        let written = self.0.state().write(&buffer).inspect_err(|_| request.withdraw())?;
         request.complete_at_once(Ok((written, buffer)))
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
-        Request::end(identity::<Inner>(&self.0), WRITE, result)
+        Call::end(&Identity::of(&self.0), WRITE, result)
     }
 
     fn seek(&self, origin: SeekOrigin, offset: i64, _: SeekFlags) -> Result<u64> {

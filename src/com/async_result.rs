@@ -20,7 +20,7 @@ use crate::com::Mta;
 use crate::com::operation::status_of;
 use crate::error::{Error, Hresult};
 use crate::keepalive::Keepalive;
-use crate::queue::let_go;
+use crate::contain::drop_contained;
 
 impl From<&AsyncResult> for Mta<IMFAsyncResult> {
     /// The COM result itself when that is what it stands for, with the status of now; else one that stands
@@ -71,7 +71,7 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
     let error = Error::panicked("the callback", payload);
     // It may wake somebody, and a waker may panic.
     let _ = catch_unwind(AssertUnwindSafe(|| callback.fail(&error)));
-    let_go(error);
+    drop_contained(error);
     Err(E_UNEXPECTED.into())
 }
 
@@ -323,7 +323,7 @@ impl Object {
             let locked = object.locked;
             // SAFETY: it was made by `Box::into_raw`, and this was the last reference to it. What is let go
             // with it may be let go by any thread, and does not unwind into whoever released it.
-            let_go(unsafe { Box::from_raw(this.cast::<Object>()) });
+            drop_contained(unsafe { Box::from_raw(this.cast::<Object>()) });
             if locked {
                 // SAFETY: takes nothing; for this there was one successful lock.
                 let _ = unsafe { MFUnlockPlatform() };

@@ -12,7 +12,7 @@ use windows_core::implement;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId};
 use crate::com::{Mta, async_result};
-use crate::queue::let_go;
+use crate::contain::drop_contained;
 
 /// A callback that is good for one call; further ones do nothing. Released un-called, it drops the closure.
 ///
@@ -35,7 +35,7 @@ impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Once<F> {
 impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for Once<F> {
     fn drop(&mut self) {
         // Whoever releases the callback must not be unwound into.
-        let_go(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        drop_contained(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -101,7 +101,7 @@ impl IMFAsyncCallback_Impl for Portable_Impl {
 
 impl Drop for Portable {
     fn drop(&mut self) {
-        let_go(self.callback.take());
+        drop_contained(self.callback.take());
     }
 }
 
@@ -161,7 +161,7 @@ pub(crate) fn contain<A: Answer>(call: impl FnOnce() -> A) -> Result<A::Value> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(returned) => returned.answer(),
         Err(payload) => {
-            let_go(payload);
+            drop_contained(payload);
             Err(E_UNEXPECTED.into())
         }
     }

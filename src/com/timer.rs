@@ -22,7 +22,7 @@ use crate::com::work_queue::Lock;
 use crate::com::{Platform, WorkQueue};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Promise};
-use crate::queue::let_go;
+use crate::contain::drop_contained;
 
 impl WorkQueue {
     /// Waits for a time, on Media Foundation's own timer; the operation ends on this queue.
@@ -182,7 +182,7 @@ impl Drop for PeriodicCallback {
         let _ = unsafe { MFRemovePeriodicCallback(self.key) };
         // Media Foundation may hold the context for a while longer, so it is emptied.
         let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let_go(call);
+        drop_contained(call);
     }
 }
 

@@ -8,7 +8,7 @@ use windows_core::implement;
 
 use crate::async_result::Unknown;
 use crate::com::Mta;
-use crate::queue::let_go;
+use crate::contain::drop_contained;
 
 impl From<Unknown> for Mta<IUnknown> {
     /// The COM object itself when that is what it is, else an object that holds it.
@@ -43,6 +43,6 @@ impl IAgileObject_Impl for Holder_Impl {}
 impl Drop for Holder {
     fn drop(&mut self) {
         // Whoever releases the object must not be unwound into.
-        let_go(self.object.take());
+        drop_contained(self.object.take());
     }
 }

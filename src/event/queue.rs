@@ -6,11 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::event::state::{BEGIN, Call, Request, State};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventType, MediaEventValue};
-use crate::keepalive::{Armed, Entry};
+use crate::tracker::{Begun, Outstanding, Registration};
 use crate::queue::{Priority, Queues};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
@@ -159,7 +159,7 @@ pub(crate) struct Shared {
     /// A thread that waits in `get` may look again.
     arrived: Condvar,
     bell: Mutex<Option<Arc<Bell>>>,
-    entry: Mutex<Option<Entry>>,
+    entry: Mutex<Option<Registration>>,
 }
 
 impl Shared {
@@ -303,8 +303,8 @@ impl Shared {
     fn shut_down(&self, error: &Error) {
         let former = self.state().close();
         self.arrived.notify_all();
-        if let Some(callback) = former.request.as_ref().and_then(Request::to_be_told) {
-            callback.fail(error);
+        if let Some(result) = former.request.as_ref().and_then(Request::pending) {
+            result.fail(error.clone());
         }
         drop(former);
         // First the bell, so that a report does not take what has ended for something that is stuck.
@@ -317,8 +317,10 @@ impl Shared {
     /// Enters the platform's register, so that its shutdown is this queue's.
     fn register(&self, begun: Begun, doing: &'static str) -> Result<()> {
         let Some(bell) = lock(&self.bell).clone() else { return Ok(()) };
-        let armed: Arc<dyn Armed> = bell;
-        let entry = self.queues.lend(doing)?.enter(Arc::downgrade(&armed), begun)?;
+        let armed: Arc<dyn Outstanding> = bell;
+        self.queues.admit_new(doing)?;
+        let since = Some(tokio::time::Instant::now());
+        let entry = self.queues.tracker.handle().register(Arc::downgrade(&armed), begun, since)?;
         *lock(&self.entry) = Some(entry);
         drop(armed);
         // Shut down meanwhile: then nobody but this takes the entry out again.
@@ -335,22 +337,22 @@ impl Shared {
 /// What the platform's register knows of a queue, as long as the queue is open.
 struct Bell(Weak<Shared>);
 
-impl Armed for Bell {
+impl Outstanding for Bell {
     fn shut_down(&self, error: &Error) {
         if let Some(shared) = self.0.upgrade() {
             shared.shut_down(error);
         }
     }
 
-    fn describe(&self) -> String {
-        let Some(shared) = self.0.upgrade() else { return "an event queue that is gone".to_owned() };
+    fn describe(&self) -> Option<String> {
+        let shared = self.0.upgrade()?;
         let state = shared.state();
         let request = match &state.request {
             None => "nobody asks for the next",
             Some(Request { pending: Some(_), .. }) => "a callback waits for the next",
             Some(_) => "a callback was called, and has not ended its request",
         };
-        format!("an event queue with {} event(s), {request}", state.events.len())
+        Some(format!("an event queue with {} event(s), {request}", state.events.len()))
     }
 }
 

@@ -204,9 +204,9 @@ impl Request {
         }
     }
 
-    /// Who waits for a call that will not come.
-    pub(crate) fn to_be_told(&self) -> Option<&Arc<dyn AsyncCallback>> {
-        self.pending.as_ref()?.callback()
+    /// The result whose callback was not invoked yet.
+    pub(crate) fn pending(&self) -> Option<&AsyncResult> {
+        self.pending.as_ref()
     }
 }
 

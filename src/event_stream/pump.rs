@@ -251,7 +251,9 @@ impl Pump {
                 // It is not the request that is outstanding: a call too many.
                 _ => {
                     drop(slot);
-                    result.keepalive().count_extra_call();
+                    if let Some(tracker) = result.tracker() {
+                        tracker.count_double_call();
+                    }
                     return;
                 }
             };
@@ -306,19 +308,6 @@ impl Pump {
             return;
         }
         slot.phase = Phase::LetGo;
-        let waker = slot.waker.take();
-        drop(slot);
-        wake(waker);
-    }
-
-    /// The request will not be called, and this is why.
-    fn fail(&self, error: &Error) {
-        let mut slot = self.slot();
-        if !matches!(slot.phase, Phase::Armed | Phase::Arming) {
-            return;
-        }
-        slot.phase = Phase::Idle;
-        slot.failed = Some(error.clone());
         let waker = slot.waker.take();
         drop(slot);
         wake(waker);
@@ -421,9 +410,6 @@ impl AsyncCallback for PumpCallback {
         "an event stream"
     }
 
-    fn fail(&self, error: &Error) {
-        self.pump.fail(error);
-    }
 }
 
 impl Drop for PumpCallback {

@@ -1,119 +1,110 @@
-//! The completion cell: where the end of an operation meets whoever waits for it.
+//! An operation's own callback, and in one allocation with it the cell that its end comes to.
+//!
+//! The states of the cell are in `completion.rs`. Four things race to end an operation:
+//!
+//! * the result is handed over, because no queue was named: the awaiting task is woken, and End runs in its poll;
+//! * the callback is invoked on a queue: End runs there, and the value is left in the cell;
+//! * every owner of the callback drops it: the cell goes with it, and the operation finds it gone;
+//! * the platform ends: the cell ends with the error.
+//!
+//! A result in hand that is not going to be polled is released to the queue MULTITHREADED, where End runs: when the
+//! operation is dropped or detached, and when a shutdown begins.
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 
-use crate::async_result::{AsyncCallback, AsyncResult, Begun, CallbackParameters, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, QueueId, Shortcut};
+use crate::completion::{self, Found};
+use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::{Armed, Keepalive};
-use crate::operation::{Operation, Outcome, Source};
-use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::operation::{Operation, Outcome};
+use crate::sync::{Lock, Mutex};
+use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 /// What an operation sees of its cell.
-pub(super) trait Outlet<T>: Send + Sync {
+pub(super) trait Awaited<T>: Outstanding {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
     fn set_begin_status(&self, code: Hresult);
-    fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
     fn status(&self) -> Option<Hresult>;
-    fn is_ended(&self) -> bool;
-    /// Nobody waits any more; true if the operation had not ended.
-    fn detach(&self) -> bool;
+    fn is_ready(&self) -> bool;
+    /// The operation is not awaited any more; true if it had not ended. What it was registered by goes along.
+    fn detach(&self, registration: Option<Registration>) -> bool;
 }
 
-/// The completion cell: the callback, the one value, and who waits for it, in one allocation.
-///
-/// Three sources race to end it: the callback is invoked; the callback is let go; the platform shuts
-/// down. The first sets the outcome, the others find it set. The callback's owners own the cell, so its
-/// drop *is* the second source. Once it has an outcome it owns itself until the outcome is taken or
-/// nobody wants it any more.
-pub(super) struct Cell<T, E> {
-    pub(super) this: Weak<Cell<T, E>>,
+/// The callback of an operation, and its completion.
+pub(super) struct OwnCallback<T, E> {
+    this: Weak<OwnCallback<T, E>>,
     parameters: CallbackParameters,
-    begun: Begun,
-    /// Whether it need not be listed in the platform's register: it is, or has ended, or nobody wants it.
-    listed: AtomicBool,
-    slot: Mutex<Slot<T, E>>,
+    /// Whether a queue was named, on which End is to run.
+    is_queue_named: bool,
+    /// Where it was begun, if no platform knows of it yet: then it is registered when its result is handed over.
+    unregistered: Option<Begun>,
+    state: Mutex<State<T, E>>,
 }
 
-struct Slot<T, E> {
+struct State<T, E> {
+    cell: completion::Cell<Outcome<T>>,
     /// Not called yet. It stays here when the operation ends otherwise: a late callback still calls it.
     end: Option<E>,
-    outcome: Option<Outcome<T>>,
     begin: Hresult,
-    kept: Option<Arc<Cell<T, E>>>,
-    waker: Option<Waker>,
-    ended: bool,
-    /// Nobody waits any more.
-    detached: bool,
+    /// An operation that has ended owns itself until its value is taken.
+    kept: Option<Arc<OwnCallback<T, E>>>,
+    /// That of an operation that was detached.
+    registration: Option<Registration>,
 }
 
-impl<T, E> Cell<T, E> {
-    pub(super) fn new(end: E, parameters: CallbackParameters, begun: Begun) -> Arc<Cell<T, E>> {
-        Arc::new_cyclic(|this| Cell {
+impl<T, E> OwnCallback<T, E> {
+    pub(super) fn new(
+        end: E,
+        parameters: CallbackParameters,
+        is_queue_named: bool,
+        unregistered: Option<Begun>,
+    ) -> Arc<OwnCallback<T, E>> {
+        Arc::new_cyclic(|this| OwnCallback {
             this: this.clone(),
             parameters,
-            begun,
-            listed: AtomicBool::new(false),
-            slot: Mutex::new(Slot {
+            is_queue_named,
+            unregistered,
+            state: Mutex::new(State {
+                cell: completion::Cell::default(),
                 end: Some(end),
-                outcome: None,
                 begin: Hresult::S_OK,
                 kept: None,
-                waker: None,
-                ended: false,
-                detached: false,
+                registration: None,
             }),
         })
     }
 
-    fn slot(&self) -> MutexGuard<'_, Slot<T, E>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn weak(&self) -> Weak<OwnCallback<T, E>> {
+        self.this.clone()
     }
 
-    /// Ends the operation, if it has not ended; true if it did by this.
-    fn end(&self, value: Result<T>, status: Hresult) -> bool {
-        let mut slot = self.slot();
-        if std::mem::replace(&mut slot.ended, true) || slot.detached {
-            drop(slot);
-            drop(value);
-            return false;
-        }
-        // ORDERING: Relaxed, see `enter`.
-        self.listed.store(true, Ordering::Relaxed);
-        let begin = slot.begin;
-        slot.outcome = Some(Outcome { value, status, begin });
-        slot.kept = self.this.upgrade();
-        let waker = slot.waker.take();
-        drop(slot);
-        // Waking may run anything: no lock is held here.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        true
-    }
-}
-
-impl<T: Send + 'static, E: Send + 'static> Cell<T, E> {
-    /// Puts it on a list of the platform's register, once, so that a shutdown ends the operation.
-    pub(super) fn enter(&self, keepalive: &Keepalive) {
-        // ORDERING: Relaxed, as everywhere. If two results are made at the same time both list it, and it is told
-        // twice; an operation that is listed when it has just ended says so when it is asked.
-        if self.listed.load(Ordering::Relaxed) {
-            return;
-        }
-        self.listed.store(true, Ordering::Relaxed);
-        if let Err(error) = keepalive.list(self.this.clone(), self.begun) {
-            let status = error.hresult();
-            self.end(Err(error), status);
+    /// Ends the operation; false if it has ended before, or is not awaited.
+    fn finish(&self, value: Result<T>, status: Hresult) -> bool {
+        let mut state = self.state.locked();
+        let begin = state.begin;
+        match state.cell.end(Outcome { value, status, begin }) {
+            Ok(waker) => {
+                state.kept = self.this.upgrade();
+                drop(state);
+                wake_contained(waker);
+                true
+            }
+            Err(outcome) => {
+                let registration = state.registration.take();
+                drop(state);
+                drop(registration);
+                drop_contained(outcome);
+                false
+            }
         }
     }
 }
 
-impl<T, E> AsyncCallback for Cell<T, E>
+impl<T, E> AsyncCallback for OwnCallback<T, E>
 where
     T: Send + 'static,
     E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
@@ -123,15 +114,21 @@ where
     }
 
     fn invoke(&self, result: &AsyncResult) {
-        let end = self.slot().end.take();
-        let Some(end) = end else {
-            result.keepalive().count_extra_call();
-            return;
+        let (end, was_awaited) = {
+            let mut state = self.state.locked();
+            // What is in hand is ended by the poll; this is a second call.
+            let end = if state.cell.in_hand().is_some() { None } else { state.end.take() };
+            (end, state.cell.is_pending() || state.cell.is_detached())
         };
-        let value = catch_unwind(AssertUnwindSafe(|| end(result)))
-            .unwrap_or_else(|payload| Err(Error::panicked("the End call", payload)));
-        if !self.end(value, result.status()) {
-            result.keepalive().count_extra_call();
+        match end {
+            Some(end) => {
+                let value = run_end(end, result);
+                self.finish(value, result.status());
+                if !was_awaited {
+                    count(result, TrackerHandle::count_late_call);
+                }
+            }
+            None => count(result, TrackerHandle::count_double_call),
         }
     }
 
@@ -139,132 +136,228 @@ where
         std::any::type_name::<Operation<T>>()
     }
 
-    fn lent(&self, keepalive: &Keepalive) {
-        self.enter(keepalive);
-    }
-
-    fn fail(&self, error: &Error) {
-        self.end(Err(error.clone()), error.hresult());
+    fn shortcut(&self) -> Shortcut<'_> {
+        if self.is_queue_named { Shortcut::None } else { Shortcut::HandOver(self) }
     }
 }
 
-/// The right to end an operation directly, for what this crate itself runs. Dropped, it lets go.
-pub(crate) struct Promise<T>(Arc<Cell<T, ()>>);
-
-impl<T: Send + 'static> Promise<T> {
-    /// An operation, and the right to end it. It is not entered in the platform's register: whoever
-    /// holds the promise ends it at a shutdown.
-    #[track_caller]
-    pub(crate) fn new(queue: QueueId) -> (Promise<T>, Operation<T>) {
-        Promise::new_at(queue, Location::caller())
-    }
-
-    /// The same, begun at `begun`.
-    pub(crate) fn new_at(queue: QueueId, begun: Begun) -> (Promise<T>, Operation<T>) {
-        let cell = Cell::new((), CallbackParameters::on(queue), begun);
-        let operation = Operation { cell: Source::Cell(cell.this.clone()), canceller: None };
-        (Promise(cell), operation)
-    }
-
-    /// Enters the operation in the platform's register, so that a shutdown ends it.
-    #[cfg(windows)]
-    pub(crate) fn enter(&self, keepalive: &Keepalive) {
-        self.0.enter(keepalive);
-    }
-
-    /// Ends the operation with a value or an error, and the status that came with it.
-    #[cfg(windows)]
-    pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
-        self.0.end(value, status);
-    }
-
-    pub(crate) fn complete(self, value: Result<T>) {
-        let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
-        self.0.end(value, status);
-    }
-}
-
-impl<T, E> Outlet<T> for Cell<T, E>
+impl<T, E> HandOver for OwnCallback<T, E>
 where
-    T: Send,
-    E: Send,
+    T: Send + 'static,
+    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 {
-    fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let mut slot = self.slot();
-        if let Some(outcome) = slot.outcome.take() {
-            slot.detached = true;
-            let kept = slot.kept.take();
-            drop(slot);
-            drop(kept);
-            return Poll::Ready(outcome);
-        }
-        // The waker is stored under the lock that the outcome is set under: none is missed.
-        let former = match &slot.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            _ => slot.waker.replace(cx.waker().clone()),
+    #[inline]
+    fn hand_over(&self, result: &AsyncResult) -> bool {
+        // A shutdown that has begun has released what was in hand, and does not come again.
+        let Some(tracker) = result.tracker().filter(|tracker| tracker.is_running()) else { return false };
+        let registration = match self.unregistered {
+            None => None,
+            Some(begun) => match tracker.register(self.this.clone(), begun, None) {
+                Ok(registration) => Some(registration),
+                Err(_) => return false,
+            },
         };
-        drop(slot);
-        drop(former);
-        Poll::Pending
+        let waker = {
+            let mut state = self.state.locked();
+            if state.end.is_none() {
+                return false;
+            }
+            let waker = state.cell.hand_over(result);
+            if waker.is_some() && registration.is_some() {
+                state.registration = registration;
+            }
+            waker
+        };
+        let Some(waker) = waker else { return false };
+        if !tracker.is_running() {
+            self.release();
+        }
+        wake_contained(waker);
+        true
+    }
+}
+
+impl<T, E> Awaited<T> for OwnCallback<T, E>
+where
+    T: Send + 'static,
+    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
+{
+    #[inline]
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
+        let mut state = self.state.locked();
+        match state.cell.poll(cx) {
+            Found::Value(outcome) => {
+                let kept = state.kept.take();
+                drop(state);
+                drop(kept);
+                Poll::Ready(outcome)
+            }
+            Found::Result(result) => {
+                let (end, begin) = (state.end.take(), state.begin);
+                let registration = state.registration.take();
+                drop(state);
+                drop(registration);
+                let value = match end {
+                    Some(end) => run_end(end, &result),
+                    None => Err(Error::abandoned("end an operation whose End has run")),
+                };
+                let status = result.status();
+                drop_contained(result);
+                Poll::Ready(Outcome { value, status, begin })
+            }
+            Found::Nothing(former) => {
+                drop(state);
+                drop_contained(former);
+                Poll::Pending
+            }
+        }
     }
 
     fn set_begin_status(&self, code: Hresult) {
-        let mut slot = self.slot();
-        slot.begin = code;
-        if let Some(outcome) = &mut slot.outcome {
+        let mut state = self.state.locked();
+        state.begin = code;
+        if let Some(outcome) = state.cell.value() {
             outcome.begin = code;
         }
     }
 
     fn status(&self) -> Option<Hresult> {
-        self.slot().outcome.as_ref().map(|outcome| outcome.status)
+        let mut state = self.state.locked();
+        let in_hand = state.cell.in_hand().map(AsyncResult::status);
+        in_hand.or_else(|| state.cell.value().map(|outcome| outcome.status))
     }
 
-    fn is_ended(&self) -> bool {
-        self.slot().outcome.is_some()
+    fn is_ready(&self) -> bool {
+        self.state.locked().cell.is_ready()
     }
 
-    fn detach(&self) -> bool {
-        // ORDERING: Relaxed, see `enter`.
-        self.listed.store(true, Ordering::Relaxed);
-        let mut slot = self.slot();
-        let on_its_way = slot.outcome.is_none();
-        slot.detached = true;
-        let unwanted = (slot.outcome.take(), slot.kept.take(), slot.waker.take());
-        drop(slot);
-        drop(unwanted);
-        on_its_way
+    fn detach(&self, registration: Option<Registration>) -> bool {
+        let mut state = self.state.locked();
+        let (was_pending, held, result) = state.cell.detach();
+        let kept = state.kept.take();
+        let unneeded = if was_pending || result.is_some() {
+            if registration.is_some() {
+                state.registration = registration;
+            }
+            None
+        } else {
+            registration
+        };
+        drop(state);
+        drop(unneeded);
+        drop_contained(held);
+        if let Some(result) = result {
+            run_on_a_queue(result);
+        }
+        drop_contained(kept);
+        was_pending
     }
 }
 
-impl<T, E> Armed for Cell<T, E>
+impl<T, E> Outstanding for OwnCallback<T, E>
 where
-    T: Send,
-    E: Send,
+    T: Send + 'static,
+    E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 {
+    fn release(&self) {
+        let result = self.state.locked().cell.release();
+        if let Some(result) = result {
+            run_on_a_queue(result);
+        }
+    }
+
     fn shut_down(&self, error: &Error) {
-        self.end(Err(error.clone()), error.hresult());
+        self.finish(Err(error.clone()), error.hresult());
     }
 
-    fn describe(&self) -> String {
-        format!(
-            "an operation of {}, to be called back on {}",
-            std::any::type_name::<T>(),
-            self.parameters.queue
-        )
-    }
-
-    fn has_ended(&self) -> bool {
-        self.slot().ended
+    fn describe(&self) -> Option<String> {
+        let state = self.state.locked();
+        let where_to = match () {
+            () if state.cell.in_hand().is_some() => "whose result waits to be awaited".to_owned(),
+            () if state.cell.is_pending() => format!("to be called back on {}", self.parameters.queue),
+            () if state.cell.is_detached() && state.end.is_some() => {
+                format!("detached, to be called back on {}", self.parameters.queue)
+            }
+            () => return None,
+        };
+        Some(format!("an operation of {}, {where_to}", std::any::type_name::<T>()))
     }
 }
 
-impl<T, E> Drop for Cell<T, E> {
+/// Runs End; what failed instead of the component counts for it.
+fn run_end<T, E>(end: E, result: &AsyncResult) -> Result<T>
+where
+    E: FnOnce(&AsyncResult) -> Result<T>,
+{
+    if let Some(error) = result.take_failure() {
+        drop_contained(end);
+        return Err(error);
+    }
+    contain(|| end(result)).unwrap_or_else(|payload| Err(Error::panicked("the End call", payload)))
+}
+
+/// Lets the queue MULTITHREADED invoke the callback; if the platform is gone, the result is dropped.
+fn run_on_a_queue(result: AsyncResult) {
+    if let Ok(dispatcher) = result.dispatcher() {
+        let _ = dispatcher.put_accepted(&result);
+    }
+    drop_contained(result);
+}
+
+fn count(result: &AsyncResult, count: fn(&TrackerHandle)) {
+    if let Some(tracker) = result.tracker() {
+        count(tracker);
+    }
+}
+
+/// The right to end an operation directly, for what this crate itself runs. Dropped before, it ends the operation:
+/// with `MF_E_SHUTDOWN` if the platform is gone, else as abandoned.
+pub(crate) struct Promise<T: Send + 'static> {
+    callback: Arc<OwnCallback<T, NoEnd<T>>>,
+    tracker: Option<TrackerHandle>,
+}
+
+/// The End of an operation that has none.
+type NoEnd<T> = fn(&AsyncResult) -> Result<T>;
+
+impl<T: Send + 'static> Promise<T> {
+    /// An operation, and the right to end it. It is not registered: the holder of the promise ends it at a shutdown.
+    pub(crate) fn new(queue: QueueId, tracker: Option<&TrackerHandle>) -> (Promise<T>, Operation<T>) {
+        let no_end: NoEnd<T> = |_| Err(Error::abandoned(UNANSWERED));
+        let callback = OwnCallback::new(no_end, CallbackParameters::on(queue), true, None);
+        let operation = Operation::awaiting(&callback);
+        (Promise { callback, tracker: tracker.cloned() }, operation)
+    }
+
+    /// What a shutdown ends; to be registered.
+    #[cfg(windows)]
+    pub(crate) fn outstanding(&self) -> Weak<dyn Outstanding> {
+        self.callback.weak()
+    }
+
+    /// Ends the operation with a value or an error, and the status that came with it.
+    pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
+        self.callback.finish(value, status);
+    }
+
+    pub(crate) fn complete(self, value: Result<T>) {
+        let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
+        self.complete_with_status(value, status);
+    }
+}
+
+impl<T: Send + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
-        // Let go un-called: whoever waits looks again, and finds nobody here.
-        let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
+        if self.callback.state.locked().cell.is_pending() {
+            let error = match &self.tracker {
+                Some(tracker) => tracker.lost(UNANSWERED),
+                None => Error::abandoned(UNANSWERED),
+            };
+            let status = error.hresult();
+            self.callback.finish(Err(error), status);
         }
     }
 }
+
+pub(super) const UNANSWERED: &str =
+    "the callback was dropped without being invoked; the operation will never be answered";

@@ -1,14 +1,14 @@
 //! What a platform is started with: a runtime, or one of its own, and how long its shutdown waits.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 
 use crate::error::{Error, Hresult, Result};
-use crate::platform::{Handles, Owner, Platform};
+use crate::platform::{Handles, Owner, Platform, sentinel};
 use crate::queue::Queues;
 use crate::timer::Timers;
 
@@ -46,8 +46,8 @@ impl PlatformBuilder {
     /// Starts the platform.
     ///
     /// # Errors
-    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `E_INVALIDARG` for no
-    /// worker threads, or more than 1024; the system's error, when it gives no driver.
+    /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `MF_E_SHUTDOWN` when the runtime is shut
+    /// down; `E_INVALIDARG` for no worker threads, or more than 1024; the system's error, when it gives no driver.
     #[doc(alias = "MFStartup")]
     pub fn startup(self) -> Result<Platform> {
         let runtime = match self.workers {
@@ -83,8 +83,14 @@ impl PlatformBuilder {
             deadline: self.deadline.unwrap_or(DEADLINE),
             events: Mutex::default(),
             ended: SetOnce::new(),
+            sentinel: OnceLock::new(),
             runtime,
         });
+        sentinel::post(&owner);
+        if !owner.queues.is_running() {
+            let what = "start a platform on a runtime that is shut down";
+            return Err(Error::shutdown(what));
+        }
         Ok(Platform(Arc::new(Handles { owner })))
     }
 }

@@ -28,12 +28,12 @@ impl Shutdown {
         owner.timers.shut_down();
         let drained = by(until, owner.drained()).await;
         // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
-        let outstanding = owner.queues.lender.outstanding();
+        let outstanding = owner.queues.tracker.handle().outstanding();
         let undrained = if drained { None } else { Some(owner.report(&outstanding)) };
         owner.close();
         // Whoever was just putting may have come through before the doors were closed.
         let empty = by(until, owner.queues.drained()).await;
-        let all_back = by(until, owner.queues.lender.all_back()).await && empty;
+        let all_back = by(until, owner.queues.tracker.none_left()).await && empty;
         let stuck = match undrained {
             None if all_back => None,
             None => Some(owner.report(&outstanding)).filter(Report::has_unfinished_work),
@@ -60,10 +60,7 @@ impl Shutdown {
 impl Drop for Shutdown {
     fn drop(&mut self) {
         if !self.ended {
-            self.owner.close();
-            self.owner.queues.kill();
-            self.owner.queues.forget();
-            self.end(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
+            self.owner.abort();
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
 use crate::queue::Priority;
-use crate::timer::{self, PeriodicKey, WorkItemKey};
+use crate::cancel::WorkItemKey;
+use crate::timer::{self, PeriodicKey};
 
 impl Platform {
     /// Puts a work item on a queue: `callback` will be invoked once, with a result that has `state`.

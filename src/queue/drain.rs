@@ -60,7 +60,7 @@ impl Drain {
             ran: None,
             pace: Pace::default(),
         };
-        let results = Results::new(pool.tenant());
+        let results = Results::new(pool.tokens());
         Drain { pool, state, results, blocked: None, ended: false }
     }
 

@@ -1,6 +1,5 @@
 //! One item of a work queue, and what it is to run it: nothing a callback does gets past here.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId, Unknown};
+use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::Error;
 use crate::observe::{Run, Running, Span};
 use crate::queue::budget::{Budget, is_timed_alone};
@@ -81,11 +81,11 @@ impl Item {
     pub(crate) fn abandon(self) -> u64 {
         match self.work {
             Work::Call(call) => {
-                let_go(call);
+                drop_contained(call);
                 1
             }
             Work::Invoke(result) => {
-                let_go(result);
+                drop_contained(result);
                 1
             }
             Work::Turn(serial) => {
@@ -136,9 +136,9 @@ impl Item {
             }
             Work::Call(call) => {
                 let result = results.make(call);
-                on.enter(|| invoke(&result) | contained(|| results.take_back(result)))
+                on.enter(|| invoke(&result) | panics(|| results.take_back(result)))
             }
-            Work::Invoke(result) => on.enter(|| invoke(&result) | let_go(result)),
+            Work::Invoke(result) => on.enter(|| invoke(&result) | drop_contained(result)),
         };
         Some(Run { panicked, time: budget.ran(on.queue, self.flags, name) })
     }
@@ -218,36 +218,16 @@ fn invoke(result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     let Err(payload) = outcome else { return false };
     // A component's own item carries its caller's result as state: whoever awaits that is told why
     // nobody will complete it.
-    if let Some(waiting) = result.state::<AsyncResult>().and_then(AsyncResult::callback) {
-        let what = format!("callback {name} on queue {queue}");
-        waiting.fail(&Error::panicked(&what, payload));
+    if let Some(waiting) = result.state::<AsyncResult>() {
+        waiting.fail(Error::panicked(&format!("callback {name} on queue {queue}"), payload));
     } else {
-        forget_payload(payload);
+        drop_payload(payload);
     }
     true
 }
 
-/// Drops `value`, whatever its own drop does; true if that panicked.
+/// Whether `call`, which drops user values, panics.
 #[inline]
-pub(crate) fn let_go<T>(value: T) -> bool {
-    contained(|| drop(value))
-}
-
-/// Lets go of something, whatever its drop does; true if that panicked.
-#[inline]
-fn contained(let_go: impl FnOnce()) -> bool {
-    match catch_unwind(AssertUnwindSafe(let_go)) {
-        Ok(()) => false,
-        Err(payload) => {
-            forget_payload(payload);
-            true
-        }
-    }
-}
-
-/// A panic's payload can panic when it is dropped, too; the second one is leaked to end the row.
-fn forget_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
-    }
+fn panics(call: impl FnOnce()) -> bool {
+    contain(call).map_err(drop_payload).is_err()
 }

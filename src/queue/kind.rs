@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{Begun, CallbackFlags, QueueId};
+use crate::async_result::{CallbackFlags, QueueId, Token};
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::Keepalive;
 use crate::mmcss::Mmcss;
 use crate::observe::{self, QueueStats, Running};
 use crate::queue::item::Item;
@@ -14,6 +13,7 @@ use crate::queue::pool::Pool;
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
 use crate::queue::window;
+use crate::tracker::Begun;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One queue, whatever its kind.
@@ -251,20 +251,20 @@ impl Drop for Lock {
 /// A user's handle to a private queue, which shutdown waits for, and reports count.
 pub(super) struct Held {
     queue: Arc<Queue>,
-    keepalive: Keepalive,
+    token: Token,
 }
 
 impl Held {
-    pub(super) fn new(queue: &Arc<Queue>, keepalive: Keepalive) -> Held {
+    pub(super) fn new(queue: &Arc<Queue>, token: Token) -> Held {
         // ORDERING: Relaxed, a counter for reports.
         queue.handles.fetch_add(1, Ordering::Relaxed);
-        Held { queue: queue.clone(), keepalive }
+        Held { queue: queue.clone(), token }
     }
 }
 
 impl Clone for Held {
     fn clone(&self) -> Held {
-        Held::new(&self.queue, self.keepalive.clone())
+        Held::new(&self.queue, self.token.clone())
     }
 }
 

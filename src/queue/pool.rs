@@ -35,7 +35,7 @@ use tokio::runtime::Handle;
 
 use self::hand::Hand;
 use self::inbox::{Inbox, Phase, Summon};
-use crate::keepalive::Tenant;
+use crate::async_result::TokenSource;
 use crate::observe::{QueueStats, Run, Running, Time};
 use crate::queue::drain::{Drain, DrainState};
 use crate::queue::item::{Item, Place};
@@ -53,7 +53,7 @@ pub(crate) use self::take::Take;
 /// A queue that drain tasks empty: one of them for a serial pool, several for a parallel one.
 pub(crate) struct Pool {
     place: Place,
-    tenant: Tenant,
+    tokens: TokenSource,
     /// At most so many items run at the same time, the blocking ones of a parallel pool not counted.
     width: usize,
     /// Whether an item waits for the end of the one before, wherever that runs. A parallel pool on a
@@ -84,19 +84,19 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool that runs one item at a time.
-    pub(crate) fn serial(place: Place, tenant: Tenant, host: Host) -> Arc<Pool> {
-        Pool::new(place, tenant, 1, true, host)
+    pub(crate) fn serial(place: Place, tokens: TokenSource, host: Host) -> Arc<Pool> {
+        Pool::new(place, tokens, 1, true, host)
     }
 
     /// A pool that runs up to `width` items at the same time, and more that block.
-    pub(crate) fn parallel(place: Place, tenant: Tenant, width: usize, host: Host) -> Arc<Pool> {
-        Pool::new(place, tenant, width.max(1), false, host)
+    pub(crate) fn parallel(place: Place, tokens: TokenSource, width: usize, host: Host) -> Arc<Pool> {
+        Pool::new(place, tokens, width.max(1), false, host)
     }
 
-    fn new(place: Place, tenant: Tenant, width: usize, serial: bool, host: Host) -> Arc<Pool> {
+    fn new(place: Place, tokens: TokenSource, width: usize, serial: bool, host: Host) -> Arc<Pool> {
         Arc::new(Pool {
             place,
-            tenant,
+            tokens,
             width,
             serial,
             host,
@@ -182,8 +182,8 @@ impl Pool {
         self.place
     }
 
-    pub(crate) fn tenant(&self) -> Tenant {
-        self.tenant.clone()
+    pub(crate) fn tokens(&self) -> TokenSource {
+        self.tokens.clone()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

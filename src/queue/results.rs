@@ -1,7 +1,6 @@
 //! The results of work items: each made when its item runs, out of what the one before has left.
 
-use crate::async_result::AsyncResult;
-use crate::keepalive::Tenant;
+use crate::async_result::{AsyncResult, TokenSource};
 use crate::queue::item::Call;
 
 /// Makes results on a thread that runs items, one after the other.
@@ -9,13 +8,13 @@ use crate::queue::item::Call;
 /// A result that nobody has kept is emptied and filled again, with the keepalive still in it: a flood of items
 /// then neither allocates nor counts. Who rests gives it up, since a shutdown waits for it.
 pub(crate) struct Results {
-    tenant: Tenant,
+    tokens: TokenSource,
     spare: Option<AsyncResult>,
 }
 
 impl Results {
-    pub(crate) fn new(tenant: Tenant) -> Results {
-        Results { tenant, spare: None }
+    pub(crate) fn new(tokens: TokenSource) -> Results {
+        Results { tokens, spare: None }
     }
 
     /// The result that the callback is called with.
@@ -23,7 +22,7 @@ impl Results {
     pub(crate) fn make(&mut self, Call { callback, state }: Call) -> AsyncResult {
         match self.spare.take() {
             Some(spare) => spare.refill(callback, state),
-            None => AsyncResult::of_item(callback, state, self.tenant.lend()),
+            None => AsyncResult::of_item(callback, state, self.tokens.token()),
         }
     }
 
@@ -49,6 +48,6 @@ impl Results {
 
     /// For whoever runs an item elsewhere.
     pub(crate) fn elsewhere(&self) -> Results {
-        Results::new(self.tenant.clone())
+        Results::new(self.tokens.clone())
     }
 }

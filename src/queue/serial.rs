@@ -16,9 +16,10 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
+use crate::contain::drop_contained;
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::budget::Budget;
-use crate::queue::item::{Item, Place, let_go, run_blocking};
+use crate::queue::item::{Item, Place, run_blocking};
 use crate::queue::kind::{Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::pool::SAMPLE;
@@ -195,7 +196,7 @@ impl Serial {
                 std::mem::take(&mut turn.reply),
             )
         };
-        let_go(reply);
+        drop_contained(reply);
         let abandoned: u64 = items.into_iter().chain(more).map(Item::abandon).sum();
         self.turn().stats.abandoned += abandoned;
         self.watch.tell();
@@ -385,7 +386,7 @@ impl Serial {
         if let Reply::Expected(result) = &held {
             drop(result.take_reply());
         }
-        let_go(held);
+        drop_contained(held);
         self.watch.tell();
         true
     }
@@ -423,12 +424,12 @@ impl AwaitsReply for Serial {
             Reply::Expected(result) => {
                 turn.reply = Reply::Came;
                 drop(turn);
-                let_go(result);
+                drop_contained(result);
             }
             Reply::Awaited(result) => {
                 turn.running = None;
                 drop(turn);
-                let_go(result);
+                drop_contained(result);
                 self.watch.tell();
                 self.put_turn(self.next_priority());
             }

@@ -1,34 +1,34 @@
 //! The one table that turns an id into a queue, and the way in for whoever must dispatch.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
 use crate::async_result::{
-    AsyncCallback, AsyncResult, Begun, CallbackFlags, CallbackParameters, QueueId, Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token, Unknown,
 };
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
-use crate::keepalive::{Keepalive, Lender};
 use crate::mmcss::{Groups, Mmcss};
-use crate::queue::item::{Call, Item, Place, let_go};
+use crate::queue::item::{Call, Item, Place};
 use crate::queue::kind::{Held, Kind, Lock, Queue};
 use crate::queue::lanes::Priority;
 use crate::queue::lookout::Lookout;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
+use crate::tracker::{Begun, Phase, Tracker, closed};
 use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
 
 /// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
 pub(crate) struct Queues {
-    pub(crate) lender: Lender,
+    pub(crate) tracker: Tracker<Weak<dyn Dispatch>>,
     runtime: Handle,
     lookout: Arc<Lookout>,
     /// How many items a parallel queue runs at the same time: one per worker.
     width: usize,
-    phase: AtomicU8,
     platform: [OnceLock<Arc<Queue>>; 8],
     private: Arc<Private>,
     groups: Groups,
@@ -37,12 +37,11 @@ pub(crate) struct Queues {
 impl Queues {
     pub(crate) fn new(runtime: Handle) -> Arc<Queues> {
         let width = runtime.metrics().num_workers().max(1);
-        Arc::new(Queues {
-            lender: Lender::new(),
+        Arc::new_cyclic(|this: &Weak<Queues>| Queues {
+            tracker: Tracker::new(this.clone(), Some(runtime.clone())),
             lookout: Arc::new(Lookout::new(&runtime)),
             runtime,
             width,
-            phase: AtomicU8::new(RUNNING),
             platform: Default::default(),
             private: Arc::default(),
             groups: Groups::default(),
@@ -77,22 +76,20 @@ impl Queues {
         callback: Option<Arc<dyn AsyncCallback>>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        Ok(AsyncResult::new(object, callback, state, self.lend(doing)?))
+        let parts = Parts { object, hides_object: false, callback, state };
+        Ok(AsyncResult::new(parts, Some(self.token(doing)?)))
     }
 
-    /// A keepalive for something new.
+    /// A token for something new.
     #[inline]
-    pub(crate) fn lend(&self, doing: &'static str) -> Result<Keepalive> {
-        // While something is still out there would be one to lend, but a closed platform lends no more.
-        self.open(doing)?;
-        self.lender.lend().ok_or_else(|| closed(doing))
+    pub(crate) fn token(&self, doing: &'static str) -> Result<Token> {
+        self.tracker.token(doing)
     }
 
     /// Whether the platform has not been closed.
     #[inline]
-    fn open(&self, doing: &'static str) -> Result<()> {
-        // ORDERING: Acquire pairs with the Release in `close`.
-        if self.phase.load(Ordering::Acquire) == CLOSED { Err(closed(doing)) } else { Ok(()) }
+    pub(crate) fn admit_new(&self, doing: &'static str) -> Result<()> {
+        if self.phase() == Phase::Closed { Err(closed(doing)) } else { Ok(()) }
     }
 
     /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, queued on the queue
@@ -114,6 +111,12 @@ impl Queues {
             result.signal();
             return Ok(());
         };
+        result.set_invoked();
+        if let Shortcut::HandOver(to) = callback.shortcut() {
+            if to.hand_over(result) {
+                return Ok(());
+            }
+        }
         let parameters = callback.parameters();
         self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
     }
@@ -154,8 +157,7 @@ impl Queues {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<(Call, QueueId)> {
-        self.open(doing)?;
-        callback.lent(&self.lender.shown());
+        self.admit_new(doing)?;
         let parameters = callback.parameters();
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok((Call { callback, state }, parameters.queue))
@@ -170,7 +172,6 @@ impl Queues {
     #[inline]
     fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
         self.admit(PUT)?;
-        callback.lent(&self.lender.shown());
         Ok(Call { callback, state })
     }
 
@@ -204,11 +205,11 @@ impl Queues {
         self.admit("allocate a work queue")?;
         let begun = Location::caller();
         self.add(begun, |id| {
-            let (place, tenant) = (self.place(id), self.lender.tenant());
+            let (place, tokens) = (self.place(id), self.tracker.token_source());
             Ok(Kind::Pool(match kind {
-                WorkQueueType::Standard => Pool::serial(place, tenant, self.host()),
-                WorkQueueType::Multithreaded => Pool::parallel(place, tenant, self.width, self.host()),
-                WorkQueueType::Window => Pool::serial(place, tenant, window::host(&self.runtime, id)?),
+                WorkQueueType::Standard => Pool::serial(place, tokens, self.host()),
+                WorkQueueType::Multithreaded => Pool::parallel(place, tokens, self.width, self.host()),
+                WorkQueueType::Window => Pool::serial(place, tokens, window::host(&self.runtime, id)?),
             }))
         })
     }
@@ -224,7 +225,7 @@ impl Queues {
                 Some(host) => host,
                 None => self.host(),
             };
-            Ok(Kind::Pool(Pool::parallel(self.place(id), self.lender.tenant(), self.width, host)))
+            Ok(Kind::Pool(Pool::parallel(self.place(id), self.tracker.token_source(), self.width, host)))
         })
     }
 
@@ -255,7 +256,7 @@ impl Queues {
         self.admit("lock a work queue")?;
         let lock = self.lock(id)?;
         let held = if id.is_private() {
-            Some(Held::new(lock.queue(), self.lend("lock a work queue")?))
+            Some(Held::new(lock.queue(), self.token("lock a work queue")?))
         } else {
             None
         };
@@ -295,15 +296,11 @@ impl Queues {
 
     /// From now on only callbacks of this platform may put.
     pub(crate) fn start_draining(&self) -> bool {
-        // ORDERING: AcqRel, so that exactly one caller starts it; a put that still read the former
-        // phase lands on a queue that is open, and is drained with the rest.
-        self.phase.compare_exchange(RUNNING, DRAINING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.tracker.start_draining()
     }
 
     /// No more puts at all; queues end when they are empty.
     pub(crate) fn close(&self) {
-        // ORDERING: Release pairs with the Acquire in `admit`.
-        self.phase.store(CLOSED, Ordering::Release);
         for queue in self.all() {
             queue.close();
         }
@@ -366,18 +363,16 @@ impl Queues {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `close`.
-        self.phase.load(Ordering::Acquire) == RUNNING
+        self.tracker.handle().is_running()
     }
 
     /// Whether something new may be put from here, now.
     #[inline]
     pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
-        // ORDERING: Acquire pairs with the Release in `close`.
-        match self.phase.load(Ordering::Acquire) {
-            RUNNING => Ok(()),
+        match self.phase() {
+            Phase::Running => Ok(()),
             // An operation that is on its way may need another hop to come home.
-            DRAINING if self.runs_here().is_some() => Ok(()),
+            Phase::Draining if self.runs_here().is_some() => Ok(()),
             _ => Err(closed(doing)),
         }
     }
@@ -400,11 +395,11 @@ impl Queues {
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
         let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
-        let (place, tenant) = (self.place(id), self.lender.tenant());
+        let (place, tokens) = (self.place(id), self.tracker.token_source());
         let pool = if parallel {
-            Pool::parallel(place, tenant, self.width, self.host())
+            Pool::parallel(place, tokens, self.width, self.host())
         } else {
-            Pool::serial(place, tenant, self.host())
+            Pool::serial(place, tokens, self.host())
         };
         pool.set_long_running(id == QueueId::LONG_FUNCTION);
         Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
@@ -429,17 +424,40 @@ impl Queues {
         begun: Begun,
         make: impl FnOnce(QueueId) -> Result<Kind>,
     ) -> Result<WorkQueue> {
-        let keepalive = self.lend("allocate a work queue")?;
+        let token = self.token("allocate a work queue")?;
         let id = self.private.new_id()?;
         let queue = Queue::new(id, make(id)?, Arc::downgrade(&self.private), begun);
         let lock = Lock::new(&queue);
-        let held = Some(Held::new(&queue, keepalive));
+        let held = Some(Held::new(&queue, token));
         self.private.lock_write().insert(id, queue);
         Ok(WorkQueue { lock, queues: self.clone(), _held: held })
     }
 
+    #[inline]
+    fn phase(&self) -> Phase {
+        self.tracker.handle().phase()
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self) as usize
+    }
+}
+
+impl Dispatch for Queues {
+    fn invoke(&self, result: &AsyncResult) -> Result<()> {
+        Queues::invoke(self, result)
+    }
+
+    fn invoke_accepted(&self, result: &AsyncResult) -> Result<()> {
+        self.invoke_late(Priority::Normal, result)
+    }
+
+    fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
+        self.resolve(QueueId::MULTITHREADED, |queue| put_given(queue, Priority::Normal, result.clone()))?
+    }
+
+    fn check(&self, result: &AsyncResult) -> Result<()> {
+        self.check(result).map(drop)
     }
 }
 
@@ -474,17 +492,9 @@ fn put(
 #[inline]
 fn put_item(queue: &Arc<Queue>, item: Item) -> Result<()> {
     queue.put(item).map_err(|item| {
-        let_go(item);
+        drop_contained(item);
         closed("put a work item on a queue whose platform or runtime is gone")
     })
 }
 
-fn closed(doing: &'static str) -> Error {
-    Error::shutdown(format!("{doing}: the platform is shut down"))
-}
-
 const PUT: &str = "put a work item";
-
-const RUNNING: u8 = 0;
-const DRAINING: u8 = 1;
-const CLOSED: u8 = 2;

@@ -14,7 +14,9 @@ use crate::async_result::{AsyncResult, QueueId};
 use crate::error::Result;
 use crate::queue::Call;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::timer::{PERIOD, WorkItemKey, closed};
+use crate::cancel::WorkItemKey;
+use crate::timer::PERIOD;
+use crate::tracker::closed;
 
 /// What waits, and what is due when.
 #[derive(Default)]

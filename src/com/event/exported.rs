@@ -18,7 +18,7 @@ use crate::com::{Mta, prop_variant};
 use crate::error::Hresult;
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::guid::Guid;
-use crate::queue::let_go;
+use crate::contain::drop_contained;
 
 impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
     /// A COM object that sends the generator's events.
@@ -136,7 +136,7 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
 impl Drop for Exported {
     fn drop(&mut self) {
         // Whoever releases the object must not be unwound into.
-        let_go(self.generator.take());
+        drop_contained(self.generator.take());
     }
 }
 

@@ -293,7 +293,7 @@ impl Shared {
     }
 
     /// The object has let go of a request un-called: so does this, of who waited for it.
-    fn let_go(&self) {
+    fn drop_contained(&self) {
         let mut state = self.state();
         state.asked = Asked::No;
         let target = state.target.take();
@@ -342,7 +342,7 @@ impl Drop for Request {
     fn drop(&mut self) {
         if !self.called {
             if let Some(shared) = self.shared.upgrade() {
-                shared.let_go();
+                shared.drop_contained();
             }
         }
     }

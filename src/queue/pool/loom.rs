@@ -136,8 +136,8 @@ impl World {
         let host = Host::Thread { runtime: runtime.handle().clone(), start };
         let lender = Lender::new();
         let pool = match width {
-            1 => Pool::serial(place, lender.tenant(), host),
-            _ => Pool::parallel(place, lender.tenant(), width, host),
+            1 => Pool::serial(place, tracker.token_source(), host),
+            _ => Pool::parallel(place, tracker.token_source(), width, host),
         };
         Arc::new(World {
             pool,

@@ -33,7 +33,7 @@ impl Queues {
         let begun = Location::caller();
         let mut made = None;
         let queue = self.add(begun, |id| {
-            let pool = Pool::serial(self.place(id), self.lender.tenant(), host);
+            let pool = Pool::serial(self.place(id), self.tracker.token_source(), host);
             made = Some(pool.clone());
             Ok(Kind::Pool(pool))
         })?;
@@ -59,7 +59,7 @@ impl Manual {
             inbox.start(ONLY, &item, now);
             item
         };
-        let run = item.run(pool.place, &mut Budget::single(now), &mut Results::new(pool.tenant()));
+        let run = item.run(pool.place, &mut Budget::single(now), &mut Results::new(pool.tokens()));
         pool.inbox().finish(ONLY, run);
         pool.tell_all();
         true

@@ -1,10 +1,7 @@
-//! The right to cancel one operation: what a Begin call hands out beside the callback that will come.
+//! The rights to cancel that Begin calls hand out: [`CancelCookie`] for one call, [`WorkItemKey`] for a timed item.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-
-use crate::error::{Hresult, Result};
-use crate::operation::BeginStatus;
 
 /// The right to cancel an operation that was begun, as `MFBeginCreateFile` and the source resolver hand one
 /// out.
@@ -36,15 +33,24 @@ impl fmt::Debug for CancelCookie {
     }
 }
 
-/// For callers that do not want the cookie.
-impl BeginStatus for Result<CancelCookie> {
-    fn begin_status(self) -> Result<Hresult> {
-        self.map(|_| Hresult::S_OK)
-    }
-}
-
 /// What a cookie cancels.
 pub(crate) trait Cancel: Send + Sync {
     /// Ends the operation, with no lock held; true if it had not ended.
     fn cancel(&self) -> bool;
+}
+
+/// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
+///
+/// A key is never used for another item again.
+#[doc(alias = "MFWORKITEM_KEY")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkItemKey(
+    /// The number, as Windows headers have it.
+    pub u64,
+);
+
+impl fmt::Display for WorkItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
 }

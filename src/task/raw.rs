@@ -8,32 +8,32 @@ use std::task::{Context, Poll};
 
 use futures::task::{ArcWake, waker_ref};
 
-use crate::async_result::{Begun, QueueId};
+use crate::async_result::{QueueId, Token};
+use crate::contain::drop_contained;
 use crate::error::{Error, Result};
-use crate::keepalive::{Armed, Entry, Keepalive};
 use crate::operation::Promise;
-use crate::queue::let_go;
 use crate::sync::{Mutex, MutexGuard};
 use crate::task::THE_FUTURE;
+use crate::tracker::{Begun, Outstanding, Registration};
 
 /// Who is told how a task ended. Dropped untold, it lets go, so that whoever waits hears of that.
-pub(crate) trait Ending<T>: Send {
-    fn ended(self, value: Result<T>);
+pub(crate) trait JoinSink<T>: Send {
+    fn join(self, value: Result<T>);
 }
 
-impl<T: Send + 'static> Ending<T> for Promise<T> {
-    fn ended(self, value: Result<T>) {
+impl<T: Send + 'static> JoinSink<T> for Promise<T> {
+    fn join(self, value: Result<T>) {
         self.complete(value);
     }
 }
 
 /// Nobody.
-impl Ending<()> for () {
-    fn ended(self, _: Result<()>) {}
+impl JoinSink<()> for () {
+    fn join(self, _: Result<()>) {}
 }
 
 /// The queue that polls a task.
-pub(crate) trait Home: Send + Sync + Sized + 'static {
+pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// What keeps the queue open, held until the task has ended.
     type Hold: Send + 'static;
 
@@ -46,7 +46,7 @@ pub(crate) trait Home: Send + Sync + Sized + 'static {
     fn put<F, E>(task: &Arc<Task<F, E, Self>>) -> Result<()>
     where
         F: Future + Send + 'static,
-        E: Ending<F::Output> + 'static;
+        E: JoinSink<F::Output> + 'static;
 }
 
 /// A future that is polled by items of a queue: each wake puts the task.
@@ -54,8 +54,8 @@ pub(crate) trait Home: Send + Sync + Sized + 'static {
 /// It ends once: by its output, by a panic, by [`cancel`](Task::cancel), because its queue takes no
 /// polls any more, or because the platform shuts down. The first of them is told, and the future is
 /// dropped after that; one that is just being polled is dropped when the poll is back.
-pub(crate) struct Task<F, E, H: Home> {
-    home: H,
+pub(crate) struct Task<F, E, H: Schedule> {
+    scheduler: H,
     /// What every poll of the task is put with; the task does not own itself between them.
     this: Weak<Task<F, E, H>>,
     state: Mutex<State<F, E, H::Hold>>,
@@ -80,40 +80,41 @@ type Taken<F, E, K> = (Option<Open<E, K>>, Option<Pin<Box<F>>>);
 
 /// What a task that has not ended holds.
 struct Open<E, K> {
-    ending: E,
+    sink: E,
     _hold: K,
-    _entry: Option<Entry>,
+    _registration: Option<(Registration, Token)>,
 }
 
 impl<F, E, H> Task<F, E, H>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
-    H: Home,
+    E: JoinSink<F::Output> + 'static,
+    H: Schedule,
 {
-    /// Starts a task; gives `ending` back, untold, when the platform or the queue refuses it.
+    /// Starts a task; gives `sink` back, untold, when the platform or the queue refuses it.
     pub(crate) fn start(
-        (home, hold): (H, H::Hold),
-        keepalive: &Keepalive,
+        (scheduler, hold): (H, H::Hold),
+        token: Token,
         begun: Begun,
         future: F,
-        ending: E,
+        sink: E,
     ) -> Started<F, E, H> {
-        let open = Open { ending, _hold: hold, _entry: None };
+        let open = Open { sink, _hold: hold, _registration: None };
         let future = Some(Box::pin(future));
         let task = Arc::new_cyclic(|this: &Weak<Task<F, E, H>>| Task {
-            home,
+            scheduler,
             this: this.clone(),
             state: Mutex::new(State { open: Some(open), future, scheduled: true, again: false }),
         });
-        let armed: Weak<Task<F, E, H>> = Arc::downgrade(&task);
-        let entered = keepalive.enter(armed, begun).map(|entry| task.keep_entry(entry));
-        match entered.and_then(|()| H::put(&task)) {
+        let this: Weak<Task<F, E, H>> = Arc::downgrade(&task);
+        let registered = token.tracker().register_holder(this, begun);
+        let registered = registered.map(|registration| task.keep((registration, token)));
+        match registered.and_then(|()| H::put(&task)) {
             Ok(()) => Ok(task),
             Err(error) => match task.take() {
                 (Some(open), future) => {
-                    let_go(future);
-                    Err((error, open.ending))
+                    drop_contained(future);
+                    Err((error, open.sink))
                 }
                 // A shutdown was faster, and has told.
                 (None, _) => Ok(task),
@@ -141,7 +142,7 @@ where
         let mut state = self.state();
         if state.open.is_none() {
             drop(state);
-            let_go(future);
+            drop_contained(future);
             return;
         }
         state.future = Some(future);
@@ -158,13 +159,13 @@ where
         self.end(None, Err(error))
     }
 
-    fn keep_entry(&self, entry: Entry) {
+    fn keep(&self, registration: (Registration, Token)) {
         let mut state = self.state();
         match &mut state.open {
-            Some(open) => open._entry = Some(entry),
+            Some(open) => open._registration = Some(registration),
             None => {
                 drop(state);
-                drop(entry);
+                drop(registration);
             }
         }
     }
@@ -181,14 +182,14 @@ where
         let (open, future) = self.take();
         let first = open.is_some();
         match open {
-            Some(Open { ending, _hold, _entry }) => {
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| ending.ended(value))) {
-                    let_go(payload);
+            Some(Open { sink, _hold, _registration }) => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| sink.join(value))) {
+                    drop_contained(payload);
                 }
-                let_go((polled, future));
+                drop_contained((polled, future));
             }
             None => {
-                let_go((value, polled, future));
+                drop_contained((value, polled, future));
             }
         }
         first
@@ -200,9 +201,9 @@ where
     }
 }
 
-impl<F, E, H: Home> Task<F, E, H> {
-    pub(crate) fn home(&self) -> &H {
-        &self.home
+impl<F, E, H: Schedule> Task<F, E, H> {
+    pub(crate) fn scheduler(&self) -> &H {
+        &self.scheduler
     }
 
     fn state(&self) -> MutexGuard<'_, State<F, E, H::Hold>> {
@@ -213,8 +214,8 @@ impl<F, E, H: Home> Task<F, E, H> {
 impl<F, E, H> ArcWake for Task<F, E, H>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
-    H: Home,
+    E: JoinSink<F::Output> + 'static,
+    H: Schedule,
 {
     fn wake_by_ref(task: &Arc<Self>) {
         let mut state = task.state();
@@ -231,17 +232,18 @@ where
     }
 }
 
-impl<F, E, H> Armed for Task<F, E, H>
+impl<F, E, H> Outstanding for Task<F, E, H>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
-    H: Home,
+    E: JoinSink<F::Output> + 'static,
+    H: Schedule,
 {
     fn shut_down(&self, error: &Error) {
         self.end(None, Err(error.clone()));
     }
 
-    fn describe(&self) -> String {
-        format!("a future on {}: {}", self.home.queue(), std::any::type_name::<F>())
+    fn describe(&self) -> Option<String> {
+        self.state().open.as_ref()?;
+        Some(format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>()))
     }
 }

@@ -6,45 +6,45 @@ use std::sync::Arc;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::Result;
 use crate::queue::{Priority, Queue, Queues, WorkQueue};
-use crate::task::{Ending, Home, Task};
+use crate::task::{JoinSink, Schedule, Task};
 
 /// A work queue of the platform's.
-pub(crate) struct OnQueue {
+pub(crate) struct QueueScheduler {
     queues: Arc<Queues>,
     queue: Arc<Queue>,
 }
 
-impl OnQueue {
+impl QueueScheduler {
     /// The home, and what keeps the queue open.
-    pub(crate) fn new(queue: &WorkQueue) -> (OnQueue, WorkQueue) {
-        (OnQueue { queues: queue.queues().clone(), queue: queue.queue().clone() }, queue.unheld())
+    pub(crate) fn new(queue: &WorkQueue) -> (QueueScheduler, WorkQueue) {
+        (QueueScheduler { queues: queue.queues().clone(), queue: queue.queue().clone() }, queue.unheld())
     }
 }
 
-impl Home for OnQueue {
+impl Schedule for QueueScheduler {
     type Hold = WorkQueue;
 
     fn queue(&self) -> QueueId {
         self.queue.id
     }
 
-    fn put<F, E>(task: &Arc<Task<F, E, OnQueue>>) -> Result<()>
+    fn put<F, E>(task: &Arc<Task<F, E, QueueScheduler>>) -> Result<()>
     where
         F: Future + Send + 'static,
-        E: Ending<F::Output> + 'static,
+        E: JoinSink<F::Output> + 'static,
     {
-        let OnQueue { queues, queue } = task.home();
+        let QueueScheduler { queues, queue } = task.scheduler();
         queues.put_call_on(queue, Priority::Normal, task.clone(), None)
     }
 }
 
-impl<F, E> AsyncCallback for Task<F, E, OnQueue>
+impl<F, E> AsyncCallback for Task<F, E, QueueScheduler>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
+    E: JoinSink<F::Output> + 'static,
 {
     fn parameters(&self) -> CallbackParameters {
-        CallbackParameters::on(self.home().queue.id)
+        CallbackParameters::on(self.scheduler().queue.id)
     }
 
     fn invoke(&self, _: &AsyncResult) {

@@ -1,0 +1,64 @@
+//! `ResultBuilder`: makes the result of an operation, part by part.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts};
+use crate::error::Result;
+use crate::tracker::Tracker;
+
+/// Makes an [`AsyncResult`]: what [`Platform::result`](crate::Platform::result) returns.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// # use std::sync::Arc;
+/// # use mf_async::{AsyncResult, Platform};
+/// # let platform = Platform::startup()?;
+/// let callback = Arc::new(|result: &AsyncResult| println!("{:?}", result.state::<i32>()));
+/// let result = platform.result(callback).state(Arc::new(7)).build()?;
+/// assert_eq!(result.state::<i32>(), Some(&7));
+/// # drop(result);
+/// # platform.shutdown().await }
+/// ```
+#[must_use = "`build` makes the result"]
+pub struct ResultBuilder<'a> {
+    tracker: &'a Tracker<Weak<dyn Dispatch>>,
+    parts: Parts,
+}
+
+impl<'a> ResultBuilder<'a> {
+    pub(crate) fn new(
+        tracker: &'a Tracker<Weak<dyn Dispatch>>,
+        callback: Option<Arc<dyn AsyncCallback>>,
+    ) -> ResultBuilder<'a> {
+        ResultBuilder { tracker, parts: Parts { callback, ..Parts::default() } }
+    }
+
+    /// The component's private object: what its End reads.
+    pub fn object(mut self, object: impl IntoUnknown) -> ResultBuilder<'a> {
+        self.parts.object = object.into_unknown();
+        self
+    }
+
+    /// The caller's state, which comes back to the caller's callback.
+    pub fn state(mut self, state: impl IntoUnknown) -> ResultBuilder<'a> {
+        self.parts.state = state.into_unknown();
+        self
+    }
+
+    /// Makes the result.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    #[inline]
+    pub fn build(self) -> Result<AsyncResult> {
+        let token = self.tracker.token("create an asynchronous result")?;
+        Ok(AsyncResult::new(self.parts, Some(token)))
+    }
+}
+
+impl fmt::Debug for ResultBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultBuilder").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! What a Begin call may return: nothing, a success code, or the right to cancel what it began.
+
+use crate::cancel::{CancelCookie, WorkItemKey};
+use crate::contain::{contain, drop_payload};
+use crate::error::{Hresult, Result};
+
+/// What a Begin call may return.
+///
+/// | Begin returns | the operation |
+/// |---|---|
+/// | `Result<()>` | began with `S_OK` |
+/// | `Result<Hresult>` | began with that success code, which [`Outcome::begin`](crate::Outcome) keeps |
+/// | `Result<CancelCookie>`, `Result<WorkItemKey>` | is cancelled by it: when it is dropped, by `cancel`, `timeout` and `cancel_on` |
+#[diagnostic::on_unimplemented(
+    message = "a Begin call cannot return `{Self}`",
+    label = "Begin returns this",
+    note = "it may return `mf_async::Result` of `()`, an `Hresult`, a `CancelCookie` or a `WorkItemKey`"
+)]
+pub trait BeginStatus {
+    /// The code, or the error because of which nothing was begun; and what cancels the operation. `by_key` cancels
+    /// by a work item's key.
+    ///
+    /// # Errors
+    /// Begin's own.
+    #[doc(hidden)]
+    fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin>;
+}
+
+impl BeginStatus for Result<()> {
+    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+        self.map(|()| Begin::with_code(Hresult::S_OK))
+    }
+}
+
+impl BeginStatus for Result<Hresult> {
+    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+        self.and_then(Hresult::ok).map(Begin::with_code)
+    }
+}
+
+impl BeginStatus for Result<CancelCookie> {
+    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+        self.map(|cookie| Begin::cancelled_by(Canceller::new(move || _ = cookie.cancel())))
+    }
+}
+
+impl BeginStatus for Result<WorkItemKey> {
+    fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+        self.map(|key| Begin::cancelled_by(Canceller::new(move || by_key(key))))
+    }
+}
+
+/// A Begin call that succeeded.
+#[doc(hidden)]
+pub struct Begin {
+    pub(crate) code: Hresult,
+    pub(crate) canceller: Option<Canceller>,
+}
+
+impl Begin {
+    #[inline]
+    pub(crate) fn with_code(code: Hresult) -> Begin {
+        Begin { code, canceller: None }
+    }
+
+    fn cancelled_by(canceller: Canceller) -> Begin {
+        Begin { code: Hresult::S_OK, canceller: Some(canceller) }
+    }
+}
+
+/// What asks a component to stop. It is user code, and a panic of it stops here.
+pub(crate) struct Canceller(Box<dyn FnOnce() + Send>);
+
+impl Canceller {
+    pub(crate) fn new(cancel: impl FnOnce() + Send + 'static) -> Canceller {
+        Canceller(Box::new(cancel))
+    }
+
+    pub(crate) fn call(self) {
+        if let Err(payload) = contain(self.0) {
+            drop_payload(payload);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What works around tokio itself, each with the version it was measured on.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+use tokio::task::coop;
+
+/// Whether the runtime has begun to shut down.
+///
+/// tokio 1.54.1 has no way to ask. A task that is spawned on such a runtime is dropped at once, on this thread,
+/// and its handle says so.
+pub(crate) fn is_shut_down(runtime: &Handle) -> bool {
+    let probe = runtime.spawn(pending::<()>());
+    let gone = probe.is_finished();
+    probe.abort();
+    gone
+}
+
+/// One poll's share of tokio's cooperative budget.
+///
+/// tokio 1.54.1 sends a poll away when its task has used up its budget, and wakes it. A foreign executor that is
+/// nested in a task, such as `futures::executor::block_on`, polls again without a new budget: a future that insists
+/// on one would never go on. So a future is sent away once, and then goes on.
+#[derive(Default)]
+pub(crate) struct Budget {
+    was_sent_away: bool,
+}
+
+impl Budget {
+    /// Runs `poll` unless the budget is used up and this was not yet sent away.
+    #[inline]
+    pub(crate) fn poll<T>(&mut self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let share = match coop::poll_proceed(cx) {
+            Poll::Ready(share) => Some(share),
+            Poll::Pending if !self.was_sent_away => {
+                self.was_sent_away = true;
+                return Poll::Pending;
+            }
+            Poll::Pending => None,
+        };
+        let polled = poll(cx);
+        if polled.is_ready() {
+            self.was_sent_away = false;
+            if let Some(share) = share {
+                share.made_progress();
+            }
+        }
+        polled
+    }
+}
+
+/// Polls a future of tokio's own that asks for budget itself, without one.
+pub(crate) fn poll_unconstrained<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    std::pin::pin!(coop::unconstrained(future)).poll(cx)
+}
