@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mf_async::{
     AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Platform, QueueId, Result,
-    WorkQueueType, begin_end,
+    WorkQueueType,
 };
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
@@ -54,7 +54,7 @@ async fn run(case: &str, items: usize) -> Result<()> {
     let platform = Platform::startup()?;
     let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
     let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
-    let ready = platform.create_async_result(None, Some(callback.clone()), None)?;
+    let ready = platform.result(callback.clone()).build()?;
     match case {
         // Put only: what is queued is let go with the process.
         "put" => {
@@ -79,10 +79,10 @@ async fn run(case: &str, items: usize) -> Result<()> {
         }
         "await" => {
             for _ in 0..items {
-                let complete = |callback| {
-                    platform.invoke_callback(&platform.create_async_result(None, Some(callback), None)?)
-                };
-                begin_end(complete, |result: &AsyncResult| result.status().ok()).await?;
+                let complete = |callback| platform.invoke_callback(&platform.result(callback).build()?);
+                platform
+                    .begin_end(&(), |(), callback| complete(callback), |(), result| result.status().ok())
+                    .await?;
             }
         }
         "serial_step" => {

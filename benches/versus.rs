@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use mf_async::{
     AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Operation, Platform, QueueId,
-    Result, WorkItemKey, WorkQueue, WorkQueueType, begin_end,
+    Result, WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -202,7 +202,7 @@ impl Bench {
             let (queue, platform) = (queue.clone(), self.platform.clone());
             self.inside(async move {
                 let countdown = Countdown::new(items);
-                let result = platform.create_async_result(None, Some(countdown.clone()), None)?;
+                let result = platform.result(countdown.clone()).build()?;
                 let start = Instant::now();
                 for _ in 0..items {
                     queue.put_result(&result)?;
@@ -226,7 +226,7 @@ impl Bench {
                     }
                 });
                 let countdown = Countdown::new(items);
-                let make = || platform.create_async_result(None, Some(countdown.clone()), None);
+                let make = || platform.result(countdown.clone()).build();
                 let ready = make().expect("the platform is open");
                 let start = Instant::now();
                 for _ in 0..items {
@@ -277,7 +277,7 @@ impl Bench {
             let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
             let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
             let state: Arc<dyn std::any::Any + Send + Sync> = Arc::new(7);
-            let ready = platform.create_async_result(None, Some(callback.clone()), None)?;
+            let ready = platform.result(callback.clone()).build()?;
             let put_ready = || drop((0..items).try_for_each(|_| queue.put_result(&ready)));
             let put = || {
                 let put = |_| queue.put(callback.clone(), Some(state.clone()));
@@ -428,7 +428,7 @@ impl Bench {
             let (queue, platform) = (queue.clone(), self.platform.clone());
             move || -> Result<()> {
                 for _ in 0..depth {
-                    let result = platform.create_async_result(None, Some(callback.clone()), None)?;
+                    let result = platform.result(callback.clone()).build()?;
                     queue.put_result(&result)?;
                 }
                 Ok(())
@@ -577,9 +577,10 @@ fn spawn_all(handle: &Handle, countdown: &Arc<Countdown>, items: usize) {
 
 /// An operation whose component completes it at once, on a queue.
 fn answer(platform: &Platform) -> Operation<u32> {
-    begin_end(
-        |callback| platform.invoke_callback(&platform.create_async_result(None, Some(callback), None)?),
-        |result: &AsyncResult| result.status().ok().map(|_| 42),
+    platform.begin_end(
+        &(),
+        |(), callback| platform.invoke_callback(&platform.result(callback).build()?),
+        |(), result| result.status().ok().map(|_| 42),
     )
 }
 

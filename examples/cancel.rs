@@ -17,7 +17,8 @@ fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
     let ender = slow.clone();
     let mut cookie = None;
     let operation = platform.begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             let an_hour = tokio::time::sleep(Duration::from_secs(3600));
             cookie = Some(slow.begin(callback, None, async {
                 an_hour.await;
@@ -25,7 +26,7 @@ fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
             })?);
             Ok(())
         },
-        move |result| ender.end(result),
+        move |(), result| ender.end(result),
     );
     match cookie {
         Some(cookie) => operation.cancel_with(move || _ = cookie.cancel()),

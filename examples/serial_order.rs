@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
     let source = Source { method: platform.method().serialized(), log: Arc::default() };
     let operation = |begin: &dyn Fn(Arc<dyn AsyncCallback>) -> Result<CancelCookie>| -> Operation<()> {
         let ender = source.method.clone();
-        platform.begin_end(begin, move |result| ender.end(result))
+        platform.begin_end(&(), |(), callback| begin(callback), move |(), result| ender.end(result))
     };
 
     let refused = operation(&|callback| source.begin_seek(-1, callback)).await;

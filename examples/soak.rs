@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, DropOldest, ErrorKind,
     EventStream, Hresult, LimitedQueue, MediaEvent, MemoryByteStream, Platform, QueueId, Result, WorkQueue,
-    WorkQueueType, begin_end,
+    WorkQueueType,
 };
 
 /// What was begun and how it ended; at the end they are the same number.
@@ -100,9 +100,8 @@ async fn round(
         6 => tally.count(&queue.run(|| panic!("planned")).await),
         7 => {
             // A callback that is let go.
-            let begin =
-                |callback| platform.create_async_result(Some(tally.object()), Some(callback), None).map(drop);
-            tally.count(&begin_end(begin, |_: &AsyncResult| Ok(())).await);
+            let begin = |callback| platform.result(callback).object(tally.object()).build().map(drop);
+            tally.count(&platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())).await);
         }
         8 => {
             // One that comes late, and one that comes in time.
@@ -113,27 +112,28 @@ async fn round(
                     Duration::from_millis(number / 16 % 4),
                 )
             };
-            let operation = begin_end(|callback| begin(callback).map(drop), |_: &AsyncResult| Ok(()));
+            let operation = platform.begin_end(&(), |(), callback| begin(callback).map(drop), |(), _| Ok(()));
             tally.count(&operation.timeout(Duration::from_millis(1)).await);
         }
         9 => {
             // One that comes twice.
             let begin = |callback| {
-                let result = platform.create_async_result(None, Some(callback), Some(tally.object()))?;
+                let result = platform.result(callback).state(tally.object()).build()?;
                 platform.invoke_callback(&result)?;
                 platform.invoke_callback(&result)
             };
-            tally.count(&begin_end(begin, |_: &AsyncResult| Ok(())).await);
+            tally.count(&platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())).await);
         }
         10 => {
             // A wait that is cancelled: it calls back, with that status.
             let mut key = None;
             let begin = |callback| {
-                let result = platform.create_async_result(None, Some(callback), Some(tally.object()))?;
+                let result = platform.result(callback).state(tally.object()).build()?;
                 key = Some(platform.put_waiting_work_item(std::future::pending(), 0, &result)?);
                 Ok(())
             };
-            let operation = begin_end(begin, |result: &AsyncResult| result.status().ok());
+            let operation =
+                platform.begin_end(&(), |(), callback| begin(callback), |(), result| result.status().ok());
             if let Some(key) = key {
                 platform.cancel_work_item(key)?;
             }
@@ -150,7 +150,11 @@ async fn round(
                     Err(Hresult::MF_E_END_OF_STREAM.into())
                 })
             };
-            tally.count(&begin_end(begin, move |result: &AsyncResult| ender.end(result)).await);
+            tally.count(
+                &platform
+                    .begin_end(&(), |(), callback| begin(callback), move |(), result| ender.end(result))
+                    .await,
+            );
         }
         12 => {
             let stream = MemoryByteStream::new(platform, vec![7; 4096]);

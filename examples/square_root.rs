@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, Unknown, begin_end};
+use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, Unknown};
 
 /// `CSqrt`: the component, and the callback of its own work item.
 pub struct SquareRoot {
@@ -33,7 +33,7 @@ impl SquareRoot {
         state: Option<Unknown>,
     ) -> Result<()> {
         let operation = Arc::new(AsyncOp(Mutex::new(x)));
-        let result = self.platform.create_async_result(Some(operation), Some(callback), state)?;
+        let result = self.platform.result(callback).object(operation).state(state).build()?;
         self.platform.put_work_item(QueueId::STANDARD, self.clone(), Some(Arc::new(result)))
     }
 
@@ -84,9 +84,10 @@ async fn main() -> Result<()> {
     println!("by callback: sqrt(2) = {}", root?);
 
     let ender = component.clone();
-    let root = begin_end(
-        |callback| component.begin_square_root(2.0, callback, None),
-        move |result: &AsyncResult| ender.end_square_root(result),
+    let root = platform.begin_end(
+        &(),
+        |(), callback| component.begin_square_root(2.0, callback, None),
+        move |(), result| ender.end_square_root(result),
     );
     println!("by .await:   sqrt(2) = {}", root.await?);
 

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use mf_async::testing::{Fault, FaultyComponent, ManualQueue};
-use mf_async::{Platform, Result, begin_end};
+use mf_async::{Platform, Result};
 
 async fn faults_are_survived() -> Result<()> {
     let platform = Platform::startup()?;
@@ -19,7 +19,11 @@ async fn faults_are_survived() -> Result<()> {
     component.plan([Fault::Late(Duration::from_secs(3600)), Fault::Twice]);
     let ask = || {
         let ender = component.clone();
-        begin_end(|callback| component.begin(callback, None), move |result| ender.end(result))
+        platform.begin_end(
+            &(),
+            |(), callback| component.begin(callback, None),
+            move |(), result| ender.end(result),
+        )
     };
     let error = ask().timeout(Duration::from_secs(1)).await.expect_err("it is late");
     println!("an hour late: {error}");
