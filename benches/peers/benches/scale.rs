@@ -1,8 +1,9 @@
 //! How the cost of an item grows with what is queued, with the queues and with the producers, and what
 //! waiting items and idle queues cost in memory. Draws target/scale-*.svg and prints each slope.
 //!
-//! Run: `cargo bench --bench scale -- [--quick] [name]`. A slope is the exponent of the growth: 0 is flat.
+//! Run: `cargo bench -p mf-async-peers --bench scale -- [--quick] [name]`. A slope is the exponent of the growth: 0 is flat.
 
+#[path = "../../support/mod.rs"]
 mod support;
 
 use std::path::Path;
@@ -62,7 +63,7 @@ impl Scale {
             at *= 10;
         }
         println!("{name} slope={:.3}", slope(&points));
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/scale-{name}.svg"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/scale-{name}.svg"));
         if let Err(error) = draw(&path, &points) {
             eprintln!("{} was not drawn: {error}", path.display());
         }
