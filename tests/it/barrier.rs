@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{Count, Gate, callback, flagged, on_both_runtimes, on_two_workers, until};
+use crate::support::{Count, Gate, both_runtimes, callback, flagged, multi_thread, until};
 use mf_async::{CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
@@ -15,8 +15,9 @@ fn queues(platform: &Platform) -> Vec<WorkQueue> {
     queues
 }
 
-on_both_runtimes! {
-    async fn it_ends_when_all_that_was_put_before_has_run() {
+#[test]
+fn it_ends_when_all_that_was_put_before_has_run() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let count = Count::new();
@@ -28,17 +29,23 @@ on_both_runtimes! {
                 assert_eq!(count.get(), round * 3, "{queue:?}");
             }
         }
-    }
+    });
+}
 
-    async fn on_an_empty_queue_it_ends_at_once() {
+#[test]
+fn on_an_empty_queue_it_ends_at_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             queue.barrier().await.unwrap();
             queue.quiesce().await.unwrap();
         }
-    }
+    });
+}
 
-    async fn it_counts_from_the_call_and_not_from_the_first_poll() {
+#[test]
+fn it_counts_from_the_call_and_not_from_the_first_poll() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let (gate, count) = (Gate::new(), Count::new());
@@ -52,9 +59,12 @@ on_both_runtimes! {
             gate.open();
             queue.quiesce().await.unwrap();
         }
-    }
+    });
+}
 
-    async fn it_waits_for_what_blocks_elsewhere() {
+#[test]
+fn it_waits_for_what_blocks_elsewhere() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let (gate, ended) = (Gate::new(), Gate::new());
@@ -76,9 +86,12 @@ on_both_runtimes! {
             assert!(ended.is_open());
             quiet.await.unwrap();
         }
-    }
+    });
+}
 
-    async fn quiesce_waits_for_what_is_put_meanwhile_too() {
+#[test]
+fn quiesce_waits_for_what_is_put_meanwhile_too() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let (count, puts) = (Count::new(), queue.clone());
@@ -92,9 +105,12 @@ on_both_runtimes! {
             queue.quiesce().await.unwrap();
             assert_eq!(count.get(), 100, "{queue:?}");
         }
-    }
+    });
+}
 
-    async fn dropping_it_changes_nothing() {
+#[test]
+fn dropping_it_changes_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let count = Count::new();
@@ -106,9 +122,12 @@ on_both_runtimes! {
             queue.barrier().await.unwrap();
             assert_eq!(count.get(), 100);
         }
-    }
+    });
+}
 
-    async fn from_a_callback_of_the_queue_it_is_refused() {
+#[test]
+fn from_a_callback_of_the_queue_it_is_refused() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let inner = queue.clone();
@@ -122,9 +141,12 @@ on_both_runtimes! {
             let outcome = queue.spawn(async move { inner.barrier().await }).await.unwrap();
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::WouldDeadlock);
         }
-    }
+    });
+}
 
-    async fn from_a_callback_of_another_queue_it_is_fine() {
+#[test]
+fn from_a_callback_of_another_queue_it_is_fine() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let other = platform.lock_work_queue(QueueId::LONG_FUNCTION).unwrap();
         for queue in queues(&platform).into_iter().filter(|queue| queue.id() != QueueId::LONG_FUNCTION) {
@@ -133,9 +155,12 @@ on_both_runtimes! {
             other.spawn(async move { queue.barrier().await }).await.unwrap().unwrap();
             assert_eq!(count.get(), 1);
         }
-    }
+    });
+}
 
-    async fn after_shutdown_it_ends_at_once() {
+#[test]
+fn after_shutdown_it_ends_at_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queues: Vec<_> = [1, 3, 5].map(|id| platform.lock_work_queue(id).unwrap()).into();
         for queue in &queues {
@@ -146,11 +171,12 @@ on_both_runtimes! {
             queue.barrier().await.unwrap();
             queue.quiesce().await.unwrap();
         }
-    }
+    });
 }
 
-on_two_workers! {
-    async fn many_barriers_from_many_threads_all_end_in_time() {
+#[test]
+fn many_barriers_from_many_threads_all_end_in_time() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let tasks: Vec<_> = (0..8)
@@ -170,9 +196,12 @@ on_two_workers! {
                 task.await.unwrap();
             }
         }
-    }
+    });
+}
 
-    async fn on_a_parallel_queue_it_waits_until_all_have_come_back() {
+#[test]
+fn on_a_parallel_queue_it_waits_until_all_have_come_back() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         let (gate, entered) = (Gate::new(), Arc::new(Gate::new()));
@@ -191,5 +220,5 @@ on_two_workers! {
         gate.open();
         barrier.await.unwrap();
         until("nothing runs", || queue.stats().running == 0).await;
-    }
+    });
 }

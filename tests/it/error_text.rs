@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{callback, on_paused_time};
+use crate::support::{callback, paused_time};
 use mf_async::{
     AccessMode, AsyncResult, ByteStream, ByteStreamExt, Error, EventStream, FileFlags, GetEventFlags,
     Hresult, MediaEvent, MediaEventType, MemoryByteStream, OpenMode, Operation, Platform, Priority, QueueId,
@@ -23,8 +23,9 @@ fn says<T>(text: &str, result: Result<T>) {
     assert!(text.ends_with('…') || rest.is_empty(), "more than promised:\n  {error}\n  {text}");
 }
 
-on_paused_time! {
-    async fn of_queues() {
+#[test]
+fn of_queues() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         says(
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): queue 0x10000 is not open on this platform: it was not allocated here",
@@ -45,9 +46,12 @@ on_paused_time! {
             "ERROR_INVALID_TASK_NAME (0x8007060E): use the MMCSS class \"Sound\": the classes are …Pro Audio…",
             platform.lock_shared_work_queue("Sound", 0, None),
         );
-    }
+    });
+}
 
-    async fn of_timers() {
+#[test]
+fn of_timers() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
         says(
@@ -67,9 +71,12 @@ on_paused_time! {
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): put a waiting work item for queue IO, which takes none: let its callback name another",
             platform.put_waiting_work_item(never, Priority::Normal, &result),
         );
-    }
+    });
+}
 
-    async fn of_operations() {
+#[test]
+fn of_operations() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         let (gate, closed) = tokio::sync::oneshot::channel::<()>();
@@ -95,9 +102,12 @@ on_paused_time! {
             "ERROR_POSSIBLE_DEADLOCK (0x8007046B): block a thread of a tokio runtime until an operation ends: await it",
             slow.wait(),
         );
-    }
+    });
+}
 
-    async fn of_methods_and_results() {
+#[test]
+fn of_methods_and_results() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (one, other) = (platform.method::<u8>(), platform.method::<u8>());
         let end = other.clone();
@@ -118,16 +128,22 @@ on_paused_time! {
         result.set_status(Hresult::MF_E_NOTACCEPTING);
         says("MF_E_NOTACCEPTING (0xC00D36B5): the object takes no input just now", result.status().ok());
         says("0x81234567: a call failed with this code", Hresult(0x8123_4567).ok());
-    }
+    });
+}
 
-    async fn of_events() {
+#[test]
+fn of_events() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = Arc::new(platform.create_event_queue().unwrap());
         says(
             "MF_E_NO_EVENTS_AVAILABLE (0xC00D3E80): get an event of an event queue that is empty",
             queue.get_event(GetEventFlags::NO_WAIT),
         );
-        says("ERROR_POSSIBLE_DEADLOCK (0x8007046B): wait for an event on a thread of a tokio runtime…", queue.get_event(GetEventFlags::empty()));
+        says(
+            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): wait for an event on a thread of a tokio runtime…",
+            queue.get_event(GetEventFlags::empty()),
+        );
         let mut stream = EventStream::lossless(&queue).unwrap();
         says(
             "MF_E_MULTIPLE_SUBSCRIBERS (0xC00D36DA): …: a generator has one reader at a time",
@@ -143,12 +159,19 @@ on_paused_time! {
             "MF_E_SHUTDOWN (0xC00D3E85): queue an event: the event queue is shut down",
             queue.queue_event(MediaEvent::new(MediaEventType::MESourceStarted)),
         );
-    }
+    });
+}
 
-    async fn of_streams() {
+#[test]
+fn of_streams() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let open = platform.open_file(AccessMode::Read, OpenMode::FailIfNotExist, FileFlags::empty(), "no/such.wav");
-        says("ERROR_PATH_NOT_FOUND (0x80070003): open no/such.wav (Read, FailIfNotExist), whose folder does not exist: …", open.await);
+        let open =
+            platform.open_file(AccessMode::Read, OpenMode::FailIfNotExist, FileFlags::empty(), "no/such.wav");
+        says(
+            "ERROR_PATH_NOT_FOUND (0x80070003): open no/such.wav (Read, FailIfNotExist), whose folder does not exist: …",
+            open.await,
+        );
         let stream = MemoryByteStream::new(&platform, vec![0; 10]);
         says(
             "E_INVALIDARG (0x80070057): set the position to 11, past the end of a stream of 10 bytes",
@@ -172,14 +195,21 @@ on_paused_time! {
             "MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS (0xC00D36F1): resolve with …: ask for exactly one of MEDIA_SOURCE and BYTE_STREAM",
             resolver.create_object("a", ResolutionFlags::empty()).await,
         );
-    }
+    });
+}
 
-    async fn of_the_platform() {
+#[test]
+fn of_the_platform() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (sender, heard) = tokio::sync::oneshot::channel();
         let inner = platform.clone();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
-        queue.run(move || sender.send(futures::FutureExt::now_or_never(inner.shutdown()))).await.unwrap().unwrap();
+        queue
+            .run(move || sender.send(futures::FutureExt::now_or_never(inner.shutdown())))
+            .await
+            .unwrap()
+            .unwrap();
         says(
             "E_ILLEGAL_METHOD_CALL (0x8000000E): shut the platform down from a callback on queue MULTITHREADED, which it would wait for: do it in a task",
             heard.await.unwrap().expect("it is refused at once"),
@@ -189,9 +219,12 @@ on_paused_time! {
             "MF_E_SHUTDOWN (0xC00D3E85): put a work item: the platform is shut down",
             queue.put(callback(|_| {}), None),
         );
-    }
+    });
+}
 
-    async fn of_a_shutdown_that_is_held_up() {
+#[test]
+fn of_a_shutdown_that_is_held_up() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let kept = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
         let error = platform.shutdown().await.unwrap_err().to_string();
@@ -200,7 +233,7 @@ on_paused_time! {
             "ERROR_TIMEOUT (0x800705B4): shut the platform down: not everything had ended after 5s\n…1 result… held…",
             Err(Error::new(Hresult::ERROR_TIMEOUT, error.split_once(": ").unwrap().1.to_owned())),
         );
-    }
+    });
 }
 
 #[test]

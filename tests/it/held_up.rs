@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{Gate, callback, on_two_workers, within_bound};
+use crate::support::{Gate, callback, multi_thread, within_bound};
 use mf_async::{Platform, QueueId, WorkQueue, WorkQueueType};
 
 /// Lets the queue learn that its callbacks are quick.
@@ -34,8 +34,9 @@ fn assert_none_panicked(queue: &WorkQueue) {
     assert_eq!((stats.panicked, stats.put, stats.depth), (0, stats.run, 0));
 }
 
-on_two_workers! {
-    async fn what_a_callback_waits_for_is_run_though_it_lies_behind_it() {
+#[test]
+fn what_a_callback_waits_for_is_run_though_it_lies_behind_it() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in [
             platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
@@ -50,9 +51,12 @@ on_two_workers! {
             }
             assert_none_panicked(&queue);
         }
-    }
+    });
+}
 
-    async fn it_is_run_while_others_go_on_putting() {
+#[test]
+fn it_is_run_while_others_go_on_putting() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         make_quick(&queue).await;
@@ -80,9 +84,12 @@ on_two_workers! {
         left.store(0, Ordering::Relaxed);
         queue.quiesce().await.unwrap();
         assert_none_panicked(&queue);
-    }
+    });
+}
 
-    async fn a_barrier_is_told_of_what_ran_before_a_callback_that_waits_for_it() {
+#[test]
+fn a_barrier_is_told_of_what_ran_before_a_callback_that_waits_for_it() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         for _ in 0..40 {
@@ -97,7 +104,7 @@ on_two_workers! {
             queue.quiesce().await.unwrap();
             assert_none_panicked(&queue);
         }
-    }
+    });
 }
 
 #[test]

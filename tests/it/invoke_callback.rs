@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
-use crate::support::{Count, Drops, Gate, Log, callback, on, on_both_runtimes, on_two_workers, until, with};
+use crate::support::{Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, on, until, with};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, Platform, QueueId,
     WorkQueueType,
@@ -43,14 +43,16 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-on_both_runtimes! {
-    async fn the_callback_gets_the_very_result() {
+#[test]
+fn the_callback_gets_the_very_result() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.clone()));
-        let result =
-            platform.create_async_result(Some(Arc::new("object")), Some(called), Some(Arc::new(7_u8))).unwrap();
+        let result = platform
+            .create_async_result(Some(Arc::new("object")), Some(called), Some(Arc::new(7_u8)))
+            .unwrap();
         result.set_status(Hresult::MF_E_END_OF_STREAM);
         platform.invoke_callback(&result).unwrap();
         until("the callback is called", || log.len() == 1).await;
@@ -59,9 +61,12 @@ on_both_runtimes! {
         assert_eq!(got.status(), Hresult::MF_E_END_OF_STREAM);
         assert_eq!(got.state::<u8>(), Some(&7));
         assert_eq!(got.object::<&str>(), Some(&"object"));
-    }
+    });
+}
 
-    async fn it_is_called_once_for_each_call() {
+#[test]
+fn it_is_called_once_for_each_call() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let result = platform.create_async_result(None, Some(count.counts()), None).unwrap();
@@ -71,9 +76,12 @@ on_both_runtimes! {
         drop(result);
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 100);
-    }
+    });
+}
 
-    async fn never_on_the_callers_stack() {
+#[test]
+fn never_on_the_callers_stack() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         for queue in [0, 1, 2, 3, 4, 5, 6, 7, 0xFFFF] {
@@ -85,9 +93,7 @@ on_both_runtimes! {
                 let Some(platform) = again.lock().unwrap().take() else { return };
                 let inner = inner.clone();
                 INSIDE.set(true);
-                platform
-                    .put_work_item(queue, callback(move |_| inner.add(INSIDE.get())), None)
-                    .unwrap();
+                platform.put_work_item(queue, callback(move |_| inner.add(INSIDE.get())), None).unwrap();
                 INSIDE.set(false);
             });
             let result = platform.create_async_result(None, Some(called), None).unwrap();
@@ -97,9 +103,12 @@ on_both_runtimes! {
         }
         until("all have run", || log.len() == 18).await;
         assert_eq!(log.all(), vec![false; 18]);
-    }
+    });
+}
 
-    async fn a_result_without_a_callback_signals_instead() {
+#[test]
+fn a_result_without_a_callback_signals_instead() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.create_async_result(None, None, None).unwrap();
         platform.invoke_callback(&result).unwrap();
@@ -108,17 +117,23 @@ on_both_runtimes! {
         let other = platform.create_async_result(None, None, None).unwrap();
         platform.put_result(QueueId::IO, &other).unwrap();
         other.signaled().await.unwrap();
-    }
+    });
+}
 
-    async fn a_result_with_a_callback_signals_nothing() {
+#[test]
+fn a_result_with_a_callback_signals_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let result = platform.create_async_result(None, Some(count.counts()), None).unwrap();
         platform.invoke_callback(&result).unwrap();
         assert_eq!(result.signaled().await.unwrap_err().hresult(), Hresult::E_INVALIDARG);
-    }
+    });
+}
 
-    async fn the_queue_holds_the_result_until_the_callback_is_back() {
+#[test]
+fn the_queue_holds_the_result_until_the_callback_is_back() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let drops = Drops::new();
         let log = Log::new();
@@ -129,9 +144,12 @@ on_both_runtimes! {
         drop(result);
         until("state is let go", || drops.count() == 1).await;
         assert_eq!(log.all(), [0]);
-    }
+    });
+}
 
-    async fn parameters_are_asked_once_a_call_on_the_calling_thread() {
+#[test]
+fn parameters_are_asked_once_a_call_on_the_calling_thread() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let asked = Asked::new();
         let result = platform.create_async_result(None, Some(asked.clone()), None).unwrap();
@@ -141,9 +159,12 @@ on_both_runtimes! {
         platform.put_work_item(QueueId::IO, asked.clone(), None).unwrap();
         until("all have run", || asked.called.get() == 3).await;
         assert_eq!(*asked.asked.lock().unwrap(), vec![std::thread::current().id(); 3]);
-    }
+    });
+}
 
-    async fn the_answer_of_parameters_is_not_remembered() {
+#[test]
+fn the_answer_of_parameters_is_not_remembered() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let asked = Asked::new();
         let result = platform.create_async_result(None, Some(asked.clone()), None).unwrap();
@@ -156,26 +177,35 @@ on_both_runtimes! {
         platform.invoke_callback(&result).unwrap();
         assert_eq!((multithreaded.stats().put, io.stats().put), (1, 1));
         until("both have run", || asked.called.get() == 2).await;
-    }
+    });
+}
 
-    async fn without_parameters_it_lands_on_standard() {
+#[test]
+fn without_parameters_it_lands_on_standard() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
         let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
         platform.invoke_callback(&result).unwrap();
         assert_eq!(standard.stats().put, 1);
-    }
+    });
+}
 
-    async fn a_private_queue_can_be_named() {
+#[test]
+fn a_private_queue_can_be_named() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let result = platform.create_async_result(None, Some(on(&queue, |_| {})), None).unwrap();
         platform.invoke_callback(&result).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((queue.stats().put, queue.stats().run), (1, 1));
-    }
+    });
+}
 
-    async fn a_closed_queue_fails_and_keeps_nothing() {
+#[test]
+fn a_closed_queue_fails_and_keeps_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let id = queue.id();
@@ -195,9 +225,12 @@ on_both_runtimes! {
         assert_eq!(Arc::strong_count(&called), before - 1);
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 0);
-    }
+    });
+}
 
-    async fn after_shutdown_it_fails_and_keeps_nothing() {
+#[test]
+fn after_shutdown_it_fails_and_keeps_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let other = Platform::startup().unwrap();
         let count = Count::new();
@@ -210,9 +243,12 @@ on_both_runtimes! {
         assert_eq!((error.hresult(), error.kind()), (Hresult::MF_E_SHUTDOWN, ErrorKind::Shutdown));
         assert_eq!(Arc::strong_count(&called), before);
         assert_eq!(count.get(), 0);
-    }
+    });
+}
 
-    async fn flags_that_the_named_queue_forbids_are_refused_at_once() {
+#[test]
+fn flags_that_the_named_queue_forbids_are_refused_at_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let quick = CallbackParameters::default().with_flags(CallbackFlags::FAST_IO_PROCESSING);
         let called = with(quick, |_| panic!("must not be called"));
@@ -221,9 +257,12 @@ on_both_runtimes! {
         let error = platform.invoke_callback(&result).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
         assert_eq!(Arc::strong_count(&called), before);
-    }
+    });
+}
 
-    async fn what_was_written_before_the_call_is_seen_by_the_callback() {
+#[test]
+fn what_was_written_before_the_call_is_seen_by_the_callback() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         let seen = log.clone();
@@ -236,11 +275,12 @@ on_both_runtimes! {
         until("all have run", || log.len() == 100).await;
         // STANDARD runs one at a time, in order.
         assert_eq!(log.all(), (0..100).map(Hresult).collect::<Vec<_>>());
-    }
+    });
 }
 
-on_two_workers! {
-    async fn it_may_run_before_the_call_returns_and_while_the_caller_holds_a_lock() {
+#[test]
+fn it_may_run_before_the_call_returns_and_while_the_caller_holds_a_lock() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let (ran, lock) = (Gate::new(), Arc::new(Mutex::new(())));
         let open = ran.clone();
@@ -250,5 +290,5 @@ on_two_workers! {
         // The caller blocks here: the callback needs nothing of it.
         ran.pass();
         drop(held);
-    }
+    });
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::support::{
-    Count, Drops, Gate, Log, callback, flagged, on_both_runtimes, on_paused_time, on_two_workers, until, with,
+    Count, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, paused_time, until, with,
 };
 use futures::FutureExt;
 use mf_async::{
@@ -47,8 +47,9 @@ impl Gauge {
     }
 }
 
-on_both_runtimes! {
-    async fn without_room_a_put_fails_and_keeps_nothing() {
+#[test]
+fn without_room_a_put_fails_and_keeps_nothing() {
+    both_runtimes(|| async {
         let (platform, queue) = started(3);
         let (drops, calls) = (Drops::new(), Count::new());
         let places: Vec<_> = (0..3).map(|_| queue.try_reserve().unwrap()).collect();
@@ -63,9 +64,12 @@ on_both_runtimes! {
         assert_eq!((calls.get(), drops.count(), queue.free()), (1, 2, 3));
         drop(queue);
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_flood_never_has_more_items_than_the_limit() {
+#[test]
+fn a_flood_never_has_more_items_than_the_limit() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(8);
         let (items, calls) = (Arc::new(Gauge::default()), Count::new());
         let producers: Vec<_> = (0..16)
@@ -92,9 +96,12 @@ on_both_runtimes! {
         queue.queue().barrier().await.unwrap();
         assert_eq!((calls.get(), queue.free()), (8000, 8));
         assert!(items.most.load(SeqCst) <= 8, "{} at the same time", items.most.load(SeqCst));
-    }
+    });
+}
 
-    async fn who_waits_longest_is_first() {
+#[test]
+fn who_waits_longest_is_first() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         let log = Log::new();
         let place = queue.reserve().await.unwrap();
@@ -111,9 +118,12 @@ on_both_runtimes! {
         futures::future::try_join_all(waiting).await.unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!(log.all(), (0..20).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn a_put_that_is_dropped_while_it_waits_puts_nothing_and_stands_in_nobodys_way() {
+#[test]
+fn a_put_that_is_dropped_while_it_waits_puts_nothing_and_stands_in_nobodys_way() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         let (drops, calls) = (Drops::new(), Count::new());
         let place = queue.reserve().await.unwrap();
@@ -127,9 +137,12 @@ on_both_runtimes! {
         second.await.unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!((calls.get(), drops.count(), queue.free()), (1, 2, 1));
-    }
+    });
+}
 
-    async fn a_callback_that_panics_gives_its_place_back() {
+#[test]
+fn a_callback_that_panics_gives_its_place_back() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         for _ in 0..3 {
             queue.put(callback(|_| panic!("expected in a test")), None).await.unwrap();
@@ -141,9 +154,12 @@ on_both_runtimes! {
         assert_eq!(error.kind(), ErrorKind::Panicked);
         queue.queue().barrier().await.unwrap();
         until("the place is free", || queue.free() == 1).await;
-    }
+    });
+}
 
-    async fn a_future_has_its_place_until_it_has_ended() {
+#[test]
+fn a_future_has_its_place_until_it_has_ended() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         let (send, receive) = tokio::sync::oneshot::channel();
         let waits = queue.try_reserve().unwrap().spawn(async { receive.await.unwrap() });
@@ -152,9 +168,12 @@ on_both_runtimes! {
         send.send(5).unwrap();
         assert_eq!(waits.await.unwrap(), 5);
         queue.put(callback(|_| {}), None).await.unwrap();
-    }
+    });
+}
 
-    async fn a_put_that_is_refused_gives_its_place_back() {
+#[test]
+fn a_put_that_is_refused_gives_its_place_back() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         let signal = CallbackParameters::on(queue.queue()).with_flags(CallbackFlags::SIGNAL);
         for _ in 0..3 {
@@ -162,9 +181,12 @@ on_both_runtimes! {
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!(queue.free(), 1);
         }
-    }
+    });
+}
 
-    async fn a_result_that_somebody_keeps_has_no_place() {
+#[test]
+fn a_result_that_somebody_keeps_has_no_place() {
+    both_runtimes(|| async {
         let (_platform, queue) = started(1);
         let held = Log::new();
         let hold = held.clone();
@@ -173,22 +195,29 @@ on_both_runtimes! {
         queue.queue().barrier().await.unwrap();
         assert_eq!((held.len(), queue.free()), (1, 1));
         held.clear();
-    }
+    });
+}
 
-    async fn in_a_callback_of_its_own_a_put_does_not_wait() {
+#[test]
+fn in_a_callback_of_its_own_a_put_does_not_wait() {
+    both_runtimes(|| async {
         let (platform, queue) = started(1);
         let inner = queue.clone();
         // Its own place is the one that it would wait for.
-        let error = queue.spawn(async move { inner.put(callback(|_| {}), None).await }).await.unwrap().unwrap_err();
+        let error =
+            queue.spawn(async move { inner.put(callback(|_| {}), None).await }).await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldDeadlock);
         let other = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let inner = queue.clone();
         other.spawn(async move { inner.put(callback(|_| {}), None).await }).await.unwrap().unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!(queue.queue().stats().put, queue.queue().stats().run);
-    }
+    });
+}
 
-    async fn an_item_is_reported_by_the_name_of_its_own_callback() {
+#[test]
+fn an_item_is_reported_by_the_name_of_its_own_callback() {
+    both_runtimes(|| async {
         struct Frame(Platform, Log<String>);
         impl AsyncCallback for Frame {
             fn invoke(&self, _: &AsyncResult) {
@@ -204,9 +233,12 @@ on_both_runtimes! {
         queue.try_put(Arc::new(Frame(platform, reports.clone())), None).unwrap();
         queue.queue().barrier().await.unwrap();
         assert!(reports.all()[0].contains("\n  runs a frame since "), "{:?}", reports.all());
-    }
+    });
+}
 
-    async fn what_a_component_fails_to_do_for_an_item_is_told_to_the_items_own_callback() {
+#[test]
+fn what_a_component_fails_to_do_for_an_item_is_told_to_the_items_own_callback() {
+    both_runtimes(|| async {
         struct Caller(Platform, Log<ErrorKind>);
         impl AsyncCallback for Caller {
             fn invoke(&self, result: &AsyncResult) {
@@ -224,9 +256,12 @@ on_both_runtimes! {
         queue.try_put(Arc::new(Caller(platform, told.clone())), None).unwrap();
         until("it is told", || told.len() == 1).await;
         assert_eq!(told.all(), [ErrorKind::Panicked]);
-    }
+    });
+}
 
-    async fn an_operation_that_is_put_is_known_to_the_platform() {
+#[test]
+fn an_operation_that_is_put_is_known_to_the_platform() {
+    both_runtimes(|| async {
         let (platform, queue) = started(2);
         let gate = held(&queue);
         let begun = begin_end(|callback| queue.try_put(callback, None), |result| result.status().ok());
@@ -234,9 +269,12 @@ on_both_runtimes! {
         assert_eq!(report.operations.len(), 1, "{report}");
         gate.open();
         begun.await.unwrap();
-    }
+    });
+}
 
-    async fn a_wait_that_is_given_up_is_outstanding_no_longer() {
+#[test]
+fn a_wait_that_is_given_up_is_outstanding_no_longer() {
+    both_runtimes(|| async {
         let (platform, queue) = started(1);
         let _place = queue.reserve().await.unwrap();
         let mut put = Box::pin(queue.put(callback(|_| {}), None));
@@ -245,9 +283,12 @@ on_both_runtimes! {
         drop(put);
         let report = platform.report();
         assert!(report.operations.is_empty() && !report.has_unfinished_work(), "{report}");
-    }
+    });
+}
 
-    async fn while_a_shutdown_drains_nobody_waits_for_room() {
+#[test]
+fn while_a_shutdown_drains_nobody_waits_for_room() {
+    both_runtimes(|| async {
         let (platform, queue) = started(1);
         let gate = held(&queue);
         let shutdown = platform.shutdown();
@@ -256,9 +297,12 @@ on_both_runtimes! {
         gate.open();
         drop(queue);
         shutdown.await.unwrap();
-    }
+    });
+}
 
-    async fn the_limit_is_of_the_handle_and_its_clones() {
+#[test]
+fn the_limit_is_of_the_handle_and_its_clones() {
+    both_runtimes(|| async {
         let (platform, queue) = started(2);
         let clone = queue.clone();
         let _places = (queue.try_reserve().unwrap(), clone.try_reserve().unwrap());
@@ -272,9 +316,12 @@ on_both_runtimes! {
         other.try_put(calls.counts(), None).unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!(calls.get(), 3);
-    }
+    });
+}
 
-    async fn after_a_shutdown_there_is_no_room() {
+#[test]
+fn after_a_shutdown_there_is_no_room() {
+    both_runtimes(|| async {
         let (platform, queue) = started(1);
         let place = queue.try_reserve().unwrap();
         let shutdown = platform.shutdown();
@@ -283,11 +330,12 @@ on_both_runtimes! {
         assert!(queue.put(callback(|_| {}), None).await.unwrap_err().is_shutdown());
         drop(queue);
         shutdown.await.unwrap();
-    }
+    });
 }
 
-on_paused_time! {
-    async fn who_waits_hears_of_the_shutdown_although_no_place_is_ever_free() {
+#[test]
+fn who_waits_hears_of_the_shutdown_although_no_place_is_ever_free() {
+    paused_time(|| async {
         let (platform, queue) = started(1);
         let drops = Drops::new();
         // Somebody keeps the place, and never uses it.
@@ -310,9 +358,12 @@ on_paused_time! {
             assert!(put.now_or_never().unwrap().unwrap_err().is_shutdown());
         }
         assert_eq!(drops.count(), 3);
-    }
+    });
+}
 
-    async fn who_waits_hears_that_the_last_platform_was_dropped() {
+#[test]
+fn who_waits_hears_that_the_last_platform_was_dropped() {
+    paused_time(|| async {
         let (platform, queue) = started(1);
         let _place = queue.reserve().await.unwrap();
         let put = queue.put(callback(|_| {}), None);
@@ -320,11 +371,12 @@ on_paused_time! {
         assert!(futures::poll!(&mut put).is_pending());
         drop(platform);
         assert!(put.await.unwrap_err().is_shutdown());
-    }
+    });
 }
 
-on_two_workers! {
-    async fn items_that_a_shutdown_lets_go_give_their_places_back() {
+#[test]
+fn items_that_a_shutdown_lets_go_give_their_places_back() {
+    multi_thread(|| async {
         let (platform, queue) = started(4);
         let (gate, drops) = (held(&queue), Drops::new());
         for _ in 0..3 {
@@ -336,24 +388,30 @@ on_two_workers! {
         assert_eq!((queue.free(), drops.count()), (3, 3));
         gate.open();
         until("the last place is free", || queue.free() == 4).await;
-    }
+    });
+}
 
-    async fn a_parallel_queue_with_a_limit_runs_no_more_at_a_time_than_that() {
+#[test]
+fn a_parallel_queue_with_a_limit_runs_no_more_at_a_time_than_that() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::LONG_FUNCTION).unwrap().with_limit(3).unwrap();
         let items = Arc::new(Gauge::default());
         for _ in 0..300 {
             let items = items.clone();
-            let put = queue.put(callback(move |_| {
-                items.up();
-                std::thread::yield_now();
-                items.down();
-            }), None);
+            let put = queue.put(
+                callback(move |_| {
+                    items.up();
+                    std::thread::yield_now();
+                    items.down();
+                }),
+                None,
+            );
             put.await.unwrap();
         }
         queue.queue().barrier().await.unwrap();
         assert!(items.most.load(SeqCst) <= 3, "{} at the same time", items.most.load(SeqCst));
-    }
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use crate::support::{Count, callback, flagged, on_both_runtimes};
+use crate::support::{Count, both_runtimes, callback, flagged};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue,
     WorkQueueType, begin_end,
@@ -33,8 +33,9 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-on_both_runtimes! {
-    async fn the_queue_lives_on_and_counts_it() {
+#[test]
+fn the_queue_lives_on_and_counts_it() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
@@ -46,9 +47,12 @@ on_both_runtimes! {
             assert_eq!((stats.panicked, stats.run, stats.put), (2, 3, 3), "{queue:?}");
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn who_awaits_gets_the_very_payload() {
+#[test]
+fn who_awaits_gets_the_very_payload() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let error = queue.run::<(), _>(|| panic_any(Arc::new(5_u64))).await.unwrap_err();
@@ -59,12 +63,16 @@ on_both_runtimes! {
             assert!(error.what().contains("panicked: in text"), "{error}");
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
         }
-    }
+    });
+}
 
-    async fn a_local_future_that_panics_is_an_error_and_its_thread_lives_on() {
+#[test]
+fn a_local_future_that_panics_is_an_error_and_its_thread_lives_on() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
-        let error = window.spawn_local(|| poll_fn(|_| -> Poll<()> { panic!("in the future") })).await.unwrap_err();
+        let error =
+            window.spawn_local(|| poll_fn(|_| -> Poll<()> { panic!("in the future") })).await.unwrap_err();
         assert!(error.what().contains("panicked: in the future"), "{error}");
         fn makes() -> std::future::Ready<()> {
             panic!("in the making")
@@ -73,16 +81,20 @@ on_both_runtimes! {
         assert!(error.what().contains("panicked: in the making"), "{error}");
         assert_eq!(window.spawn_local(|| async { 1 }).await.unwrap(), 1);
         assert_eq!(window.run(|| 1).await.unwrap(), 1);
-    }
+    });
+}
 
-    async fn a_component_that_panics_fails_its_callers_operation() {
+#[test]
+fn a_component_that_panics_fails_its_callers_operation() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let operation = begin_end(
                 |callback| {
                     // As components do: the caller's result is the state of their own work item.
                     let theirs = platform.create_async_result(None, Some(callback), None)?;
-                    queue.put(crate::support::callback(|_| panic!("in the component")), Some(Arc::new(theirs)))
+                    queue
+                        .put(crate::support::callback(|_| panic!("in the component")), Some(Arc::new(theirs)))
                 },
                 |_| Ok(()),
             );
@@ -92,9 +104,12 @@ on_both_runtimes! {
             assert!(error.what().contains(&queue.id().to_string()), "{error}");
             assert!(error.into_panic().is_some());
         }
-    }
+    });
+}
 
-    async fn a_drop_that_panics_is_contained() {
+#[test]
+fn a_drop_that_panics_is_contained() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let count = Count::new();
@@ -105,16 +120,26 @@ on_both_runtimes! {
                 });
                 queue.put(called, Some(Arc::new(PanicsOnDrop))).unwrap();
                 let owned = PanicsOnDrop;
-                queue.put(callback(move |_| { let _ = &owned; }), None).unwrap();
+                queue
+                    .put(
+                        callback(move |_| {
+                            let _ = &owned;
+                        }),
+                        None,
+                    )
+                    .unwrap();
             }
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
             queue.barrier().await.unwrap();
             assert_eq!((count.get(), queue.stats().run), (2, 5), "{queue:?}");
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_payload_whose_drop_panics_is_contained() {
+#[test]
+fn a_payload_whose_drop_panics_is_contained() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
@@ -123,9 +148,12 @@ on_both_runtimes! {
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_drop_that_panics_at_shutdown_is_contained() {
+#[test]
+fn a_drop_that_panics_at_shutdown_is_contained() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let hour = std::time::Duration::from_secs(3600);
@@ -137,9 +165,12 @@ on_both_runtimes! {
         platform.put_work_item(QueueId::STANDARD, count.counts(), None).unwrap();
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 1);
-    }
+    });
+}
 
-    async fn parameters_that_panic_harm_only_who_puts() {
+#[test]
+fn parameters_that_panic_harm_only_who_puts() {
+    both_runtimes(|| async {
         struct Panics(AtomicUsize);
         impl AsyncCallback for Panics {
             fn parameters(&self) -> mf_async::CallbackParameters {
@@ -158,9 +189,12 @@ on_both_runtimes! {
         }
         assert_eq!((panics.0.load(Ordering::SeqCst), Arc::strong_count(&panics)), (10, 1));
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_callbacks_name_may_ask_the_queue_that_runs_it() {
+#[test]
+fn a_callbacks_name_may_ask_the_queue_that_runs_it() {
+    both_runtimes(|| async {
         struct Named(WorkQueue);
         impl AsyncCallback for Named {
             fn invoke(&self, _: &AsyncResult) {}
@@ -175,5 +209,5 @@ on_both_runtimes! {
             queue.put(Arc::new(Named(queue.clone())), None).unwrap();
             queue.barrier().await.unwrap();
         }
-    }
+    });
 }

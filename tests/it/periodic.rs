@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{
-    Count, Drops, Gate, Log, callback, on_both_runtimes, on_paused_time, on_two_workers, until,
-};
+use crate::support::{Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until};
 use mf_async::{Hresult, PeriodicKey, Platform, QueueId};
 use tokio::time::Instant;
 
 const PERIOD: Duration = Duration::from_millis(10);
 
-on_paused_time! {
-    async fn it_is_called_exactly_every_ten_milliseconds() {
+#[test]
+fn it_is_called_exactly_every_ten_milliseconds() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         assert_eq!(platform.timer_periodicity(), PERIOD);
         let (log, start) = (Log::new(), Instant::now());
@@ -22,9 +21,12 @@ on_paused_time! {
         platform.add_periodic_callback(move || seen.add(start.elapsed())).unwrap();
         tokio::time::sleep(PERIOD * 1000 + PERIOD / 2).await;
         assert_eq!(log.all(), (1..=1000).map(|tick| PERIOD * tick).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn several_keep_their_own_time() {
+#[test]
+fn several_keep_their_own_time() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         for number in 0..3 {
@@ -37,9 +39,12 @@ on_paused_time! {
             assert_eq!(at.as_millis() % 10, number * 3);
         }
         assert_eq!((log.len(), platform.report().periodic), (15, 3));
-    }
+    });
+}
 
-    async fn what_was_missed_is_not_made_up_for() {
+#[test]
+fn what_was_missed_is_not_made_up_for() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         let seen = log.clone();
@@ -51,9 +56,12 @@ on_paused_time! {
         let all: Vec<_> = log.all().iter().map(Duration::as_millis).collect();
         // One that is late, then the regular ones again.
         assert_eq!(all, [10, 20, 30, 10_035, 10_040, 10_050]);
-    }
+    });
+}
 
-    async fn removed_it_is_let_go_and_not_called() {
+#[test]
+fn removed_it_is_let_go_and_not_called() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (count, drops) = (Count::new(), Drops::new());
         let (counted, token) = (count.clone(), drops.token());
@@ -72,9 +80,12 @@ on_paused_time! {
             let error = platform.remove_periodic_callback(key).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_NOT_FOUND);
         }
-    }
+    });
+}
 
-    async fn keys_are_not_used_again() {
+#[test]
+fn keys_are_not_used_again() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let first = platform.add_periodic_callback(|| {}).unwrap();
         platform.remove_periodic_callback(first).unwrap();
@@ -82,9 +93,12 @@ on_paused_time! {
         assert_ne!(first, second);
         assert!(platform.remove_periodic_callback(first).is_err());
         platform.remove_periodic_callback(second).unwrap();
-    }
+    });
+}
 
-    async fn a_panic_is_not_the_end_of_it() {
+#[test]
+fn a_panic_is_not_the_end_of_it() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let counted = count.clone();
@@ -97,9 +111,12 @@ on_paused_time! {
         tokio::time::sleep(PERIOD * 5 + PERIOD / 2).await;
         let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
         assert_eq!((count.get(), timer.stats().panicked), (5, 5));
-    }
+    });
+}
 
-    async fn a_callback_may_remove_itself() {
+#[test]
+fn a_callback_may_remove_itself() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (count, key) = (Count::new(), Arc::new(std::sync::Mutex::new(None)));
         let (counted, own, inner) = (count.clone(), key.clone(), platform.clone());
@@ -113,9 +130,12 @@ on_paused_time! {
         );
         tokio::time::sleep(PERIOD * 10).await;
         assert_eq!(count.get(), 1);
-    }
+    });
+}
 
-    async fn a_shutdown_ends_it_and_lets_it_go() {
+#[test]
+fn a_shutdown_ends_it_and_lets_it_go() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (count, drops) = (Count::new(), Drops::new());
         let (counted, token) = (count.clone(), drops.token());
@@ -132,11 +152,12 @@ on_paused_time! {
         assert_eq!(count.get(), 3);
         assert_eq!(platform.remove_periodic_callback(key).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!(platform.add_periodic_callback(|| {}).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
-    }
+    });
 }
 
-on_two_workers! {
-    async fn a_slow_one_never_overlaps_itself() {
+#[test]
+fn a_slow_one_never_overlaps_itself() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let (count, inside) = (Count::new(), Arc::new(AtomicBool::new(false)));
         let (counted, entered) = (count.clone(), inside.clone());
@@ -150,12 +171,18 @@ on_two_workers! {
             .unwrap();
         until("it was called some times", || count.get() == 4).await;
         platform.shutdown().await.unwrap();
-        assert_eq!(platform.lock_work_queue(QueueId::TIMER).map(drop).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+        assert_eq!(
+            platform.lock_work_queue(QueueId::TIMER).map(drop).unwrap_err().hresult(),
+            Hresult::MF_E_SHUTDOWN
+        );
         let timer = platform.report().queues.into_iter().find(|queue| queue.id == QueueId::TIMER).unwrap();
         assert_eq!(timer.stats.panicked, 0);
-    }
+    });
+}
 
-    async fn after_a_stall_of_its_queue_one_call_comes_and_not_many() {
+#[test]
+fn after_a_stall_of_its_queue_one_call_comes_and_not_many() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
         let (gate, entered) = (Gate::new(), Gate::new());
@@ -170,16 +197,17 @@ on_two_workers! {
         tokio::time::sleep(PERIOD * 20).await;
         assert_eq!(timer.stats().depth, 1);
         gate.open();
-    }
+    });
 }
 
-on_both_runtimes! {
-    async fn with_a_real_clock_it_keeps_coming_and_not_too_often() {
+#[test]
+fn with_a_real_clock_it_keeps_coming_and_not_too_often() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (count, start) = (Count::new(), Instant::now());
         let counted = count.clone();
         platform.add_periodic_callback(move || counted.add()).unwrap();
         until("it was called some times", || count.get() >= 10).await;
         assert!(start.elapsed() >= PERIOD * 10);
-    }
+    });
 }

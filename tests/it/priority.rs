@@ -1,11 +1,12 @@
 //! Promise: of what waits on a queue the more urgent goes first, and within one priority the first in is
 //! the first out; nothing that runs is interrupted; a serial queue keeps the order of the puts.
 
-use crate::support::{Count, Gate, Log, callback, on_both_runtimes, on_two_workers};
+use crate::support::{Count, Gate, Log, both_runtimes, callback, multi_thread};
 use mf_async::{Platform, Priority, QueueId, WorkQueueType};
 
-on_both_runtimes! {
-    async fn a_saturated_queue_is_emptied_by_priority() {
+#[test]
+fn a_saturated_queue_is_emptied_by_priority() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut queues = vec![platform.allocate_work_queue(WorkQueueType::Standard).unwrap()];
         for id in [QueueId::STANDARD, QueueId::RT, QueueId::TIMER] {
@@ -18,7 +19,8 @@ on_both_runtimes! {
             let fill = callback(move |_| {
                 for number in 0..300 {
                     for priority in [0, -1, 1, 7, -9] {
-                        puts.put_with_priority(priority, seen.adds((priority.signum(), number)), None).unwrap();
+                        puts.put_with_priority(priority, seen.adds((priority.signum(), number)), None)
+                            .unwrap();
                     }
                 }
             });
@@ -30,9 +32,12 @@ on_both_runtimes! {
             expected.extend((0..300).flat_map(|number| [(-1, number); 2]));
             assert_eq!(log.all(), expected);
         }
-    }
+    });
+}
 
-    async fn something_urgent_overtakes_a_batch_that_was_taken_already() {
+#[test]
+fn something_urgent_overtakes_a_batch_that_was_taken_already() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let log = Log::new();
@@ -56,9 +61,12 @@ on_both_runtimes! {
             .unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), (-1..100).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn however_many_are_urgent_all_of_them_overtake_the_batch() {
+#[test]
+fn however_many_are_urgent_all_of_them_overtake_the_batch() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let (log, puts) = (Log::new(), queue.clone());
@@ -80,9 +88,12 @@ on_both_runtimes! {
         queue.quiesce().await.unwrap();
         assert_eq!(log.len(), 1030);
         assert!(log.all().is_sorted(), "{:?}", log.all());
-    }
+    });
+}
 
-    async fn of_two_low_items_the_second_waits_for_what_the_first_puts() {
+#[test]
+fn of_two_low_items_the_second_waits_for_what_the_first_puts() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let quick = Count::new();
@@ -104,9 +115,12 @@ on_both_runtimes! {
             assert_eq!(log.all(), ["low", "normal", "low"]);
         }
         assert_eq!(quick.get(), 5000);
-    }
+    });
+}
 
-    async fn a_low_item_waits_for_what_came_later_but_is_not_lost() {
+#[test]
+fn a_low_item_waits_for_what_came_later_but_is_not_lost() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let log = Log::new();
@@ -121,9 +135,12 @@ on_both_runtimes! {
         queue.put(fill, None).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), ["normal", "late", "low"]);
-    }
+    });
+}
 
-    async fn inside_a_serial_queue_the_order_is_that_of_the_puts() {
+#[test]
+fn inside_a_serial_queue_the_order_is_that_of_the_puts() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         let log = Log::new();
@@ -132,14 +149,16 @@ on_both_runtimes! {
         }
         queue.barrier().await.unwrap();
         assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn a_serial_queue_competes_below_with_the_priority_of_its_item() {
+#[test]
+fn a_serial_queue_competes_below_with_the_priority_of_its_item() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-        let serials = [-1, 0, 1].map(|priority| {
-            (priority, platform.allocate_serial_work_queue(&base).unwrap())
-        });
+        let serials =
+            [-1, 0, 1].map(|priority| (priority, platform.allocate_serial_work_queue(&base).unwrap()));
         let log = Log::new();
         let seen = log.clone();
         let fill = callback(move |_| {
@@ -150,11 +169,12 @@ on_both_runtimes! {
         base.put(fill, None).unwrap();
         base.quiesce().await.unwrap();
         assert_eq!(log.all(), [1, 1, 1, 0, 0, 0, -1, -1, -1]);
-    }
+    });
 }
 
-on_two_workers! {
-    async fn a_saturated_parallel_queue_starts_the_urgent_first() {
+#[test]
+fn a_saturated_parallel_queue_starts_the_urgent_first() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let (gates, log) = ([Gate::new(), Gate::new()], Log::new());
@@ -180,5 +200,5 @@ on_two_workers! {
         assert_eq!(log.all(), [vec![1; 50], vec![0; 50], vec![-1; 50]].concat());
         gates[1].open();
         queue.barrier().await.unwrap();
-    }
+    });
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{Count, Drops, Log, callback, on, on_both_runtimes, until, with};
+use crate::support::{Count, Drops, Log, both_runtimes, callback, on, until, with};
 use mf_async::{
     AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkQueueType,
 };
@@ -17,8 +17,9 @@ const PLATFORM_QUEUES: [QueueId; 6] = [
     QueueId::LONG_FUNCTION,
 ];
 
-on_both_runtimes! {
-    async fn each_platform_queue_runs_what_is_put() {
+#[test]
+fn each_platform_queue_runs_what_is_put() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         for queue in PLATFORM_QUEUES {
@@ -26,9 +27,12 @@ on_both_runtimes! {
         }
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 6);
-    }
+    });
+}
 
-    async fn the_four_forms_do_the_same() {
+#[test]
+fn the_four_forms_do_the_same() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let log = Log::new();
@@ -47,9 +51,12 @@ on_both_runtimes! {
         queue.put_result_with_priority(0, &result(7)).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(log.all(), [0, 1, 2, 3, 4, 5, 6, 7]);
-    }
+    });
+}
 
-    async fn the_queue_argument_wins_over_the_callbacks_own() {
+#[test]
+fn the_queue_argument_wins_over_the_callbacks_own() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
@@ -58,9 +65,12 @@ on_both_runtimes! {
         platform.put_work_item(&queue, on(0x9999_0000, |_| {}), None).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((queue.stats().run, standard.stats().put), (2, 0));
-    }
+    });
+}
 
-    async fn a_put_has_no_object_and_the_given_state() {
+#[test]
+fn a_put_has_no_object_and_the_given_state() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         let seen = log.clone();
@@ -71,9 +81,12 @@ on_both_runtimes! {
         platform.put_work_item(QueueId::STANDARD, called, None).unwrap();
         until("both have run", || log.len() == 2).await;
         assert_eq!(log.all(), [(true, Some(3), Hresult::S_OK), (true, None, Hresult::S_OK)]);
-    }
+    });
+}
 
-    async fn numbers_without_a_private_bit_mean_standard() {
+#[test]
+fn numbers_without_a_private_bit_mean_standard() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
         for number in [0, 6, 8, 0x4000, 0xFFFF] {
@@ -82,9 +95,12 @@ on_both_runtimes! {
         }
         standard.barrier().await.unwrap();
         assert_eq!(standard.stats().run, 5);
-    }
+    });
+}
 
-    async fn unknown_private_numbers_fail_and_keep_nothing() {
+#[test]
+fn unknown_private_numbers_fail_and_keep_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let drops = Drops::new();
         for number in [0x1_0000, 0x10_0000, 0x7FFF_FFFF, QueueId::ALL.0, QueueId::PRIVATE_MASK.0] {
@@ -93,7 +109,8 @@ on_both_runtimes! {
             let error = platform.put_work_item(number, called.clone(), Some(state.clone())).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!((Arc::strong_count(&called), Arc::strong_count(&state)), (1, 1));
-            let result = platform.create_async_result(None, Some(called.clone()), Some(state.clone())).unwrap();
+            let result =
+                platform.create_async_result(None, Some(called.clone()), Some(state.clone())).unwrap();
             let error = platform.put_result(number, &result).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             drop(result);
@@ -101,9 +118,12 @@ on_both_runtimes! {
         }
         assert_eq!(drops.count(), 5);
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_put_after_shutdown_fails_and_keeps_nothing() {
+#[test]
+fn a_put_after_shutdown_fails_and_keeps_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
@@ -118,9 +138,12 @@ on_both_runtimes! {
             assert_eq!(put.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         }
         assert_eq!(Arc::strong_count(&called), 1);
-    }
+    });
+}
 
-    async fn quick_flags_are_for_io_and_timer_only() {
+#[test]
+fn quick_flags_are_for_io_and_timer_only() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut queues = PLATFORM_QUEUES.map(|id| platform.lock_work_queue(id).unwrap()).to_vec();
         for kind in [WorkQueueType::Standard, WorkQueueType::Window, WorkQueueType::Multithreaded] {
@@ -144,16 +167,23 @@ on_both_runtimes! {
                 if allowed || !flags.intersects(quick[0] | quick[1]) {
                     put.unwrap();
                 } else {
-                    assert_eq!(put.unwrap_err().hresult(), Hresult::MF_E_INVALID_WORKQUEUE, "{queue:?} {flags:?}");
+                    assert_eq!(
+                        put.unwrap_err().hresult(),
+                        Hresult::MF_E_INVALID_WORKQUEUE,
+                        "{queue:?} {flags:?}"
+                    );
                     assert_eq!(Arc::strong_count(&called), 1);
                 }
             }
             queue.quiesce().await.unwrap();
             assert_eq!(queue.stats().run, if allowed { 12 } else { 4 }, "{queue:?}");
         }
-    }
+    });
+}
 
-    async fn the_same_result_can_be_put_again() {
+#[test]
+fn the_same_result_can_be_put_again() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let log = Log::new();
@@ -170,9 +200,12 @@ on_both_runtimes! {
         queue.barrier().await.unwrap();
         assert_eq!(log.len(), 12);
         assert!(log.all().iter().all(|seen| seen.ptr_eq(&result)));
-    }
+    });
+}
 
-    async fn a_callback_may_put_on_its_own_queue() {
+#[test]
+fn a_callback_may_put_on_its_own_queue() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in PLATFORM_QUEUES {
             let handle = platform.lock_work_queue(queue).unwrap();
@@ -186,5 +219,5 @@ on_both_runtimes! {
             handle.put(called, None).unwrap();
             until("the chain has run", || count.get() == 100).await;
         }
-    }
+    });
 }

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
-use crate::support::{
-    Count, Gate, Log, callback, flagged, on_both_runtimes, on_paused_time, on_two_workers, until,
-};
+use crate::support::{Count, Gate, Log, both_runtimes, callback, flagged, multi_thread, paused_time, until};
 use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 
 fn serial_queues(platform: &Platform) -> Vec<WorkQueue> {
@@ -30,8 +28,9 @@ fn parallel_queues(platform: &Platform) -> Vec<WorkQueue> {
     queues
 }
 
-on_both_runtimes! {
-    async fn a_serial_kind_runs_one_at_a_time_in_order() {
+#[test]
+fn a_serial_kind_runs_one_at_a_time_in_order() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in serial_queues(&platform) {
             let (log, inside) = (Log::new(), Arc::new(AtomicBool::new(false)));
@@ -49,9 +48,12 @@ on_both_runtimes! {
             assert_eq!(log.all(), (0..1000).collect::<Vec<_>>(), "{queue:?}");
             assert_eq!(queue.stats().panicked, 0);
         }
-    }
+    });
+}
 
-    async fn a_parallel_kind_runs_everything_once() {
+#[test]
+fn a_parallel_kind_runs_everything_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             let log = Log::new();
@@ -63,9 +65,12 @@ on_both_runtimes! {
             all.sort_unstable();
             assert_eq!(all, (0..1000).collect::<Vec<_>>(), "{queue:?}");
         }
-    }
+    });
+}
 
-    async fn a_window_queue_has_one_thread_for_itself() {
+#[test]
+fn a_window_queue_has_one_thread_for_itself() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let windows = [0, 1].map(|_| platform.allocate_work_queue(WorkQueueType::Window).unwrap());
         let mut seen = HashSet::from([std::thread::current().id()]);
@@ -83,9 +88,12 @@ on_both_runtimes! {
                 assert_eq!(local.await.unwrap(), (here, here));
             }
         }
-    }
+    });
+}
 
-    async fn a_window_queue_is_home_to_futures_that_are_not_send() {
+#[test]
+fn a_window_queue_is_home_to_futures_that_are_not_send() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let (send, receive) = tokio::sync::oneshot::channel();
@@ -98,9 +106,12 @@ on_both_runtimes! {
         assert_eq!(window.run(|| 1).await.unwrap(), 1);
         send.send(2).unwrap();
         assert_eq!(waits.await.unwrap(), 42);
-    }
+    });
+}
 
-    async fn other_kinds_take_no_local_futures() {
+#[test]
+fn other_kinds_take_no_local_futures() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut queues = parallel_queues(&platform);
         queues.extend(serial_queues(&platform));
@@ -114,9 +125,12 @@ on_both_runtimes! {
         for outcome in refused {
             assert_eq!(outcome.unwrap_err().hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
         }
-    }
+    });
+}
 
-    async fn long_functions_do_not_stop_the_others() {
+#[test]
+fn long_functions_do_not_stop_the_others() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (gate, inside) = (Gate::new(), Count::new());
         let block = |flags| {
@@ -154,9 +168,12 @@ on_both_runtimes! {
         assert!(!waits.is_ended());
         gate.open();
         waits.await.unwrap();
-    }
+    });
+}
 
-    async fn what_a_callback_spawns_on_tokio_finds_its_runtime() {
+#[test]
+fn what_a_callback_spawns_on_tokio_finds_its_runtime() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut queues = parallel_queues(&platform);
         queues.extend(serial_queues(&platform));
@@ -164,24 +181,35 @@ on_both_runtimes! {
             let task = queue.run(|| tokio::spawn(async { 5 })).await.unwrap();
             assert_eq!(task.await.unwrap(), 5, "{queue:?}");
         }
-    }
+    });
 }
 
-on_two_workers! {
-    async fn two_items_of_a_parallel_kind_meet() {
+#[test]
+fn two_items_of_a_parallel_kind_meet() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
                 let meet = Arc::new(Barrier::new(2));
                 let (one, other) = (meet.clone(), meet.clone());
-                let pair = (queue.run(move || { one.wait(); }), queue.run(move || { other.wait(); }));
+                let pair = (
+                    queue.run(move || {
+                        one.wait();
+                    }),
+                    queue.run(move || {
+                        other.wait();
+                    }),
+                );
                 pair.0.await.unwrap();
                 pair.1.await.unwrap();
             }
         }
-    }
+    });
+}
 
-    async fn they_meet_when_both_are_put_from_inside_a_callback() {
+#[test]
+fn they_meet_when_both_are_put_from_inside_a_callback() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
@@ -201,24 +229,36 @@ on_two_workers! {
                 until("they met", || met.get() == 2).await;
             }
         }
-    }
+    });
+}
 
-    async fn an_item_meets_the_callback_that_put_it() {
+#[test]
+fn an_item_meets_the_callback_that_put_it() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in parallel_queues(&platform) {
             for _ in 0..300 {
                 let (meet, puts) = (Arc::new(Barrier::new(2)), queue.clone());
                 let first = queue.run(move || {
                     let other = meet.clone();
-                    puts.put(callback(move |_| { other.wait(); }), None).unwrap();
+                    puts.put(
+                        callback(move |_| {
+                            other.wait();
+                        }),
+                        None,
+                    )
+                    .unwrap();
                     meet.wait();
                 });
                 first.await.unwrap();
             }
         }
-    }
+    });
+}
 
-    async fn an_item_on_another_queue_meets_the_callback_that_put_it() {
+#[test]
+fn an_item_on_another_queue_meets_the_callback_that_put_it() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let mut queues = parallel_queues(&platform);
         queues.extend(serial_queues(&platform));
@@ -232,16 +272,25 @@ on_two_workers! {
                     let (meet, puts) = (Arc::new(Barrier::new(2)), other.clone());
                     let first = one.run(move || {
                         let other = meet.clone();
-                        puts.put(callback(move |_| { other.wait(); }), None).unwrap();
+                        puts.put(
+                            callback(move |_| {
+                                other.wait();
+                            }),
+                            None,
+                        )
+                        .unwrap();
                         meet.wait();
                     });
                     first.await.unwrap();
                 }
             }
         }
-    }
+    });
+}
 
-    async fn items_of_a_parallel_queue_are_taken_out_in_order() {
+#[test]
+fn items_of_a_parallel_queue_are_taken_out_in_order() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let (gate, log, entered) = (Gate::new(), Log::new(), Gate::new());
@@ -260,11 +309,12 @@ on_two_workers! {
         assert_eq!(log.all(), (0..5000).collect::<Vec<_>>());
         gate.open();
         queue.barrier().await.unwrap();
-    }
+    });
 }
 
-on_paused_time! {
-    async fn a_paused_clock_waits_for_a_window_thread() {
+#[test]
+fn a_paused_clock_waits_for_a_window_thread() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let start = tokio::time::Instant::now();
@@ -279,5 +329,5 @@ on_paused_time! {
             tokio::time::timeout(hour, window.run(spin)).await.unwrap().unwrap();
         }
         assert_eq!(start.elapsed(), std::time::Duration::ZERO);
-    }
+    });
 }

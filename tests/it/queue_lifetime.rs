@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::support::{
-    Count, DropToken, Drops, Gate, Log, callback, flagged, on_both_runtimes, on_two_workers, until,
+    Count, DropToken, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, until,
 };
 use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 use tokio::runtime::Handle;
@@ -30,8 +30,9 @@ fn one_of_each(platform: &Platform) -> Vec<WorkQueue> {
     queues
 }
 
-on_both_runtimes! {
-    async fn numbers_are_private_and_never_used_again() {
+#[test]
+fn numbers_are_private_and_never_used_again() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut seen = HashSet::new();
         for _ in 0..100 {
@@ -40,9 +41,12 @@ on_both_runtimes! {
                 assert!(seen.insert(queue.id()), "{queue:?} was there before");
             }
         }
-    }
+    });
+}
 
-    async fn each_clone_is_a_lock() {
+#[test]
+fn each_clone_is_a_lock() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let id = queue.id();
@@ -55,9 +59,12 @@ on_both_runtimes! {
             }
             assert!(!is_open(&platform, id));
         }
-    }
+    });
+}
 
-    async fn a_number_turns_into_a_handle_while_the_queue_is_open() {
+#[test]
+fn a_number_turns_into_a_handle_while_the_queue_is_open() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let id = queue.id();
@@ -70,9 +77,12 @@ on_both_runtimes! {
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert!(error.what().contains(&id.to_string()), "{error}");
         }
-    }
+    });
+}
 
-    async fn locks_by_number_are_counted() {
+#[test]
+fn locks_by_number_are_counted() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let id = queue.clone().into_id();
@@ -85,17 +95,23 @@ on_both_runtimes! {
             let error = platform.unlock_work_queue(id).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
         }
-    }
+    });
+}
 
-    async fn a_number_cannot_take_a_handles_lock_off() {
+#[test]
+fn a_number_cannot_take_a_handles_lock_off() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let error = platform.unlock_work_queue(&queue).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
         queue.run(|| ()).await.unwrap();
-    }
+    });
+}
 
-    async fn platform_queues_count_no_locks() {
+#[test]
+fn platform_queues_count_no_locks() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for number in [0, 1, 2, 3, 4, 5, 6, 7, 0xFFFF] {
             for _ in 0..3 {
@@ -107,9 +123,12 @@ on_both_runtimes! {
             platform.lock_work_queue(number).unwrap().run(|| ()).await.unwrap();
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_queue_of_another_platform_is_unknown() {
+#[test]
+fn a_queue_of_another_platform_is_unknown() {
+    both_runtimes(|| async {
         let (one, other) = (Platform::startup().unwrap(), Platform::startup().unwrap());
         let queues = one_of_each(&one);
         for queue in &queues {
@@ -117,9 +136,12 @@ on_both_runtimes! {
             assert!(other.lock_work_queue(queue).is_err());
             assert!(other.unlock_work_queue(queue).is_err());
         }
-    }
+    });
+}
 
-    async fn what_is_queued_runs_after_the_last_handle_is_gone() {
+#[test]
+fn what_is_queued_runs_after_the_last_handle_is_gone() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let (count, drops) = (Count::new(), Drops::new());
@@ -132,9 +154,12 @@ on_both_runtimes! {
             until("all are let go", || drops.count() == 1000).await;
             assert_eq!(count.get(), 1000);
         }
-    }
+    });
+}
 
-    async fn an_item_may_hold_the_last_handle_of_its_own_queue() {
+#[test]
+fn an_item_may_hold_the_last_handle_of_its_own_queue() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let (id, count, puts) = (queue.id(), Count::new(), queue.clone());
@@ -152,9 +177,12 @@ on_both_runtimes! {
             .await;
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_closed_queue_that_still_runs_is_in_the_report() {
+#[test]
+fn a_closed_queue_that_still_runs_is_in_the_report() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (gate, entered) = (Gate::new(), Gate::new());
         let (pass, enter) = (gate.clone(), entered.clone());
@@ -172,9 +200,12 @@ on_both_runtimes! {
         gate.open();
         runs.await.unwrap();
         until("it is gone", || listed().is_none()).await;
-    }
+    });
+}
 
-    async fn a_queue_that_is_gone_leaves_neither_task_nor_thread() {
+#[test]
+fn a_queue_that_is_gone_leaves_neither_task_nor_thread() {
+    both_runtimes(|| async {
         thread_local!(static HERE: RefCell<Option<DropToken>> = const { RefCell::new(None) });
         let runtime = Handle::current();
         let before = runtime.metrics().num_alive_tasks();
@@ -195,9 +226,12 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         drop(platform);
         until("so have the platform's", || runtime.metrics().num_alive_tasks() == before).await;
-    }
+    });
+}
 
-    async fn a_lock_left_by_number_keeps_no_thread_beyond_the_platform() {
+#[test]
+fn a_lock_left_by_number_keeps_no_thread_beyond_the_platform() {
+    both_runtimes(|| async {
         thread_local!(static HERE: RefCell<Option<DropToken>> = const { RefCell::new(None) });
         let (platform, ends) = (Platform::startup().unwrap(), Drops::new());
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
@@ -207,9 +241,12 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         drop(platform);
         until("its thread has ended", || ends.count() == 1).await;
-    }
+    });
+}
 
-    async fn many_that_still_run_what_was_queued_are_all_in_the_report() {
+#[test]
+fn many_that_still_run_what_was_queued_are_all_in_the_report() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let gate = Gate::new();
         let ids: Vec<_> = (0..20)
@@ -221,13 +258,17 @@ on_both_runtimes! {
             })
             .collect();
         let report = platform.report();
-        let listed: Vec<_> = report.queues.iter().map(|queue| queue.id).filter(|id| id.is_private()).collect();
+        let listed: Vec<_> =
+            report.queues.iter().map(|queue| queue.id).filter(|id| id.is_private()).collect();
         assert_eq!(listed, ids, "{report}");
         gate.open();
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_number_that_was_good_once_is_told_from_one_that_never_was() {
+#[test]
+fn a_number_that_was_good_once_is_told_from_one_that_never_was() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let why = |id: QueueId| platform.lock_work_queue(id).unwrap_err().what().to_owned();
         for _ in 0..3 {
@@ -241,9 +282,12 @@ on_both_runtimes! {
                 assert!(why(id).contains("its last handle was dropped"), "{}", why(id));
             }
         }
-    }
+    });
+}
 
-    async fn ten_thousand_come_and_go() {
+#[test]
+fn ten_thousand_come_and_go() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         for _ in 0..5000 {
@@ -254,11 +298,12 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 5000);
         until("all are gone", || platform.report().queues.iter().all(|queue| !queue.id.is_private())).await;
-    }
+    });
 }
 
-on_two_workers! {
-    async fn a_lock_that_races_with_the_last_unlock_is_good_or_refused() {
+#[test]
+fn a_lock_that_races_with_the_last_unlock_is_good_or_refused() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         for _ in 0..2000 {
@@ -282,5 +327,5 @@ on_two_workers! {
             assert!(!is_open(&platform, id));
         }
         assert_eq!(log.len(), 2000);
-    }
+    });
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    Count, Drops, Gate, Log, callback, on_both_runtimes, on_paused_time, on_two_workers, until, with,
+    Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until, with,
 };
 use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueue};
 
@@ -24,8 +24,9 @@ fn replying(
     with(CallbackParameters::on(queue).with_flags(CallbackFlags::REPLY), call)
 }
 
-on_both_runtimes! {
-    async fn a_reply_inside_the_callback_advances_when_it_is_back() {
+#[test]
+fn a_reply_inside_the_callback_advances_when_it_is_back() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let log = Log::new();
         for number in 0..100 {
@@ -41,9 +42,12 @@ on_both_runtimes! {
         let expected: Vec<_> = (0..100).flat_map(|number| [(number, "in"), (number, "out")]).collect();
         assert_eq!(log.all(), expected);
         assert_eq!(queue.stats().run, 100);
-    }
+    });
+}
 
-    async fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
+#[test]
+fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let (held, calls, after) = (Log::new(), Count::new(), Count::new());
         let (hold, count) = (held.clone(), calls.clone());
@@ -67,9 +71,12 @@ on_both_runtimes! {
         .unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((calls.get(), after.get()), (1, 1));
-    }
+    });
+}
 
-    async fn a_barrier_waits_for_the_reply() {
+#[test]
+fn a_barrier_waits_for_the_reply() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
@@ -86,9 +93,12 @@ on_both_runtimes! {
         platform.invoke_callback(&held.all()[0]).unwrap();
         barrier.await.unwrap();
         quiet.await.unwrap();
-    }
+    });
+}
 
-    async fn the_second_reply_is_an_ordinary_invoke() {
+#[test]
+fn the_second_reply_is_an_ordinary_invoke() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let (held, calls) = (Log::new(), Count::new());
         let (hold, count, replies) = (held.clone(), calls.clone(), platform.clone());
@@ -104,9 +114,12 @@ on_both_runtimes! {
         platform.invoke_callback(&held.all()[0]).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(calls.get(), 2);
-    }
+    });
+}
 
-    async fn the_second_reply_inside_the_callback_queues_behind_it() {
+#[test]
+fn the_second_reply_inside_the_callback_queues_behind_it() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let calls = Count::new();
         let (count, replies) = (calls.clone(), platform.clone());
@@ -119,18 +132,24 @@ on_both_runtimes! {
         queue.put(called, None).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!((calls.get(), queue.stats().put), (2, 2));
-    }
+    });
+}
 
-    async fn a_panicking_reply_callback_is_not_waited_for() {
+#[test]
+fn a_panicking_reply_callback_is_not_waited_for() {
+    both_runtimes(|| async {
         let (_platform, queue) = started();
         queue.put(replying(&queue, |_| panic!("expected in a test")), None).unwrap();
         let after = Count::new();
         queue.put(after.counts(), None).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((after.get(), queue.stats().panicked), (1, 1));
-    }
+    });
+}
 
-    async fn a_reply_before_the_panic_counts_once() {
+#[test]
+fn a_reply_before_the_panic_counts_once() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let calls = Count::new();
         let (count, replies) = (calls.clone(), platform.clone());
@@ -142,9 +161,12 @@ on_both_runtimes! {
         queue.put(called, None).unwrap();
         queue.run(|| ()).await.unwrap();
         assert_eq!((calls.get(), queue.stats().panicked), (1, 1));
-    }
+    });
+}
 
-    async fn after_a_panic_the_result_is_an_ordinary_one() {
+#[test]
+fn after_a_panic_the_result_is_an_ordinary_one() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
@@ -157,9 +179,12 @@ on_both_runtimes! {
         platform.invoke_callback(&held.all()[0]).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(held.len(), 2);
-    }
+    });
+}
 
-    async fn a_blocking_callback_may_need_a_reply_too() {
+#[test]
+fn a_blocking_callback_may_need_a_reply_too() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
@@ -170,15 +195,22 @@ on_both_runtimes! {
         queue.put(called, None).unwrap();
         let after = queue.run(|| ());
         until("it awaits its reply", || {
-            platform.report().queues.iter().any(|queue| queue.running.iter().any(|running| running.awaits_reply))
+            platform
+                .report()
+                .queues
+                .iter()
+                .any(|queue| queue.running.iter().any(|running| running.awaits_reply))
         })
         .await;
         assert!(!after.is_ended());
         platform.invoke_callback(&held.all()[0]).unwrap();
         after.await.unwrap();
-    }
+    });
+}
 
-    async fn elsewhere_the_flag_means_nothing() {
+#[test]
+fn elsewhere_the_flag_means_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
             let calls = Count::new();
@@ -192,9 +224,12 @@ on_both_runtimes! {
             platform.lock_work_queue(queue).unwrap().barrier().await.unwrap();
             assert_eq!(calls.get(), 2);
         }
-    }
+    });
+}
 
-    async fn the_queue_holds_the_result_until_the_reply_and_not_longer() {
+#[test]
+fn the_queue_holds_the_result_until_the_reply_and_not_longer() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let (drops, held) = (Drops::new(), Log::new());
         let hold = held.clone();
@@ -209,9 +244,12 @@ on_both_runtimes! {
         drop(result);
         held.clear();
         assert_eq!(drops.count(), 1);
-    }
+    });
+}
 
-    async fn a_reply_while_the_platform_drains_is_taken() {
+#[test]
+fn a_reply_while_the_platform_drains_is_taken() {
+    both_runtimes(|| async {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
@@ -225,11 +263,12 @@ on_both_runtimes! {
         held.clear();
         shutdown.await.unwrap();
         assert_eq!(after.get(), 1);
-    }
+    });
 }
 
-on_paused_time! {
-    async fn a_reply_that_never_comes_is_reported_and_ends_with_the_deadline() {
+#[test]
+fn a_reply_that_never_comes_is_reported_and_ends_with_the_deadline() {
+    paused_time(|| async {
         let (platform, queue) = started();
         let (drops, after) = (Drops::new(), Count::new());
         queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
@@ -245,9 +284,12 @@ on_paused_time! {
         assert!(error.what().contains(&id.to_string()), "{error}");
         assert_eq!(waits.await.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!((after.get(), drops.count()), (0, 2));
-    }
+    });
+}
 
-    async fn without_a_handle_nobody_can_reply_and_a_shutdown_on_its_way_does_not_wait() {
+#[test]
+fn without_a_handle_nobody_can_reply_and_a_shutdown_on_its_way_does_not_wait() {
+    paused_time(|| async {
         let (platform, queue) = started();
         let (first, second, after) = (Count::new(), Count::new(), Count::new());
         let (in_first, in_second) = (first.clone(), second.clone());
@@ -266,9 +308,12 @@ on_paused_time! {
         shutdown.await.unwrap();
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!((second.get(), after.get()), (1, 1));
-    }
+    });
+}
 
-    async fn a_reply_after_the_shutdown_harms_nobody() {
+#[test]
+fn a_reply_after_the_shutdown_harms_nobody() {
+    paused_time(|| async {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
@@ -281,24 +326,35 @@ on_paused_time! {
         let error = platform.invoke_callback(&held.all()[0]).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!(held.len(), 1);
-    }
+    });
 }
 
-on_two_workers! {
-    async fn without_a_platform_nobody_can_reply_and_nothing_waits_for_it() {
+#[test]
+fn without_a_platform_nobody_can_reply_and_nothing_waits_for_it() {
+    multi_thread(|| async {
         let (platform, queue) = started();
         let (drops, count) = (Drops::new(), Count::new());
         queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
         queue.put(count.counts(), Some(Arc::new(drops.token()))).unwrap();
-        until("the reply is awaited", || platform.report().queues.iter().any(|queue| queue.running.iter().any(|running| running.awaits_reply))).await;
+        until("the reply is awaited", || {
+            platform
+                .report()
+                .queues
+                .iter()
+                .any(|queue| queue.running.iter().any(|running| running.awaits_reply))
+        })
+        .await;
         assert_eq!(count.get(), 0);
         drop(queue);
         drop(platform);
         until("all is let go", || drops.count() == 2).await;
         assert_eq!(count.get(), 1);
-    }
+    });
+}
 
-    async fn a_reply_that_races_with_the_callbacks_return_is_never_lost() {
+#[test]
+fn a_reply_that_races_with_the_callbacks_return_is_never_lost() {
+    multi_thread(|| async {
         let (platform, queue) = started();
         let (send, receive) = std::sync::mpsc::channel::<AsyncResult>();
         let replies = platform.clone();
@@ -320,9 +376,12 @@ on_two_workers! {
         queue.barrier().await.unwrap();
         assert_eq!(calls.get(), 20_000);
         replier.join().unwrap();
-    }
+    });
+}
 
-    async fn while_a_reply_is_awaited_the_threads_below_are_free() {
+#[test]
+fn while_a_reply_is_awaited_the_threads_below_are_free() {
+    multi_thread(|| async {
         let (platform, first) = started();
         let held = Log::new();
         let mut queues = vec![first];
@@ -344,7 +403,7 @@ on_two_workers! {
         for queue in queues {
             queue.barrier().await.unwrap();
         }
-    }
+    });
 }
 
 #[test]

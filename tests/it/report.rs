@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::support::{callback, on_paused_time};
+use crate::support::{callback, paused_time};
 use mf_async::{ByteStreamExt, ByteStreamFromIo, Platform, Priority, QueueId};
 use tokio::sync::oneshot;
 
-on_paused_time! {
-    async fn a_thousand_alike_operations_are_one_line() {
+#[test]
+fn a_thousand_alike_operations_are_one_line() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         let mut gates = Vec::new();
@@ -27,13 +28,17 @@ on_paused_time! {
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("since")).collect();
         // `begin` begins them all, in one line; the oldest of the alike is told.
         assert_eq!(lines.len(), 1, "{text}");
-        let told = concat!("since 3.0s     1001 × a future on 0x100001: Receiver<()>, begun at ", file!(), ":");
+        let told =
+            concat!("since 3.0s     1001 × a future on 0x100001: Receiver<()>, begun at ", file!(), ":");
         assert!(lines[0].starts_with(told), "{text}");
         assert!(!text.contains("::"), "{text}");
         drop((first, others, gates));
-    }
+    });
+}
 
-    async fn queues_timers_and_what_runs_are_listed() {
+#[test]
+fn queues_timers_and_what_runs_are_listed() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         queue.run(|| ()).await.unwrap();
@@ -48,9 +53,12 @@ on_paused_time! {
         let seen = platform.clone();
         let inside = queue.run(move || seen.report().to_string()).await.unwrap();
         assert!(inside.contains("\n  runs Operation<String> since "), "{inside}");
-    }
+    });
+}
 
-    async fn a_request_of_a_byte_stream_says_what_it_is() {
+#[test]
+fn a_request_of_a_byte_stream_says_what_it_is() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (other_end, empty) = tokio::io::duplex(16);
         let stream = ByteStreamFromIo::reader(&platform, empty);
@@ -61,5 +69,5 @@ on_paused_time! {
         drop(other_end);
         assert!(read.await.unwrap().is_empty());
         assert!(platform.report().operations.is_empty());
-    }
+    });
 }

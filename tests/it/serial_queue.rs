@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Count, Gate, Log, callback, flagged, on_both_runtimes, on_two_workers, until};
+use crate::support::{Count, Gate, Log, both_runtimes, callback, flagged, multi_thread, until};
 use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 
 const PLATFORM_QUEUES: [QueueId; 6] = [
@@ -34,38 +34,53 @@ async fn check(queue: &WorkQueue, items: usize, flags: impl Fn(usize) -> Callbac
     assert_eq!((stats.panicked, stats.depth, stats.running), (0, 0, 0));
 }
 
-on_both_runtimes! {
-    async fn ten_thousand_run_in_order_and_never_overlap() {
+#[test]
+fn ten_thousand_run_in_order_and_never_overlap() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         check(&queue, 10_000, |_| CallbackFlags::empty()).await;
-    }
+    });
+}
 
-    async fn so_they_do_over_every_platform_queue() {
+#[test]
+fn so_they_do_over_every_platform_queue() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for base in PLATFORM_QUEUES {
-            check(&platform.allocate_serial_work_queue(base).unwrap(), 1000, |_| CallbackFlags::empty()).await;
+            check(&platform.allocate_serial_work_queue(base).unwrap(), 1000, |_| CallbackFlags::empty())
+                .await;
         }
-    }
+    });
+}
 
-    async fn so_they_do_over_every_private_queue() {
+#[test]
+fn so_they_do_over_every_private_queue() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for kind in [WorkQueueType::Standard, WorkQueueType::Window, WorkQueueType::Multithreaded] {
             let base = platform.allocate_work_queue(kind).unwrap();
-            check(&platform.allocate_serial_work_queue(&base).unwrap(), 1000, |_| CallbackFlags::empty()).await;
+            check(&platform.allocate_serial_work_queue(&base).unwrap(), 1000, |_| CallbackFlags::empty())
+                .await;
         }
-    }
+    });
+}
 
-    async fn so_they_do_in_a_chain_of_serial_queues() {
+#[test]
+fn so_they_do_in_a_chain_of_serial_queues() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut top = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         for _ in 0..5 {
             top = platform.allocate_serial_work_queue(&top).unwrap();
         }
         check(&top, 2000, |_| CallbackFlags::empty()).await;
-    }
+    });
+}
 
-    async fn a_blocking_item_keeps_its_place() {
+#[test]
+fn a_blocking_item_keeps_its_place() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for base in [QueueId::MULTITHREADED, QueueId::STANDARD, QueueId::LONG_FUNCTION] {
             let queue = platform.allocate_serial_work_queue(base).unwrap();
@@ -74,18 +89,24 @@ on_both_runtimes! {
             };
             check(&queue, 300, blocks).await;
         }
-    }
+    });
+}
 
-    async fn a_long_running_serial_queue_is_still_serial() {
+#[test]
+fn a_long_running_serial_queue_is_still_serial() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         queue.set_long_running(true);
         check(&queue, 300, |_| CallbackFlags::empty()).await;
         queue.set_long_running(false);
         check(&queue, 300, |_| CallbackFlags::empty()).await;
-    }
+    });
+}
 
-    async fn the_items_of_a_long_running_one_do_not_keep_the_threads_below() {
+#[test]
+fn the_items_of_a_long_running_one_do_not_keep_the_threads_below() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let queue = platform.allocate_serial_work_queue(&base).unwrap();
@@ -111,9 +132,12 @@ on_both_runtimes! {
             queue.barrier().await.unwrap();
             assert_eq!(queue.stats().panicked, 0, "the gate was opened in time");
         }
-    }
+    });
+}
 
-    async fn who_waits_for_it_does_not_keep_the_queue_below_open() {
+#[test]
+fn who_waits_for_it_does_not_keep_the_queue_below_open() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let id = base.id();
@@ -124,9 +148,12 @@ on_both_runtimes! {
         drop((base, queue));
         until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
         barrier.await.unwrap();
-    }
+    });
+}
 
-    async fn two_on_one_queue_take_turns() {
+#[test]
+fn two_on_one_queue_take_turns() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let ground = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let middle = platform.allocate_serial_work_queue(&ground).unwrap();
@@ -145,9 +172,12 @@ on_both_runtimes! {
             // While somebody waits below, none runs two in a row.
             assert_eq!(log.all(), [0, 1].repeat(8));
         }
-    }
+    });
+}
 
-    async fn it_keeps_the_queue_below_open() {
+#[test]
+fn it_keeps_the_queue_below_open() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let id = base.id();
@@ -157,9 +187,12 @@ on_both_runtimes! {
         drop(platform.lock_work_queue(id).unwrap());
         drop(queue);
         until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
-    }
+    });
+}
 
-    async fn a_chain_is_kept_open_to_the_ground_and_closed_to_the_ground() {
+#[test]
+fn a_chain_is_kept_open_to_the_ground_and_closed_to_the_ground() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let ground = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let middle = platform.allocate_serial_work_queue(&ground).unwrap();
@@ -169,9 +202,12 @@ on_both_runtimes! {
         check(&top, 100, |_| CallbackFlags::empty()).await;
         drop(top);
         until("both are closed", || ids.iter().all(|id| platform.lock_work_queue(*id).is_err())).await;
-    }
+    });
+}
 
-    async fn what_is_queued_runs_after_the_last_handle_is_dropped() {
+#[test]
+fn what_is_queued_runs_after_the_last_handle_is_dropped() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let queue = platform.allocate_serial_work_queue(&base).unwrap();
@@ -182,9 +218,12 @@ on_both_runtimes! {
         drop((queue, base));
         platform.shutdown().await.unwrap();
         assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn it_keeps_the_queue_below_open_until_what_was_queued_has_run() {
+#[test]
+fn it_keeps_the_queue_below_open_until_what_was_queued_has_run() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
             // Not on the thread that this runs on.
@@ -210,18 +249,24 @@ on_both_runtimes! {
             until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
             assert_eq!(seen.all(), [true], "{flags:?}");
         }
-    }
+    });
+}
 
-    async fn a_base_that_is_not_open_is_refused() {
+#[test]
+fn a_base_that_is_not_open_is_refused() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let error = platform.allocate_serial_work_queue(0x5555_0000).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
         platform.shutdown().await.unwrap();
         let error = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN);
-    }
+    });
+}
 
-    async fn items_put_by_its_items_come_last() {
+#[test]
+fn items_put_by_its_items_come_last() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         let log = Log::new();
@@ -235,11 +280,12 @@ on_both_runtimes! {
         queue.put(first, None).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), (-1..10).collect::<Vec<_>>());
-    }
+    });
 }
 
-on_two_workers! {
-    async fn puts_from_many_threads_stay_in_order_by_thread() {
+#[test]
+fn puts_from_many_threads_stay_in_order_by_thread() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         let log = Log::new();
@@ -259,9 +305,12 @@ on_two_workers! {
             let numbers: Vec<_> = all.iter().filter(|entry| entry.0 == thread).map(|entry| entry.1).collect();
             assert_eq!(numbers, (0..5000).collect::<Vec<_>>());
         }
-    }
+    });
+}
 
-    async fn two_serial_queues_over_one_base_do_overlap() {
+#[test]
+fn two_serial_queues_over_one_base_do_overlap() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let meet = Arc::new(std::sync::Barrier::new(2));
         let met = Count::new();
@@ -277,9 +326,12 @@ on_two_workers! {
             }
         }
         until("all have met", || met.get() == 200).await;
-    }
+    });
+}
 
-    async fn a_blocking_item_leaves_the_thread_below_to_others() {
+#[test]
+fn a_blocking_item_leaves_the_thread_below_to_others() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let gate = Gate::new();
@@ -296,9 +348,12 @@ on_two_workers! {
         for queue in blocked {
             queue.barrier().await.unwrap();
         }
-    }
+    });
+}
 
-    async fn an_item_below_does_not_wait_for_a_blocked_serial_item_while_a_worker_is_free() {
+#[test]
+fn an_item_below_does_not_wait_for_a_blocked_serial_item_while_a_worker_is_free() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         for round in 0..200 {
@@ -321,5 +376,5 @@ on_two_workers! {
             base.put(callback(move |_| there.open()), None).unwrap();
             queue.barrier().await.unwrap();
         }
-    }
+    });
 }

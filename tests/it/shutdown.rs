@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::{
-    Count, Drops, Gate, Log, callback, flagged, on, on_both_runtimes, on_paused_time, on_two_workers, until,
+    Count, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, on, paused_time, until,
     within_bound,
 };
 use mf_async::{
@@ -57,22 +57,27 @@ impl PlatformEvents for Listener {
     }
 }
 
-on_both_runtimes! {
-    async fn queued_items_run_first() {
+#[test]
+fn queued_items_run_first() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let serial = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         for _ in 0..1000 {
-            for queue in [QueueId::STANDARD, QueueId::IO, QueueId::MULTITHREADED, QueueId::TIMER, serial.id()] {
+            for queue in [QueueId::STANDARD, QueueId::IO, QueueId::MULTITHREADED, QueueId::TIMER, serial.id()]
+            {
                 platform.put_work_item(queue, count.counts(), None).unwrap();
             }
         }
         drop(serial);
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 5000);
-    }
+    });
+}
 
-    async fn a_million_queued_items_run() {
+#[test]
+fn a_million_queued_items_run() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let called = count.counts();
@@ -81,9 +86,12 @@ on_both_runtimes! {
         }
         platform.shutdown_within(crate::support::BOUND).await.unwrap();
         assert_eq!(count.get(), 1_000_000);
-    }
+    });
+}
 
-    async fn operations_behind_queued_items_end_with_their_own_value() {
+#[test]
+fn operations_behind_queued_items_end_with_their_own_value() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut operations = Vec::new();
         for id in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
@@ -101,9 +109,12 @@ on_both_runtimes! {
             assert_eq!(operation.await.unwrap(), 1);
         }
         assert_eq!(operation.await.unwrap(), 7);
-    }
+    });
+}
 
-    async fn everything_new_is_refused_from_the_call_on() {
+#[test]
+fn everything_new_is_refused_from_the_call_on() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
@@ -143,10 +154,16 @@ on_both_runtimes! {
         ] {
             assert_eq!(after.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         }
-        assert_eq!(platform.begin_end(|_| Ok(()), |_| Ok(())).await.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
-    }
+        assert_eq!(
+            platform.begin_end(|_| Ok(()), |_| Ok(())).await.unwrap_err().hresult(),
+            Hresult::MF_E_SHUTDOWN
+        );
+    });
+}
 
-    async fn callbacks_may_hop_on_while_it_drains() {
+#[test]
+fn callbacks_may_hop_on_while_it_drains() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         let count = Count::new();
@@ -170,9 +187,12 @@ on_both_runtimes! {
         shutdown.await.unwrap();
         // The last hops of the four chains all see a number of 400 or more.
         assert_eq!(count.get(), 404);
-    }
+    });
+}
 
-    async fn they_may_hop_to_a_queue_that_was_found_quiet_before() {
+#[test]
+fn they_may_hop_to_a_queue_that_was_found_quiet_before() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (first, second, entered, count) = (Gate::new(), Gate::new(), Gate::new(), Count::new());
         let (puts, counts, pass, enter) = (platform.clone(), count.counts(), second.clone(), entered.clone());
@@ -199,9 +219,12 @@ on_both_runtimes! {
         second.open();
         shutdown.await.unwrap();
         assert_eq!(count.get(), 2);
-    }
+    });
+}
 
-    async fn a_callback_that_is_late_finds_everything_closed() {
+#[test]
+fn a_callback_that_is_late_finds_everything_closed() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (gate, said) = (Gate::new(), Log::new());
         let (late, pass, log) = (platform.clone(), gate.clone(), said.clone());
@@ -219,9 +242,12 @@ on_both_runtimes! {
         gate.open();
         until("it has been refused", || said.len() == 1).await;
         assert_eq!(said.all(), [[Err(Hresult::MF_E_SHUTDOWN); 3]]);
-    }
+    });
+}
 
-    async fn callbacks_may_even_allocate_a_queue_while_it_drains() {
+#[test]
+fn callbacks_may_even_allocate_a_queue_while_it_drains() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let (hops, counted) = (platform.clone(), count.clone());
@@ -236,9 +262,12 @@ on_both_runtimes! {
         platform.put_work_item(QueueId::STANDARD, hop, None).unwrap();
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 200);
-    }
+    });
+}
 
-    async fn what_is_armed_fails_with_shutdown() {
+#[test]
+fn what_is_armed_fails_with_shutdown() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (operation, result) = armed(&platform);
         // Its component makes a result and lets go of it.
@@ -253,18 +282,18 @@ on_both_runtimes! {
         assert!(!shutdown.is_finished());
         drop(result);
         shutdown.await.unwrap().unwrap();
-    }
+    });
+}
 
-    async fn called_in_a_callback_it_is_an_error_and_nothing_is_shut_down() {
+#[test]
+fn called_in_a_callback_it_is_an_error_and_nothing_is_shut_down() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
             let inner = platform.clone();
             let queue = platform.lock_work_queue(queue).unwrap();
-            let error = queue
-                .run(move || futures::executor::block_on(inner.shutdown()))
-                .await
-                .unwrap()
-                .unwrap_err();
+            let error =
+                queue.run(move || futures::executor::block_on(inner.shutdown())).await.unwrap().unwrap_err();
             assert_eq!(error.hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
             let inner = platform.clone();
             let error = queue.spawn(async move { inner.shutdown().await }).await.unwrap().unwrap_err();
@@ -272,41 +301,57 @@ on_both_runtimes! {
         }
         platform.lock_work_queue(QueueId::STANDARD).unwrap().run(|| ()).await.unwrap();
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn called_in_a_local_future_it_is_an_error() {
+#[test]
+fn called_in_a_local_future_it_is_an_error() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let inner = platform.clone();
-        let error = window.spawn_local(move || async move { inner.shutdown().await }).await.unwrap().unwrap_err();
+        let error =
+            window.spawn_local(move || async move { inner.shutdown().await }).await.unwrap().unwrap_err();
         assert_eq!(error.hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
-    }
+    });
+}
 
-    async fn a_callback_may_shut_another_platform_down() {
+#[test]
+fn a_callback_may_shut_another_platform_down() {
+    both_runtimes(|| async {
         let (one, other) = (Platform::startup().unwrap(), Platform::startup().unwrap());
         let queue = one.lock_work_queue(QueueId::STANDARD).unwrap();
         queue.spawn(async move { other.shutdown().await }).await.unwrap().unwrap();
         one.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn twice_is_once() {
+#[test]
+fn twice_is_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (first, second) = (platform.shutdown(), platform.clone().shutdown());
         second.await.unwrap();
         first.await.unwrap();
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn dropping_the_future_does_not_stop_it() {
+#[test]
+fn dropping_the_future_does_not_stop_it() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (operation, result) = armed(&platform);
         drop(platform.shutdown());
         assert!(operation.await.unwrap_err().is_shutdown());
         drop(result);
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_result_that_is_held_delays_it_and_no_longer() {
+#[test]
+fn a_result_that_is_held_delays_it_and_no_longer() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.create_async_result(None, None, None).unwrap();
         let shutdown = tokio::spawn(platform.shutdown());
@@ -316,9 +361,12 @@ on_both_runtimes! {
         assert!(!shutdown.is_finished());
         drop(result);
         shutdown.await.unwrap().unwrap();
-    }
+    });
+}
 
-    async fn the_last_platform_dropped_without_shutdown_fails_what_is_armed() {
+#[test]
+fn the_last_platform_dropped_without_shutdown_fails_what_is_armed() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (operation, result) = armed(&platform);
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
@@ -326,9 +374,12 @@ on_both_runtimes! {
         assert!(operation.await.unwrap_err().is_shutdown());
         assert_eq!(queue.put(callback(|_| {}), None).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         drop(result);
-    }
+    });
+}
 
-    async fn the_last_platform_dropped_without_shutdown_still_runs_what_is_queued() {
+#[test]
+fn the_last_platform_dropped_without_shutdown_still_runs_what_is_queued() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let drops = Drops::new();
@@ -344,9 +395,12 @@ on_both_runtimes! {
         drop((base, serial, top));
         until("all is let go", || drops.count() == 10_000).await;
         assert_eq!(count.get(), 10_000);
-    }
+    });
+}
 
-    async fn listeners_hear_each_moment_once() {
+#[test]
+fn listeners_hear_each_moment_once() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let listener = Arc::new(Listener::default());
         let guard = platform.register_platform_events(listener.clone());
@@ -355,17 +409,23 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         assert_eq!(listener.heard(), ["initialized", "start", "complete"]);
         drop(guard);
-    }
+    });
+}
 
-    async fn a_listener_that_was_unregistered_hears_nothing() {
+#[test]
+fn a_listener_that_was_unregistered_hears_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let listener = Arc::new(Listener::default());
         drop(platform.register_platform_events(listener.clone()));
         platform.shutdown().await.unwrap();
         assert_eq!(listener.heard(), ["initialized"]);
-    }
+    });
+}
 
-    async fn a_listener_that_panics_harms_nobody() {
+#[test]
+fn a_listener_that_panics_harms_nobody() {
+    both_runtimes(|| async {
         struct Panics;
         impl PlatformEvents for Panics {
             fn shutdown_start(&self) {
@@ -386,9 +446,12 @@ on_both_runtimes! {
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 100);
         assert_eq!(listener.heard(), ["initialized", "start", "complete"]);
-    }
+    });
+}
 
-    async fn a_spawned_future_that_is_woken_too_late_is_told_of_the_shutdown() {
+#[test]
+fn a_spawned_future_that_is_woken_too_late_is_told_of_the_shutdown() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
@@ -399,11 +462,12 @@ on_both_runtimes! {
         let _ = send.send(());
         assert_eq!(waits.await.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         shutdown.await.unwrap();
-    }
+    });
 }
 
-on_paused_time! {
-    async fn a_result_that_is_never_let_go_delays_it_until_the_deadline() {
+#[test]
+fn a_result_that_is_never_let_go_delays_it_until_the_deadline() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (operation, result) = armed(&platform);
         let line = line!() - 1;
@@ -417,9 +481,12 @@ on_paused_time! {
         assert!(operation.await.unwrap_err().is_shutdown());
         drop(result);
         assert_eq!(platform.shutdown().await.unwrap_err().hresult(), Hresult::ERROR_TIMEOUT);
-    }
+    });
+}
 
-    async fn the_stuck_report_names_the_line_that_began_the_operation() {
+#[test]
+fn the_stuck_report_names_the_line_that_began_the_operation() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let held = Mutex::new(None);
         let begin = |callback: Arc<dyn AsyncCallback>| {
@@ -433,9 +500,12 @@ on_paused_time! {
         assert!(error.what().contains("after 1s"), "{error}");
         assert!(error.what().contains("since 1.0s"), "{error}");
         drop(operation);
-    }
+    });
+}
 
-    async fn platform_locks_delay_it_but_do_not_fail_it() {
+#[test]
+fn platform_locks_delay_it_but_do_not_fail_it() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let lock = platform.lock().unwrap();
         let start = Instant::now();
@@ -452,9 +522,12 @@ on_paused_time! {
         platform.shutdown().await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(5));
         drop(lock);
-    }
+    });
+}
 
-    async fn queue_handles_delay_it_but_do_not_fail_it() {
+#[test]
+fn queue_handles_delay_it_but_do_not_fail_it() {
+    paused_time(|| async {
         let platform = Platform::builder().shutdown_deadline(Duration::from_secs(3)).startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let start = Instant::now();
@@ -465,9 +538,12 @@ on_paused_time! {
         assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!(platform.lock().unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         drop(queue);
-    }
+    });
+}
 
-    async fn a_handle_that_is_given_back_in_time_ends_the_waiting() {
+#[test]
+fn a_handle_that_is_given_back_in_time_ends_the_waiting() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let start = Instant::now();
@@ -476,18 +552,24 @@ on_paused_time! {
         drop(queue);
         shutdown.await.unwrap().unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(1));
-    }
+    });
+}
 
-    async fn a_handle_to_a_platform_queue_does_not_delay_it() {
+#[test]
+fn a_handle_to_a_platform_queue_does_not_delay_it() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::STANDARD).unwrap();
         let start = Instant::now();
         platform.shutdown().await.unwrap();
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(queue);
-    }
+    });
+}
 
-    async fn no_deadline_at_all_can_be_asked_for() {
+#[test]
+fn no_deadline_at_all_can_be_asked_for() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.create_async_result(None, None, None).unwrap();
         let shutdown = tokio::spawn(platform.shutdown_within(Duration::MAX));
@@ -495,9 +577,12 @@ on_paused_time! {
         assert!(!shutdown.is_finished());
         drop(result);
         shutdown.await.unwrap().unwrap();
-    }
+    });
+}
 
-    async fn scheduled_items_are_let_go_uncalled_and_waits_call_back_cancelled() {
+#[test]
+fn scheduled_items_are_let_go_uncalled_and_waits_call_back_cancelled() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (drops, count, log) = (Drops::new(), Count::new(), Log::new());
         for seconds in 0..10 {
@@ -514,9 +599,12 @@ on_paused_time! {
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!((count.get(), drops.count()), (0, 10));
         assert_eq!(log.all(), [Hresult::MF_E_OPERATION_CANCELLED]);
-    }
+    });
+}
 
-    async fn an_operation_behind_a_scheduled_item_hears_of_it() {
+#[test]
+fn an_operation_behind_a_scheduled_item_hears_of_it() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let operation = platform.begin_end(
             |callback| platform.schedule_work_item(callback, None, Duration::from_secs(60)).map(drop),
@@ -525,11 +613,12 @@ on_paused_time! {
         platform.shutdown().await.unwrap();
         let error = operation.await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Shutdown | ErrorKind::Abandoned), "{error}");
-    }
+    });
 }
 
-on_two_workers! {
-    async fn a_stuck_callback_is_reported_and_what_waits_behind_it_is_let_go() {
+#[test]
+fn a_stuck_callback_is_reported_and_what_waits_behind_it_is_let_go() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let (gate, entered, drops) = (Gate::new(), Gate::new(), Drops::new());
@@ -551,9 +640,12 @@ on_two_workers! {
         assert!(waits.await.unwrap_err().is_shutdown());
         assert_eq!(drops.count(), 1);
         gate.open();
-    }
+    });
+}
 
-    async fn it_waits_for_a_callback_that_runs() {
+#[test]
+fn it_waits_for_a_callback_that_runs() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
             let platform = if flags.is_empty() { platform.clone() } else { Platform::startup().unwrap() };
@@ -576,9 +668,12 @@ on_two_workers! {
             shutdown.await.unwrap().unwrap();
             assert!(ended.load(Ordering::SeqCst));
         }
-    }
+    });
+}
 
-    async fn puts_that_race_with_it_run_or_are_refused() {
+#[test]
+fn puts_that_race_with_it_run_or_are_refused() {
+    multi_thread(|| async {
         for _ in 0..50 {
             let platform = Platform::startup().unwrap();
             let (accepted, ran, drops) = (Count::new(), Count::new(), Drops::new());
@@ -599,7 +694,7 @@ on_two_workers! {
             assert_eq!(ran.get(), accepted.get());
             assert_eq!(drops.count(), accepted.get() + 1);
         }
-    }
+    });
 }
 
 /// What of a platform is left when its runtime is dropped; every future must end all the same.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Drops, Gate, callback, flagged, on_both_runtimes, on_two_workers, until, with, within_bound,
+    Drops, Gate, both_runtimes, callback, flagged, multi_thread, until, with, within_bound,
 };
 use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
 
@@ -30,15 +30,19 @@ fn spin(time: Duration) {
     }
 }
 
-on_both_runtimes! {
-    async fn a_new_queue_has_counted_nothing() {
+#[test]
+fn a_new_queue_has_counted_nothing() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             assert_eq!(queue.stats(), QueueStats::default());
         }
-    }
+    });
+}
 
-    async fn at_rest_all_that_was_put_was_run() {
+#[test]
+fn at_rest_all_that_was_put_was_run() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for number in 0..1000 {
@@ -55,9 +59,12 @@ on_both_runtimes! {
             assert_eq!((stats.put, stats.run, stats.panicked), (1000, 1000, 10), "{queue:?}");
             assert!(balances(&stats), "{stats:?}");
         }
-    }
+    });
+}
 
-    async fn while_something_runs_and_waits_they_balance() {
+#[test]
+fn while_something_runs_and_waits_they_balance() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let gate = Gate::new();
@@ -72,9 +79,12 @@ on_both_runtimes! {
         gate.open();
         queue.quiesce().await.unwrap();
         assert!(queue.stats().longest_wait > Duration::ZERO);
-    }
+    });
+}
 
-    async fn the_wait_of_an_item_that_finds_the_queue_empty_is_measured() {
+#[test]
+fn the_wait_of_an_item_that_finds_the_queue_empty_is_measured() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         for queue in [platform.allocate_serial_work_queue(QueueId::RT).unwrap(), base] {
@@ -89,9 +99,12 @@ on_both_runtimes! {
             let stats = queue.stats();
             assert!(stats.put == 2 && stats.longest_wait >= time, "{queue:?} {stats:?}");
         }
-    }
+    });
+}
 
-    async fn in_a_flood_the_wait_of_a_late_item_is_measured_too() {
+#[test]
+fn in_a_flood_the_wait_of_a_late_item_is_measured_too() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         for queue in [platform.allocate_serial_work_queue(QueueId::RT).unwrap(), base] {
@@ -103,9 +116,12 @@ on_both_runtimes! {
             let stats = queue.stats();
             assert!(stats.longest_wait >= 70 * Duration::from_micros(200), "{queue:?} {stats:?}");
         }
-    }
+    });
+}
 
-    async fn what_was_taken_out_together_waits_until_it_runs() {
+#[test]
+fn what_was_taken_out_together_waits_until_it_runs() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         // Callbacks that prove quick are taken out many at a time, and one of them is held up.
@@ -140,16 +156,22 @@ on_both_runtimes! {
         let stats = looks.join().unwrap();
         assert_eq!((stats.put, stats.run, stats.running, stats.depth), (3002, 2001, 1, 1000), "{stats:?}");
         assert!(balances(&queue.stats()));
-    }
+    });
+}
 
-    async fn a_refused_put_is_not_counted() {
+#[test]
+fn a_refused_put_is_not_counted() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         queue.put(flagged(CallbackFlags::SIGNAL, |_| {}), None).unwrap_err();
         assert_eq!(queue.stats(), QueueStats::default());
-    }
+    });
+}
 
-    async fn the_longest_run_and_wait_are_kept() {
+#[test]
+fn the_longest_run_and_wait_are_kept() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let long = Duration::from_millis(8);
@@ -161,9 +183,12 @@ on_both_runtimes! {
             let stats = queue.stats();
             assert!(stats.longest_run >= long, "{queue:?} {stats:?}");
         }
-    }
+    });
+}
 
-    async fn who_breaks_a_promise_is_counted() {
+#[test]
+fn who_breaks_a_promise_is_counted() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
         for (flags, promise, counts) in [
@@ -184,13 +209,18 @@ on_both_runtimes! {
         // processor meanwhile: of many, some do.
         let before = timer.stats().overrun;
         for _ in 0..1000 {
-            timer.put(with(CallbackParameters::on(4).with_flags(CallbackFlags::SIGNAL), |_| {}), None).unwrap();
+            timer
+                .put(with(CallbackParameters::on(4).with_flags(CallbackFlags::SIGNAL), |_| {}), None)
+                .unwrap();
         }
         timer.barrier().await.unwrap();
         assert!(timer.stats().overrun - before < 1000);
-    }
+    });
+}
 
-    async fn cancelled_items_are_counted_by_the_queue_they_were_for() {
+#[test]
+fn cancelled_items_are_counted_by_the_queue_they_were_for() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let called = crate::support::on(&queue, |_| {});
@@ -203,9 +233,12 @@ on_both_runtimes! {
         platform.cancel_work_item(key).unwrap();
         until("the wait calls back", || queue.stats().run == 1).await;
         assert_eq!((queue.stats().cancelled, queue.stats().put), (6, 1));
-    }
+    });
+}
 
-    async fn the_report_has_them_too() {
+#[test]
+fn the_report_has_them_too() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let line = line!() - 1;
@@ -223,11 +256,12 @@ on_both_runtimes! {
         assert!(platform.report().has_unfinished_work());
         drop(result);
         assert_eq!(platform.report().results, 0);
-    }
+    });
 }
 
-on_two_workers! {
-    async fn what_is_let_go_is_counted_as_abandoned() {
+#[test]
+fn what_is_let_go_is_counted_as_abandoned() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::STANDARD).unwrap();
         let serial = platform.allocate_serial_work_queue(QueueId::STANDARD).unwrap();
@@ -248,9 +282,12 @@ on_two_workers! {
         gate.open();
         until("the stuck one is back", || queue.stats().running == 0).await;
         assert!(balances(&queue.stats()) && balances(&serial.stats()));
-    }
+    });
+}
 
-    async fn what_was_taken_out_together_is_let_go_with_the_rest() {
+#[test]
+fn what_was_taken_out_together_is_let_go_with_the_rest() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let (start, gate, entered, drops) = (Gate::new(), Gate::new(), Gate::new(), Drops::new());
@@ -277,7 +314,7 @@ on_two_workers! {
         gate.open();
         until("the stuck one is back", || queue.stats().running == 0).await;
         assert!(balances(&queue.stats()));
-    }
+    });
 }
 
 #[test]

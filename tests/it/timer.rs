@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Count, Drops, Log, callback, on, on_both_runtimes, on_paused_time, until, with};
+use crate::support::{Count, Drops, Log, both_runtimes, callback, on, paused_time, until, with};
 use mf_async::{
     AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItemKey, WorkQueueType,
 };
@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-on_paused_time! {
-    async fn each_fires_exactly_at_its_time_and_in_order() {
+#[test]
+fn each_fires_exactly_at_its_time_and_in_order() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         for millis in [50_u64, 3, 40, 3, 1, 7_200_000, 0, 999] {
@@ -24,9 +25,12 @@ on_paused_time! {
         tokio::time::sleep(HOUR * 3).await;
         let millis = [0, 1, 3, 3, 40, 50, 999, 7_200_000];
         assert_eq!(log.all(), millis.map(|millis| (millis, Duration::from_millis(millis))));
-    }
+    });
+}
 
-    async fn an_hour_takes_no_time() {
+#[test]
+fn an_hour_takes_no_time() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let real = std::time::Instant::now();
         let count = Count::new();
@@ -36,9 +40,12 @@ on_paused_time! {
         tokio::time::sleep(Duration::from_millis(1)).await;
         until("it has run", || count.get() == 1).await;
         assert!(real.elapsed() < Duration::from_secs(30));
-    }
+    });
+}
 
-    async fn of_two_with_one_time_the_first_scheduled_is_first() {
+#[test]
+fn of_two_with_one_time_the_first_scheduled_is_first() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         for number in 0..1000 {
@@ -47,9 +54,12 @@ on_paused_time! {
         tokio::time::sleep(HOUR).await;
         until("all have run", || log.len() == 1000).await;
         assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
-    }
+    });
+}
 
-    async fn an_earlier_one_that_comes_later_is_first() {
+#[test]
+fn an_earlier_one_that_comes_later_is_first() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         for millis in (1..100).rev() {
@@ -59,10 +69,16 @@ on_paused_time! {
             tokio::task::yield_now().await;
         }
         tokio::time::sleep(HOUR).await;
-        assert_eq!(log.all(), (1..100).map(|millis| (millis, Duration::from_millis(millis))).collect::<Vec<_>>());
-    }
+        assert_eq!(
+            log.all(),
+            (1..100).map(|millis| (millis, Duration::from_millis(millis))).collect::<Vec<_>>()
+        );
+    });
+}
 
-    async fn not_before_its_time_when_that_is_a_fraction() {
+#[test]
+fn not_before_its_time_when_that_is_a_fraction() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         for nanos in [1, 999_999, 1_000_001, 1_500_000] {
@@ -75,9 +91,12 @@ on_paused_time! {
         for (nanos, at) in log.all() {
             assert!(at >= Duration::from_nanos(nanos) && at <= Duration::from_millis(2), "{nanos} {at:?}");
         }
-    }
+    });
+}
 
-    async fn a_hundred_thousand_fire_each_at_its_time() {
+#[test]
+fn a_hundred_thousand_fire_each_at_its_time() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (late, count, start) = (Count::new(), Count::new(), Instant::now());
         for number in 0..100_000_u64 {
@@ -95,9 +114,12 @@ on_paused_time! {
         tokio::time::sleep(Duration::from_secs(100)).await;
         until("all have run", || count.get() == 100_000).await;
         assert_eq!((late.get(), platform.report().scheduled), (0, 0));
-    }
+    });
+}
 
-    async fn of_a_hundred_thousand_any_can_be_cancelled() {
+#[test]
+fn of_a_hundred_thousand_any_can_be_cancelled() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (drops, count) = (Drops::new(), Count::new());
         let keys: Vec<_> = (0..100_000_u64)
@@ -117,13 +139,21 @@ on_paused_time! {
         until("the others have run", || count.get() == 10_000).await;
         assert!(keys.iter().all(|key| platform.cancel_work_item(*key).is_err()));
         until("all are let go", || drops.count() == 100_000).await;
-    }
+    });
+}
 
-    async fn the_longest_delay_never_fires_and_can_be_cancelled() {
+#[test]
+fn the_longest_delay_never_fires_and_can_be_cancelled() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
-        let keys = [Duration::MAX, Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(10_000_000_000)]
-            .map(|delay| platform.schedule_work_item(count.counts(), None, delay).unwrap());
+        let keys = [
+            Duration::MAX,
+            Duration::MAX,
+            Duration::from_secs(u64::MAX),
+            Duration::from_secs(10_000_000_000),
+        ]
+        .map(|delay| platform.schedule_work_item(count.counts(), None, delay).unwrap());
         let other = Count::new();
         platform.schedule_work_item(other.counts(), None, HOUR).unwrap();
         tokio::time::sleep(HOUR * 24 * 1000).await;
@@ -132,9 +162,12 @@ on_paused_time! {
             platform.cancel_work_item(key).unwrap();
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn years_are_waited_for() {
+#[test]
+fn years_are_waited_for() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         let seen = log.clone();
@@ -144,9 +177,12 @@ on_paused_time! {
             tokio::time::sleep(HOUR * 24 * 365).await;
         }
         assert_eq!(log.all(), [years]);
-    }
+    });
+}
 
-    async fn a_cancelled_item_is_let_go_at_once_and_never_called() {
+#[test]
+fn a_cancelled_item_is_let_go_at_once_and_never_called() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let drops = Drops::new();
         let called = callback(|_| panic!("must not be called"));
@@ -157,9 +193,12 @@ on_paused_time! {
         tokio::time::sleep(HOUR * 2).await;
         let stats = platform.lock_work_queue(QueueId::STANDARD).unwrap().stats();
         assert_eq!((stats.cancelled, stats.put), (1, 0));
-    }
+    });
+}
 
-    async fn a_key_is_good_once() {
+#[test]
+fn a_key_is_good_once() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         let key = platform.schedule_work_item(count.counts(), None, HOUR).unwrap();
@@ -181,9 +220,12 @@ on_paused_time! {
         for key in [key, next, WorkItemKey(0)] {
             assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         }
-    }
+    });
+}
 
-    async fn no_number_of_a_key_touches_a_periodic_callback() {
+#[test]
+fn no_number_of_a_key_touches_a_periodic_callback() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let ticks = Count::new();
         let counted = ticks.clone();
@@ -196,9 +238,12 @@ on_paused_time! {
         }
         tokio::time::sleep(Duration::from_millis(105)).await;
         assert_eq!(ticks.get(), 10);
-    }
+    });
+}
 
-    async fn the_callback_runs_on_the_queue_that_it_names() {
+#[test]
+fn the_callback_runs_on_the_queue_that_it_names() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         for queue in [QueueId::MULTITHREADED, QueueId::IO, private.id()] {
@@ -210,9 +255,12 @@ on_paused_time! {
             until("it has run", || count.get() == 1).await;
             assert_eq!(platform.lock_work_queue(queue).unwrap().stats().put, 1);
         }
-    }
+    });
+}
 
-    async fn what_could_not_be_invoked_is_refused_when_it_is_scheduled() {
+#[test]
+fn what_could_not_be_invoked_is_refused_when_it_is_scheduled() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let quick = CallbackParameters::default().with_flags(CallbackFlags::SIGNAL);
         for called in [on(0x7777_0000, |_| {}), with(quick, |_| {})] {
@@ -220,9 +268,12 @@ on_paused_time! {
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!(Arc::strong_count(&called), 1);
         }
-    }
+    });
+}
 
-    async fn one_whose_queue_was_closed_meanwhile_is_let_go() {
+#[test]
+fn one_whose_queue_was_closed_meanwhile_is_let_go() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let drops = Drops::new();
@@ -231,9 +282,12 @@ on_paused_time! {
         drop(queue);
         tokio::time::sleep(HOUR).await;
         until("it is let go", || drops.count() == 1).await;
-    }
+    });
+}
 
-    async fn the_same_result_can_be_scheduled_twice() {
+#[test]
+fn the_same_result_can_be_scheduled_twice() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         let seen = log.clone();
@@ -246,21 +300,28 @@ on_paused_time! {
         platform.schedule_result(&result, Duration::from_secs(3)).unwrap();
         tokio::time::sleep(HOUR).await;
         assert_eq!(log.all(), [Duration::from_secs(2), Duration::from_secs(3)]);
-    }
+    });
+}
 
-    async fn a_result_without_a_callback_signals_at_its_time() {
+#[test]
+fn a_result_without_a_callback_signals_at_its_time() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.create_async_result(None, None, None).unwrap();
         let start = Instant::now();
         platform.schedule_result(&result, HOUR).unwrap();
         result.signaled().await.unwrap();
         assert_eq!(start.elapsed(), HOUR);
-    }
+    });
+}
 
-    async fn a_callback_may_schedule_the_next_and_cancel_others() {
+#[test]
+fn a_callback_may_schedule_the_next_and_cancel_others() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
-        let never = platform.schedule_work_item(callback(|_| panic!("must not be called")), None, HOUR).unwrap();
+        let never =
+            platform.schedule_work_item(callback(|_| panic!("must not be called")), None, HOUR).unwrap();
         let (inner, seen, start) = (platform.clone(), log.clone(), Instant::now());
         let called = callback(move |result: &AsyncResult| {
             seen.add(start.elapsed().as_secs());
@@ -273,9 +334,12 @@ on_paused_time! {
         platform.schedule_work_item(called, None, Duration::from_secs(1)).unwrap();
         tokio::time::sleep(HOUR * 2).await;
         assert_eq!(log.all(), [1, 2, 3, 4, 5]);
-    }
+    });
+}
 
-    async fn a_pending_item_keeps_nothing_after_shutdown() {
+#[test]
+fn a_pending_item_keeps_nothing_after_shutdown() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let drops = Drops::new();
         let called = callback(|_| panic!("must not be called"));
@@ -285,11 +349,12 @@ on_paused_time! {
         platform.shutdown().await.unwrap();
         assert_eq!((drops.count(), Arc::strong_count(&called)), (100, 1));
         tokio::time::sleep(HOUR * 2).await;
-    }
+    });
 }
 
-on_both_runtimes! {
-    async fn with_a_real_clock_not_before_its_time() {
+#[test]
+fn with_a_real_clock_not_before_its_time() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (log, start) = (Log::new(), Instant::now());
         for millis in [0_u64, 1, 5, 20] {
@@ -301,9 +366,12 @@ on_both_runtimes! {
         for (millis, at) in log.all() {
             assert!(at >= Duration::from_millis(millis), "{millis} {at:?}");
         }
-    }
+    });
+}
 
-    async fn a_cancel_that_races_with_the_time_either_stops_it_or_says_not_found() {
+#[test]
+fn a_cancel_that_races_with_the_time_either_stops_it_or_says_not_found() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for _ in 0..200 {
             let count = Count::new();
@@ -320,5 +388,5 @@ on_both_runtimes! {
                 }
             }
         }
-    }
+    });
 }

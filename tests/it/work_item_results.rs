@@ -3,14 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Drops, callback, on_both_runtimes};
+use crate::support::{Drops, both_runtimes, callback};
 use mf_async::{AsyncResult, Hresult, Platform, QueueId, WorkQueueType};
 
 /// More than any batch.
 const MANY: usize = 1000;
 
-on_both_runtimes! {
-    async fn what_a_callback_keeps_stays_as_it_was() {
+#[test]
+fn what_a_callback_keeps_stays_as_it_was() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded] {
             let queue = platform.allocate_work_queue(kind).unwrap();
@@ -40,9 +41,12 @@ on_both_runtimes! {
             assert_eq!(numbers, (0..MANY).step_by(3).collect::<Vec<_>>());
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn what_is_kept_holds_a_shutdown_up() {
+#[test]
+fn what_is_kept_holds_a_shutdown_up() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let kept: Arc<Mutex<Vec<AsyncResult>>> = Arc::default();
         let keeps = kept.clone();
@@ -56,9 +60,12 @@ on_both_runtimes! {
         kept.lock().unwrap().clear();
         assert_eq!(platform.report().results, 0);
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn nothing_is_left_of_an_item_that_counts_as_run() {
+#[test]
+fn nothing_is_left_of_an_item_that_counts_as_run() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded] {
             let queue = platform.allocate_work_queue(kind).unwrap();
@@ -73,9 +80,12 @@ on_both_runtimes! {
             assert_eq!(platform.report().results, 0);
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_state_whose_drop_panics_spoils_only_its_own_item() {
+#[test]
+fn a_state_whose_drop_panics_spoils_only_its_own_item() {
+    both_runtimes(|| async {
         struct Bad;
         impl Drop for Bad {
             fn drop(&mut self) {
@@ -97,5 +107,5 @@ on_both_runtimes! {
         assert_eq!(drops.count(), MANY - MANY / 10);
         drop(queue);
         platform.shutdown().await.unwrap();
-    }
+    });
 }

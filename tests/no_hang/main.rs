@@ -9,7 +9,7 @@
 mod model;
 mod play;
 mod program;
-#[expect(dead_code, unused_imports, unused_macros, reason = "the programs need one callback of it")]
+#[expect(dead_code, reason = "the programs need one callback of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 

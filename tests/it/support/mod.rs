@@ -12,65 +12,27 @@ use tokio::runtime::Builder;
 /// No test takes anywhere near as long; what does, hangs.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-/// Each `async fn` is a promise: a module with a test on a current-thread and one on a multi-thread runtime.
-macro_rules! on_both_runtimes {
-    ($($(#[$meta:meta])* async fn $name:ident() $body:block)*) => {$(
-        $(#[$meta])*
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            async fn promise() $body
-
-            #[test]
-            fn on_current_thread() {
-                crate::support::current_thread(promise);
-            }
-
-            #[test]
-            fn on_multi_thread() {
-                crate::support::multi_thread(promise);
-            }
-        }
-    )*};
+/// Runs the body twice: on a current-thread runtime, then on a multi-thread one.
+pub(crate) fn both_runtimes<F: Future<Output = ()>>(body: impl FnOnce() -> F + Copy + Send + 'static) {
+    eprintln!("on a current-thread runtime:");
+    current_thread(body);
+    eprintln!("on a multi-thread runtime:");
+    multi_thread(body);
 }
 
-/// Each `async fn` is a promise, kept on a runtime of two workers.
-macro_rules! on_two_workers {
-    ($($(#[$meta:meta])* async fn $name:ident() $body:block)*) => {$(
-        $(#[$meta])*
-        #[test]
-        fn $name() {
-            async fn promise() $body
-            crate::support::multi_thread(promise);
-        }
-    )*};
-}
-
-/// Each `async fn` is a promise, kept under tokio's paused clock.
-macro_rules! on_paused_time {
-    ($($(#[$meta:meta])* async fn $name:ident() $body:block)*) => {$(
-        $(#[$meta])*
-        #[test]
-        fn $name() {
-            async fn promise() $body
-            crate::support::paused_time(promise);
-        }
-    )*};
-}
-
-pub(crate) use {on_both_runtimes, on_paused_time, on_two_workers};
-
+/// Runs the body on a current-thread runtime.
 pub(crate) fn current_thread<F: Future<Output = ()>>(body: impl FnOnce() -> F + Send + 'static) {
     within_bound(|| Builder::new_current_thread().enable_all().build().unwrap().block_on(body()));
 }
 
+/// Runs the body on a runtime of two workers.
 pub(crate) fn multi_thread<F: Future<Output = ()>>(body: impl FnOnce() -> F + Send + 'static) {
     within_bound(|| {
         Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body());
     });
 }
 
+/// Runs the body on a current-thread runtime whose clock stands still until everything waits for it.
 pub(crate) fn paused_time<F: Future<Output = ()>>(body: impl FnOnce() -> F + Send + 'static) {
     within_bound(|| {
         Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(body());
