@@ -1,5 +1,5 @@
 //! Promise: built for tokio-console, the tasks of queues and timers have names that say whose they are.
-#![cfg(all(feature = "tracing", tokio_unstable))]
+#![cfg(tokio_unstable)]
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};

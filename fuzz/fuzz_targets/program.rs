@@ -9,8 +9,8 @@ mod play;
 #[allow(dead_code, reason = "the test makes whole programs up")]
 #[path = "../../tests/no_hang/program.rs"]
 mod program;
-#[allow(clippy::all, reason = "it is the tests'")]
-#[path = "../../tests/support/mod.rs"]
+#[allow(dead_code, clippy::all, reason = "it is the tests', and one callback of it is needed")]
+#[path = "../../tests/it/support/mod.rs"]
 mod support;
 
 use std::fmt::Debug;

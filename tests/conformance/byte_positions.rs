@@ -1,9 +1,9 @@
 //! Byte streams over files: the position, seeking, the end, and the length.
 
-use crate::conformance::byte_streams::{CURRENT, File, READ, READ_WRITE, text};
-use crate::conformance::case::Family;
-use crate::conformance::facts::{code, value};
-use crate::conformance::subject::Streams;
+use crate::byte_streams::{CURRENT, File, READ, READ_WRITE, text};
+use crate::case::Family;
+use crate::facts::{code, value};
+use crate::subject::Streams;
 
 pub(crate) fn cases<S: Streams>() -> Family<S> {
     let mut positions = Family::<S>::new("byte_positions");

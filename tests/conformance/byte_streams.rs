@@ -3,11 +3,9 @@
 use mf_async::Hresult;
 use tempfile::TempDir;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
-    Log, MULTITHREADED, Occupied, STANDARD, Slot, code, life, name, tells, value,
-};
-use crate::conformance::subject::{Answer, Buffer, Streams, on};
+use crate::case::Family;
+use crate::facts::{Log, MULTITHREADED, Occupied, STANDARD, Slot, code, life, name, tells, value};
+use crate::subject::{Answer, Buffer, Streams, on};
 
 pub(crate) const READ: u32 = 1;
 const WRITE: u32 = 2;

@@ -4,7 +4,7 @@
 
 mod wine;
 
-use crate::conformance::subject::Kind;
+use crate::subject::Kind;
 
 /// What a subject does in a case instead of what is expected, and why.
 pub(crate) struct Deviation {

@@ -2,10 +2,10 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::events::{SOURCE_STARTED, idle, leaves, queue, send, which};
-use crate::conformance::facts::{MULTITHREADED, code, life, name};
-use crate::conformance::subject::{Events, on};
+use crate::case::Family;
+use crate::events::{SOURCE_STARTED, idle, leaves, queue, send, which};
+use crate::facts::{MULTITHREADED, code, life, name};
+use crate::subject::{Events, on};
 
 pub(crate) fn cases<S: Events>() -> Family<S> {
     let mut shutdown = Family::<S>::new("event_shutdown");

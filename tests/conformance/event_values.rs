@@ -2,10 +2,10 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::events::{EXTENDED_TYPE, SESSION_ENDED, SOURCE_STARTED, queue};
-use crate::conformance::facts::{code, life, name};
-use crate::conformance::subject::{Events, Value};
+use crate::case::Family;
+use crate::events::{EXTENDED_TYPE, SESSION_ENDED, SOURCE_STARTED, queue};
+use crate::facts::{code, life, name};
+use crate::subject::{Events, Value};
 
 pub(crate) fn cases<S: Events>() -> Family<S> {
     let mut values = Family::<S>::new("event_values");

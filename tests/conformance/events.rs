@@ -2,11 +2,9 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
-    Gate, Log, MULTITHREADED, Occupied, Slot, code, life, name, pass_through, tells,
-};
-use crate::conformance::subject::{Answer, Events, on};
+use crate::case::Family;
+use crate::facts::{Gate, Log, MULTITHREADED, Occupied, Slot, code, life, name, pass_through, tells};
+use crate::subject::{Answer, Events, on};
 
 pub(crate) const SOURCE_STARTED: u32 = 201;
 pub(crate) const SESSION_ENDED: u32 = 107;

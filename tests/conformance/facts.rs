@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mf_async::Hresult;
 
-use crate::conformance::subject::{Answer, Subject, on};
+use crate::subject::{Answer, Subject, on};
 
 /// What has not happened by then does not happen. Shorter where much is known not to, which costs as much each time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 5 } else { 10 });

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use mf_async::Hresult;
 use tempfile::TempDir;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
-    Log, MULTITHREADED, Occupied, STANDARD, Slot, code, life, name, tells, value,
-};
-use crate::conformance::subject::{Streams, on};
+use crate::case::Family;
+use crate::facts::{Log, MULTITHREADED, Occupied, STANDARD, Slot, code, life, name, tells, value};
+use crate::subject::{Streams, on};
 
 const READ: u32 = 1;
 const WRITE: u32 = 2;

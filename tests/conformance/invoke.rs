@@ -2,12 +2,12 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     FAST_IO, IO, LONG_FUNCTION, Log, MULTITHREADED, SIGNAL, STANDARD, Slot, TIMER, behind, code, life, name,
     pass_through, tells, tells_status, until,
 };
-use crate::conformance::subject::{Parameters, Subject, flagged, on};
+use crate::subject::{Parameters, Subject, flagged, on};
 
 /// What a call that is refused returned, and what was kept and called.
 fn refused<S: Subject>(mf: &S, parameters: Parameters) -> String {

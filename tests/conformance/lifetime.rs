@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, Log, MULTITHREADED, Occupied, STANDARD, STANDARD_KIND, code, life, name, pass_through, tells,
     tells_status, until,
 };
-use crate::conformance::subject::{Parameters, Subject, on};
+use crate::subject::{Parameters, Subject, on};
 
 const VERSION: u32 = 0x0002_0070;
 const NO_SOCKET: u32 = 1;

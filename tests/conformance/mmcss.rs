@@ -1,8 +1,8 @@
 //! Registration with MMCSS: of one queue, of the platform, and what is read back.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{MULTITHREADED, STANDARD, code, name, value};
-use crate::conformance::subject::Mmcss;
+use crate::case::Family;
+use crate::facts::{MULTITHREADED, STANDARD, code, name, value};
+use crate::subject::Mmcss;
 
 /// What a queue is registered as.
 fn registered<S: Mmcss>(mf: &S, queue: u32) -> String {

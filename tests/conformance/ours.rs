@@ -17,7 +17,7 @@ use mf_async::{
 };
 use tokio::sync::{Notify, SetOnce};
 
-use crate::conformance::subject::{Answer, Kind, Mmcss, Parameters, Subject};
+use crate::subject::{Answer, Kind, Mmcss, Parameters, Subject};
 
 /// A platform, once it is started. Calls go to it after its shutdown, too.
 #[derive(Clone, Default)]

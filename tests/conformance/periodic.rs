@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{Gate, Log, MULTITHREADED, TIMER, code, life, pass_through, tells, value};
-use crate::conformance::subject::Subject;
+use crate::case::Family;
+use crate::facts::{Gate, Log, MULTITHREADED, TIMER, code, life, pass_through, tells, value};
+use crate::subject::Subject;
 
 pub(crate) fn cases<S: Subject>() -> Family<S> {
     let mut periodic = Family::<S>::new("periodic");
@@ -139,7 +139,7 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
     periodic.case("from_within", "MFRemovePeriodicCallback: a callback may remove itself", "S_OK", |mf| {
         let log = Log::new();
         let (subject, told) = (mf.clone(), log.clone());
-        let slot = crate::conformance::facts::Slot::new();
+        let slot = crate::facts::Slot::new();
         let key = slot.clone();
         let added = mf.add_periodic(
             move || {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     BLOCKING, FAST_IO, Gate, IO, LOCALIZE_REMOTE, LONG_FUNCTION, Log, MULTITHREADED, Occupied, REPLY, RT,
     SIGNAL, STANDARD, Slot, TIMER, behind, code, life, name, pass_through, tells, tells_status, until, value,
 };
-use crate::conformance::subject::{Parameters, Subject, flagged, on};
+use crate::subject::{Parameters, Subject, flagged, on};
 
 /// What a put returned, whether the callback was called, and what became of it and of the state.
 fn refused<S: Subject>(

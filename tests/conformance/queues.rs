@@ -1,11 +1,11 @@
 //! Private queues: allocating, locking and unlocking them, of what kinds they are, and shared queues.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, IO, LONG_FUNCTION, Log, MULTITHREADED, MULTITHREADED_KIND, Occupied, PRIVATE_MASK, RT, STANDARD,
     STANDARD_KIND, TIMER, WINDOW_KIND, behind, code, name, tells, value,
 };
-use crate::conformance::subject::{Answer, Subject, on};
+use crate::subject::{Answer, Subject, on};
 
 /// What a put on this queue returned, and that its item ran.
 fn put<S: Subject>(mf: &S, queue: u32) -> String {
@@ -40,7 +40,7 @@ fn overlap<S: Subject>(mf: &S, kind: u32) -> String {
     let others = Gate::new();
     let free = others.clone();
     let first = mf.callback(on(queue), move |_| {
-        crate::conformance::facts::until(|| waits.is_open() || free.is_open());
+        crate::facts::until(|| waits.is_open() || free.is_open());
         told.tell(if waits.is_open() { "overlapped" } else { "first" });
     });
     let (told, starts) = (log.clone(), second);
@@ -53,8 +53,8 @@ fn overlap<S: Subject>(mf: &S, kind: u32) -> String {
     if kind == MULTITHREADED_KIND {
         log.wait(2);
     } else {
-        crate::conformance::facts::pass_through(mf, STANDARD);
-        crate::conformance::facts::pass_through(mf, MULTITHREADED);
+        crate::facts::pass_through(mf, STANDARD);
+        crate::facts::pass_through(mf, MULTITHREADED);
     }
     others.open();
     log.wait(2);
@@ -261,7 +261,7 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
                 }
             });
             gate.pass();
-            crate::conformance::facts::pass_through(mf, MULTITHREADED);
+            crate::facts::pass_through(mf, MULTITHREADED);
             occupied.free();
             let unlocked = unlocking.join().unwrap_or_else(|_| "panicked".to_owned());
             format!("{unlocked}: {}", log.after(3))

@@ -1,10 +1,8 @@
 //! Reply mode: a serial queue goes on when its item is replied to, not when the callback returns.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
-    Gate, Log, MULTITHREADED, REPLY, STANDARD, Slot, code, life, name, pass_through, tells,
-};
-use crate::conformance::subject::{Subject, flagged};
+use crate::case::Family;
+use crate::facts::{Gate, Log, MULTITHREADED, REPLY, STANDARD, Slot, code, life, name, pass_through, tells};
+use crate::subject::{Subject, flagged};
 
 /// A serial queue, and a callback on it that asks for a reply and leaves its result to be replied with.
 fn asking<S: Subject>(mf: &S, log: &Log) -> (u32, S::Callback, Slot<S::Result>) {

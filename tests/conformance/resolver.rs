@@ -3,9 +3,9 @@
 use mf_async::Hresult;
 use tempfile::TempDir;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{Log, MULTITHREADED, Slot, code, life, name, tells, value};
-use crate::conformance::subject::{Resolving, on};
+use crate::case::Family;
+use crate::facts::{Log, MULTITHREADED, Slot, code, life, name, tells, value};
+use crate::subject::{Resolving, on};
 
 const MEDIA_SOURCE: u32 = 1;
 const BYTE_STREAM: u32 = 2;

@@ -2,9 +2,9 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{Log, MULTITHREADED, code, life, name, tells};
-use crate::conformance::subject::Subject;
+use crate::case::Family;
+use crate::facts::{Log, MULTITHREADED, code, life, name, tells};
+use crate::subject::Subject;
 
 pub(crate) fn cases<S: Subject>() -> Family<S> {
     let mut results = Family::<S>::new("results");
@@ -75,7 +75,7 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
             let (callback_kept, callback_life) = life();
             let (state_kept, state_life) = life();
             let (object_kept, object_life) = life();
-            let callback = mf.callback(crate::conformance::subject::on(MULTITHREADED), move |_| {
+            let callback = mf.callback(crate::subject::on(MULTITHREADED), move |_| {
                 let _kept = &callback_kept;
             });
             let (state, object) = (mf.object(state_kept), mf.object(object_kept));
@@ -111,7 +111,7 @@ pub(crate) fn cases<S: Subject>() -> Family<S> {
             let result = mf.create_result(None, Some(&tells(mf, MULTITHREADED, &log, "called")), None);
             let made = code(&result);
             drop(result);
-            crate::conformance::facts::pass_through(mf, MULTITHREADED);
+            crate::facts::pass_through(mf, MULTITHREADED);
             format!("{made}, {}", log.all())
         },
     );

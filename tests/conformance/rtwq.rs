@@ -1,11 +1,11 @@
 //! What only the real-time work queue API has: long-running queues, deadlines, and who hears of the platform.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, LONG_FUNCTION, Log, MULTITHREADED, MULTITHREADED_KIND, Occupied, STANDARD, code, pass_through,
     tells, until,
 };
-use crate::conformance::subject::{Rtwq, on};
+use crate::subject::{Rtwq, on};
 
 const UNKNOWN: u32 = 0x1_0000;
 /// A minute and a moment, in units of 100 ns.

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::conformance::case::{Case, Family};
-use crate::conformance::ours::Ours;
-use crate::conformance::subject::{Events, Kind, Resolving, Rtwq, Services, Subject, Transforms};
-use crate::conformance::table::Table;
-use crate::conformance::{
+use crate::case::{Case, Family};
+use crate::ours::Ours;
+use crate::subject::{Events, Kind, Resolving, Rtwq, Services, Subject, Transforms};
+use crate::table::Table;
+use crate::{
     byte_positions, byte_streams, event_shutdown, event_values, events, files, invoke, lifetime, mmcss,
     periodic, put, queues, reply, resolver, results, rtwq, serial, services, timers, transforms, waits,
 };
-use crate::conformance::{deviations, facts};
+use crate::{deviations, facts};
 
 /// No case takes anywhere near as long; what does, hangs.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -58,8 +58,8 @@ pub(crate) fn cases<S: Events + Resolving + Services + Rtwq + Transforms>() -> V
 
 pub(crate) fn main() -> ExitCode {
     #[cfg(windows)]
-    if let Some(path) = crate::conformance::theirs::process::asked_for() {
-        return crate::conformance::theirs::process::play(&path);
+    if let Some(path) = crate::theirs::process::asked_for() {
+        return crate::theirs::process::play(&path);
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(THREADS);
@@ -71,8 +71,8 @@ pub(crate) fn main() -> ExitCode {
         trials.extend(trial(Kind::Ours, name, case.path(), case.expected, table, move || play(case)));
     }
     #[cfg(windows)]
-    for case in cases::<crate::conformance::theirs::Theirs>() {
-        use crate::conformance::theirs::{Theirs, process};
+    for case in cases::<crate::theirs::Theirs>() {
+        use crate::theirs::{Theirs, process};
         let (table, path) = (table.clone(), case.path());
         let seen = move || process::spawn(&path);
         let name = format!("theirs::{}", case.path());

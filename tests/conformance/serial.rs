@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, IO, LONG_FUNCTION, Log, MULTITHREADED, MULTITHREADED_KIND, Occupied, PRIVATE_MASK, RT, STANDARD,
     STANDARD_KIND, TIMER, WINDOW_KIND, code, name, pass_through, tells,
 };
-use crate::conformance::subject::{Subject, on};
+use crate::subject::{Subject, on};
 
 /// What making a serial queue over this one returned, and that it runs.
 fn over<S: Subject>(mf: &S, base: u32) -> String {

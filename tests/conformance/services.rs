@@ -1,8 +1,8 @@
 //! The work-queue services of a media session: the platform's queues registered by them, and a topology's.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{LONG_FUNCTION, MULTITHREADED, STANDARD, code, name, value};
-use crate::conformance::subject::Services;
+use crate::case::Family;
+use crate::facts::{LONG_FUNCTION, MULTITHREADED, STANDARD, code, name, value};
+use crate::subject::Services;
 
 /// Every queue of the platform.
 const ALL: u32 = 0xFFFF_FFFF;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conformance::case::Case;
-use crate::conformance::deviations;
-use crate::conformance::subject::Kind;
+use crate::case::Case;
+use crate::deviations;
+use crate::subject::Kind;
 
 /// What was seen so far.
 pub(crate) struct Table(Mutex<Vec<Row>>);

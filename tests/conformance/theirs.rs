@@ -36,7 +36,7 @@ use windows::Win32::System::IO::OVERLAPPED;
 use windows::Win32::System::Threading::{CreateEventW, SetEvent, WaitForSingleObject};
 use windows::core::{HRESULT, HSTRING, IUnknown, Interface, PCWSTR};
 
-use crate::conformance::subject::{Answer, Kind, Parameters, Subject};
+use crate::subject::{Answer, Kind, Parameters, Subject};
 
 /// Media Foundation is one for the process, so there is nothing to keep.
 #[derive(Clone)]

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, Log, MULTITHREADED, Occupied, STANDARD, Slot, behind, code, life, name, pass_through, tells,
     tells_status,
 };
-use crate::conformance::subject::{Parameters, Subject, on};
+use crate::subject::{Parameters, Subject, on};
 
 /// Longer than any case lasts: what is scheduled for then is pending.
 const FAR: i64 = -60_000;

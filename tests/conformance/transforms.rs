@@ -2,12 +2,12 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::name;
-use crate::conformance::subject::Step::{
+use crate::case::Family;
+use crate::facts::name;
+use crate::subject::Step::{
     Drain, DrainComplete, Flush, HaveOutput, InputSays, NeedInput, OutputSays, Put, Shutdown, Take,
 };
-use crate::conformance::subject::Transforms;
+use crate::subject::Transforms;
 
 pub(crate) fn cases<S: Transforms>() -> Family<S> {
     let mut transforms = Family::<S>::new("transforms");

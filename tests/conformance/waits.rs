@@ -1,11 +1,11 @@
 //! Waiting items: on what they wait, where they run, and cancelling them.
 
-use crate::conformance::case::Family;
-use crate::conformance::facts::{
+use crate::case::Family;
+use crate::facts::{
     Gate, IO, LONG_FUNCTION, Log, MULTITHREADED, Occupied, RT, STANDARD, TIMER, behind, code, life, name,
     pass_through, tells, tells_status,
 };
-use crate::conformance::subject::{Parameters, Subject, on};
+use crate::subject::{Parameters, Subject, on};
 
 /// A result whose callback tells its status.
 fn waiting<S: Subject>(mf: &S, queue: u32, log: &Log) -> S::Result {

@@ -1,7 +1,7 @@
 //! Where Wine differs from Windows. Seen with Wine 8.0, as Debian 12 has it; a later Wine that does as Windows does
 //! fails here until its entry is taken out.
 
-use crate::conformance::deviations::Deviation;
+use crate::deviations::Deviation;
 
 const fn entry(case: &'static str, seen: &'static str, because: &'static str) -> Deviation {
     Deviation { case, seen, because }

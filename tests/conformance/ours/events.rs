@@ -7,8 +7,8 @@ use mf_async::{
     MediaEventValue, Unknown,
 };
 
-use crate::conformance::ours::{Ours, answer, not_in_rust};
-use crate::conformance::subject::{Answer, Events, Value};
+use crate::ours::{Ours, answer, not_in_rust};
+use crate::subject::{Answer, Events, Value};
 
 impl Events for Ours {
     type EventQueue = Arc<MediaEventQueue>;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mf_async::{Deadline, PlatformEvents, PlatformEventsGuard};
 
-use crate::conformance::ours::{Ours, answer};
-use crate::conformance::subject::{Answer, Rtwq};
+use crate::ours::{Ours, answer};
+use crate::subject::{Answer, Rtwq};
 
 struct Told<F>(F);
 

@@ -2,8 +2,8 @@
 
 use mf_async::Hresult;
 
-use crate::conformance::ours::{Ours, not_in_rust};
-use crate::conformance::subject::{Answer, Mmcss, Services};
+use crate::ours::{Ours, not_in_rust};
+use crate::subject::{Answer, Mmcss, Services};
 
 /// Every queue of the platform.
 const ALL: u32 = 0xFFFF_FFFF;

@@ -7,8 +7,8 @@ use mf_async::{
     ResolutionFlags, SeekFlags, SeekOrigin, SourceResolver, Unknown,
 };
 
-use crate::conformance::ours::{Ours, answer, not_in_rust};
-use crate::conformance::subject::{Answer, Buffer, Resolving, Streams};
+use crate::ours::{Ours, answer, not_in_rust};
+use crate::subject::{Answer, Buffer, Resolving, Streams};
 
 /// What Begin takes over and End gives back.
 #[derive(Clone)]

@@ -2,9 +2,9 @@
 
 use mf_async::{Hresult, TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
-use crate::conformance::facts::name;
-use crate::conformance::ours::{Ours, not_in_rust};
-use crate::conformance::subject::{Step, Transforms};
+use crate::facts::name;
+use crate::ours::{Ours, not_in_rust};
+use crate::subject::{Step, Transforms};
 
 #[derive(Default)]
 struct Drive {

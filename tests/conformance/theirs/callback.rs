@@ -9,7 +9,7 @@ use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncCallback_
 use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
 use windows::core::{HRESULT, IUnknown, Interface, Ref, Result, implement};
 
-use crate::conformance::subject::Parameters;
+use crate::subject::Parameters;
 
 type Invoke = Box<dyn Fn(&Mta<IMFAsyncResult>) + Send + Sync>;
 

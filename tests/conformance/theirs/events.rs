@@ -10,8 +10,8 @@ use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::Win32::System::Variant::{VT_EMPTY, VT_I8, VT_UNKNOWN};
 use windows::core::{GUID, HRESULT, IUnknown, Interface};
 
-use crate::conformance::subject::{Answer, Events, Value};
-use crate::conformance::theirs::{Theirs, answer, code};
+use crate::subject::{Answer, Events, Value};
+use crate::theirs::{Theirs, answer, code};
 
 const NO_WAIT: u32 = 1;
 

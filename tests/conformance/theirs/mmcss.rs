@@ -10,9 +10,9 @@ use windows::Win32::Media::MediaFoundation::{
 };
 use windows::core::{HSTRING, PWSTR};
 
-use crate::conformance::facts::{MULTITHREADED, Slot};
-use crate::conformance::subject::{Answer, Mmcss, Subject, on};
-use crate::conformance::theirs::{Theirs, answer};
+use crate::facts::{MULTITHREADED, Slot};
+use crate::subject::{Answer, Mmcss, Subject, on};
+use crate::theirs::{Theirs, answer};
 
 /// Begins, and waits for the callback's result.
 pub(crate) fn begun(

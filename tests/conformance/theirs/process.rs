@@ -6,8 +6,8 @@ use std::sync::mpsc::channel;
 
 use windows::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
-use crate::conformance::run::{self, BOUND};
-use crate::conformance::theirs::Theirs;
+use crate::run::{self, BOUND};
+use crate::theirs::Theirs;
 
 /// Names the case that a process is to play.
 const CASE: &str = "MF_ASYNC_CONFORMANCE_CASE";

@@ -8,8 +8,8 @@ use windows::Win32::System::Threading::{
 };
 use windows::core::{Result, implement};
 
-use crate::conformance::subject::{Answer, Rtwq};
-use crate::conformance::theirs::{Theirs, answer};
+use crate::subject::{Answer, Rtwq};
+use crate::theirs::{Theirs, answer};
 
 /// A deadline that was set.
 pub(crate) struct Deadline(HANDLE);

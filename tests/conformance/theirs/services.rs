@@ -9,9 +9,9 @@ use windows::Win32::Media::MediaFoundation::{
 };
 use windows::core::{HSTRING, Interface, PWSTR};
 
-use crate::conformance::subject::{Answer, Services};
-use crate::conformance::theirs::mmcss::begun;
-use crate::conformance::theirs::{Theirs, answer};
+use crate::subject::{Answer, Services};
+use crate::theirs::mmcss::begun;
+use crate::theirs::{Theirs, answer};
 
 /// A session, and its services. The process ends with the case, and the session with it.
 fn services() -> Answer<(IMFMediaSession, Mta<IMFWorkQueueServices>)> {

@@ -12,8 +12,8 @@ use windows::Win32::Media::MediaFoundation::{
 };
 use windows::core::{HRESULT, HSTRING, IUnknown, Interface, PCWSTR};
 
-use crate::conformance::subject::{Answer, Buffer, Resolving, Streams};
-use crate::conformance::theirs::{Theirs, answer};
+use crate::subject::{Answer, Buffer, Resolving, Streams};
+use crate::theirs::{Theirs, answer};
 
 /// Memory that stays where it is until the process ends, whoever still writes to it.
 #[derive(Clone)]

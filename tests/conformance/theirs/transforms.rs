@@ -19,9 +19,9 @@ use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{GUID, HRESULT, IUnknown, Ref, Result, implement};
 
-use crate::conformance::facts::{Log, name, until};
-use crate::conformance::subject::{Step, Transforms};
-use crate::conformance::theirs::Theirs;
+use crate::facts::{Log, name, until};
+use crate::subject::{Step, Transforms};
+use crate::theirs::Theirs;
 use crate::transform::{sends_events, unused_of_a_transform};
 
 #[implement(IMFTransform, IMFMediaEventGenerator, IMFShutdown)]

@@ -1,0 +1,159 @@
+//! Every callback interface of Media Foundation is a stream of what it is told, in order, that ends when the
+//! object is let go.
+
+use futures::StreamExt;
+use mf_async::Hresult;
+use mf_async::com::{
+    ClockStateEvent, Notifications, SampleGrabberEvent, capture_engine_events, clock_states, grab_samples,
+    media_engine_events,
+};
+use windows::Win32::Foundation::E_FAIL;
+use windows::Win32::Media::MediaFoundation::*;
+use windows::Win32::System::Com::{CLSCTX_INPROC_SERVER, CoCreateInstance};
+use windows::core::{BSTR, Interface};
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_presentation_clock_tells_its_states() {
+    let platform = start();
+    let (sink, mut states) = clock_states();
+    let clock = unsafe {
+        let clock = MFCreatePresentationClock().unwrap();
+        clock.SetTimeSource(&MFCreateSystemTimeSource().unwrap()).unwrap();
+        clock.AddClockStateSink(&*sink).unwrap();
+        clock.Start(5).unwrap();
+        clock.Pause().unwrap();
+        clock.Start(i64::MAX).unwrap();
+        clock.Stop().unwrap();
+        clock
+    };
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Start { offset: 5, .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Pause { .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Restart { .. })));
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::Stop { .. })));
+    unsafe {
+        clock.RemoveClockStateSink(&*sink).unwrap();
+        sink.OnClockSetRate(1, 2.0).unwrap();
+    }
+    assert!(matches!(within(states.next()).await, Some(ClockStateEvent::SetRate { rate: 2.0, .. })));
+    drop((clock, sink));
+    assert!(within(states.next()).await.is_none());
+    drop(platform);
+}
+
+#[tokio::test]
+async fn a_grabber_sinks_calls_are_events_in_order() {
+    let _platform = start();
+    let (callback, mut events) = grab_samples();
+    let bytes = [1, 2, 3];
+    unsafe {
+        callback.OnSetPresentationClock(None).unwrap();
+        callback.OnClockStart(1, 2).unwrap();
+        callback.OnProcessSample(&MFMediaType_Audio, 4, 5, 6, &bytes).unwrap();
+        callback.OnProcessSample(&MFMediaType_Audio, 0, 0, 0, &[]).unwrap();
+        callback.OnShutdown().unwrap();
+    }
+    assert!(matches!(within(events.next()).await, Some(SampleGrabberEvent::PresentationClock(None))));
+    assert!(matches!(
+        within(events.next()).await,
+        Some(SampleGrabberEvent::Clock(ClockStateEvent::Start { system_time: 1, offset: 2 }))
+    ));
+    match within(events.next()).await {
+        Some(SampleGrabberEvent::Sample(sample)) => {
+            assert_eq!((sample.major_type, sample.flags), (MFMediaType_Audio, 4));
+            assert_eq!((sample.time, sample.duration, &sample.bytes[..]), (5, 6, &bytes[..]));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(
+        matches!(within(events.next()).await, Some(SampleGrabberEvent::Sample(empty)) if empty.bytes.is_empty())
+    );
+    assert!(matches!(within(events.next()).await, Some(SampleGrabberEvent::Shutdown)));
+    drop(callback);
+    assert!(within(events.next()).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_media_engine_tells_what_it_does() {
+    let platform = start();
+    let (callback, mut events) = media_engine_events();
+    let engine = unsafe {
+        let factory: IMFMediaEngineClassFactory =
+            CoCreateInstance(&CLSID_MFMediaEngineClassFactory, None, CLSCTX_INPROC_SERVER).unwrap();
+        let mut attributes = None;
+        MFCreateAttributes(&mut attributes, 1).unwrap();
+        let attributes = attributes.unwrap();
+        attributes.SetUnknown(&MF_MEDIA_ENGINE_CALLBACK, &*callback).unwrap();
+        let engine = factory.CreateInstance(MF_MEDIA_ENGINE_AUDIOONLY.0 as u32, &attributes).unwrap();
+        engine.SetSource(&BSTR::from(media("tone.wav").to_string_lossy().as_ref())).unwrap();
+        engine
+    };
+    drop(callback);
+    loop {
+        let event = within(events.next()).await.expect("an event");
+        assert!(event.error().is_none(), "{event:?}");
+        if event.event == MF_MEDIA_ENGINE_EVENT_LOADEDMETADATA {
+            break;
+        }
+    }
+    assert!((unsafe { engine.GetDuration() } - 2.0).abs() < 0.1);
+    unsafe { engine.Shutdown() }.unwrap();
+    drop(engine);
+    drop(platform);
+}
+
+#[tokio::test]
+async fn a_media_engines_error_keeps_its_code() {
+    let _platform = start();
+    let (callback, mut events) = media_engine_events();
+    unsafe {
+        let code = MF_E_UNSUPPORTED_BYTESTREAM_TYPE.0 as u32;
+        callback.EventNotify(MF_MEDIA_ENGINE_EVENT_ERROR.0 as u32, 4, code).unwrap();
+        callback.EventNotify(MF_MEDIA_ENGINE_EVENT_ENDED.0 as u32, 0, 0).unwrap();
+    }
+    let error = within(events.next()).await.unwrap().error().unwrap();
+    assert_eq!(error.hresult(), Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE);
+    assert!(within(events.next()).await.unwrap().error().is_none());
+}
+
+#[tokio::test]
+async fn a_capture_engines_events_are_passed_on() {
+    let _platform = start();
+    let (callback, mut events) = capture_engine_events();
+    unsafe {
+        let event = MFCreateMediaEvent(MEExtendedType.0 as u32, &MF_CAPTURE_ENGINE_INITIALIZED, E_FAIL, None)
+            .unwrap();
+        callback.OnEvent(&event).unwrap();
+        callback.OnEvent(None).unwrap();
+    }
+    drop(callback);
+    let event = within(events.next()).await.unwrap();
+    assert_eq!(unsafe { event.GetExtendedType() }.unwrap(), MF_CAPTURE_ENGINE_INITIALIZED);
+    assert_eq!(unsafe { event.GetStatus() }.unwrap(), E_FAIL);
+    assert!(within(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn who_does_not_listen_holds_nobody_up() {
+    let _platform = start();
+    let (sink, mut states) = clock_states();
+    let many = Notifications::<ClockStateEvent>::CAPACITY as i64 + 10;
+    for time in 0..many {
+        unsafe { sink.OnClockStop(time) }.unwrap();
+    }
+    assert_eq!(states.dropped(), 10);
+    assert_eq!(states.try_next(), Some(ClockStateEvent::Stop { system_time: 10 }));
+    drop(states);
+    // Nobody is there any more; the object does not mind.
+    unsafe { sink.OnClockStop(0) }.unwrap();
+    assert_eq!(refs(&*sink), 1);
+}
+
+#[tokio::test]
+async fn the_objects_are_what_they_say() {
+    let _platform = start();
+    let (grabber, _events) = grab_samples();
+    assert!(Interface::cast::<IMFClockStateSink>(&*grabber).is_ok());
+    assert!(Interface::cast::<IMFMediaSink>(&*grabber).is_err());
+}

@@ -1,0 +1,21 @@
+//! The tests of the Windows half, in one program: a module for each part of `com`.
+#![cfg(windows)]
+#![allow(
+    unsafe_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "every call of an interface is unsafe; the objects called live in the tests"
+)]
+
+mod support;
+
+mod async_result;
+mod byte_stream;
+mod callbacks;
+mod decoding;
+mod events;
+mod exit;
+mod operation;
+mod sink_writer;
+mod source_reader;
+mod transform;
+mod work_queue;

@@ -1,0 +1,204 @@
+//! Promise: of what waits on a queue the more urgent goes first, and within one priority the first in is
+//! the first out; nothing that runs is interrupted; a serial queue keeps the order of the puts.
+
+use crate::support::{Count, Gate, Log, both_runtimes, callback, multi_thread};
+use mf_async::{Platform, Priority, QueueId, WorkQueueType};
+
+#[test]
+fn a_saturated_queue_is_emptied_by_priority() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let mut queues = vec![platform.allocate_work_queue(WorkQueueType::Standard).unwrap()];
+        for id in [QueueId::STANDARD, QueueId::RT, QueueId::TIMER] {
+            queues.push(platform.lock_work_queue(id).unwrap());
+        }
+        for queue in queues {
+            let log = Log::new();
+            let (seen, puts) = (log.clone(), queue.clone());
+            // Put from a callback of the queue: until it is back, all of them wait.
+            let fill = callback(move |_| {
+                for number in 0..300 {
+                    for priority in [0, -1, 1, 7, -9] {
+                        puts.put_with_priority(priority, seen.adds((priority.signum(), number)), None)
+                            .unwrap();
+                    }
+                }
+            });
+            queue.put(fill, None).unwrap();
+            queue.quiesce().await.unwrap();
+            let mut expected = Vec::new();
+            expected.extend((0..300).flat_map(|number| [(1, number); 2]));
+            expected.extend((0..300).map(|number| (0, number)));
+            expected.extend((0..300).flat_map(|number| [(-1, number); 2]));
+            assert_eq!(log.all(), expected);
+        }
+    });
+}
+
+#[test]
+fn something_urgent_overtakes_a_batch_that_was_taken_already() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let log = Log::new();
+        let filler = queue.clone();
+        let seen = log.clone();
+        queue
+            .put(
+                callback(move |_| {
+                    for number in 0..100 {
+                        filler.put(seen.adds(number), None).unwrap();
+                    }
+                    let (puts, seen) = (filler.clone(), seen.clone());
+                    // This one runs when the batch is out of the inbox already.
+                    let urgent = callback(move |_| {
+                        puts.put_with_priority(Priority::High, seen.adds(-1), None).unwrap();
+                    });
+                    filler.put_with_priority(Priority::High, urgent, None).unwrap();
+                }),
+                None,
+            )
+            .unwrap();
+        queue.quiesce().await.unwrap();
+        assert_eq!(log.all(), (-1..100).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn however_many_are_urgent_all_of_them_overtake_the_batch() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let (log, puts) = (Log::new(), queue.clone());
+        let seen = log.clone();
+        let fill = callback(move |_| {
+            for number in 0..1000 {
+                let (again, log) = (puts.clone(), seen.clone());
+                let item = callback(move |_| {
+                    log.add((number, 0));
+                    // Many in between are quick, so that they are taken out together.
+                    for urgent in if number % 100 == 99 { 1..4 } else { 1..1 } {
+                        again.put_with_priority(Priority::High, log.adds((number, urgent)), None).unwrap();
+                    }
+                });
+                puts.put(item, None).unwrap();
+            }
+        });
+        queue.put(fill, None).unwrap();
+        queue.quiesce().await.unwrap();
+        assert_eq!(log.len(), 1030);
+        assert!(log.all().is_sorted(), "{:?}", log.all());
+    });
+}
+
+#[test]
+fn of_two_low_items_the_second_waits_for_what_the_first_puts() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let quick = Count::new();
+        for _ in 0..50 {
+            let (log, puts) = (Log::new(), queue.clone());
+            let (seen, quick) = (log.clone(), quick.clone());
+            let fill = callback(move |_| {
+                (0..100).for_each(|_| puts.put(quick.counts(), None).unwrap());
+                let (again, log) = (puts.clone(), seen.clone());
+                let first = callback(move |_| {
+                    log.add("low");
+                    again.put(log.adds("normal"), None).unwrap();
+                });
+                puts.put_with_priority(Priority::Low, first, None).unwrap();
+                puts.put_with_priority(Priority::Low, seen.adds("low"), None).unwrap();
+            });
+            queue.put(fill, None).unwrap();
+            queue.quiesce().await.unwrap();
+            assert_eq!(log.all(), ["low", "normal", "low"]);
+        }
+        assert_eq!(quick.get(), 5000);
+    });
+}
+
+#[test]
+fn a_low_item_waits_for_what_came_later_but_is_not_lost() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let log = Log::new();
+        let (seen, puts) = (log.clone(), queue.clone());
+        let fill = callback(move |_| {
+            puts.put_with_priority(Priority::Low, seen.adds("low"), None).unwrap();
+            puts.put(seen.adds("normal"), None).unwrap();
+            let (seen, again) = (seen.clone(), puts.clone());
+            let late = callback(move |_| again.put(seen.adds("late"), None).unwrap());
+            puts.put(late, None).unwrap();
+        });
+        queue.put(fill, None).unwrap();
+        queue.quiesce().await.unwrap();
+        assert_eq!(log.all(), ["normal", "late", "low"]);
+    });
+}
+
+#[test]
+fn inside_a_serial_queue_the_order_is_that_of_the_puts() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let log = Log::new();
+        for number in 0..1000_i32 {
+            queue.put_with_priority(number % 3 - 1, log.adds(number), None).unwrap();
+        }
+        queue.barrier().await.unwrap();
+        assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_serial_queue_competes_below_with_the_priority_of_its_item() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let serials =
+            [-1, 0, 1].map(|priority| (priority, platform.allocate_serial_work_queue(&base).unwrap()));
+        let log = Log::new();
+        let seen = log.clone();
+        let fill = callback(move |_| {
+            for (priority, serial) in &serials {
+                (0..3).for_each(|_| serial.put_with_priority(*priority, seen.adds(*priority), None).unwrap());
+            }
+        });
+        base.put(fill, None).unwrap();
+        base.quiesce().await.unwrap();
+        assert_eq!(log.all(), [1, 1, 1, 0, 0, 0, -1, -1, -1]);
+    });
+}
+
+#[test]
+fn a_saturated_parallel_queue_starts_the_urgent_first() {
+    multi_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
+        let (gates, log) = ([Gate::new(), Gate::new()], Log::new());
+        let busy = Log::new();
+        for gate in gates.clone() {
+            let busy = busy.clone();
+            let occupy = callback(move |_| {
+                busy.add(());
+                gate.pass();
+            });
+            queue.put(occupy, None).unwrap();
+        }
+        crate::support::until("both workers are busy", || busy.len() == 2).await;
+        for priority in [-1, 0, 1] {
+            for _ in 0..50 {
+                queue.put_with_priority(priority, log.adds(priority), None).unwrap();
+            }
+        }
+        assert_eq!(queue.stats().depth, 150);
+        // One of them runs it all, so that the order in which items are taken out can be seen.
+        gates[0].open();
+        crate::support::until("all have run", || log.len() == 150).await;
+        assert_eq!(log.all(), [vec![1; 50], vec![0; 50], vec![-1; 50]].concat());
+        gates[1].open();
+        queue.barrier().await.unwrap();
+    });
+}

@@ -1,0 +1,425 @@
+//! Promise: a serial queue does not go on after a REPLY callback until its result was invoked again:
+//! inside the callback or at any later time, once; a reply that never comes is reported, and ends with
+//! the shutdown's deadline, or with the last handle to the platform, without which nobody can reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{
+    Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until, with,
+};
+use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueue};
+
+fn started() -> (Platform, WorkQueue) {
+    let platform = Platform::startup().unwrap();
+    let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+    (platform, queue)
+}
+
+/// A callback that needs a reply, and names the queue itself, as the page has it.
+fn replying(
+    queue: &WorkQueue,
+    call: impl Fn(&AsyncResult) + Send + Sync + 'static,
+) -> Arc<dyn mf_async::AsyncCallback> {
+    with(CallbackParameters::on(queue).with_flags(CallbackFlags::REPLY), call)
+}
+
+#[test]
+fn a_reply_inside_the_callback_advances_when_it_is_back() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let log = Log::new();
+        for number in 0..100 {
+            let (log, replies) = (log.clone(), platform.clone());
+            let called = replying(&queue, move |result| {
+                log.add((number, "in"));
+                replies.invoke_callback(result).unwrap();
+                log.add((number, "out"));
+            });
+            queue.put(called, None).unwrap();
+        }
+        queue.barrier().await.unwrap();
+        let expected: Vec<_> = (0..100).flat_map(|number| [(number, "in"), (number, "out")]).collect();
+        assert_eq!(log.all(), expected);
+        assert_eq!(queue.stats().run, 100);
+    });
+}
+
+#[test]
+fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (held, calls, after) = (Log::new(), Count::new(), Count::new());
+        let (hold, count) = (held.clone(), calls.clone());
+        let called = replying(&queue, move |result| {
+            count.add();
+            hold.add(result.clone());
+        });
+        queue.put(called, None).unwrap();
+        queue.put(after.counts(), None).unwrap();
+        until("the callback has run", || queue.stats().run == 1).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((after.get(), queue.stats().depth, queue.stats().running), (0, 1, 1));
+        let result = held.all().remove(0);
+        tokio::spawn({
+            let platform = platform.clone();
+            async move { platform.invoke_callback(&result).unwrap() }
+        })
+        .await
+        .unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((calls.get(), after.get()), (1, 1));
+    });
+}
+
+#[test]
+fn a_barrier_waits_for_the_reply() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let held = Log::new();
+        let hold = held.clone();
+        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
+        until("the callback has run", || held.len() == 1).await;
+        let barrier = queue.barrier();
+        let quiet = queue.quiesce();
+        tokio::pin!(barrier, quiet);
+        for _ in 0..20 {
+            assert!(futures::poll!(&mut barrier).is_pending());
+            assert!(futures::poll!(&mut quiet).is_pending());
+            tokio::task::yield_now().await;
+        }
+        platform.invoke_callback(&held.all()[0]).unwrap();
+        barrier.await.unwrap();
+        quiet.await.unwrap();
+    });
+}
+
+#[test]
+fn the_second_reply_is_an_ordinary_invoke() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (held, calls) = (Log::new(), Count::new());
+        let (hold, count, replies) = (held.clone(), calls.clone(), platform.clone());
+        let called = replying(&queue, move |result| {
+            count.add();
+            hold.add(result.clone());
+            // Each run is replied to.
+            replies.invoke_callback(result).unwrap();
+        });
+        queue.put(called, None).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!(calls.get(), 1);
+        platform.invoke_callback(&held.all()[0]).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!(calls.get(), 2);
+    });
+}
+
+#[test]
+fn the_second_reply_inside_the_callback_queues_behind_it() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let calls = Count::new();
+        let (count, replies) = (calls.clone(), platform.clone());
+        let called = replying(&queue, move |result| {
+            replies.invoke_callback(result).unwrap();
+            if count.next() == 0 {
+                replies.invoke_callback(result).unwrap();
+            }
+        });
+        queue.put(called, None).unwrap();
+        queue.quiesce().await.unwrap();
+        assert_eq!((calls.get(), queue.stats().put), (2, 2));
+    });
+}
+
+#[test]
+fn a_panicking_reply_callback_is_not_waited_for() {
+    both_runtimes(|| async {
+        let (_platform, queue) = started();
+        queue.put(replying(&queue, |_| panic!("expected in a test")), None).unwrap();
+        let after = Count::new();
+        queue.put(after.counts(), None).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((after.get(), queue.stats().panicked), (1, 1));
+    });
+}
+
+#[test]
+fn a_reply_before_the_panic_counts_once() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let calls = Count::new();
+        let (count, replies) = (calls.clone(), platform.clone());
+        let called = replying(&queue, move |result| {
+            count.add();
+            replies.invoke_callback(result).unwrap();
+            panic!("expected in a test");
+        });
+        queue.put(called, None).unwrap();
+        queue.run(|| ()).await.unwrap();
+        assert_eq!((calls.get(), queue.stats().panicked), (1, 1));
+    });
+}
+
+#[test]
+fn after_a_panic_the_result_is_an_ordinary_one() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let held = Log::new();
+        let hold = held.clone();
+        let called = replying(&queue, move |result| {
+            hold.add(result.clone());
+            panic!("expected in a test");
+        });
+        queue.put(called, None).unwrap();
+        queue.barrier().await.unwrap();
+        platform.invoke_callback(&held.all()[0]).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!(held.len(), 2);
+    });
+}
+
+#[test]
+fn a_blocking_callback_may_need_a_reply_too() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let held = Log::new();
+        let hold = held.clone();
+        let flags = CallbackFlags::REPLY | CallbackFlags::BLOCKING;
+        let called = with(CallbackParameters::on(&queue).with_flags(flags), move |result| {
+            hold.add(result.clone());
+        });
+        queue.put(called, None).unwrap();
+        let after = queue.run(|| ());
+        until("it awaits its reply", || {
+            platform
+                .report()
+                .queues
+                .iter()
+                .any(|queue| queue.running.iter().any(|running| running.awaits_reply))
+        })
+        .await;
+        assert!(!after.is_ended());
+        platform.invoke_callback(&held.all()[0]).unwrap();
+        after.await.unwrap();
+    });
+}
+
+#[test]
+fn elsewhere_the_flag_means_nothing() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        for queue in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
+            let calls = Count::new();
+            let count = calls.clone();
+            let called = with(CallbackParameters::on(queue).with_flags(CallbackFlags::REPLY), move |_| {
+                count.add();
+            });
+            let result = platform.create_async_result(None, Some(called), None).unwrap();
+            platform.invoke_callback(&result).unwrap();
+            platform.invoke_callback(&result).unwrap();
+            platform.lock_work_queue(queue).unwrap().barrier().await.unwrap();
+            assert_eq!(calls.get(), 2);
+        }
+    });
+}
+
+#[test]
+fn the_queue_holds_the_result_until_the_reply_and_not_longer() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (drops, held) = (Drops::new(), Log::new());
+        let hold = held.clone();
+        let called = replying(&queue, move |result| hold.add(result.clone()));
+        queue.put(called, Some(Arc::new(drops.token()))).unwrap();
+        until("the callback has run", || queue.stats().run == 1).await;
+        let result = held.all().remove(0);
+        // The log's callback is the result's own, and holds the log: break the ring.
+        platform.invoke_callback(&result).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!(drops.count(), 0);
+        drop(result);
+        held.clear();
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn a_reply_while_the_platform_drains_is_taken() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let held = Log::new();
+        let hold = held.clone();
+        let after = Count::new();
+        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
+        queue.put(after.counts(), None).unwrap();
+        drop(queue);
+        until("the callback has run", || held.len() == 1).await;
+        let shutdown = platform.shutdown();
+        platform.invoke_callback(&held.all().remove(0)).unwrap();
+        held.clear();
+        shutdown.await.unwrap();
+        assert_eq!(after.get(), 1);
+    });
+}
+
+#[test]
+fn a_reply_that_never_comes_is_reported_and_ends_with_the_deadline() {
+    paused_time(|| async {
+        let (platform, queue) = started();
+        let (drops, after) = (Drops::new(), Count::new());
+        queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
+        let id = queue.id();
+        queue.put(after.counts(), Some(Arc::new(drops.token()))).unwrap();
+        let waits = queue.run(|| ());
+        drop(queue);
+        let start = tokio::time::Instant::now();
+        let error = platform.shutdown().await.unwrap_err();
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+        assert_eq!(error.hresult(), Hresult::ERROR_TIMEOUT);
+        assert!(error.what().contains("awaits the reply to"), "{error}");
+        assert!(error.what().contains(&id.to_string()), "{error}");
+        assert_eq!(waits.await.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+        assert_eq!((after.get(), drops.count()), (0, 2));
+    });
+}
+
+#[test]
+fn without_a_handle_nobody_can_reply_and_a_shutdown_on_its_way_does_not_wait() {
+    paused_time(|| async {
+        let (platform, queue) = started();
+        let (first, second, after) = (Count::new(), Count::new(), Count::new());
+        let (in_first, in_second) = (first.clone(), second.clone());
+        queue.put(replying(&queue, move |_| in_first.add()), None).unwrap();
+        queue.put(replying(&queue, move |_| in_second.add()), None).unwrap();
+        queue.put(after.counts(), None).unwrap();
+        until("the first has run", || first.get() == 1).await;
+        drop(queue);
+        let shutdown = platform.shutdown_within(Duration::from_secs(3600));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((second.get(), after.get()), (0, 0));
+        let start = tokio::time::Instant::now();
+        drop(platform);
+        shutdown.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!((second.get(), after.get()), (1, 1));
+    });
+}
+
+#[test]
+fn a_reply_after_the_shutdown_harms_nobody() {
+    paused_time(|| async {
+        let (platform, queue) = started();
+        let held = Log::new();
+        let hold = held.clone();
+        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
+        drop(queue);
+        until("the callback has run", || held.len() == 1).await;
+        platform.shutdown().await.unwrap_err();
+        // The queue has let go of it; whether this is a late reply or a late invoke, nothing is called.
+        let _ = platform.invoke_callback(&held.all()[0]);
+        let error = platform.invoke_callback(&held.all()[0]).unwrap_err();
+        assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN);
+        assert_eq!(held.len(), 1);
+    });
+}
+
+#[test]
+fn without_a_platform_nobody_can_reply_and_nothing_waits_for_it() {
+    multi_thread(|| async {
+        let (platform, queue) = started();
+        let (drops, count) = (Drops::new(), Count::new());
+        queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
+        queue.put(count.counts(), Some(Arc::new(drops.token()))).unwrap();
+        until("the reply is awaited", || {
+            platform
+                .report()
+                .queues
+                .iter()
+                .any(|queue| queue.running.iter().any(|running| running.awaits_reply))
+        })
+        .await;
+        assert_eq!(count.get(), 0);
+        drop(queue);
+        drop(platform);
+        until("all is let go", || drops.count() == 2).await;
+        assert_eq!(count.get(), 1);
+    });
+}
+
+#[test]
+fn a_reply_that_races_with_the_callbacks_return_is_never_lost() {
+    multi_thread(|| async {
+        let (platform, queue) = started();
+        let (send, receive) = std::sync::mpsc::channel::<AsyncResult>();
+        let replies = platform.clone();
+        let replier = std::thread::spawn(move || {
+            while let Ok(result) = receive.recv() {
+                replies.invoke_callback(&result).unwrap();
+            }
+        });
+        let calls = Count::new();
+        for _ in 0..20_000 {
+            let (send, count) = (send.clone(), calls.clone());
+            let called = replying(&queue, move |result| {
+                count.add();
+                send.send(result.clone()).unwrap();
+            });
+            queue.put(called, None).unwrap();
+        }
+        drop(send);
+        queue.barrier().await.unwrap();
+        assert_eq!(calls.get(), 20_000);
+        replier.join().unwrap();
+    });
+}
+
+#[test]
+fn while_a_reply_is_awaited_the_threads_below_are_free() {
+    multi_thread(|| async {
+        let (platform, first) = started();
+        let held = Log::new();
+        let mut queues = vec![first];
+        for _ in 0..9 {
+            queues.push(platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap());
+        }
+        for queue in &queues {
+            let hold = held.clone();
+            queue.put(replying(queue, move |result| hold.add(result.clone())), None).unwrap();
+        }
+        until("all await replies", || held.len() == 10).await;
+        let gate = Gate::new();
+        let open = gate.clone();
+        platform.put_work_item(QueueId::MULTITHREADED, callback(move |_| open.open()), None).unwrap();
+        gate.pass();
+        for result in held.all() {
+            platform.invoke_callback(&result).unwrap();
+        }
+        for queue in queues {
+            queue.barrier().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn without_a_runtime_the_queue_that_awaits_a_reply_is_let_go() {
+    let drops = Drops::new();
+    let counted = drops.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let platform = runtime.block_on(async move {
+        let (platform, queue) = started();
+        queue.put(replying(&queue, |_| {}), Some(Arc::new(counted.token()))).unwrap();
+        queue.put(callback(|_| {}), Some(Arc::new(counted.token()))).unwrap();
+        let awaits_reply = || platform.report().queues.iter().flat_map(|queue| &queue.running).count() == 1;
+        until("the reply is awaited", awaits_reply).await;
+        platform
+    });
+    drop(runtime);
+    drop(platform);
+    assert_eq!(drops.count(), 2);
+}

@@ -1,0 +1,106 @@
+//! The component of the example `square_root`, written by hand against the traits as a C++ author would,
+//! behaves as the page says.
+
+#[path = "../../examples/square_root.rs"]
+#[expect(dead_code, unreachable_pub, reason = "an example is a program, with a `main`")]
+mod example;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use example::SquareRoot;
+use mf_async::{AsyncResult, Hresult, Platform, Result, begin_end};
+use tokio::sync::mpsc;
+
+async fn roots_of_many() -> Result<()> {
+    const CALLS: u32 = 100;
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    let operations: Vec<_> = (0..CALLS)
+        .map(|x| {
+            let ender = component.clone();
+            begin_end(
+                |callback| component.begin_square_root(f64::from(x), callback, None),
+                move |result: &AsyncResult| ender.end_square_root(result),
+            )
+        })
+        .collect();
+    for (x, operation) in (0..CALLS).zip(operations) {
+        assert_eq!(operation.await?, f64::from(x).sqrt());
+    }
+    drop(component);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn roots_of_many_on_one_thread() -> Result<()> {
+    roots_of_many().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roots_of_many_on_two() -> Result<()> {
+    roots_of_many().await
+}
+
+#[tokio::test]
+async fn the_callback_comes_once_with_the_caller_s_state() -> Result<()> {
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let (ender, counter) = (component.clone(), calls.clone());
+    let callback = Arc::new(move |result: &AsyncResult| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let _ = tell.send((ender.end_square_root(result), result.state::<&str>().copied()));
+    });
+    component.begin_square_root(9.0, callback, Some(Arc::new("mine")))?;
+    let (root, state) = told.recv().await.expect("it is called");
+    assert_eq!((root?, state), (3.0, Some("mine")));
+    drop(component);
+    platform.shutdown().await?;
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(told.recv().await.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_comes_by_the_callback_as_the_status() -> Result<()> {
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    let ender = component.clone();
+    let outcome = begin_end(
+        |callback| component.begin_square_root(-1.0, callback, None),
+        move |result: &AsyncResult| ender.end_square_root(result),
+    )
+    .outcome()
+    .await;
+    assert_eq!(outcome.begin, Hresult::S_OK);
+    assert_eq!(outcome.status, Hresult::E_INVALIDARG);
+    assert_eq!(outcome.value.expect_err("it is negative").hresult(), Hresult::E_INVALIDARG);
+    drop(component);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn end_refuses_a_foreign_result() -> Result<()> {
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    let foreign = platform.create_async_result(Some(Arc::new(3_u32)), None, None)?;
+    let code = component.end_square_root(&foreign).map_err(Hresult::from);
+    assert_eq!(code, Err(Hresult::E_NOINTERFACE));
+    drop((foreign, component));
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn begin_fails_when_the_platform_is_shut_down_and_nobody_is_called() -> Result<()> {
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    platform.shutdown().await?;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let callback = Arc::new(move |_: &AsyncResult| _ = tell.send(()));
+    let code = component.begin_square_root(2.0, callback, None).map_err(Hresult::from);
+    assert_eq!(code, Err(Hresult::MF_E_SHUTDOWN));
+    assert!(told.recv().await.is_none(), "the callback was let go");
+    Ok(())
+}
