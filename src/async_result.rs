@@ -461,7 +461,9 @@ impl AsyncResult {
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is gone.
     pub(crate) fn dispatcher(&self) -> Result<Arc<dyn Dispatch>> {
-        self.token().and_then(|token| token.context().upgrade()).ok_or_else(|| tracker::closed("invoke a callback"))
+        self.token()
+            .and_then(|token| token.context().upgrade())
+            .ok_or_else(|| tracker::closed("invoke a callback"))
     }
 
     /// What was to complete this has failed: its callback is invoked with the error's code, unless it was invoked

@@ -125,7 +125,8 @@ pub mod guide;
 pub mod testing;
 
 pub use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder, Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
+    Unknown,
 };
 pub use crate::byte_stream::{
     AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
@@ -144,7 +145,9 @@ pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
-pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform};
+pub use crate::platform::{
+    Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform,
+};
 pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::source_resolver::{

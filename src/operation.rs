@@ -286,4 +286,3 @@ impl<T> Outcome<T> {
         Outcome { value: Err(error), status: code, begin: Hresult::S_OK }
     }
 }
-

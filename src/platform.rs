@@ -22,9 +22,9 @@ use tokio::sync::SetOnce;
 use tokio::task::AbortHandle;
 
 pub use self::builder::PlatformBuilder;
-pub use self::weak::WeakPlatform;
 use self::shutdown::Shutdown;
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, ResultBuilder, QueueId, Token};
+pub use self::weak::WeakPlatform;
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEventQueue;
@@ -467,7 +467,8 @@ impl Owner {
         self.close();
         self.queues.kill();
         self.queues.forget();
-        let _ = self.ended.set(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
+        let _ =
+            self.ended.set(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
     }
 
     /// Nothing is taken any more, and what is armed fails.

@@ -139,7 +139,11 @@ impl QueueReport {
 impl OperationReport {
     fn new(entry: &Entry, now: Instant) -> Option<OperationReport> {
         let what = entry.describe()?;
-        Some(OperationReport { what, begun: entry.begun, age: entry.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)) })
+        Some(OperationReport {
+            what,
+            begun: entry.begun,
+            age: entry.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+        })
     }
 }
 

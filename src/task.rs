@@ -12,8 +12,8 @@ use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use futures::task::{FutureObj, Spawn, SpawnError};
 
-pub(crate) use self::scheduler::QueueScheduler;
 pub(crate) use self::raw::{JoinSink, Schedule, Task};
+pub(crate) use self::scheduler::QueueScheduler;
 
 use crate::async_result::{AsyncResult, CallbackParameters};
 use crate::error::{Error, Hresult, Result};
@@ -134,8 +134,7 @@ impl WorkQueue {
         let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
         let (abort, aborted) = AbortHandle::new_pair();
         let local: Arc<dyn Outstanding> = Arc::new(Local { abort, queue: self.queue().clone() });
-        let registered =
-            token.tracker().register_holder(Arc::downgrade(&local), Location::caller());
+        let registered = token.tracker().register_holder(Arc::downgrade(&local), Location::caller());
         let registration = match registered {
             Ok(registration) => registration,
             Err(error) => return Operation::failed(error),

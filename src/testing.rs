@@ -15,7 +15,7 @@
 //!     let ask = || {
 //!         let ender = component.clone();
 //!         platform
-//!             .begin_end(|callback| component.begin(callback, None), move |result| ender.end(result))
+//!             .platform.begin_end(&(), |(), callback| component.begin(callback, None), move |(), result| ender.end(result))
 //!             .timeout(Duration::from_secs(1))
 //!     };
 //!     match ask().await {

@@ -18,15 +18,15 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::table::{Due, Table, Waits};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Priority, Queues, Watch};
-use crate::tracker::closed;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
+use crate::tracker::closed;
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -31,7 +31,11 @@ pub(crate) struct Budget {
 impl Budget {
     /// Runs `poll` unless the budget is used up and this was not yet sent away.
     #[inline]
-    pub(crate) fn poll<T>(&mut self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(crate) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         let share = match coop::poll_proceed(cx) {
             Poll::Ready(share) => Some(share),
             Poll::Pending if !self.was_sent_away => {

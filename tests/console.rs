@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mf_async::{AsyncResult, Platform, QueueId, begin_end};
+use mf_async::{AsyncResult, Platform, QueueId};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -41,12 +41,13 @@ fn tasks_have_names() {
             let platform = Platform::startup().unwrap();
             let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
             queue.run(|| ()).await.unwrap();
-            let later = begin_end(
-                |callback| {
-                    let result = platform.create_async_result(None, Some(callback), None)?;
+            let later = platform.begin_end(
+                &(),
+                |(), callback| {
+                    let result = platform.result(callback).build()?;
                     platform.schedule_result(&result, Duration::from_millis(1)).map(drop)
                 },
-                |result: &AsyncResult| result.status().ok(),
+                |(), result| result.status().ok(),
             );
             later.await.unwrap();
             drop(queue);

@@ -7,10 +7,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mf_async::{
-    ByteStreamExt, ByteStreamFromIo, ByteStreamIo, Error, Hresult, MemoryByteStream, Platform, SeekFlags,
-    SeekOrigin,
-};
+use mf_async::{ByteStreamExt, ByteStreamFromIo, ByteStreamIo, Error, Hresult, MemoryByteStream, Platform, SeekFlags, SeekOrigin};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 

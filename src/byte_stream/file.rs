@@ -10,8 +10,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::in_flight::InFlight;
 use crate::byte_stream::open::{AccessMode, FileFlags, OpenMode, open};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, require,
-    seek_target,
+    ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
 };
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
@@ -135,7 +134,8 @@ impl ByteStream for FileByteStream {
     ) -> Result<()> {
         require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), READ, callback, state)?;
-        let (file, offset, count) = self.0.claim_read(buffer.len(), Some(&request)).inspect_err(|_| request.withdraw())?;
+        let (file, offset, count) =
+            self.0.claim_read(buffer.len(), Some(&request)).inspect_err(|_| request.withdraw())?;
         buffer.truncate(count);
         let begun = if count == 0 {
             request.complete_at_once(Ok(buffer))

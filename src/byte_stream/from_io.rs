@@ -12,8 +12,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::byte_stream::device::{Device, Place};
 use crate::byte_stream::in_flight::{InFlight, Interrupt};
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require,
-    seek_target, within,
+    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
+    within,
 };
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};

@@ -97,8 +97,7 @@ impl<T: Send + 'static> Request<T> {
     /// A shutdown ends the request.
     pub(crate) fn register(self: &Arc<Self>, begun: Begun) -> Result<()> {
         let this: Weak<Request<T>> = Arc::downgrade(self);
-        let registration =
-            self.queues.tracker.handle().register(this, begun, Some(Instant::now()))?;
+        let registration = self.queues.tracker.handle().register(this, begun, Some(Instant::now()))?;
         let former = self.registration.locked().replace(registration);
         drop(former);
         Ok(())

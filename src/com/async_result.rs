@@ -18,9 +18,9 @@ use windows::core::{GUID, HRESULT, IUnknown, IUnknown_Vtbl, Interface};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Unknown};
 use crate::com::Mta;
 use crate::com::operation::status_of;
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult};
 use crate::keepalive::Keepalive;
-use crate::contain::drop_contained;
 
 impl From<&AsyncResult> for Mta<IMFAsyncResult> {
     /// The COM result itself when that is what it stands for, with the status of now; else one that stands

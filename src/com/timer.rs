@@ -20,9 +20,9 @@ use crate::com::callback::{Once, contain};
 use crate::com::operation::status_of;
 use crate::com::work_queue::Lock;
 use crate::com::{Platform, WorkQueue};
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Promise};
-use crate::contain::drop_contained;
 
 impl WorkQueue {
     /// Waits for a time, on Media Foundation's own timer; the operation ends on this queue.

@@ -72,7 +72,8 @@ impl<T: Send + 'static> Completer<T> {
         let parts = Parts { object, hides_object: true, callback: Some(callback), state };
         let result = AsyncResult::new(parts, Some(tracker.token(what)?));
         let completer = Completer { result, call };
-        let checked = completer.result.dispatcher().and_then(|dispatcher| dispatcher.check(&completer.result));
+        let checked =
+            completer.result.dispatcher().and_then(|dispatcher| dispatcher.check(&completer.result));
         match checked {
             Ok(()) => Ok(completer),
             Err(error) => {
@@ -141,7 +142,8 @@ impl<T: Send + 'static> Drop for Completer<T> {
     fn drop(&mut self) {
         if self.is_pending() && !self.result.was_invoked() {
             let lost = "the callback of a call whose body is gone, and will never end";
-            let error = self.result.tracker().map_or_else(|| Error::abandoned(lost), |tracker| tracker.lost(lost));
+            let error =
+                self.result.tracker().map_or_else(|| Error::abandoned(lost), |tracker| tracker.lost(lost));
             self.complete(Err(error));
         }
     }

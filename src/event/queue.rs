@@ -10,8 +10,8 @@ use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::event::state::{BEGIN, Call, Request, State};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventType, MediaEventValue};
-use crate::tracker::{Begun, Outstanding, Registration};
 use crate::queue::{Priority, Queues};
+use crate::tracker::{Begun, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
 ///

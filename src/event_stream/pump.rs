@@ -409,7 +409,6 @@ impl AsyncCallback for PumpCallback {
     fn name(&self) -> &'static str {
         "an event stream"
     }
-
 }
 
 impl Drop for PumpCallback {

@@ -34,7 +34,10 @@ impl WeakPlatform {
     /// # Errors
     /// `MF_E_SHUTDOWN` when the last handle was dropped.
     pub fn upgrade(&self) -> Result<Platform> {
-        self.0.upgrade().map(Platform).ok_or_else(|| Error::shutdown("use a platform whose last handle was dropped"))
+        self.0
+            .upgrade()
+            .map(Platform)
+            .ok_or_else(|| Error::shutdown("use a platform whose last handle was dropped"))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::cancel::WorkItemKey;
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
 use crate::queue::Priority;
-use crate::cancel::WorkItemKey;
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {

@@ -13,8 +13,8 @@ use crate::queue::pool::Pool;
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
 use crate::queue::window;
-use crate::tracker::Begun;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::tracker::Begun;
 
 /// One queue, whatever its kind.
 pub(crate) struct Queue {

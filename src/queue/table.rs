@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use tokio::runtime::Handle;
 
 use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token, Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token,
+    Unknown,
 };
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
@@ -19,8 +20,8 @@ use crate::queue::lookout::Lookout;
 use crate::queue::pool::{Host, Pool};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::tracker::{Begun, Phase, Tracker, closed};
 use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
+use crate::tracker::{Begun, Phase, Tracker, closed};
 
 /// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
 pub(crate) struct Queues {

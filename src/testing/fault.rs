@@ -49,14 +49,14 @@ pub enum Fault {
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
 /// use mf_async::testing::{Fault, FaultyComponent};
-/// use mf_async::{Hresult, Platform, begin_end};
+/// use mf_async::{Hresult, Platform};
 ///
 /// let platform = Platform::startup()?;
 /// let component = FaultyComponent::new(&platform, "fine");
 /// component.plan([Fault::Failing(Hresult::MF_E_END_OF_STREAM)]);
 /// let ask = || {
 ///     let ender = component.clone();
-///     begin_end(|callback| component.begin(callback, None), move |result| ender.end(result))
+///     platform.begin_end(&(), |(), callback| component.begin(callback, None), move |(), result| ender.end(result))
 /// };
 /// assert_eq!(ask().await.unwrap_err().hresult(), Hresult::MF_E_END_OF_STREAM);
 /// assert_eq!(ask().await?, "fine");
@@ -105,7 +105,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
             return Err(planned(code));
         }
         let pending = Pending { fault, ended: AtomicBool::new(false) };
-        let result = self.platform.create_async_result(Some(Arc::new(pending)), Some(callback), state)?;
+        let result = self.platform.result(callback).object(Arc::new(pending)).state(state).build()?;
         match fault {
             Fault::Late(delay) => self.platform.schedule_result(&result, delay).map(drop),
             Fault::Twice => {
@@ -136,9 +136,6 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
             }
             Fault::ShutdownNow => {
                 drop(self.platform.shutdown());
-                if let Some(callback) = result.callback() {
-                    callback.fail(&Error::shutdown("wait for a component that has shut the platform down"));
-                }
                 Ok(())
             }
             Fault::Failing(code) => {

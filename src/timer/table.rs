@@ -11,10 +11,10 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use crate::async_result::{AsyncResult, QueueId};
+use crate::cancel::WorkItemKey;
 use crate::error::Result;
 use crate::queue::Call;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::cancel::WorkItemKey;
 use crate::timer::PERIOD;
 use crate::tracker::closed;
 

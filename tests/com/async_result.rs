@@ -117,7 +117,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
     let platform = Platform::startup().unwrap();
     let (callback, mut told) = telling();
     let state: Unknown = Arc::new("the state");
-    let mine = platform.create_async_result(None, Some(callback), Some(state.clone())).unwrap();
+    let mine = platform.result(callback).state(state.clone()).build().unwrap();
     let com = Mta::<IMFAsyncResult>::from(&mine);
     for round in 0..4 {
         match round {
@@ -158,7 +158,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
 async fn a_result_without_a_callback_signals_its_event() {
     let system = com::Platform::startup().unwrap();
     let platform = Platform::startup().unwrap();
-    let mine = platform.create_async_result(None, None, None).unwrap();
+    let mine = platform.event_result().build().unwrap();
     let com = Mta::<IMFAsyncResult>::from(&mine);
     unsafe { MFInvokeCallback(&*com) }.unwrap();
     within(mine.signaled()).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_com_callback_is_invoked_by_the_portable_queues() {
     assert_eq!(callback.parameters().queue, QueueId::MULTITHREADED);
     assert!(Mta::<IMFAsyncCallback>::from(callback.clone()) == com, "there and back is the same callback");
     let state: Unknown = Arc::new(5_u8);
-    let result = platform.create_async_result(None, Some(callback), Some(state)).unwrap();
+    let result = platform.result(callback).state(state).build().unwrap();
     result.set_status(Hresult::S_FALSE);
     platform.invoke_callback(&result).unwrap();
     let (state, told) = within(operation).await.unwrap();
@@ -258,13 +258,14 @@ async fn a_portable_component_works_on_the_systems_queues() {
     let component = Arc::new(SquareRoot);
     let root = |number: f64| {
         let ended = component.clone();
-        mf_async::begin_end(
-            |callback| {
+        mf_async::platform.begin_end(
+            &(),
+            |(), callback| {
                 let cell: Unknown = Arc::new(Mutex::new(0.0_f64));
-                let answer = platform.create_async_result(Some(cell), Some(callback), None)?;
+                let answer = platform.result(callback).object(cell).build()?;
                 component.begin(number, answer, |compute, request| queue.put(compute, Some(request)))
             },
-            move |answer| ended.end(answer),
+            move |(), answer| ended.end(answer),
         )
     };
     let (nine, sixteen) = (root(9.0), root(16.0));
@@ -283,33 +284,36 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     // Called twice by the system: once counts.
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let twice = mf_async::begin_end(
-        |callback| {
+    let twice = mf_async::platform.begin_end(
+        &(),
+        |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
             for _ in 0..2 {
                 unsafe { MFPutWorkItem(QueueId::STANDARD.0, &*com, None) }?;
             }
             Ok(())
         },
-        move |_| Ok(counted.fetch_add(1, Ordering::SeqCst)),
+        move |(), _| Ok(counted.fetch_add(1, Ordering::SeqCst)),
     );
     assert_eq!(within(twice).await.unwrap(), 0);
     // Let go un-called.
-    let never = mf_async::begin_end(
-        |callback| {
+    let never = mf_async::platform.begin_end(
+        &(),
+        |(), callback| {
             drop(Mta::<IMFAsyncCallback>::from(callback));
             Ok(())
         },
-        |_| Ok(()),
+        |(), _| Ok(()),
     );
     assert_eq!(within(never).await.unwrap_err().kind(), ErrorKind::Abandoned);
     // End panics.
-    let panics = mf_async::begin_end(
-        |callback| {
+    let panics = mf_async::platform.begin_end(
+        &(),
+        |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
             Ok(unsafe { MFPutWorkItem(QueueId::STANDARD.0, &*com, None) }?)
         },
-        |_| -> Result<()> { panic!("in End") },
+        |(), _| -> Result<()> { panic!("in End") },
     );
     assert_eq!(within(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(calls.load(Ordering::SeqCst), 1);

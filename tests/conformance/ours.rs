@@ -157,7 +157,13 @@ impl Subject for Ours {
         callback: Option<&Arc<dyn AsyncCallback>>,
         state: Option<&Unknown>,
     ) -> Answer<AsyncResult> {
-        answer(self.platform().create_async_result(object.cloned(), callback.cloned(), state.cloned()))
+        answer(
+            self.platform()
+                .result_of(callback.cloned())
+                .object(object.cloned())
+                .state(state.cloned())
+                .build(),
+        )
     }
 
     fn status(&self, result: &AsyncResult) -> Hresult {

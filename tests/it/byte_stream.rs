@@ -170,7 +170,7 @@ async fn end_is_for_its_own_result_and_once() {
         assert_eq!(stream.end_read(&result).unwrap(), b"01");
         assert_eq!(code(stream.end_read(&result)), Hresult::E_FAIL);
 
-        let mine = platform.create_async_result(Some(Arc::new(5)), None, None).unwrap();
+        let mine = platform.event_result().object(Arc::new(5)).build().unwrap();
         assert_eq!(code(stream.end_read(&mine)), Hresult::E_INVALIDARG);
     }
     platform.shutdown().await.unwrap();

@@ -7,7 +7,7 @@ use crate::support::{callback, paused_time};
 use mf_async::{
     AccessMode, AsyncResult, ByteStream, ByteStreamExt, Error, EventStream, FileFlags, GetEventFlags,
     Hresult, MediaEvent, MediaEventType, MemoryByteStream, OpenMode, Operation, Platform, Priority, QueueId,
-    ResolutionFlags, Result, WorkQueueType, begin_end,
+    ResolutionFlags, Result, WorkQueueType,
 };
 
 /// The text, where `…` stands for anything.
@@ -53,7 +53,7 @@ fn of_queues() {
 fn of_timers() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+        let result = platform.result(callback(|_| {})).build().unwrap();
         says(
             "E_INVALIDARG (0x80070057): schedule a work item with the timeout 5 ms, which is to be negative",
             platform.schedule_result_ms(&result, 5),
@@ -66,7 +66,7 @@ fn of_timers() {
         );
         let never = std::future::pending();
         let on_io = crate::support::on(QueueId::IO, |_| {});
-        let result = platform.create_async_result(None, Some(on_io), None).unwrap();
+        let result = platform.result(on_io).build().unwrap();
         says(
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): put a waiting work item for queue IO, which takes none: let its callback name another",
             platform.put_waiting_work_item(never, Priority::Normal, &result),
@@ -85,7 +85,7 @@ fn of_operations() {
             queue.spawn(closed).timeout(Duration::from_secs(2)).await,
         );
         drop(gate);
-        let abandoned: Operation<()> = begin_end(|_| Ok(()), |_: &AsyncResult| Ok(()));
+        let abandoned: Operation<()> = platform.begin_end(&(), |(), _| Ok(()), |(), _| Ok(()));
         says(
             "E_ABORT (0x80004004): the callback was let go without being called; the operation will never answer",
             abandoned.await,
@@ -114,9 +114,9 @@ fn of_methods_and_results() {
         let begin = |callback| one.begin(callback, None, async { Ok(1) });
         says(
             "E_INVALIDARG (0x80070057): end a call with a result that is not of this method: take the one that its callback was invoked with",
-            begin_end(begin, move |result| end.end(result)).await,
+            platform.begin_end(&(), |(), callback| begin(callback), move |(), result| end.end(result)).await,
         );
-        let result = platform.create_async_result(None, None, Some(Arc::new(1_u8))).unwrap();
+        let result = platform.event_result().state(Arc::new(1_u8)).build().unwrap();
         says(
             "E_NOINTERFACE (0x80004002): read the state of a result, as u16: it is of another type",
             result.require_state::<u16>(),
@@ -226,7 +226,7 @@ fn of_the_platform() {
 fn of_a_shutdown_that_is_held_up() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let kept = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+        let kept = platform.result(callback(|_| {})).build().unwrap();
         let error = platform.shutdown().await.unwrap_err().to_string();
         drop(kept);
         says::<()>(

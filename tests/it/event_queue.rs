@@ -214,7 +214,7 @@ async fn end_takes_only_the_outstanding_result_and_only_once() {
     queue.queue_event(event(1)).unwrap();
     queue.queue_event(event(2)).unwrap();
     let result = called.recv().await.unwrap();
-    let foreign = platform.create_async_result(None, Some(callback), None).unwrap();
+    let foreign = platform.result(callback).build().unwrap();
     assert_eq!(code(queue.end_get_event(&foreign)), Hresult::E_FAIL);
     assert_eq!(number(queue.end_get_event(&result)), 1);
     assert_eq!(code(queue.end_get_event(&result)), Hresult::E_FAIL);
@@ -234,7 +234,7 @@ async fn after_shutdown_everything_says_so() {
     queue.shutdown();
     let result = called.recv().await.unwrap();
     assert_eq!(code(queue.end_get_event(&result)), Hresult::MF_E_SHUTDOWN);
-    let foreign = platform.create_async_result(None, Some(callback.clone()), None).unwrap();
+    let foreign = platform.result(callback.clone()).build().unwrap();
     assert_eq!(code(queue.end_get_event(&foreign)), Hresult::MF_E_SHUTDOWN);
     assert_eq!(code(take(&queue)), Hresult::MF_E_SHUTDOWN);
     assert_eq!(code(queue.get_event(GetEventFlags::empty())), Hresult::MF_E_SHUTDOWN);
@@ -282,8 +282,9 @@ async fn an_operation_hears_why_its_event_will_not_come() {
     let request = |queue: &Arc<MediaEventQueue>| {
         let end = Arc::downgrade(queue);
         platform.begin_end(
-            |callback| queue.begin_get_event(callback, None),
-            move |result| Weak::upgrade(&end).unwrap().end_get_event(result),
+            &(),
+            |(), callback| queue.begin_get_event(callback, None),
+            move |(), result| Weak::upgrade(&end).unwrap().end_get_event(result),
         )
     };
     let asked = request(&queue);

@@ -308,8 +308,11 @@ async fn a_foreign_request_is_not_disturbed() {
     let platform = Platform::startup().unwrap();
     let source = source(&platform);
     let (begin, end) = (source.clone(), source.clone());
-    let request = platform
-        .begin_end(|callback| begin.begin_get_event(callback, None), move |result| end.end_get_event(result));
+    let request = platform.platform.begin_end(
+        &(),
+        |(), callback| begin.begin_get_event(callback, None),
+        move |(), result| end.end_get_event(result),
+    );
     let refused = EventStream::lossless(&source).unwrap_err();
     assert_eq!(refused.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
     numbers(&*source, 7..8);
@@ -452,7 +455,7 @@ impl MediaEventGenerator for Inline {
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        let result = self.platform.create_async_result(None, Some(callback.clone()), state)?;
+        let result = self.platform.result(callback.clone()).state(state).build()?;
         if self.events.lock().unwrap().is_empty() {
             assert!(self.pending.lock().unwrap().replace(result).is_none(), "two requests at a time");
         } else {
@@ -776,7 +779,7 @@ impl MediaEventGenerator for Sour {
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        callback.invoke(&self.platform.create_async_result(None, Some(callback.clone()), state)?);
+        callback.invoke(&self.platform.result(callback.clone()).state(state).build()?);
         Ok(Hresult::S_OK)
     }
 

@@ -99,7 +99,7 @@ impl MediaEventGenerator for Hooked {
         if let Some(code) = self.refuse.lock().unwrap().take() {
             return Err(code.into());
         }
-        let result = self.platform.create_async_result(None, Some(callback), state)?;
+        let result = self.platform.result(callback).state(state).build()?;
         let former = self.request.lock().unwrap().replace(result);
         assert!(former.is_none(), "asked twice");
         run(&self.on_begin);

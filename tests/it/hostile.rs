@@ -13,7 +13,7 @@ use mf_async::{
     AccessMode, AsyncResult, ByteStream, ByteStreamExt, ByteStreamIo, CallbackFlags, CallbackParameters,
     DropNewest, DropOldest, Error, EventStream, FileFlags, GetEventFlags, Guid, Hresult, Latest, MediaEvent,
     MemoryByteStream, OpenMode, PeriodicKey, Platform, Priority, QueueId, Result, SeekFlags, SeekOrigin,
-    WorkItemKey, WorkQueue, WorkQueueType, begin_end,
+    WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
@@ -41,13 +41,13 @@ impl Given {
         Given {
             platform: platform.clone(),
             queue: platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap(),
-            result: platform.create_async_result(None, Some(callback(|_| {})), None).unwrap(),
+            result: platform.result(callback(|_| {})).build().unwrap(),
             memory: MemoryByteStream::new(platform, b"sixteen letters.".to_vec()),
         }
     }
 
     fn result_on(&self, queue: u32) -> Result<AsyncResult> {
-        self.platform.create_async_result(None, Some(on(queue, |_| {})), None)
+        self.platform.result(on(queue, |_| {})).build()
     }
 }
 
@@ -241,7 +241,7 @@ fn times(cases: &mut Vec<Case>) {
 fn results(cases: &mut Vec<Case>) {
     let wrong = |given: &Given| given.platform.method::<u32>().end(&given.result).map(drop);
     case!(cases, "a result without anything", OK, DOWN, |given| {
-        given.platform.create_async_result(None, None, None).map(drop)
+        given.platform.event_result().build().map(drop)
     });
     case!(cases, "a wrong result to a method", BAD, BAD, |given| wrong(&given));
     case!(cases, "a wrong result to end_read", BAD, BAD, |given| given
@@ -259,7 +259,7 @@ fn results(cases: &mut Vec<Case>) {
     });
     case!(cases, "the event of a result with a callback", BAD, BAD, |given| given.result.signaled().await);
     case!(cases, "a Begin that begins nothing", Hresult::E_ABORT, Hresult::E_ABORT, |_given| {
-        begin_end(|_| Ok(()), |_: &AsyncResult| Ok(())).await
+        platform.begin_end(&(), |(), _| Ok(()), |(), _| Ok(())).await
     });
     case!(cases, "a lock on the platform", OK, DOWN, |given| given.platform.lock().map(drop));
     for kind in [WorkQueueType::Standard, WorkQueueType::Window, WorkQueueType::Multithreaded] {

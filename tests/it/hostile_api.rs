@@ -116,9 +116,9 @@ fn priorities_limits_and_timeouts() {
         let calls = Count::new();
         for priority in [i32::MIN, -1, 0, 1, i32::MAX] {
             platform.put_work_item_with_priority(&queue, priority, calls.counts(), None).unwrap();
-            let result = platform.create_async_result(None, Some(calls.counts()), None).unwrap();
+            let result = platform.result(calls.counts()).build().unwrap();
             platform.put_result_with_priority(&queue, priority, &result).unwrap();
-            let result = platform.create_async_result(None, Some(calls.counts()), None).unwrap();
+            let result = platform.result(calls.counts()).build().unwrap();
             result.set_status(Hresult(u32::MAX));
             queue.put_result_with_priority(priority, &result).unwrap();
             let unknown =
@@ -139,7 +139,7 @@ fn priorities_limits_and_timeouts() {
         for (timeout, expected) in
             [(i64::MIN, Hresult::S_OK), (-1, Hresult::S_OK), (0, Hresult::S_OK), (1, BAD), (i64::MAX, BAD)]
         {
-            let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+            let result = platform.result(callback(|_| {})).build().unwrap();
             assert_eq!(code(platform.schedule_result_ms(&result, timeout)), expected, "{timeout}");
         }
         drop(queue);

@@ -50,9 +50,8 @@ fn the_callback_gets_the_very_result() {
         let log = Log::new();
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.clone()));
-        let result = platform
-            .create_async_result(Some(Arc::new("object")), Some(called), Some(Arc::new(7_u8)))
-            .unwrap();
+        let result =
+            platform.result(called).object(Arc::new("object")).state(Arc::new(7_u8)).build().unwrap();
         result.set_status(Hresult::MF_E_END_OF_STREAM);
         platform.invoke_callback(&result).unwrap();
         until("the callback is called", || log.len() == 1).await;
@@ -69,7 +68,7 @@ fn it_is_called_once_for_each_call() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
-        let result = platform.create_async_result(None, Some(count.counts()), None).unwrap();
+        let result = platform.result(count.counts()).build().unwrap();
         for _ in 0..100 {
             platform.invoke_callback(&result).unwrap();
         }
@@ -96,7 +95,7 @@ fn never_on_the_callers_stack() {
                 platform.put_work_item(queue, callback(move |_| inner.add(INSIDE.get())), None).unwrap();
                 INSIDE.set(false);
             });
-            let result = platform.create_async_result(None, Some(called), None).unwrap();
+            let result = platform.result(called).build().unwrap();
             INSIDE.set(true);
             platform.invoke_callback(&result).unwrap();
             INSIDE.set(false);
@@ -110,11 +109,11 @@ fn never_on_the_callers_stack() {
 fn a_result_without_a_callback_signals_instead() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         platform.invoke_callback(&result).unwrap();
         result.signaled().await.unwrap();
         result.signaled().await.unwrap();
-        let other = platform.create_async_result(None, None, None).unwrap();
+        let other = platform.event_result().build().unwrap();
         platform.put_result(QueueId::IO, &other).unwrap();
         other.signaled().await.unwrap();
     });
@@ -125,7 +124,7 @@ fn a_result_with_a_callback_signals_nothing() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
-        let result = platform.create_async_result(None, Some(count.counts()), None).unwrap();
+        let result = platform.result(count.counts()).build().unwrap();
         platform.invoke_callback(&result).unwrap();
         assert_eq!(result.signaled().await.unwrap_err().hresult(), Hresult::E_INVALIDARG);
     });
@@ -139,7 +138,7 @@ fn the_queue_holds_the_result_until_the_callback_is_back() {
         let log = Log::new();
         let (seen, counted) = (log.clone(), drops.clone());
         let called = callback(move |_| seen.add(counted.count()));
-        let result = platform.create_async_result(None, Some(called), Some(Arc::new(drops.token()))).unwrap();
+        let result = platform.result(called).state(Arc::new(drops.token())).build().unwrap();
         platform.invoke_callback(&result).unwrap();
         drop(result);
         until("state is let go", || drops.count() == 1).await;
@@ -152,7 +151,7 @@ fn parameters_are_asked_once_a_call_on_the_calling_thread() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let asked = Asked::new();
-        let result = platform.create_async_result(None, Some(asked.clone()), None).unwrap();
+        let result = platform.result(asked.clone()).build().unwrap();
         assert!(asked.asked.lock().unwrap().is_empty());
         platform.invoke_callback(&result).unwrap();
         platform.put_result(QueueId::IO, &result).unwrap();
@@ -167,7 +166,7 @@ fn the_answer_of_parameters_is_not_remembered() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let asked = Asked::new();
-        let result = platform.create_async_result(None, Some(asked.clone()), None).unwrap();
+        let result = platform.result(asked.clone()).build().unwrap();
         let (multithreaded, io) = (
             platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
             platform.lock_work_queue(QueueId::IO).unwrap(),
@@ -185,7 +184,7 @@ fn without_parameters_it_lands_on_standard() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
-        let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+        let result = platform.result(callback(|_| {})).build().unwrap();
         platform.invoke_callback(&result).unwrap();
         assert_eq!(standard.stats().put, 1);
     });
@@ -196,7 +195,7 @@ fn a_private_queue_can_be_named() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-        let result = platform.create_async_result(None, Some(on(&queue, |_| {})), None).unwrap();
+        let result = platform.result(on(&queue, |_| {})).build().unwrap();
         platform.invoke_callback(&result).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((queue.stats().put, queue.stats().run), (1, 1));
@@ -215,7 +214,7 @@ fn a_closed_queue_fails_and_keeps_nothing() {
         let called = on(id, move |_| {
             counted.add();
         });
-        let result = platform.create_async_result(None, Some(called.clone()), None).unwrap();
+        let result = platform.result(called.clone()).build().unwrap();
         let before = Arc::strong_count(&called);
         let error = platform.invoke_callback(&result).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
@@ -236,7 +235,7 @@ fn after_shutdown_it_fails_and_keeps_nothing() {
         let count = Count::new();
         let called = count.counts();
         // A result of another platform, since this one makes none any more.
-        let result = other.create_async_result(None, Some(called.clone()), None).unwrap();
+        let result = other.result(called.clone()).build().unwrap();
         platform.shutdown().await.unwrap();
         let before = Arc::strong_count(&called);
         let error = platform.invoke_callback(&result).unwrap_err();
@@ -252,7 +251,7 @@ fn flags_that_the_named_queue_forbids_are_refused_at_once() {
         let platform = Platform::startup().unwrap();
         let quick = CallbackParameters::default().with_flags(CallbackFlags::FAST_IO_PROCESSING);
         let called = with(quick, |_| panic!("must not be called"));
-        let result = platform.create_async_result(None, Some(called.clone()), None).unwrap();
+        let result = platform.result(called.clone()).build().unwrap();
         let before = Arc::strong_count(&called);
         let error = platform.invoke_callback(&result).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
@@ -268,7 +267,7 @@ fn what_was_written_before_the_call_is_seen_by_the_callback() {
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.status()));
         for number in 0..100 {
-            let result = platform.create_async_result(None, Some(called.clone()), None).unwrap();
+            let result = platform.result(called.clone()).build().unwrap();
             result.set_status(Hresult(number));
             platform.invoke_callback(&result).unwrap();
         }
@@ -284,7 +283,7 @@ fn it_may_run_before_the_call_returns_and_while_the_caller_holds_a_lock() {
         let platform = Platform::startup().unwrap();
         let (ran, lock) = (Gate::new(), Arc::new(Mutex::new(())));
         let open = ran.clone();
-        let result = platform.create_async_result(None, Some(callback(move |_| open.open())), None).unwrap();
+        let result = platform.result(callback(move |_| open.open())).build().unwrap();
         let held = lock.lock().unwrap();
         platform.invoke_callback(&result).unwrap();
         // The caller blocks here: the callback needs nothing of it.

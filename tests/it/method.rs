@@ -26,11 +26,12 @@ fn call<T: Send + 'static>(
     let ender = method.clone();
     let mut cookie = None;
     let operation = platform.begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             cookie = Some(begin(callback)?);
             Ok(())
         },
-        move |result| ender.end(result),
+        move |(), result| ender.end(result),
     );
     (operation, cookie)
 }
@@ -84,7 +85,7 @@ async fn a_foreign_result_is_refused_and_keeps_its_value() -> Result<()> {
     assert_eq!(code(platform.method::<u32>().end(&result)), Hresult::E_INVALIDARG, "another object");
     assert_eq!(code(method.sibling::<u32>().end(&result)), Hresult::E_INVALIDARG, "another method");
     assert_eq!(code(platform.method::<u64>().end(&result)), Hresult::E_INVALIDARG, "another type");
-    let bare = platform.create_async_result(None, None, None)?;
+    let bare = platform.event_result().build()?;
     assert_eq!(code(method.end(&bare)), Hresult::E_INVALIDARG, "no method's");
     assert_eq!(method.clone().end(&result)?, 1, "a clone is the same method");
     drop((bare, result));
@@ -431,10 +432,11 @@ async fn a_callback_whose_queue_is_closed_is_failed_not_forgotten() -> Result<()
     let platform = Platform::startup()?;
     let method = platform.method::<u32>();
     let ender = method.clone();
-    let operation = mf_async::begin_end_with(
+    let operation = mf_async::platform.begin_end_with(
         mf_async::CallbackParameters::on(QueueId(0x7fff_0000)),
-        |callback| method.begin(callback, None, ready(Ok(1))),
-        move |result| ender.end(result),
+        &(),
+        |(), callback| method.begin(callback, None, ready(Ok(1))),
+        move |(), result| ender.end(result),
     );
     assert_eq!(code(operation.await), Hresult::MF_E_INVALID_WORKQUEUE);
     platform.shutdown().await

@@ -171,9 +171,10 @@ impl World {
         let (component, ends, values) = (self.component, self.ends.clone(), self.values.clone());
         let in_end = self.closures.new_one();
         platform.begin_end(
-            |callback| {
+            &(),
+            |(), callback| {
                 self.callback = Some(Arc::downgrade(&callback));
-                let result = platform.create_async_result(None, Some(callback), None)?;
+                let result = platform.result(callback).build()?;
                 match component {
                     BeginFails => return Err(Error::new(Hresult::MF_E_NOTACCEPTING, "begin")),
                     BeginPanics => panic!("in Begin"),
@@ -186,7 +187,7 @@ impl World {
                 }
                 Ok(())
             },
-            move |result: &AsyncResult| {
+            move |(), result| {
                 let _in_end = &in_end;
                 ends.fetch_add(1, Ordering::SeqCst);
                 assert!(component != EndPanics, "in End");
@@ -342,17 +343,18 @@ fn what_has_ended_or_is_not_wanted_is_not_outstanding_when_a_result_is_made_for_
     let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
     for ends in [false, true] {
         let mut begun = None;
-        let operation = mf_async::begin_end(
-            |callback| {
+        let operation = mf_async::platform.begin_end(
+            &(),
+            |(), callback| {
                 begun = Some(callback);
                 Ok(())
             },
-            |_: &AsyncResult| Ok(()),
+            |(), _| Ok(()),
         );
         let callback = begun.expect("begun");
         let kept = if ends {
             // The platform learns of the operation with a result of its own; this one is another's.
-            let others = platform.create_async_result(None, Some(Arc::new(|_: &AsyncResult| ())), None);
+            let others = platform.result(Arc::new(|_: &AsyncResult| ())).build();
             callback.invoke(&others.unwrap());
             assert!(operation.is_ended());
             Some(operation)
@@ -360,7 +362,7 @@ fn what_has_ended_or_is_not_wanted_is_not_outstanding_when_a_result_is_made_for_
             drop(operation);
             None
         };
-        let result = platform.create_async_result(None, Some(callback), None).unwrap();
+        let result = platform.result(callback).build().unwrap();
         let report = platform.report();
         assert!(report.operations.is_empty(), "it ends: {ends}\n{report}");
         drop((result, kept));
@@ -373,11 +375,12 @@ fn what_has_ended_is_not_ended_again_before_it_is_awaited() {
     let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
     let mut begun = None;
     let operation = platform.begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             begun = Some(callback.clone());
-            platform.create_async_result(None, Some(callback), None).map(|result| call(&result))
+            platform.result(callback).build().map(|result| call(&result))
         },
-        |_: &AsyncResult| Ok(7),
+        |(), _| Ok(7),
     );
     begun.expect("begun").fail(&Error::new(Hresult::E_FAIL, "fail what has ended"));
     let outcome = runtime.block_on(operation.outcome());

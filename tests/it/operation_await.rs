@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::FusedFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use mf_async::{AsyncResult, Error, ErrorKind, Hresult, Operation, Platform, QueueId, Result, begin_end};
+use mf_async::{AsyncResult, Error, ErrorKind, Hresult, Operation, Platform, QueueId, Result};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 fn pending(platform: &Platform) -> (Operation<u32>, AsyncResult) {
     let mut held = None;
     let operation = platform.begin_end(
-        |callback| {
-            held = Some(platform.create_async_result(None, Some(callback), None)?);
+        &(),
+        |(), callback| {
+            held = Some(platform.result(callback).build()?);
             Ok(())
         },
-        |result: &AsyncResult| result.status().ok().map(|code| code.0),
+        |(), result| result.status().ok().map(|code| code.0),
     );
     (operation, held.expect("begun"))
 }
@@ -124,9 +125,10 @@ async fn composes_on_two() -> Result<()> {
 async fn success_codes_are_kept_in_all_three_places() -> Result<()> {
     let platform = Platform::startup()?;
     for inline in [false, true] {
-        let operation = begin_end(
-            |callback| {
-                let result = platform.create_async_result(None, Some(callback.clone()), None)?;
+        let operation = platform.begin_end(
+            &(),
+            |(), callback| {
+                let result = platform.result(callback.clone()).build()?;
                 result.set_status(Hresult::S_FALSE);
                 if inline {
                     callback.invoke(&result);
@@ -135,7 +137,7 @@ async fn success_codes_are_kept_in_all_three_places() -> Result<()> {
                 }
                 Ok(Hresult::MF_S_MULTIPLE_BEGIN)
             },
-            |result: &AsyncResult| result.status().ok(),
+            |(), result| result.status().ok(),
         );
         if inline {
             assert_eq!(operation.status(), Some(Hresult::S_FALSE));
@@ -152,7 +154,7 @@ async fn success_codes_are_kept_in_all_three_places() -> Result<()> {
 
 #[tokio::test]
 async fn a_failure_code_of_begin_is_a_failure_whoever_returns_it_as_ok() -> Result<()> {
-    let failed = begin_end(|_| Ok(Hresult::MF_E_NOTACCEPTING), |_: &AsyncResult| Ok(()));
+    let failed = platform.begin_end(&(), |(), _| Ok(Hresult::MF_E_NOTACCEPTING), |(), _| Ok(()));
     assert!(failed.is_ended());
     let outcome = failed.outcome().await;
     assert_eq!(
@@ -271,11 +273,12 @@ async fn a_token_without_a_canceller_detaches_at_once() -> Result<()> {
     let held = Mutex::new(None);
     let counter = ends.clone();
     let operation = platform.begin_end(
-        |callback| {
-            *held.lock().unwrap() = Some(platform.create_async_result(None, Some(callback), None)?);
+        &(),
+        |(), callback| {
+            *held.lock().unwrap() = Some(platform.result(callback).build()?);
             Ok(())
         },
-        move |_: &AsyncResult| Ok(counter.fetch_add(1, Ordering::SeqCst)),
+        move |(), _| Ok(counter.fetch_add(1, Ordering::SeqCst)),
     );
     let mut operation = std::pin::pin!(operation.cancel_on(&token));
     assert!(!operation.is_terminated());

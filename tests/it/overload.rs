@@ -12,7 +12,7 @@ use crate::support::{
 use futures::FutureExt;
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, LimitedQueue,
-    Platform, QueueId, WorkQueueType, begin_end,
+    Platform, QueueId, WorkQueueType,
 };
 
 fn started(limit: usize) -> (Platform, LimitedQueue) {
@@ -264,7 +264,11 @@ fn an_operation_that_is_put_is_known_to_the_platform() {
     both_runtimes(|| async {
         let (platform, queue) = started(2);
         let gate = held(&queue);
-        let begun = begin_end(|callback| queue.try_put(callback, None), |result| result.status().ok());
+        let begun = platform.begin_end(
+            &(),
+            |(), callback| queue.try_put(callback, None),
+            |(), result| result.status().ok(),
+        );
         let report = platform.report();
         assert_eq!(report.operations.len(), 1, "{report}");
         gate.open();

@@ -10,7 +10,7 @@ use std::task::Poll;
 use crate::support::{Count, both_runtimes, callback, flagged};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue,
-    WorkQueueType, begin_end,
+    WorkQueueType,
 };
 
 /// One queue of each kind.
@@ -89,14 +89,15 @@ fn a_component_that_panics_fails_its_callers_operation() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
-            let operation = begin_end(
-                |callback| {
+            let operation = platform.begin_end(
+                &(),
+                |(), callback| {
                     // As components do: the caller's result is the state of their own work item.
-                    let theirs = platform.create_async_result(None, Some(callback), None)?;
+                    let theirs = platform.result(callback).build()?;
                     queue
                         .put(crate::support::callback(|_| panic!("in the component")), Some(Arc::new(theirs)))
                 },
-                |_| Ok(()),
+                |(), _| Ok(()),
             );
             let error = operation.await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Panicked);

@@ -38,9 +38,7 @@ fn the_four_forms_do_the_same() {
         let log = Log::new();
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(*result.state::<i32>().unwrap()));
-        let result = |number: i32| {
-            platform.create_async_result(None, Some(called.clone()), Some(Arc::new(number))).unwrap()
-        };
+        let result = |number: i32| platform.result(called.clone()).state(Arc::new(number)).build().unwrap();
         platform.put_work_item(&queue, called.clone(), Some(Arc::new(0))).unwrap();
         platform.put_work_item_with_priority(&queue, 0, called.clone(), Some(Arc::new(1))).unwrap();
         platform.put_result(&queue, &result(2)).unwrap();
@@ -109,8 +107,7 @@ fn unknown_private_numbers_fail_and_keep_nothing() {
             let error = platform.put_work_item(number, called.clone(), Some(state.clone())).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!((Arc::strong_count(&called), Arc::strong_count(&state)), (1, 1));
-            let result =
-                platform.create_async_result(None, Some(called.clone()), Some(state.clone())).unwrap();
+            let result = platform.result(called.clone()).state(state.clone()).build().unwrap();
             let error = platform.put_result(number, &result).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             drop(result);
@@ -189,7 +186,7 @@ fn the_same_result_can_be_put_again() {
         let log = Log::new();
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.clone()));
-        let result = platform.create_async_result(None, Some(called), None).unwrap();
+        let result = platform.result(called).build().unwrap();
         for _ in 0..10 {
             queue.put_result(&result).unwrap();
             queue.barrier().await.unwrap();

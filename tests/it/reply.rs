@@ -218,7 +218,7 @@ fn elsewhere_the_flag_means_nothing() {
             let called = with(CallbackParameters::on(queue).with_flags(CallbackFlags::REPLY), move |_| {
                 count.add();
             });
-            let result = platform.create_async_result(None, Some(called), None).unwrap();
+            let result = platform.result(called).build().unwrap();
             platform.invoke_callback(&result).unwrap();
             platform.invoke_callback(&result).unwrap();
             platform.lock_work_queue(queue).unwrap().barrier().await.unwrap();

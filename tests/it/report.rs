@@ -42,7 +42,7 @@ fn queues_timers_and_what_runs_are_listed() {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         queue.run(|| ()).await.unwrap();
-        let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+        let result = platform.result(callback(|_| {})).build().unwrap();
         platform.schedule_result(&result, Duration::from_secs(60)).unwrap();
         platform.put_waiting_work_item(std::future::pending(), Priority::Normal, &result).unwrap();
         let text = platform.report().to_string();

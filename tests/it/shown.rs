@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mf_async::{
     AsyncResult, ByteStreamFromIo, ByteStreamIo, Deadline, EventStream, MemoryByteStream, Platform,
-    PlatformEvents, QueueId, ResolvedObject, WorkQueueType, begin_end,
+    PlatformEvents, QueueId, ResolvedObject, WorkQueueType,
 };
 
 fn says(value: &impl Debug, words: &[&str]) {
@@ -42,19 +42,16 @@ async fn everything_can_be_shown() {
     drop(deadline);
 
     let callback = Arc::new(|_: &AsyncResult| ());
-    let result = platform.create_async_result(None, Some(callback), Some(Arc::new(1))).unwrap();
+    let result = platform.result(callback).state(Arc::new(1)).build().unwrap();
     says(&result, &["AsyncResult", "S_OK", "has_state: true", "has_object: false"]);
-    let never = begin_end(
-        |callback| {
+    let never = platform.begin_end(
+        &(),
+        |(), callback| {
             platform
-                .put_waiting_work_item(
-                    std::future::pending(),
-                    0,
-                    &platform.create_async_result(None, Some(callback), None)?,
-                )
+                .put_waiting_work_item(std::future::pending(), 0, &platform.result(callback).build()?)
                 .map(drop)
         },
-        |_| Ok(()),
+        |(), _| Ok(()),
     );
     says(&never, &["Operation", "ended: false"]);
     let cancelled = never.cancel_on(&tokio_util::sync::CancellationToken::new());

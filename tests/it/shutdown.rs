@@ -12,7 +12,7 @@ use crate::support::{
 };
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, PlatformEvents,
-    Priority, QueueId, WorkQueueType, begin_end,
+    Priority, QueueId, WorkQueueType,
 };
 use tokio::time::Instant;
 
@@ -20,11 +20,12 @@ use tokio::time::Instant;
 fn armed(platform: &Platform) -> (Operation<i32>, AsyncResult) {
     let held = Mutex::new(None);
     let operation = platform.begin_end(
-        |callback| {
-            *held.lock().unwrap() = Some(platform.create_async_result(None, Some(callback), None)?);
+        &(),
+        |(), callback| {
+            *held.lock().unwrap() = Some(platform.result(callback).build()?);
             Ok(())
         },
-        |_| Ok(7),
+        |(), _| Ok(7),
     );
     (operation, held.into_inner().unwrap().unwrap())
 }
@@ -118,7 +119,7 @@ fn everything_new_is_refused_from_the_call_on() {
         let platform = Platform::startup().unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
-        let result = platform.create_async_result(None, Some(callback(|_| {})), None).unwrap();
+        let result = platform.result(callback(|_| {})).build().unwrap();
         let key = platform.schedule_result(&result, Duration::from_secs(3600)).unwrap();
         let periodic = platform.add_periodic_callback(|| {}).unwrap();
         // Not awaited yet: the call began it.
@@ -147,7 +148,7 @@ fn everything_new_is_refused_from_the_call_on() {
         drop((private, window, result));
         shutdown.await.unwrap();
         for after in [
-            platform.create_async_result(None, None, None).map(drop),
+            platform.event_result().build().map(drop),
             platform.lock().map(drop),
             platform.cancel_work_item(key),
             platform.remove_periodic_callback(periodic),
@@ -155,7 +156,7 @@ fn everything_new_is_refused_from_the_call_on() {
             assert_eq!(after.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         }
         assert_eq!(
-            platform.begin_end(|_| Ok(()), |_| Ok(())).await.unwrap_err().hresult(),
+            platform.begin_end(&(), |(), _| Ok(()), |(), _| Ok(())).await.unwrap_err().hresult(),
             Hresult::MF_E_SHUTDOWN
         );
     });
@@ -271,9 +272,10 @@ fn what_is_armed_fails_with_shutdown() {
         let platform = Platform::startup().unwrap();
         let (operation, result) = armed(&platform);
         // Its component makes a result and lets go of it.
-        let other = begin_end(
-            |callback| platform.create_async_result(None, Some(callback), None).map(drop),
-            |_| Ok(()),
+        let other = platform.begin_end(
+            &(),
+            |(), callback| platform.result(callback).build().map(drop),
+            |(), _| Ok(()),
         );
         let shutdown = tokio::spawn(platform.shutdown());
         let error = operation.await.unwrap_err();
@@ -353,7 +355,7 @@ fn dropping_the_future_does_not_stop_it() {
 fn a_result_that_is_held_delays_it_and_no_longer() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         let shutdown = tokio::spawn(platform.shutdown());
         for _ in 0..50 {
             tokio::task::yield_now().await;
@@ -490,10 +492,11 @@ fn the_stuck_report_names_the_line_that_began_the_operation() {
         let platform = Platform::startup().unwrap();
         let held = Mutex::new(None);
         let begin = |callback: Arc<dyn AsyncCallback>| {
-            *held.lock().unwrap() = Some(platform.create_async_result(None, Some(callback), None)?);
+            *held.lock().unwrap() = Some(platform.result(callback).build()?);
             Ok(())
         };
-        let (operation, line) = (platform.begin_end(begin, |_| Ok(())), line!());
+        let (operation, line) =
+            (platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())), line!());
         let error = platform.shutdown_within(Duration::from_secs(1)).await.unwrap_err();
         let place = format!("begun at {}:{line}:", file!());
         assert!(error.what().contains(&place), "{error}");
@@ -534,7 +537,7 @@ fn queue_handles_delay_it_but_do_not_fail_it() {
         platform.shutdown().await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(3));
         // What was not given back makes nothing possible again.
-        let error = platform.create_async_result(None, None, None).unwrap_err();
+        let error = platform.event_result().build().unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN);
         assert_eq!(platform.lock().unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         drop(queue);
@@ -571,7 +574,7 @@ fn a_handle_to_a_platform_queue_does_not_delay_it() {
 fn no_deadline_at_all_can_be_asked_for() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         let shutdown = tokio::spawn(platform.shutdown_within(Duration::MAX));
         tokio::time::sleep(Duration::from_secs(1_000_000)).await;
         assert!(!shutdown.is_finished());
@@ -591,7 +594,7 @@ fn scheduled_items_are_let_go_uncalled_and_waits_call_back_cancelled() {
         }
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.status()));
-        let result = platform.create_async_result(None, Some(called), None).unwrap();
+        let result = platform.result(called).build().unwrap();
         platform.put_waiting_work_item(std::future::pending(), 0, &result).unwrap();
         drop(result);
         let start = Instant::now();
@@ -607,8 +610,9 @@ fn an_operation_behind_a_scheduled_item_hears_of_it() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let operation = platform.begin_end(
-            |callback| platform.schedule_work_item(callback, None, Duration::from_secs(60)).map(drop),
-            |_| Ok(()),
+            &(),
+            |(), callback| platform.schedule_work_item(callback, None, Duration::from_secs(60)).map(drop),
+            |(), _| Ok(()),
         );
         platform.shutdown().await.unwrap();
         let error = operation.await.unwrap_err();
@@ -749,18 +753,20 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
         let (held, result) = armed(&platform);
         let token = Arc::new(drops.token());
         operations.push(platform.begin_end(
-            |callback| {
+            &(),
+            |(), callback| {
                 platform.schedule_work_item(callback, Some(token), Duration::from_secs(3600)).map(drop)
             },
-            |_| Ok(()),
+            |(), _| Ok(()),
         ));
         let token = Arc::new(drops.token());
         operations.push(platform.begin_end(
-            |callback| {
-                let result = platform.create_async_result(None, Some(callback), Some(token))?;
+            &(),
+            |(), callback| {
+                let result = platform.result(callback).state(token).build()?;
                 platform.put_waiting_work_item(std::future::pending(), 0, &result).map(drop)
             },
-            |_| Ok(()),
+            |(), _| Ok(()),
         ));
         let barriers: Vec<_> = queues.iter().map(|queue| queue.barrier()).collect();
         let quiet: Vec<_> = queues.iter().map(|queue| queue.quiesce()).collect();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use example::SquareRoot;
-use mf_async::{AsyncResult, Hresult, Platform, Result, begin_end};
+use mf_async::{AsyncResult, Hresult, Platform, Result};
 use tokio::sync::mpsc;
 
 async fn roots_of_many() -> Result<()> {
@@ -19,9 +19,10 @@ async fn roots_of_many() -> Result<()> {
     let operations: Vec<_> = (0..CALLS)
         .map(|x| {
             let ender = component.clone();
-            begin_end(
-                |callback| component.begin_square_root(f64::from(x), callback, None),
-                move |result: &AsyncResult| ender.end_square_root(result),
+            platform.begin_end(
+                &(),
+                |(), callback| component.begin_square_root(f64::from(x), callback, None),
+                move |(), result| ender.end_square_root(result),
             )
         })
         .collect();
@@ -68,12 +69,14 @@ async fn a_failure_comes_by_the_callback_as_the_status() -> Result<()> {
     let platform = Platform::startup()?;
     let component = SquareRoot::new(&platform);
     let ender = component.clone();
-    let outcome = begin_end(
-        |callback| component.begin_square_root(-1.0, callback, None),
-        move |result: &AsyncResult| ender.end_square_root(result),
-    )
-    .outcome()
-    .await;
+    let outcome = platform
+        .begin_end(
+            &(),
+            |(), callback| component.begin_square_root(-1.0, callback, None),
+            move |(), result| ender.end_square_root(result),
+        )
+        .outcome()
+        .await;
     assert_eq!(outcome.begin, Hresult::S_OK);
     assert_eq!(outcome.status, Hresult::E_INVALIDARG);
     assert_eq!(outcome.value.expect_err("it is negative").hresult(), Hresult::E_INVALIDARG);
@@ -85,7 +88,7 @@ async fn a_failure_comes_by_the_callback_as_the_status() -> Result<()> {
 async fn end_refuses_a_foreign_result() -> Result<()> {
     let platform = Platform::startup()?;
     let component = SquareRoot::new(&platform);
-    let foreign = platform.create_async_result(Some(Arc::new(3_u32)), None, None)?;
+    let foreign = platform.event_result().object(Arc::new(3_u32)).build()?;
     let code = component.end_square_root(&foreign).map_err(Hresult::from);
     assert_eq!(code, Err(Hresult::E_NOINTERFACE));
     drop((foreign, component));

@@ -228,7 +228,7 @@ fn cancelled_items_are_counted_by_the_queue_they_were_for() {
             let key = platform.schedule_work_item(called.clone(), None, Duration::from_secs(60)).unwrap();
             platform.cancel_work_item(key).unwrap();
         }
-        let result = platform.create_async_result(None, Some(called), None).unwrap();
+        let result = platform.result(called).build().unwrap();
         let key = platform.put_waiting_work_item(std::future::pending(), 0, &result).unwrap();
         platform.cancel_work_item(key).unwrap();
         until("the wait calls back", || queue.stats().run == 1).await;
@@ -251,7 +251,7 @@ fn the_report_has_them_too() {
         let text = report.to_string();
         assert!(text.contains(&queue.id().to_string()) && text.contains(file!()), "{text}");
         assert!(!report.has_unfinished_work(), "{text}");
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         assert_eq!(platform.report().results, 1);
         assert!(platform.report().has_unfinished_work());
         drop(result);

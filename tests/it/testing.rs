@@ -9,13 +9,17 @@ use std::time::Duration;
 use mf_async::testing::{Fault, FaultyComponent, ManualQueue, RecordingCallback};
 use mf_async::{
     AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, Operation, Platform, Priority,
-    QueueId, Result, begin_end,
+    QueueId, Result,
 };
 
 /// Begins and ends with the component.
 fn ask(component: &Arc<FaultyComponent<u32>>) -> Operation<u32> {
     let ender = component.clone();
-    begin_end(|callback| component.begin(callback, None), move |result| ender.end(result))
+    platform.begin_end(
+        &(),
+        |(), callback| component.begin(callback, None),
+        move |(), result| ender.end(result),
+    )
 }
 
 fn code<T>(result: Result<T>) -> Hresult {
@@ -90,7 +94,7 @@ async fn a_component_ends_a_call_once_and_only_its_own() -> Result<()> {
     assert!(results[0].ptr_eq(&results[1]));
     assert_eq!(component.end(&results[0])?, 7);
     assert_eq!(code(component.end(&results[1])), Hresult::E_FAIL);
-    let foreign = platform.create_async_result(None, None, None)?;
+    let foreign = platform.event_result().build()?;
     assert_eq!(code(component.end(&foreign)), Hresult::E_INVALIDARG);
     drop((results, foreign, component));
     platform.shutdown().await?;
@@ -107,7 +111,7 @@ async fn a_recording_callback_forgets_nothing() -> Result<()> {
         queue: QueueId::MULTITHREADED,
     });
     for at in 0..CALLS {
-        let result = platform.create_async_result(None, Some(callback.clone()), Some(Arc::new(at)))?;
+        let result = platform.result(callback.clone()).state(Arc::new(at)).build()?;
         result.set_status(Hresult(at as u32));
         platform.invoke_callback(&result)?;
     }

@@ -292,7 +292,7 @@ fn the_same_result_can_be_scheduled_twice() {
         let (log, start) = (Log::new(), Instant::now());
         let seen = log.clone();
         let called = callback(move |_: &AsyncResult| seen.add(start.elapsed()));
-        let result = platform.create_async_result(None, Some(called), None).unwrap();
+        let result = platform.result(called).build().unwrap();
         let first = platform.schedule_result(&result, Duration::from_secs(1)).unwrap();
         let second = platform.schedule_result(&result, Duration::from_secs(2)).unwrap();
         assert_ne!(first, second);
@@ -307,7 +307,7 @@ fn the_same_result_can_be_scheduled_twice() {
 fn a_result_without_a_callback_signals_at_its_time() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         let start = Instant::now();
         platform.schedule_result(&result, HOUR).unwrap();
         result.signaled().await.unwrap();

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, oneshot};
 fn told(platform: &Platform, log: &Log<Hresult>) -> AsyncResult {
     let seen = log.clone();
     let called = callback(move |result: &AsyncResult| seen.add(result.status()));
-    platform.create_async_result(None, Some(called), None).unwrap()
+    platform.result(called).build().unwrap()
 }
 
 #[test]
@@ -90,9 +90,7 @@ fn the_item_keeps_the_result_and_the_event_until_then() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let (drops, happens) = (Drops::new(), Arc::new(Notify::new()));
-        let result = platform
-            .create_async_result(None, Some(callback(|_| {})), Some(Arc::new(drops.token())))
-            .unwrap();
+        let result = platform.result(callback(|_| {})).state(Arc::new(drops.token())).build().unwrap();
         let (event, token) = (happens.clone(), drops.token());
         let event = async move {
             let _token = token;
@@ -137,7 +135,7 @@ fn queues_that_take_no_waits_refuse_at_once() {
                 .to_vec();
         refused.push(with(quick, |_| panic!("must not be called")));
         for called in refused {
-            let result = platform.create_async_result(None, Some(called.clone()), None).unwrap();
+            let result = platform.result(called.clone()).build().unwrap();
             let error = platform.put_waiting_work_item(async {}, 0, &result).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             drop(result);
@@ -154,8 +152,7 @@ fn it_runs_on_the_queue_that_its_callback_names() {
         let queue = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let count = Count::new();
         let counted = count.clone();
-        let result =
-            platform.create_async_result(None, Some(on(&queue, move |_| counted.add())), None).unwrap();
+        let result = platform.result(on(&queue, move |_| counted.add())).build().unwrap();
         platform.put_waiting_work_item(async {}, 0, &result).unwrap();
         until("it calls back", || count.get() == 1).await;
         queue.barrier().await.unwrap();
@@ -195,7 +192,7 @@ fn a_thousand_waits_block_no_thread() {
 fn a_result_without_a_callback_signals() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let result = platform.create_async_result(None, None, None).unwrap();
+        let result = platform.event_result().build().unwrap();
         platform.put_waiting_work_item(async {}, 0, &result).unwrap();
         result.signaled().await.unwrap();
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Hresult, Operation, Platform, QueueId,
-    Result, WorkItemKey, WorkQueue, WorkQueueType, begin_end_with,
+    Result, WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::SetOnce;
@@ -396,7 +396,9 @@ impl Play<'_> {
         };
         let state = Some(Arc::new(self.shared.token(false)) as _);
         let key = platform
-            .create_async_result(None, Some(callback), state)
+            .result(callback)
+            .state(state)
+            .build()
             .and_then(|result| platform.put_waiting_work_item(event, 0, &result));
         // A queue that is closed by then lets go of it.
         let least = if self.slots[slot].id.is_private() { Least::MaybeOnce } else { Least::Once };
@@ -437,7 +439,7 @@ impl Play<'_> {
         let begin = |callback: Arc<dyn AsyncCallback>| {
             let result = || {
                 let token = Arc::new(shared.token(false));
-                platform.create_async_result(Some(token.clone()), Some(callback.clone()), Some(token))
+                platform.result(callback.clone()).object(token.clone()).state(token).build()
             };
             match fault {
                 Fault::None | Fault::PanickingEnd => platform.invoke_callback(&result()?),
@@ -489,9 +491,14 @@ impl Play<'_> {
         };
         // The platform knows of some from their Begin on, and of others when there is a result.
         if slot % 2 == 0 {
-            begin_end_with(CallbackParameters::on(self.slots[slot].id), begin, end)
+            platform.begin_end_with(
+                CallbackParameters::on(self.slots[slot].id),
+                &(),
+                |(), callback| begin(callback),
+                |(), result| end(result),
+            )
         } else {
-            platform.begin_end(begin, end)
+            platform.begin_end(&(), |(), callback| begin(callback), |(), result| end(result))
         }
     }
 

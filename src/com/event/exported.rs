@@ -15,10 +15,10 @@ use windows_core::implement;
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::com::callback::contain;
 use crate::com::{Mta, prop_variant};
+use crate::contain::drop_contained;
 use crate::error::Hresult;
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::guid::Guid;
-use crate::contain::drop_contained;
 
 impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
     /// A COM object that sends the generator's events.
