@@ -40,6 +40,9 @@ impl Budget {
             Poll::Ready(share) => Some(share),
             Poll::Pending if !self.was_sent_away => {
                 self.was_sent_away = true;
+                // tokio keeps the wake for the turn of its own scheduler, which does not come while another
+                // executor has the thread.
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             Poll::Pending => None,
