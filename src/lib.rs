@@ -79,6 +79,7 @@
 
 mod error;
 mod sync;
+mod tokio_quirks;
 
 mod guid;
 mod keepalive;
@@ -139,7 +140,7 @@ pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout, begin_end, begin_end_with};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock};
-pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
+pub use crate::queue::{Deadline, Priority, Standing, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,

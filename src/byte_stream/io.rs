@@ -13,7 +13,7 @@ use crate::async_result::{AsyncResult, CallbackFlags, CallbackParameters, QueueI
 use crate::byte_stream::{ByteStreamCapabilities, ByteStreamExt};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{self, Operation};
-use crate::queue::{Priority, Queues};
+use crate::queue::Queues;
 
 /// A byte stream as [`AsyncRead`], [`AsyncBufRead`], [`AsyncWrite`] and [`AsyncSeek`].
 ///
@@ -313,7 +313,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING),
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, Priority::Normal, item)
+            queues.put(QueueId::IO, item.into())
         },
         move |_: &AsyncResult| stream.flush(),
     )

@@ -102,7 +102,7 @@ impl<T: Send + 'static> Request<T> {
         // The item carries the caller's result, so that a panic fails whoever awaits that.
         let waiting: Unknown = Arc::new(self.result.clone());
         let item = self.queues.create_result(None, Some(Arc::new(work)), Some(waiting))?;
-        self.queues.put(QueueId::IO, Priority::Normal, item)
+        self.queues.put(QueueId::IO, item.into())
     }
 
     /// Performs the request on the platform's IO queue, by a future that is dropped when it is cancelled.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
-use crate::queue::Priority;
+use crate::queue::{Priority, WorkItem};
 use crate::timer::{self, PeriodicKey, WorkItemKey};
 
 impl Platform {
@@ -40,7 +40,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        self.queues().put_call(queue.into(), priority.into(), callback, state)
+        self.queues().put(queue.into(), WorkItem::of(callback, state).priority(priority))
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.
@@ -66,7 +66,7 @@ impl Platform {
         priority: impl Into<Priority>,
         result: &AsyncResult,
     ) -> Result<()> {
-        self.queues().put(queue.into(), priority.into(), result.clone())
+        self.queues().put(queue.into(), WorkItem::from_result(result).priority(priority))
     }
 
     /// Puts a work item that is to run after `delay`, on the queue that the callback names.
