@@ -98,43 +98,51 @@ mod imp {
     use std::collections::VecDeque;
     use std::sync::Arc;
 
+    use crate::sync::atomic::{AtomicUsize, Ordering};
     use crate::sync::{Mutex, MutexGuard};
 
-    pub(crate) struct Injector<T>(Mutex<VecDeque<T>>);
+    /// The items, and their number apart from them: looking at it orders nothing.
+    pub(crate) struct Injector<T>(Mutex<VecDeque<T>>, AtomicUsize);
     pub(crate) struct LocalQueue<T>(Arc<Injector<T>>);
     pub(crate) struct Stealer<T>(Arc<Injector<T>>);
 
     impl<T> Default for Injector<T> {
         fn default() -> Injector<T> {
-            Injector(Mutex::new(VecDeque::new()))
+            Injector(Mutex::new(VecDeque::new()), AtomicUsize::new(0))
         }
     }
 
     impl<T> Injector<T> {
-        fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
-            self.0.lock().unwrap()
+        fn change<R>(&self, change: impl FnOnce(&mut VecDeque<T>) -> R) -> R {
+            let mut items: MutexGuard<'_, VecDeque<T>> = self.0.lock().unwrap();
+            let changed = change(&mut items);
+            // ORDERING: Relaxed, so that the engine's own fences must do.
+            self.1.store(items.len(), Ordering::Relaxed);
+            changed
         }
 
         pub(crate) fn push(&self, item: T) {
-            self.lock().push_back(item);
+            self.change(|items| items.push_back(item));
         }
 
         pub(crate) fn is_empty(&self) -> bool {
-            self.lock().is_empty()
+            // ORDERING: Relaxed, see `change`.
+            self.1.load(Ordering::Relaxed) == 0
         }
 
         pub(crate) fn take(&self) -> Option<T> {
-            self.lock().pop_front()
+            self.change(VecDeque::pop_front)
         }
 
         pub(crate) fn take_group(&self, local: &LocalQueue<T>, limit: usize) -> Option<T> {
-            let mut items = self.lock();
-            let count = items.len().div_ceil(2).min(limit);
-            let group: VecDeque<T> = items.drain(..count).collect();
-            drop(items);
-            let mut local = local.0.lock();
-            local.extend(group);
-            local.pop_front()
+            let group: Vec<T> = self.change(|items| {
+                let count = items.len().div_ceil(2).min(limit);
+                items.drain(..count).collect()
+            });
+            local.0.change(|items| {
+                items.extend(group);
+                items.pop_front()
+            })
         }
     }
 

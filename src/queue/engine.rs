@@ -40,7 +40,6 @@ mod spawner;
 mod state;
 mod worker;
 
-use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
@@ -64,6 +63,7 @@ use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::Queued;
+use crate::sync::atomic::{Ordering, fence};
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use slab::Slab;
 
 use crate::queue::contain::{contain, drop_contained};
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Tasks that wait for a condition, and are woken when something has changed.
@@ -23,8 +23,8 @@ impl Waiters {
     /// Whether a task waits. It may be missed if it has only just registered; see the callers.
     #[inline]
     pub(crate) fn any(&self) -> bool {
-        // ORDERING: SeqCst pairs with the increment in `Registration::new`, for callers whose change is SeqCst, made
-        // under a lock that the condition takes as well, or followed by a SeqCst fence: either the condition sees the
+        // ORDERING: SeqCst pairs with the increment and the fence in `Registration::new`, for callers whose change is made
+        // under a lock that the condition takes as well, or is followed by a SeqCst fence: either the condition sees the
         // change, or this load sees the waiter.
         self.count.load(Ordering::SeqCst) > 0
     }
@@ -84,8 +84,9 @@ struct Registration<'a>(&'a Waiters, usize);
 impl<'a> Registration<'a> {
     fn new(waiters: &'a Waiters) -> Registration<'a> {
         let key = waiters.wakers().insert(None);
-        // ORDERING: SeqCst, see `any`.
+        // ORDERING: SeqCst, with the fence: see `any`.
         waiters.count.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         // ORDERING: Relaxed, see `notify_fresh`.
         waiters.fresh.store(true, Ordering::Relaxed);
         Registration(waiters, key)

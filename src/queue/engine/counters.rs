@@ -1,5 +1,6 @@
 //! What a worker counts of the items that it has run.
 
+use std::sync::atomic::AtomicU64 as Rare;
 use std::time::Duration;
 
 use crate::observe::{QueueStats, Run, Time};
@@ -12,11 +13,12 @@ pub(super) struct Counters {
     /// Items that have run, by generation.
     run: [AtomicU64; GENERATIONS],
     /// Turns of serial queues that have run.
-    turns: AtomicU64,
-    panicked: AtomicU64,
-    overrun: AtomicU64,
-    longest_run: AtomicU64,
-    longest_wait: AtomicU64,
+    turns: Rare,
+    /// No model's own: whether these change depends on the clock.
+    panicked: Rare,
+    overrun: Rare,
+    longest_run: Rare,
+    longest_wait: Rare,
 }
 
 impl Counters {
@@ -85,7 +87,7 @@ impl Counters {
     /// Adds everything but the runs.
     pub(super) fn add_to(&self, stats: &mut QueueStats) {
         // ORDERING: Relaxed throughout, as in `add_rare`.
-        let nanos = |of: &AtomicU64| Duration::from_nanos(of.load(Ordering::Relaxed));
+        let nanos = |of: &Rare| Duration::from_nanos(of.load(Ordering::Relaxed));
         stats.panicked += self.panicked.load(Ordering::Relaxed);
         stats.overrun += self.overrun.load(Ordering::Relaxed);
         stats.longest_run = stats.longest_run.max(nanos(&self.longest_run));
@@ -95,7 +97,7 @@ impl Counters {
 
 /// Raises a maximum, which seldom changes.
 #[inline]
-fn raise(longest: &AtomicU64, time: Duration) {
+fn raise(longest: &Rare, time: Duration) {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     // ORDERING: Relaxed, twice: a maximum that orders nothing.
     if nanos > longest.load(Ordering::Relaxed) {

@@ -142,6 +142,8 @@ impl World {
             1 => Engine::serial(on, lender.tenant(), spawner, Arc::default()),
             _ => Engine::parallel(on, lender.tenant(), spawner, Arc::default(), workers),
         };
+        // Workers reach their threads by a channel that loom does not see: what they use is made before that.
+        (0..workers).for_each(|number| drop(engine.0.seat(number).running()));
         Arc::new(World {
             engine,
             executors: (0..workers).map(|_| Arc::default()).collect(),

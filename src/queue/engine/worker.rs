@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ use crate::queue::engine::parking::Unparked;
 use crate::queue::engine::state::{EngineState, Seat};
 use crate::queue::result_cache::ResultCache;
 use crate::queue::work_item::Queued;
+use crate::sync::atomic::{Ordering, fence};
 use crate::tokio_quirks;
 
 /// A worker of an engine: see the table of its states there.
