@@ -12,6 +12,7 @@ use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Lock, Queue};
 use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
+use crate::tracker::closed;
 use crate::queue::work_item::WorkItem;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
@@ -124,13 +125,14 @@ impl WorkQueue {
     /// On a queue that runs items at the same time, that is until all of them have come back.
     ///
     /// # Errors
-    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue, which is one of those it would wait for.
+    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue, which is one of those it would wait for;
+    /// `MF_E_SHUTDOWN` when the platform or its runtime ended, and an item was dropped un-called.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing.
     pub fn barrier(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         let (queue, mark) = (self.queue().clone(), self.queue().mark());
-        outside(self.place(), "wait for a barrier of", async move { queue.until_passed(mark).await })
+        self.unless_abandoned("wait for a barrier of", async move { queue.until_passed(mark).await })
     }
 
     /// Waits until nothing is queued and nothing runs.
@@ -138,13 +140,33 @@ impl WorkQueue {
     /// While items are put again and again, that may never be.
     ///
     /// # Errors
-    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue.
+    /// As [`barrier`](WorkQueue::barrier).
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing.
     pub fn quiesce(&self) -> impl Future<Output = Result<()>> + Send + use<> {
         let queue = self.queue().clone();
-        outside(self.place(), "wait for quiet on", async move { queue.until_quiet().await })
+        self.unless_abandoned("wait for quiet on", async move { queue.until_quiet().await })
+    }
+
+    /// Waits from outside of this queue; fails if what it waited for was dropped un-called.
+    fn unless_abandoned<F>(
+        &self,
+        doing: &'static str,
+        wait: F,
+    ) -> impl Future<Output = Result<()>> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (queue, queues, before) = (self.queue().clone(), self.queues.clone(), self.stats().abandoned);
+        let wait = outside(self.place(), doing, wait);
+        async move {
+            wait.await?;
+            if !queues.is_running() && queue.stats().abandoned > before {
+                return Err(closed(doing));
+            }
+            Ok(())
+        }
     }
 
     /// The queue's counters.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Hresult, Operation, Platform, QueueId, Result,
-    WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Hresult, Operation, Platform, QueueId,
+    Result, WorkQueueType,
 };
 use tokio::time::Instant;
 

@@ -5,12 +5,12 @@ use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
-use futures::FutureExt;
 use mf_async::{
-    AsyncResult, ByteStreamExt, ByteStreamFromIo, CallbackFlags, CallbackParameters, EventStream, Hresult, Operation,
-    Platform, QueueId, Result, WorkQueueType,
+    AsyncResult, ByteStreamExt, ByteStreamFromIo, CallbackFlags, CallbackParameters, EventStream, Hresult,
+    Operation, Platform, QueueId, Result, WorkQueueType,
 };
 use tokio::runtime::{Builder, Runtime};
 

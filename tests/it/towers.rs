@@ -1,15 +1,14 @@
 //! Promise: serial queues may be stacked as high as one likes; a wait for a queue's own items is refused, wherever it was
 //! made; a window queue's items stay on its thread.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Log, both_runtimes, callback, with};
 use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Platform, QueueId, WorkQueueType};
-use support::{Log, callback, on_both_runtimes, with};
 
-on_both_runtimes! {
-    async fn two_thousand_serial_queues_on_top_of_each_other() {
+#[test]
+fn two_thousand_serial_queues_on_top_of_each_other() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let mut tower = vec![platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap()];
         for _ in 0..2000 {
@@ -26,9 +25,12 @@ on_both_runtimes! {
         top.run(|| ()).await.unwrap();
         drop(top);
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn a_tower_whose_runtime_goes_abandons_what_it_has() {
+#[test]
+fn a_tower_whose_runtime_goes_abandons_what_it_has() {
+    both_runtimes(|| async {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
         let mut tower = vec![platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap()];
@@ -39,9 +41,12 @@ on_both_runtimes! {
         (0..10).for_each(|_| top.put(callback(|_| {}), None).unwrap());
         std::thread::spawn(|| drop(runtime)).join().unwrap();
         assert_eq!(top.stats().abandoned, 10);
-    }
+    });
+}
 
-    async fn a_wait_that_was_made_outside_is_refused_inside() {
+#[test]
+fn a_wait_that_was_made_outside_is_refused_inside() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let (barrier, quiet) = (queue.barrier(), queue.quiesce());
@@ -50,9 +55,12 @@ on_both_runtimes! {
         assert_eq!(barrier.unwrap_err().kind(), ErrorKind::WouldDeadlock);
         assert_eq!(quiet.unwrap_err().kind(), ErrorKind::WouldDeadlock);
         assert!(queue.stats().run < 10);
-    }
+    });
+}
 
-    async fn what_blocks_stays_on_a_windows_thread() {
+#[test]
+fn what_blocks_stays_on_a_windows_thread() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let over = platform.allocate_serial_work_queue(&window).unwrap();
@@ -69,9 +77,12 @@ on_both_runtimes! {
         let threads = threads.all();
         assert_eq!(threads.len(), 4);
         assert!(threads.iter().all(|thread| *thread == threads[0]));
-    }
+    });
+}
 
-    async fn a_turn_counts_in_none_of_the_counters_below() {
+#[test]
+fn a_turn_counts_in_none_of_the_counters_below() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let middle = platform.allocate_serial_work_queue(&base).unwrap();
@@ -81,5 +92,5 @@ on_both_runtimes! {
         for stats in [stats.0, stats.1] {
             assert_eq!((stats.put, stats.run, stats.depth, stats.running), (0, 0, 0, 0));
         }
-    }
+    });
 }

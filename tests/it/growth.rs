@@ -1,14 +1,12 @@
 //! Promise: as many callbacks as there are workers may block until a further item of their queue has run: a parallel
 //! queue grows, on every kind of runtime, and gives back what it took.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{Gate, both_runtimes, callback, paused_time, until, within_bound};
 use mf_async::{Platform, QueueId, WorkQueue, WorkQueueType};
-use support::{Gate, callback, on_both_runtimes, on_paused_time, until, within_bound};
 
 /// The parallel queues of a platform.
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
@@ -31,8 +29,9 @@ async fn hold_up(queue: &WorkQueue, blocked: usize) {
     assert_eq!((stats.panicked, stats.put, stats.depth), (0, stats.run, 0), "{queue:?}");
 }
 
-on_both_runtimes! {
-    async fn callbacks_that_wait_for_a_further_item_do_not_wait_for_ever() {
+#[test]
+fn callbacks_that_wait_for_a_further_item_do_not_wait_for_ever() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for blocked in [1, 2, 5, 2] {
@@ -40,9 +39,12 @@ on_both_runtimes! {
             }
         }
         platform.shutdown().await.unwrap();
-    }
+    });
+}
 
-    async fn so_it_is_when_callbacks_were_quick_before() {
+#[test]
+fn so_it_is_when_callbacks_were_quick_before() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let quick = callback(|_| {});
@@ -50,9 +52,12 @@ on_both_runtimes! {
             queue.quiesce().await.unwrap();
             hold_up(&queue, 3).await;
         }
-    }
+    });
+}
 
-    async fn a_serial_queue_does_not_grow() {
+#[test]
+fn a_serial_queue_does_not_grow() {
+    both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let running = Arc::new(AtomicUsize::new(0));
@@ -67,18 +72,19 @@ on_both_runtimes! {
         }
         queue.quiesce().await.unwrap();
         assert_eq!(queue.stats().panicked, 0);
-    }
+    });
 }
 
-on_paused_time! {
-    async fn a_queue_that_has_grown_lets_the_paused_clock_go_on() {
+#[test]
+fn a_queue_that_has_grown_lets_the_paused_clock_go_on() {
+    paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
         hold_up(&queue, 3).await;
         let before = std::time::Instant::now();
         tokio::time::sleep(Duration::from_secs(3600)).await;
         assert!(before.elapsed() < Duration::from_secs(30));
-    }
+    });
 }
 
 #[test]
