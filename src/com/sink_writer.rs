@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::fmt;
-use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use windows::Win32::Foundation::E_POINTER;
@@ -60,7 +59,7 @@ pub struct SinkWriter {
     writer: Mta<IMFSinkWriter>,
     inbox: Arc<Inbox>,
     /// Last, so that it is given back last.
-    _platform: Platform,
+    platform: Platform,
 }
 
 impl SinkWriter {
@@ -135,7 +134,7 @@ impl SinkWriter {
             attributes.SetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING, 1)?;
         }
         let writer = create(&attributes)?;
-        Ok(SinkWriter { writer, inbox, _platform: platform.clone() })
+        Ok(SinkWriter { writer, inbox, platform: platform.clone() })
     }
 
     /// Adds a stream that is written in this type, and gives its number.
@@ -200,7 +199,10 @@ impl SinkWriter {
     #[doc(alias = "OnMarker")]
     #[track_caller]
     pub fn place_marker(&self, stream: u32) -> Operation<()> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let mut inbox = self.inbox.lock();
         let context = inbox.next_context;
         inbox.next_context += 1;
@@ -252,7 +254,10 @@ impl SinkWriter {
     #[doc(alias = "OnFinalize")]
     #[track_caller]
     pub fn finalize(&self) -> Operation<()> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let mut inbox = self.inbox.lock();
         let first = inbox.finalize.is_empty();
         inbox.finalize.push(promise);

@@ -6,7 +6,7 @@ mod requests;
 mod sample;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::stream::{self, Stream};
@@ -29,7 +29,7 @@ use crate::async_result::QueueId;
 use crate::com::notifications::Notifications;
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Promise};
+use crate::operation::Operation;
 
 /// A source reader in asynchronous mode.
 ///
@@ -126,7 +126,10 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>> + Send + 'static,
     ) -> Operation<SourceReader> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let platform = platform.clone();
         let thread = std::thread::Builder::new().name("mf-async opening".into());
         let spawned = thread.spawn(move || {
@@ -242,7 +245,10 @@ impl SourceReader {
     #[track_caller]
     pub fn flush(&self, stream: impl Into<SourceStream>) -> Operation<()> {
         let stream = self.number(stream.into());
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, std::panic::Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         self.inbox.flush(stream, promise, || {
             // SAFETY: takes a number.
             unsafe { self.reader.Flush(stream) }

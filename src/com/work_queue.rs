@@ -11,10 +11,9 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HSTRING, IUnknown};
 
 use crate::async_result::{CallbackParameters, QueueId, Unknown};
-use crate::com::callback::Once;
+use crate::com::callback::OnceCallback;
 use crate::com::{Mta, Platform};
 use crate::error::Result;
-use crate::keepalive::Keepalive;
 use crate::queue::{Priority, WorkQueueType};
 
 /// A work queue of the operating system's Media Foundation, and a lock on it.
@@ -37,7 +36,7 @@ use crate::queue::{Priority, WorkQueueType};
 #[doc(alias = "MFUnlockWorkQueue")]
 #[derive(Clone)]
 pub struct WorkQueue {
-    lock: Arc<Lock>,
+    lock: Arc<QueueLock>,
     platform: Platform,
 }
 
@@ -107,7 +106,7 @@ impl Platform {
     }
 
     fn locked(&self, id: u32) -> WorkQueue {
-        WorkQueue { lock: Arc::new(Lock(QueueId(id))), platform: self.clone() }
+        WorkQueue { lock: Arc::new(QueueLock(QueueId(id))), platform: self.clone() }
     }
 }
 
@@ -149,12 +148,12 @@ impl WorkQueue {
         Ok(unsafe { MFPutWorkItem2(self.id().0, priority, &*callback, state.as_deref()) }?)
     }
 
-    pub(crate) fn lock(&self) -> &Arc<Lock> {
+    pub(crate) fn lock(&self) -> &Arc<QueueLock> {
         &self.lock
     }
 
-    pub(crate) fn lend(&self) -> Result<Keepalive> {
-        self.platform.lend()
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
     }
 }
 
@@ -172,9 +171,9 @@ impl From<&WorkQueue> for QueueId {
 
 /// One lock on a queue, held by handles and by whatever they put. It does not hold the platform: the last
 /// item may end on a thread of Media Foundation's, where nobody may shut it down.
-pub(crate) struct Lock(QueueId);
+pub(crate) struct QueueLock(QueueId);
 
-impl Drop for Lock {
+impl Drop for QueueLock {
     #[doc(alias = "MFUnlockWorkQueue")]
     fn drop(&mut self) {
         let id = self.0;
@@ -192,7 +191,7 @@ impl Drop for Lock {
 
 /// Puts something that is called once on a queue; let go un-called, it is dropped.
 pub(crate) fn put_once(queue: QueueId, call: impl FnOnce() + Send + 'static) -> Result<()> {
-    let item = Once::callback(CallbackParameters::on(queue), move |_| {
+    let item = OnceCallback::create(CallbackParameters::on(queue), move |_| {
         call();
         Ok(())
     });
