@@ -87,7 +87,7 @@ pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::mta::Mta;
 pub use self::notifications::Notifications;
-pub use self::operation::{ComBeginStatus, begin_end, begin_end_on};
+pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples};
 pub use self::sink_writer::{SinkWriter, SinkWriterEvent};

@@ -15,29 +15,81 @@ use crate::operation::{Begin, BeginStatus, Operation, Promise};
 use crate::sync::Lock;
 
 /// Begins an asynchronous operation of a COM object at once; awaiting what it returns gives what End returns.
+///
+/// `begin` is handed `object` and the callback that the object is to invoke; `end` is handed a clone of `object` and
+/// the result that the callback was invoked with. Where there is no object, `&()` will do. It is
+/// [`Platform::begin_end`](crate::Platform::begin_end) for the system's own objects. What Begin may return is listed
+/// at [`ComBeginStatus`].
+///
+/// The callback names [`QueueId::MULTITHREADED`], not the default STANDARD, of which Microsoft says that it may
+/// deadlock; [`begin_end_with`] takes others. It may be invoked twice, late, on the stack of Begin, or never: when
+/// Media Foundation releases it without a call, the operation ends with an error of the kind
+/// [`Abandoned`](crate::ErrorKind::Abandoned). A panic in `end` is the operation's error, and `E_UNEXPECTED` for Media
+/// Foundation.
+///
+/// `end` runs on a thread of Media Foundation's, so `object`, what `end` captures and what it returns must be `Send`:
+/// wrap interfaces in [`Mta`](crate::com::Mta).
+///
+/// ```no_run
+/// use mf_async::com::{self, Mta};
+/// use windows::Win32::Media::MediaFoundation::{IMFMediaEvent, IMFMediaSession};
+///
+/// # async fn next(session: Mta<IMFMediaSession>) -> mf_async::Result<()> {
+/// let event: Mta<IMFMediaEvent> = com::begin_end(
+///     &session,
+///     // SAFETY: the session is a live object, and so is the callback.
+///     |session, callback| unsafe { session.BeginGetEvent(callback, None) },
+///     // SAFETY: the result is the callback's; the event is Media Foundation's own, so it may cross threads.
+///     |session, result| unsafe { Ok(Mta::new(session.EndGetEvent(result)?)) },
+/// )
+/// .await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// None here: an error of `begin` is the operation's.
+///
+/// # Cancel safety
+/// As [`Operation`]: dropping it detaches, and End is called all the same, so that the object can be used again. If
+/// `begin` returned a key, dropping it cancels the work item.
 #[track_caller]
-pub fn begin_end<T, B, E>(begin: impl FnOnce(&IMFAsyncCallback) -> B, end: E) -> Operation<T>
-where
-    T: Send + 'static,
-    B: ComBeginStatus,
-    E: FnOnce(&IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
-{
-    begin_end_on(CallbackParameters::on(QueueId::MULTITHREADED), begin, end)
-}
-
-/// As [`begin_end`], with a callback that names this queue and has these flags.
-#[track_caller]
-pub fn begin_end_on<T, B, E>(
-    parameters: CallbackParameters,
-    begin: impl FnOnce(&IMFAsyncCallback) -> B,
+pub fn begin_end<O, T, B, E>(
+    object: &O,
+    begin: impl FnOnce(&O, &IMFAsyncCallback) -> B,
     end: E,
 ) -> Operation<T>
 where
+    O: Clone + Send + 'static,
     T: Send + 'static,
     B: ComBeginStatus,
-    E: FnOnce(&IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
+    E: FnOnce(&O, &IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
 {
-    start(Promise::new(parameters.queue, None), (), parameters, begin, move |result| Ok(end(result)?))
+    begin_end_with(CallbackParameters::on(QueueId::MULTITHREADED), object, begin, end)
+}
+
+/// As [`begin_end`], with a callback that names this queue and has these flags.
+///
+/// # Errors
+/// As [`begin_end`].
+///
+/// # Cancel safety
+/// As [`begin_end`].
+#[track_caller]
+pub fn begin_end_with<O, T, B, E>(
+    parameters: CallbackParameters,
+    object: &O,
+    begin: impl FnOnce(&O, &IMFAsyncCallback) -> B,
+    end: E,
+) -> Operation<T>
+where
+    O: Clone + Send + 'static,
+    T: Send + 'static,
+    B: ComBeginStatus,
+    E: FnOnce(&O, &IMFAsyncResult) -> windows::core::Result<T> + Send + 'static,
+{
+    let ends = object.clone();
+    let promised = Promise::new(parameters.queue, None);
+    start(promised, (), parameters, |callback| begin(object, callback), move |result| Ok(end(&ends, result)?))
 }
 
 /// Begins what `promised` is to end; `hold` is held until it has ended.

@@ -9,7 +9,7 @@ use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Hresult, Platform, QueueId, Result, Unknown,
     WorkQueueType,
 };
-use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED};
+use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED, S_OK};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFByteStream, MFCreateAsyncResult, MFInvokeCallback, MFPutWorkItem,
     MFPutWorkItemEx, MFScheduleWorkItemEx,
@@ -174,11 +174,12 @@ async fn a_com_callback_is_invoked_by_the_portable_queues() {
     let platform = Platform::startup().unwrap();
     let mut held = None;
     let operation = com::begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             held = Some(mta(callback.clone()));
-            Ok(())
+            S_OK
         },
-        |result| Ok((Unknown::from(mta(unsafe { result.GetState() }?)), status(result))),
+        |(), result| Ok((Unknown::from(mta(unsafe { result.GetState() }?)), status(result))),
     );
     let com = held.take().unwrap();
     let before = refs(&*com);
@@ -257,15 +258,14 @@ async fn a_portable_component_works_on_the_systems_queues() {
     let queue = system.allocate_work_queue(WorkQueueType::Standard).unwrap();
     let component = Arc::new(SquareRoot);
     let root = |number: f64| {
-        let ended = component.clone();
-        mf_async::platform.begin_end(
-            &(),
-            |(), callback| {
+        platform.begin_end(
+            &component,
+            |component, callback| {
                 let cell: Unknown = Arc::new(Mutex::new(0.0_f64));
                 let answer = platform.result(callback).object(cell).build()?;
                 component.begin(number, answer, |compute, request| queue.put(compute, Some(request)))
             },
-            move |(), answer| ended.end(answer),
+            |component, answer| component.end(answer),
         )
     };
     let (nine, sixteen) = (root(9.0), root(16.0));
@@ -281,10 +281,11 @@ async fn a_portable_component_works_on_the_systems_queues() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     let system = com::Platform::startup().unwrap();
+    let platform = Platform::startup().unwrap();
     // Called twice by the system: once counts.
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let twice = mf_async::platform.begin_end(
+    let twice = platform.begin_end(
         &(),
         |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
@@ -296,8 +297,8 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
         move |(), _| Ok(counted.fetch_add(1, Ordering::SeqCst)),
     );
     assert_eq!(within(twice).await.unwrap(), 0);
-    // Let go un-called.
-    let never = mf_async::platform.begin_end(
+    // Released without a call.
+    let never = platform.begin_end(
         &(),
         |(), callback| {
             drop(Mta::<IMFAsyncCallback>::from(callback));
@@ -307,7 +308,7 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     );
     assert_eq!(within(never).await.unwrap_err().kind(), ErrorKind::Abandoned);
     // End panics.
-    let panics = mf_async::platform.begin_end(
+    let panics = platform.begin_end(
         &(),
         |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
@@ -317,5 +318,6 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     );
     assert_eq!(within(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+    within(platform.shutdown()).await.unwrap();
     drop(system);
 }

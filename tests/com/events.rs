@@ -293,14 +293,12 @@ async fn a_portable_generator_is_a_com_object() {
     let com = Mta::<IMFMediaEventGenerator>::from(portable);
     let mut held = None;
     let first = com::begin_end(
-        |callback| {
+        &com,
+        |com, callback| {
             held = Some(mta(callback.clone()));
-            begin(&com, Some(callback))
+            begin(com, Some(callback))
         },
-        {
-            let com = com.clone();
-            move |result| unsafe { com.EndGetEvent(result)?.GetType() }
-        },
+        |com, result| unsafe { com.EndGetEvent(result)?.GetType() },
     );
     let held = held.unwrap();
     assert_eq!(begin(&com, Some(&held)).0, 0x000D_36D8, "the success code is kept");
@@ -503,10 +501,10 @@ async fn every_policy_works_on_a_com_object() {
 async fn a_request_of_somebody_else_is_not_disturbed() {
     let platform = com::Platform::startup().unwrap();
     let (com, _alive) = component();
-    let ended = com.clone();
     let theirs = com::begin_end(
-        |callback| unsafe { com.BeginGetEvent(callback, None) },
-        move |result| unsafe { ended.EndGetEvent(result)?.GetType() },
+        &com,
+        |com, callback| unsafe { com.BeginGetEvent(callback, None) },
+        |com, result| unsafe { com.EndGetEvent(result)?.GetType() },
     );
     let refused = com::event_stream(com.clone()).unwrap_err();
     assert_eq!(refused.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::support::{mta, within};
 use mf_async::com;
 use mf_async::{Hresult, QueueId, WorkQueueType};
+use windows::Win32::Foundation::S_OK;
 use windows::Win32::Media::MediaFoundation::MFCreateMediaSession;
 use windows::Win32::System::Threading::CreateEventW;
 
@@ -30,11 +31,12 @@ fn child() {
     let events = com::event_stream(session.cast().unwrap()).unwrap();
     let kept = Mutex::new(None);
     let never = com::begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             *kept.lock().unwrap() = Some(mta(callback.clone()));
-            Ok(())
+            S_OK
         },
-        |_| Ok(()),
+        |(), _| Ok(()),
     );
     let (_open, gate) = tokio::sync::oneshot::channel::<()>();
     let ticks = platform.add_periodic_callback(|| ()).unwrap();
