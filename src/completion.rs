@@ -125,6 +125,11 @@ impl<V> Cell<V> {
         }
     }
 
+    /// The waker of what waits, because the cell goes.
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
     /// The value, while it is here.
     pub(crate) fn value(&mut self) -> Option<&mut V> {
         if let State::Ended(value) = &mut self.state { Some(value) } else { None }

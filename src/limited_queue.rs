@@ -381,7 +381,7 @@ impl Outstanding for Listed {
         self.told.leave();
     }
 
-    fn describe(&self) -> Option<String> {
-        Some(format!("a put that waits for room on queue {}", self.queue))
+    fn describe(&self) -> String {
+        format!("a put that waits for room on queue {}", self.queue)
     }
 }

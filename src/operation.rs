@@ -184,7 +184,7 @@ impl<T> Operation<T> {
                 std::task::ready!(polled)
             }
             None => Outcome::error(match &self.registration {
-                Some(registration) => registration.tracker().lost(UNANSWERED),
+                Some(registration) => registration.lost(UNANSWERED),
                 None => Error::abandoned(UNANSWERED),
             }),
         };
@@ -227,7 +227,7 @@ impl<T: Send + 'static> Operation<T> {
             // Another owner of the callback was told by the failure not to use it.
             Err(error) => {
                 if let Some(cell) = weak.upgrade() {
-                    cell.detach(None);
+                    cell.detach();
                 }
                 return Operation::failed(error);
             }
@@ -285,7 +285,7 @@ impl<T> Drop for Operation<T> {
         let Source::Cell(cell) = &self.source else { return };
         // A cell that is gone has ended, too.
         let Some(cell) = cell.upgrade() else { return };
-        let was_pending = cell.detach(self.registration.take());
+        let was_pending = cell.detach();
         drop_contained(cell);
         if was_pending {
             if let Err(payload) = contain(|| self.call_canceller()) {

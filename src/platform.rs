@@ -369,8 +369,8 @@ struct Holder;
 impl Outstanding for Holder {
     fn shut_down(&self, _: &Error) {}
 
-    fn describe(&self) -> Option<String> {
-        Some(PLATFORM_LOCK.to_owned())
+    fn describe(&self) -> String {
+        PLATFORM_LOCK.to_owned()
     }
 }
 

@@ -194,8 +194,8 @@ impl Outstanding for Local {
         self.abort.abort();
     }
 
-    fn describe(&self) -> Option<String> {
-        Some(format!("a local future on {}", self.queue.id))
+    fn describe(&self) -> String {
+        format!("a local future on {}", self.queue.id)
     }
 }
 

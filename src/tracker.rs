@@ -35,8 +35,13 @@ pub(crate) trait Outstanding: Send + Sync {
     /// The platform ends: end now, with this error. Called with no lock held.
     fn shut_down(&self, error: &Error);
 
-    /// What it is, and where its callback is to run, for people; `None` once it has ended.
-    fn describe(&self) -> Option<String>;
+    /// What it is, and where its callback is to run, for people.
+    fn describe(&self) -> String;
+
+    /// Whether it has ended, and is registered all the same.
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
 /// Where something was begun.
@@ -105,13 +110,16 @@ impl<C> Tracker<C> {
         if !self.handle.advance(RUNNING, DRAINING) {
             return false;
         }
+        self.handle.mark_lost();
         self.handle.outstanding().iter().for_each(Entry::release);
         true
     }
 
     /// Nothing new any more: ends what is registered with `error`, and refuses later registrations.
     pub(crate) fn close(&self, error: &Error) {
-        self.handle.advance(RUNNING, DRAINING);
+        if self.handle.advance(RUNNING, DRAINING) {
+            self.handle.mark_lost();
+        }
         self.handle.advance(DRAINING, CLOSED);
         self.handle.0.shards.iter().for_each(|shard| shard.locked().closed = true);
         self.handle.outstanding().iter().for_each(|entry| entry.shut_down(error));
@@ -235,7 +243,7 @@ impl TrackerHandle {
         begun: Begun,
         since: Option<Instant>,
     ) -> Result<Registration> {
-        self.insert(Entry { what, begun, since, holds_token: false })
+        self.insert(Entry { what, begun, since, holds_token: false, was_lost: false })
     }
 
     /// The same for something that also holds a token until it has ended.
@@ -243,7 +251,7 @@ impl TrackerHandle {
     /// # Errors
     /// As [`register`](TrackerHandle::register).
     pub(crate) fn register_holder(&self, what: Weak<dyn Outstanding>, begun: Begun) -> Result<Registration> {
-        self.insert(Entry { what, begun, since: Some(Instant::now()), holds_token: true })
+        self.insert(Entry { what, begun, since: Some(Instant::now()), holds_token: true, was_lost: false })
     }
 
     fn insert(&self, entry: Entry) -> Result<Registration> {
@@ -272,7 +280,16 @@ impl TrackerHandle {
         for shard in &self.0.shards {
             all.extend(shard.locked().entries.iter().map(|(_, entry)| entry.clone()));
         }
+        all.retain(|entry| entry.what.upgrade().is_some_and(|what| !what.has_ended()));
         all
+    }
+
+    /// Tells what was lost before the shutdown from what is lost by it.
+    fn mark_lost(&self) {
+        for shard in &self.0.shards {
+            let mut shard = shard.locked();
+            shard.entries.iter_mut().for_each(|(_, entry)| entry.was_lost = entry.what.strong_count() == 0);
+        }
     }
 
     /// Why something ended without an answer: the platform or its runtime is gone, or else `what`.
@@ -317,9 +334,12 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    #[inline]
-    pub(crate) fn tracker(&self) -> &TrackerHandle {
-        &self.handle
+    /// Why what was registered is gone without an answer: see [`TrackerHandle::lost`].
+    pub(crate) fn lost(&self, what: &'static str) -> Error {
+        let shard = self.handle.0.shards[self.shard].locked();
+        let was_lost = shard.entries.get(self.key).is_some_and(|entry| entry.was_lost);
+        drop(shard);
+        if was_lost { Error::abandoned(what) } else { self.handle.lost(what) }
     }
 }
 
@@ -338,12 +358,14 @@ pub(crate) struct Entry {
     pub(crate) begun: Begun,
     pub(crate) since: Option<Instant>,
     pub(crate) holds_token: bool,
+    /// Whether it was gone, without having ended, before the platform began to shut down.
+    was_lost: bool,
 }
 
 impl Entry {
-    /// What it is; `None` once it has ended.
+    /// What it is, while it exists.
     pub(crate) fn describe(&self) -> Option<String> {
-        self.what.upgrade()?.describe()
+        Some(self.what.upgrade()?.describe())
     }
 
     fn release(&self) {

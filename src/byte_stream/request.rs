@@ -151,8 +151,12 @@ impl<T: Send + 'static> Outstanding for Request<T> {
         self.complete(Err(error.clone()));
     }
 
-    fn describe(&self) -> Option<String> {
-        self.is_pending().then(|| self.completer.what().to_owned())
+    fn describe(&self) -> String {
+        self.completer.what().to_owned()
+    }
+
+    fn has_ended(&self) -> bool {
+        !self.is_pending()
     }
 }
 

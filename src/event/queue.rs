@@ -344,15 +344,15 @@ impl Outstanding for Bell {
         }
     }
 
-    fn describe(&self) -> Option<String> {
-        let shared = self.0.upgrade()?;
+    fn describe(&self) -> String {
+        let Some(shared) = self.0.upgrade() else { return "an event queue that is gone".to_owned() };
         let state = shared.state();
         let request = match &state.request {
             None => "nobody asks for the next",
             Some(Request { pending: Some(_), .. }) => "a callback waits for the next",
             Some(_) => "a callback was called, and has not ended its request",
         };
-        Some(format!("an event queue with {} event(s), {request}", state.events.len()))
+        format!("an event queue with {} event(s), {request}", state.events.len())
     }
 }
 

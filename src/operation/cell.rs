@@ -30,8 +30,8 @@ pub(super) trait Awaited<T>: Outstanding {
     fn set_begin_status(&self, code: Hresult);
     fn status(&self) -> Option<Hresult>;
     fn is_ready(&self) -> bool;
-    /// The operation is not awaited any more; true if it had not ended. What it was registered by goes along.
-    fn detach(&self, registration: Option<Registration>) -> bool;
+    /// The operation is not awaited any more; true if it had not ended.
+    fn detach(&self) -> bool;
 }
 
 /// The callback of an operation, and its completion.
@@ -52,7 +52,7 @@ struct State<T, E> {
     begin: Hresult,
     /// An operation that has ended owns itself until its value is taken.
     kept: Option<Arc<OwnCallback<T, E>>>,
-    /// That of an operation that was detached.
+    /// That of an operation that was registered when its result was handed over.
     registration: Option<Registration>,
 }
 
@@ -94,9 +94,7 @@ impl<T, E> OwnCallback<T, E> {
                 true
             }
             Err(outcome) => {
-                let registration = state.registration.take();
                 drop(state);
-                drop(registration);
                 drop_contained(outcome);
                 false
             }
@@ -231,20 +229,13 @@ where
         self.state.locked().cell.is_ready()
     }
 
-    fn detach(&self, registration: Option<Registration>) -> bool {
+    fn detach(&self) -> bool {
         let mut state = self.state.locked();
         let (was_pending, held, result) = state.cell.detach();
         let kept = state.kept.take();
-        let unneeded = if was_pending || result.is_some() {
-            if registration.is_some() {
-                state.registration = registration;
-            }
-            None
-        } else {
-            registration
-        };
+        let own = state.registration.take();
         drop(state);
-        drop(unneeded);
+        drop(own);
         drop_contained(held);
         if let Some(result) = result {
             run_on_a_queue(result);
@@ -270,17 +261,25 @@ where
         self.finish(Err(error.clone()), error.hresult());
     }
 
-    fn describe(&self) -> Option<String> {
+    fn describe(&self) -> String {
+        let what = std::any::type_name::<T>();
+        if self.state.locked().cell.in_hand().is_some() {
+            return format!("an operation of {what}, whose result waits to be awaited");
+        }
+        format!("an operation of {what}, to be called back on {}", self.parameters.queue)
+    }
+
+    fn has_ended(&self) -> bool {
         let state = self.state.locked();
-        let where_to = match () {
-            () if state.cell.in_hand().is_some() => "whose result waits to be awaited".to_owned(),
-            () if state.cell.is_pending() => format!("to be called back on {}", self.parameters.queue),
-            () if state.cell.is_detached() && state.end.is_some() => {
-                format!("detached, to be called back on {}", self.parameters.queue)
-            }
-            () => return None,
-        };
-        Some(format!("an operation of {}, {where_to}", std::any::type_name::<T>()))
+        !state.cell.is_pending() && state.cell.in_hand().is_none()
+    }
+}
+
+impl<T, E> Drop for OwnCallback<T, E> {
+    fn drop(&mut self) {
+        // Dropped un-invoked: the operation looks again, and finds the cell gone.
+        let waker = self.state.locked().cell.take_waker();
+        wake_contained(waker);
     }
 }
 

@@ -214,6 +214,7 @@ thread_local! {
 #[inline]
 fn invoke(result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     let Some(callback) = result.callback() else { return false };
+    result.set_invoked();
     let outcome = catch_unwind(AssertUnwindSafe(|| callback.invoke(result)));
     let Err(payload) = outcome else { return false };
     // A component's own item carries its caller's result as state: whoever awaits that is told why

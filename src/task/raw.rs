@@ -242,8 +242,11 @@ where
         self.end(None, Err(error.clone()));
     }
 
-    fn describe(&self) -> Option<String> {
-        self.state().open.as_ref()?;
-        Some(format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>()))
+    fn describe(&self) -> String {
+        format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.state().open.is_none()
     }
 }

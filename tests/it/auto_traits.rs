@@ -112,12 +112,3 @@ fn the_futures_of_the_platform_and_its_queues_can_be_sent_and_outlive_them() {
     sent(platform.shutdown());
     sent(platform.shutdown_within(std::time::Duration::ZERO));
 }
-
-#[test]
-fn a_begin_may_return_nothing_or_a_success_code() {
-    assert_eq!(Ok::<_, Error>(()).begin_status().unwrap(), Hresult::S_OK);
-    let multiple = Ok::<_, Error>(Hresult::MF_S_MULTIPLE_BEGIN).begin_status().unwrap();
-    assert_eq!(multiple, Hresult::MF_S_MULTIPLE_BEGIN);
-    let failed = Ok::<_, Error>(Hresult::E_FAIL).begin_status().unwrap_err();
-    assert_eq!(failed.hresult(), Hresult::E_FAIL);
-}

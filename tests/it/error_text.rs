@@ -87,7 +87,7 @@ fn of_operations() {
         drop(gate);
         let abandoned: Operation<()> = platform.begin_end(&(), |(), _| Ok(()), |(), _| Ok(()));
         says(
-            "E_ABORT (0x80004004): the callback was let go without being called; the operation will never answer",
+            "E_ABORT (0x80004004): the callback was dropped without being invoked; the operation will never be answered",
             abandoned.await,
         );
         says(
@@ -113,7 +113,7 @@ fn of_methods_and_results() {
         let end = other.clone();
         let begin = |callback| one.begin(callback, None, async { Ok(1) });
         says(
-            "E_INVALIDARG (0x80070057): end a call with a result that is not of this method: take the one that its callback was invoked with",
+            "E_INVALIDARG (0x80070057): end a call of a method: the result is of another call or object; take the one that its callback was invoked with",
             platform.begin_end(&(), |(), callback| begin(callback), move |(), result| end.end(result)).await,
         );
         let result = platform.event_result().state(Arc::new(1_u8)).build().unwrap();
@@ -211,7 +211,7 @@ fn of_the_platform() {
             .unwrap()
             .unwrap();
         says(
-            "E_ILLEGAL_METHOD_CALL (0x8000000E): shut the platform down from a callback on queue MULTITHREADED, which it would wait for: do it in a task",
+            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): shut the platform down from a callback on queue MULTITHREADED, which it would wait for: do it in a task",
             heard.await.unwrap().expect("it is refused at once"),
         );
         platform.shutdown().await.unwrap();

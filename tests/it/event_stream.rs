@@ -308,7 +308,7 @@ async fn a_foreign_request_is_not_disturbed() {
     let platform = Platform::startup().unwrap();
     let source = source(&platform);
     let (begin, end) = (source.clone(), source.clone());
-    let request = platform.platform.begin_end(
+    let request = platform.begin_end(
         &(),
         |(), callback| begin.begin_get_event(callback, None),
         move |(), result| end.end_get_event(result),
@@ -671,7 +671,7 @@ async fn a_call_too_many_is_counted_and_harmless() {
         assert_eq!(read(events.next().await), at);
         settled(&platform).await;
     }
-    assert_eq!(platform.report().extra_calls, 10);
+    assert_eq!(platform.report().double_calls, 10);
     drop((events, twice));
     shut(platform).await;
 }
@@ -724,7 +724,7 @@ async fn a_call_too_many_that_comes_while_the_next_begins_is_counted_and_harmles
         assert_eq!(read(events.next().await), at);
         settled(&platform).await;
     }
-    assert_eq!((echo.ended.load(Ordering::SeqCst), platform.report().extra_calls), (10, 10));
+    assert_eq!((echo.ended.load(Ordering::SeqCst), platform.report().double_calls), (10, 10));
     echo.former.lock().unwrap().take();
     drop((events, echo));
     shut(platform).await;
@@ -740,7 +740,7 @@ async fn a_request_is_ended_though_the_stream_is_gone() {
     inline.events.lock().unwrap().push_back(number(0));
     request.callback().unwrap().invoke(&request);
     assert!(inline.events.lock().unwrap().is_empty(), "the request is not ended");
-    assert_eq!(platform.report().extra_calls, 0);
+    assert_eq!(platform.report().double_calls, 0);
     drop((request, inline));
     shut(platform).await;
 }

@@ -432,7 +432,7 @@ async fn a_callback_whose_queue_is_closed_is_failed_not_forgotten() -> Result<()
     let platform = Platform::startup()?;
     let method = platform.method::<u32>();
     let ender = method.clone();
-    let operation = mf_async::platform.begin_end_with(
+    let operation = platform.begin_end_with(
         mf_async::CallbackParameters::on(QueueId(0x7fff_0000)),
         &(),
         |(), callback| method.begin(callback, None, ready(Ok(1))),

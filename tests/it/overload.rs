@@ -237,29 +237,6 @@ fn an_item_is_reported_by_the_name_of_its_own_callback() {
 }
 
 #[test]
-fn what_a_component_fails_to_do_for_an_item_is_told_to_the_items_own_callback() {
-    both_runtimes(|| async {
-        struct Caller(Platform, Log<ErrorKind>);
-        impl AsyncCallback for Caller {
-            fn invoke(&self, result: &AsyncResult) {
-                // A component works for whoever holds the result, and panics at it.
-                let component = callback(|_| panic!("expected in a test"));
-                self.0.put_work_item(QueueId::IO, component, Some(Arc::new(result.clone()))).unwrap();
-            }
-
-            fn fail(&self, error: &Error) {
-                self.1.add(error.kind());
-            }
-        }
-        let (platform, queue) = started(1);
-        let told = Log::new();
-        queue.try_put(Arc::new(Caller(platform, told.clone())), None).unwrap();
-        until("it is told", || told.len() == 1).await;
-        assert_eq!(told.all(), [ErrorKind::Panicked]);
-    });
-}
-
-#[test]
 fn an_operation_that_is_put_is_known_to_the_platform() {
     both_runtimes(|| async {
         let (platform, queue) = started(2);

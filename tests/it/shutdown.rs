@@ -296,10 +296,10 @@ fn called_in_a_callback_it_is_an_error_and_nothing_is_shut_down() {
             let queue = platform.lock_work_queue(queue).unwrap();
             let error =
                 queue.run(move || futures::executor::block_on(inner.shutdown())).await.unwrap().unwrap_err();
-            assert_eq!(error.hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
+            assert_eq!(error.hresult(), Hresult::ERROR_POSSIBLE_DEADLOCK);
             let inner = platform.clone();
             let error = queue.spawn(async move { inner.shutdown().await }).await.unwrap().unwrap_err();
-            assert_eq!(error.hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
+            assert_eq!(error.hresult(), Hresult::ERROR_POSSIBLE_DEADLOCK);
         }
         platform.lock_work_queue(QueueId::STANDARD).unwrap().run(|| ()).await.unwrap();
         platform.shutdown().await.unwrap();
@@ -314,7 +314,7 @@ fn called_in_a_local_future_it_is_an_error() {
         let inner = platform.clone();
         let error =
             window.spawn_local(move || async move { inner.shutdown().await }).await.unwrap().unwrap_err();
-        assert_eq!(error.hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
+        assert_eq!(error.hresult(), Hresult::ERROR_POSSIBLE_DEADLOCK);
     });
 }
 

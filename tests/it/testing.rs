@@ -13,12 +13,11 @@ use mf_async::{
 };
 
 /// Begins and ends with the component.
-fn ask(component: &Arc<FaultyComponent<u32>>) -> Operation<u32> {
-    let ender = component.clone();
+fn ask(platform: &Platform, component: &Arc<FaultyComponent<u32>>) -> Operation<u32> {
     platform.begin_end(
-        &(),
-        |(), callback| component.begin(callback, None),
-        move |(), result| ender.end(result),
+        component,
+        |component, callback| component.begin(callback, None),
+        |component, result| component.end(result),
     )
 }
 
@@ -43,29 +42,29 @@ async fn each_fault_happens_as_planned() -> Result<()> {
         Fault::PanickingEnd,
     ]);
     let before = tokio::time::Instant::now();
-    assert_eq!(ask(&component).await?, 7);
+    assert_eq!(ask(&platform, &component).await?, 7);
     assert_eq!(before.elapsed(), Duration::from_secs(3), "late");
 
-    assert_eq!(ask(&component).await?, 7, "twice");
+    assert_eq!(ask(&platform, &component).await?, 7, "twice");
     assert_eq!(component.ends(), 2, "but one End");
 
-    let never = ask(&component);
+    let never = ask(&platform, &component);
     assert!(!never.is_ended());
     assert_eq!(component.let_go(), 1);
     assert_eq!(never.await.expect_err("let go at last").kind(), ErrorKind::Abandoned);
 
-    assert_eq!(ask(&component).await.expect_err("let go").kind(), ErrorKind::Abandoned);
+    assert_eq!(ask(&platform, &component).await.expect_err("let go").kind(), ErrorKind::Abandoned);
 
-    let inline = ask(&component);
+    let inline = ask(&platform, &component);
     assert!(inline.is_ended(), "before Begin was back");
     assert_eq!(inline.await?, 7);
 
-    assert_eq!(ask(&component).await?, 7, "on the wrong thread");
-    assert_eq!(code(ask(&component).await), Hresult::MF_E_NOTACCEPTING);
-    assert_eq!(code(ask(&component).await), Hresult::MF_E_NOTACCEPTING);
-    assert_eq!(code(ask(&component).await), Hresult::MF_E_END_OF_STREAM);
-    assert_eq!(ask(&component).await.expect_err("it panics").kind(), ErrorKind::Panicked);
-    assert_eq!(ask(&component).await?, 7, "the plan is over");
+    assert_eq!(ask(&platform, &component).await?, 7, "on the wrong thread");
+    assert_eq!(code(ask(&platform, &component).await), Hresult::MF_E_NOTACCEPTING);
+    assert_eq!(code(ask(&platform, &component).await), Hresult::MF_E_NOTACCEPTING);
+    assert_eq!(code(ask(&platform, &component).await), Hresult::MF_E_END_OF_STREAM);
+    assert_eq!(ask(&platform, &component).await.expect_err("it panics").kind(), ErrorKind::Panicked);
+    assert_eq!(ask(&platform, &component).await?, 7, "the plan is over");
     component.assert_begins(11);
     drop(component);
     platform.shutdown().await
@@ -76,8 +75,8 @@ async fn a_shutdown_in_begin_ends_the_operation_and_succeeds() -> Result<()> {
     let platform = Platform::startup()?;
     let component = FaultyComponent::new(&platform, 7);
     component.plan([Fault::ShutdownNow]);
-    assert_eq!(code(ask(&component).await), Hresult::MF_E_SHUTDOWN);
-    assert_eq!(code(ask(&component).await), Hresult::MF_E_SHUTDOWN, "refused from now on");
+    assert_eq!(code(ask(&platform, &component).await), Hresult::MF_E_SHUTDOWN);
+    assert_eq!(code(ask(&platform, &component).await), Hresult::MF_E_SHUTDOWN, "refused from now on");
     component.assert_ends(0);
     platform.shutdown().await
 }
