@@ -38,7 +38,7 @@
 //! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
 //! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
 //! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
-//! requires to be free-threaded. Whatever goes in here goes in as one, so saying that an object is
+//! requires to be free-threaded. All that goes in here goes in as one, so saying that an object is
 //! free-threaded, in an `unsafe` block, is all that is left to promise; [`Mta::of`] asks for no promise.
 //!
 //! # Trying it

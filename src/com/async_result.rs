@@ -220,7 +220,7 @@ struct ResultObject {
     locked: bool,
 }
 
-/// Its address also tells our objects from others.
+/// By its address our objects are known among others.
 static TABLE: IMFAsyncResult_Vtbl = IMFAsyncResult_Vtbl {
     base__: IUnknown_Vtbl {
         QueryInterface: ResultObject::query_interface,

@@ -26,12 +26,12 @@ use crate::sync::Lock;
 /// value is gone by then, it goes to the end of the object's own queue. Either way the request is ended, so
 /// that the object can be used again.
 #[doc(alias = "IMFMediaEventGenerator")]
-pub struct EventGenerator(Arc<GeneratorInner>);
+pub struct EventGenerator(Arc<Inner>);
 
 impl EventGenerator {
     /// The object's events. Nothing is asked of it before this is asked.
     pub fn new(com: Mta<IMFMediaEventGenerator>) -> EventGenerator {
-        EventGenerator(Arc::new(GeneratorInner { com, state: Mutex::default() }))
+        EventGenerator(Arc::new(Inner { com, state: Mutex::default() }))
     }
 
     /// The object.
@@ -180,12 +180,12 @@ impl fmt::Debug for EventGenerator {
 }
 
 /// The object, and what is asked of it. A request's callback does not keep this, nor the object.
-struct GeneratorInner {
+struct Inner {
     com: Mta<IMFMediaEventGenerator>,
     state: Mutex<State>,
 }
 
-impl GeneratorInner {
+impl Inner {
     fn begin(self: &Arc<Self>, target: RequestTarget) -> Result<Hresult> {
         let mut state = self.state();
         if let Some(before) = state.begun_before(&target) {
@@ -320,7 +320,7 @@ impl GeneratorInner {
 
 /// What the callback of a request owns.
 struct ObjectRequest {
-    shared: Weak<GeneratorInner>,
+    shared: Weak<Inner>,
     successor: Arc<Successor>,
     called: bool,
 }
