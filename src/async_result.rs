@@ -474,7 +474,7 @@ impl AsyncResult {
             return;
         }
         self.set_status(error.hresult());
-        self.0.rare.locked().failure = Some(error);
+        self.0.rare.locked().get_or_insert_default().failure = Some(error);
         // ORDERING: Release pairs with the Acquire in `take_failure`.
         self.0.has_rare.store(true, Ordering::Release);
         if let Ok(dispatcher) = self.dispatcher() {
@@ -490,7 +490,7 @@ impl AsyncResult {
         if !self.0.has_rare.load(Ordering::Acquire) {
             return None;
         }
-        self.0.rare.locked().failure.take()
+        self.0.rare.locked().as_mut()?.failure.take()
     }
 
     /// The callback is about to be invoked: from now on nothing else invokes it in the place of its component.
@@ -512,7 +512,7 @@ impl AsyncResult {
 
     /// From now on, invoking this result means a reply to `to`.
     pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
-        self.0.rare.locked().reply = Some(to);
+        self.0.rare.locked().get_or_insert_default().reply = Some(to);
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
         // filled. The slot itself is under its lock; the flag only spares that lock to the many results that no
         // queue awaits.
@@ -526,7 +526,7 @@ impl AsyncResult {
         if !self.0.has_rare.load(Ordering::Acquire) {
             return None;
         }
-        self.0.rare.locked().reply.take()
+        self.0.rare.locked().as_mut()?.reply.take()
     }
 }
 
@@ -616,7 +616,7 @@ struct Inner {
     was_invoked: AtomicBool,
     /// Whether there is, or was, something in `rare`.
     has_rare: AtomicBool,
-    rare: Mutex<Rare>,
+    rare: Mutex<Option<Box<Rare>>>,
     /// The last field: shutdown goes on only when what the result held is gone.
     token: Option<Token>,
 }

@@ -24,7 +24,7 @@ pub(crate) use self::request::Request;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Begin, Operation};
+use crate::operation::Operation;
 
 /// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
 ///
@@ -350,15 +350,15 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
 
 impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
 
-/// An operation on a stream, which may be of no platform: it is registered when a platform makes a result for it.
+/// An operation on a stream, which may be a user's and of no platform. No platform knows of it, so a shutdown could not
+/// release its result: a queue is named, and End runs there.
 #[track_caller]
 fn begin_end<T: Send + 'static>(
     begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
     end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 ) -> Operation<T> {
     let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-    let begin = |callback| begin(callback).map(|()| Begin::with_code(Hresult::S_OK));
-    Operation::begin(None, parameters, false, begin, end)
+    Operation::begin_unregistered(parameters, begin, end)
 }
 
 bitflags! {

@@ -101,7 +101,7 @@ pub(crate) fn open_file(
 ) -> Operation<FileByteStream> {
     let of = Identity::of(queues);
     Operation::begin(
-        Some(queues.tracker.handle()),
+        queues.tracker.handle(),
         CallbackParameters::on(QueueId::MULTITHREADED),
         false,
         |callback| begin(queues, access, mode, flags, path, callback, None).begin_status(|_| ()),

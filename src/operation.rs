@@ -23,7 +23,7 @@ pub use self::timeout::Timeout;
 
 use self::cell::{Awaited, OwnCallback, UNANSWERED};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
-use crate::contain::{contain, drop_contained, drop_payload};
+use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::tokio_quirks::Budget;
 use crate::tracker::{Outstanding, Registration, TrackerHandle};
@@ -47,6 +47,8 @@ pub struct Operation<T> {
 }
 
 enum Source<T> {
+    /// Begin has handed the result over: End is to run.
+    Own(Arc<dyn Awaited<T>>),
     /// Not owned: the holders of the callback own the cell, and when they have all dropped it un-invoked, it is gone.
     /// A cell that has ended keeps itself until its value is taken.
     Cell(Weak<dyn Awaited<T>>),
@@ -79,11 +81,11 @@ impl<T> Operation<T> {
     }
 
     fn ended(outcome: Outcome<T>) -> Operation<T> {
-        Operation::new(Source::Ready(outcome), None)
+        Operation::new(Source::Ready(outcome))
     }
 
-    fn new(source: Source<T>, registration: Option<Registration>) -> Operation<T> {
-        Operation { source, canceller: None, registration, budget: Budget::default() }
+    fn new(source: Source<T>) -> Operation<T> {
+        Operation { source, canceller: None, registration: None, budget: Budget::default() }
     }
 
     /// An operation whose end is promised: what its Begin has returned.
@@ -151,6 +153,7 @@ impl<T> Operation<T> {
     #[must_use]
     pub fn status(&self) -> Option<Hresult> {
         match &self.source {
+            Source::Own(cell) => cell.status(),
             Source::Cell(cell) => cell.upgrade()?.status(),
             Source::Ready(outcome) => Some(outcome.status),
             Source::Taken => None,
@@ -161,34 +164,38 @@ impl<T> Operation<T> {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         match &self.source {
+            Source::Own(cell) => cell.is_ready(),
             Source::Cell(cell) => cell.upgrade().is_none_or(|cell| cell.is_ready()),
             Source::Ready(_) | Source::Taken => true,
         }
     }
 
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let Source::Cell(cell) = &self.source else {
-            return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
-                Source::Ready(outcome) => outcome,
-                _ => Outcome::error(Error::new(
-                    Hresult::E_ILLEGAL_METHOD_CALL,
-                    "await an operation whose value was taken",
-                )),
-            });
-        };
-        let outcome = match cell.upgrade() {
-            Some(cell) => {
-                let polled = self.budget.poll(cx, |cx| cell.poll(cx));
-                // This may be the last owner, whose drop is the user's code.
-                drop_contained(cell);
-                std::task::ready!(polled)
+        let outcome = match &self.source {
+            Source::Own(cell) => std::task::ready!(self.budget.poll(cx, |cx| cell.poll(cx))),
+            Source::Cell(cell) => match cell.upgrade() {
+                Some(cell) => {
+                    let polled = self.budget.poll(cx, |cx| cell.poll(cx));
+                    // This may be the last owner, whose drop is the user's code.
+                    drop_contained(cell);
+                    std::task::ready!(polled)
+                }
+                None => Outcome::error(match &self.registration {
+                    Some(registration) => registration.lost(UNANSWERED),
+                    None => Error::abandoned(UNANSWERED),
+                }),
+            },
+            Source::Ready(_) | Source::Taken => {
+                return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
+                    Source::Ready(outcome) => outcome,
+                    _ => Outcome::error(Error::new(
+                        Hresult::E_ILLEGAL_METHOD_CALL,
+                        "await an operation whose value was taken",
+                    )),
+                });
             }
-            None => Outcome::error(match &self.registration {
-                Some(registration) => registration.lost(UNANSWERED),
-                None => Error::abandoned(UNANSWERED),
-            }),
         };
-        self.source = Source::Taken;
+        drop_contained(std::mem::replace(&mut self.source, Source::Taken));
         self.registration = None;
         self.canceller = None;
         Poll::Ready(outcome)
@@ -207,7 +214,7 @@ impl<T: Send + 'static> Operation<T> {
     #[inline]
     #[track_caller]
     pub(crate) fn begin<E>(
-        tracker: Option<&TrackerHandle>,
+        tracker: &TrackerHandle,
         parameters: CallbackParameters,
         is_queue_named: bool,
         begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
@@ -216,50 +223,58 @@ impl<T: Send + 'static> Operation<T> {
     where
         E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
     {
-        let unregistered = if tracker.is_none() { Some(Location::caller()) } else { None };
-        let callback = OwnCallback::new(end, parameters, is_queue_named, unregistered);
-        let weak: Weak<OwnCallback<T, E>> = callback.weak();
+        let callback = OwnCallback::new(end, parameters, is_queue_named);
+        let own = callback.clone();
         // A Begin that panics is a Begin that failed.
         let begun = contain(|| begin(callback))
             .unwrap_or_else(|payload| Err(Error::panicked("the Begin call", payload)));
         let Begin { code, canceller } = match begun {
             Ok(begun) => begun,
-            // Another owner of the callback was told by the failure not to use it.
             Err(error) => {
-                if let Some(cell) = weak.upgrade() {
-                    cell.detach();
-                }
+                // The failure says to other owners of the callback that it is not to be used.
+                own.detach();
+                drop_contained(own);
                 return Operation::failed(error);
             }
         };
-        let mut operation = Operation::new(Source::Cell(weak.clone()), None);
-        operation.canceller = canceller;
-        let cell = weak.upgrade();
-        if let (Some(cell), false) = (&cell, code == Hresult::S_OK) {
-            cell.set_begin_status(code);
+        if code != Hresult::S_OK {
+            own.set_begin_status(code);
         }
-        let Some(tracker) = tracker else { return operation };
-        let since = match &cell {
-            Some(cell) if cell.is_ready() => None,
-            _ => Some(tokio::time::Instant::now()),
-        };
-        match tracker.register(weak, Location::caller(), since) {
-            Ok(registration) => operation.registration = Some(registration),
-            Err(error) => {
-                if let Some(cell) = &cell {
-                    cell.shut_down(&error);
-                }
+        let begun = Location::caller();
+        let mut operation = if own.is_handed_over() {
+            let weak: Weak<OwnCallback<T, E>> = Arc::downgrade(&own);
+            tracker.list_in_hand(weak, begun);
+            Operation::new(Source::Own(own))
+        } else {
+            let weak = own.keep_itself();
+            let mut operation = Operation::new(Source::Cell(weak.clone()));
+            match tracker.register(weak, begun, Some(tokio::time::Instant::now())) {
+                Ok(registration) => operation.registration = Some(registration),
+                Err(error) => own.shut_down(&error),
             }
-        }
-        drop_contained(cell);
+            drop_contained(own);
+            operation
+        };
+        operation.canceller = canceller;
         operation
     }
 
-    fn awaiting<E>(callback: &OwnCallback<T, E>) -> Operation<T>
+    /// Begins an operation that no platform knows of. A queue is named, so its result is never in hand.
+    pub(crate) fn begin_unregistered<E>(
+        parameters: CallbackParameters,
+        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
+        end: E,
+    ) -> Operation<T>
     where
         E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
     {
-        Operation::new(Source::Cell(callback.weak()), None)
+        let callback = OwnCallback::new(end, parameters, true);
+        let operation = Operation::new(Source::Cell(callback.keep_itself()));
+        match contain(|| begin(callback)) {
+            Ok(Ok(())) => operation,
+            Ok(Err(error)) => Operation::failed(error),
+            Err(payload) => Operation::failed(Error::panicked("the Begin call", payload)),
+        }
     }
 }
 
@@ -281,16 +296,28 @@ impl<T> FusedFuture for Operation<T> {
 impl<T> Unpin for Operation<T> {}
 
 impl<T> Drop for Operation<T> {
+    #[inline]
     fn drop(&mut self) {
-        let Source::Cell(cell) = &self.source else { return };
-        // A cell that is gone has ended, too.
-        let Some(cell) = cell.upgrade() else { return };
+        if matches!(self.source, Source::Taken) {
+            return;
+        }
+        let cell = match std::mem::replace(&mut self.source, Source::Taken) {
+            Source::Own(cell) => cell,
+            Source::Cell(cell) => match cell.upgrade() {
+                Some(cell) => cell,
+                // A cell that is gone has ended, too.
+                None => return,
+            },
+            Source::Ready(outcome) => {
+                drop_contained(outcome);
+                return;
+            }
+            Source::Taken => return,
+        };
         let was_pending = cell.detach();
         drop_contained(cell);
         if was_pending {
-            if let Err(payload) = contain(|| self.call_canceller()) {
-                drop_payload(payload);
-            }
+            self.call_canceller();
         }
     }
 }

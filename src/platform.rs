@@ -217,7 +217,7 @@ impl Platform {
             })
         };
         let end = move |result: &AsyncResult| end(&ends, result);
-        Operation::begin(Some(self.queues().tracker.handle()), parameters, is_queue_named, begin, end)
+        Operation::begin(self.queues().tracker.handle(), parameters, is_queue_named, begin, end)
     }
 
     /// One asynchronous method of a component, which is to be implemented: see [`Method`].

@@ -373,7 +373,7 @@ impl Inner {
     ) -> Operation<ResolvedObject> {
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
         let begin = |callback| begin(callback).begin_status(|_| ());
-        Operation::begin(Some(self.queues.tracker.handle()), parameters, false, begin, end)
+        Operation::begin(self.queues.tracker.handle(), parameters, false, begin, end)
     }
 
     fn scheme_handler(&self, url: &str) -> Result<Arc<dyn SchemeHandler>> {

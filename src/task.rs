@@ -42,7 +42,7 @@ impl WorkQueue {
         // The closure stands where End stands: it is called on the queue, and what it returns, or what
         // it panics with, is the operation's outcome.
         Operation::begin(
-            Some(self.queues().tracker.handle()),
+            self.queues().tracker.handle(),
             CallbackParameters::on(self.id()),
             true,
             |callback| self.put(callback, None).map(|()| Begin::with_code(Hresult::S_OK)),

@@ -213,6 +213,11 @@ struct Shared {
 #[repr(align(128))]
 struct Shard {
     entries: Slab<Entry>,
+    /// Operations whose Begin handed the result over. Nearly all are polled at once, so they are not taken out one by
+    /// one: a list that has grown drops those that are gone.
+    in_hand: Vec<(Weak<dyn Outstanding>, Begun)>,
+    /// How long the list was when it was last looked through.
+    in_hand_was: usize,
     closed: bool,
 }
 
@@ -243,7 +248,7 @@ impl TrackerHandle {
         begun: Begun,
         since: Option<Instant>,
     ) -> Result<Registration> {
-        self.insert(Entry { what, begun, since, holds_token: false, was_lost: false })
+        self.insert(Entry::new(what, begun, since, false))
     }
 
     /// The same for something that also holds a token until it has ended.
@@ -251,7 +256,25 @@ impl TrackerHandle {
     /// # Errors
     /// As [`register`](TrackerHandle::register).
     pub(crate) fn register_holder(&self, what: Weak<dyn Outstanding>, begun: Begun) -> Result<Registration> {
-        self.insert(Entry { what, begun, since: Some(Instant::now()), holds_token: true, was_lost: false })
+        self.insert(Entry::new(what, begun, Some(Instant::now()), true))
+    }
+
+    /// Lists an operation whose result is in hand from the start, so that a shutdown releases it.
+    #[inline]
+    pub(crate) fn list_in_hand(&self, what: Weak<dyn Outstanding>, begun: Begun) {
+        {
+            let mut shard = self.0.shards[thread_index()].locked();
+            if shard.in_hand.len() > LOOK_THROUGH.max(2 * shard.in_hand_was) {
+                // Weak handles of what is gone: to drop one frees memory, and runs nothing.
+                shard.in_hand.retain(|(what, _)| what.strong_count() > 0);
+                shard.in_hand_was = shard.in_hand.len();
+            }
+            shard.in_hand.push((what, begun));
+        }
+        // A shutdown that has released the others before does not come again.
+        if !self.is_running() {
+            self.outstanding().iter().for_each(Entry::release);
+        }
     }
 
     fn insert(&self, entry: Entry) -> Result<Registration> {
@@ -278,7 +301,9 @@ impl TrackerHandle {
     pub(crate) fn outstanding(&self) -> Vec<Entry> {
         let mut all = Vec::new();
         for shard in &self.0.shards {
-            all.extend(shard.locked().entries.iter().map(|(_, entry)| entry.clone()));
+            let shard = shard.locked();
+            all.extend(shard.entries.iter().map(|(_, entry)| entry.clone()));
+            all.extend(shard.in_hand.iter().map(|(what, begun)| Entry::new(what.clone(), begun, None, false)));
         }
         all.retain(|entry| entry.what.upgrade().is_some_and(|what| !what.has_ended()));
         all
@@ -363,6 +388,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    fn new(what: Weak<dyn Outstanding>, begun: Begun, since: Option<Instant>, holds_token: bool) -> Entry {
+        Entry { what, begun, since, holds_token, was_lost: false }
+    }
+
     /// What it is, while it exists.
     pub(crate) fn describe(&self) -> Option<String> {
         Some(self.what.upgrade()?.describe())
@@ -407,6 +436,9 @@ fn next_thread() -> usize {
 
 /// More threads than this share shards, which costs time and nothing else.
 const SHARDS: usize = if MODELLED { 2 } else { 8 };
+
+/// A list that is shorter is not looked through. So few pieces of memory, freed together, an allocator keeps at hand.
+const LOOK_THROUGH: usize = 6;
 
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;

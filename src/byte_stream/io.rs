@@ -305,7 +305,7 @@ struct Writing {
 fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
     let stream = stream.clone();
     Operation::begin(
-        Some(queues.tracker.handle()),
+        queues.tracker.handle(),
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING),
         true,
         |callback| {

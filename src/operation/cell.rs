@@ -13,16 +13,17 @@
 #[cfg(all(test, mf_async_loom))]
 mod loom;
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, QueueId, Shortcut};
 use crate::completion::{self, Found};
 use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, Outcome};
+use crate::operation::{Operation, Outcome, Source};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Lock, Mutex};
-use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
+use crate::tracker::{Outstanding, TrackerHandle};
 
 /// What an operation sees of its cell.
 pub(super) trait Awaited<T>: Outstanding {
@@ -36,12 +37,13 @@ pub(super) trait Awaited<T>: Outstanding {
 
 /// The callback of an operation, and its completion.
 pub(super) struct OwnCallback<T, E> {
-    this: Weak<OwnCallback<T, E>>,
+    /// Itself, once it may end without its beginner.
+    this: OnceLock<Weak<OwnCallback<T, E>>>,
     parameters: CallbackParameters,
     /// Whether a queue was named, on which End is to run.
     is_queue_named: bool,
-    /// Where it was begun, if no platform knows of it yet: then it is registered when its result is handed over.
-    unregistered: Option<Begun>,
+    /// Whether the result has been handed over; a hint, which is right for what Begin itself did.
+    was_handed_over: AtomicBool,
     state: Mutex<State<T, E>>,
 }
 
@@ -52,34 +54,42 @@ struct State<T, E> {
     begin: Hresult,
     /// An operation that has ended owns itself until its value is taken.
     kept: Option<Arc<OwnCallback<T, E>>>,
-    /// That of an operation that was registered when its result was handed over.
-    registration: Option<Registration>,
 }
 
 impl<T, E> OwnCallback<T, E> {
-    pub(super) fn new(
-        end: E,
-        parameters: CallbackParameters,
-        is_queue_named: bool,
-        unregistered: Option<Begun>,
-    ) -> Arc<OwnCallback<T, E>> {
-        Arc::new_cyclic(|this| OwnCallback {
-            this: this.clone(),
+    #[inline]
+    pub(super) fn new(end: E, parameters: CallbackParameters, is_queue_named: bool) -> Arc<OwnCallback<T, E>> {
+        Arc::new(OwnCallback {
+            this: OnceLock::new(),
             parameters,
             is_queue_named,
-            unregistered,
+            was_handed_over: AtomicBool::new(false),
             state: Mutex::new(State {
                 cell: completion::Cell::default(),
                 end: Some(end),
                 begin: Hresult::S_OK,
                 kept: None,
-                registration: None,
             }),
         })
     }
 
-    pub(super) fn weak(&self) -> Weak<OwnCallback<T, E>> {
-        self.this.clone()
+    /// Whether Begin itself has handed the result over.
+    #[inline]
+    pub(super) fn is_handed_over(&self) -> bool {
+        // ORDERING: Relaxed: what Begin did on this thread is seen; of other threads it is a hint.
+        self.was_handed_over.load(Ordering::Relaxed)
+    }
+
+    /// The beginner goes: from now on the operation keeps itself once it has ended.
+    pub(super) fn keep_itself(self: &Arc<Self>) -> Weak<OwnCallback<T, E>> {
+        let weak = Arc::downgrade(self);
+        let _ = self.this.set(weak.clone());
+        let mut state = self.state.locked();
+        if state.cell.value().is_some() {
+            // It has ended before it knew itself.
+            state.kept = Some(self.clone());
+        }
+        weak
     }
 
     /// Ends the operation; false if it has ended before, or is not awaited.
@@ -88,7 +98,7 @@ impl<T, E> OwnCallback<T, E> {
         let begin = state.begin;
         match state.cell.end(Outcome { value, status, begin }) {
             Ok(waker) => {
-                state.kept = self.this.upgrade();
+                state.kept = self.this.get().and_then(Weak::upgrade);
                 drop(state);
                 wake_contained(waker);
                 true
@@ -148,25 +158,16 @@ where
     fn hand_over(&self, result: &AsyncResult) -> bool {
         // A shutdown that has begun has released what was in hand, and does not come again.
         let Some(tracker) = result.tracker().filter(|tracker| tracker.is_running()) else { return false };
-        let registration = match self.unregistered {
-            None => None,
-            Some(begun) => match tracker.register(self.this.clone(), begun, None) {
-                Ok(registration) => Some(registration),
-                Err(_) => return false,
-            },
-        };
         let waker = {
             let mut state = self.state.locked();
             if state.end.is_none() {
                 return false;
             }
-            let waker = state.cell.hand_over(result);
-            if waker.is_some() && registration.is_some() {
-                state.registration = registration;
-            }
-            waker
+            state.cell.hand_over(result)
         };
         let Some(waker) = waker else { return false };
+        // ORDERING: Relaxed, see `is_handed_over`.
+        self.was_handed_over.store(true, Ordering::Relaxed);
         if !tracker.is_running() {
             self.release();
         }
@@ -192,9 +193,7 @@ where
             }
             Found::Result(result) => {
                 let (end, begin) = (state.end.take(), state.begin);
-                let registration = state.registration.take();
                 drop(state);
-                drop(registration);
                 let value = match end {
                     Some(end) => run_end(end, &result),
                     None => Err(Error::abandoned("end an operation whose End has run")),
@@ -233,9 +232,7 @@ where
         let mut state = self.state.locked();
         let (was_pending, held, result) = state.cell.detach();
         let kept = state.kept.take();
-        let own = state.registration.take();
         drop(state);
-        drop(own);
         drop_contained(held);
         if let Some(result) = result {
             run_on_a_queue(result);
@@ -278,8 +275,8 @@ where
 impl<T, E> Drop for OwnCallback<T, E> {
     fn drop(&mut self) {
         // Dropped un-invoked: the operation looks again, and finds the cell gone.
-        let waker = self.state.locked().cell.take_waker();
-        wake_contained(waker);
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        wake_contained(state.cell.take_waker());
     }
 }
 
@@ -323,15 +320,16 @@ impl<T: Send + 'static> Promise<T> {
     /// An operation, and the right to end it. It is not registered: the holder of the promise ends it at a shutdown.
     pub(crate) fn new(queue: QueueId, tracker: Option<&TrackerHandle>) -> (Promise<T>, Operation<T>) {
         let no_end: NoEnd<T> = |_| Err(Error::abandoned(UNANSWERED));
-        let callback = OwnCallback::new(no_end, CallbackParameters::on(queue), true, None);
-        let operation = Operation::awaiting(&callback);
+        let callback = OwnCallback::new(no_end, CallbackParameters::on(queue), true);
+        let operation = Operation::new(Source::Cell(callback.keep_itself()));
         (Promise { callback, tracker: tracker.cloned() }, operation)
     }
 
     /// What a shutdown ends; to be registered.
     #[cfg(windows)]
     pub(crate) fn outstanding(&self) -> Weak<dyn Outstanding> {
-        self.callback.weak()
+        let callback: Weak<OwnCallback<T, NoEnd<T>>> = Arc::downgrade(&self.callback);
+        callback
     }
 
     /// Ends the operation with a value or an error, and the status that came with it.
