@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Wav, mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
-use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId};
+use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId, WorkItemKey};
 use windows::Win32::Foundation::{E_ACCESSDENIED, E_FAIL, E_NOTIMPL, E_UNEXPECTED, S_OK};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFByteStream, IMFNetCredential, IMFNetCredential_Impl,
@@ -13,7 +13,7 @@ use windows::Win32::Media::MediaFoundation::{
     MF_OBJECT_BYTESTREAM, MF_OBJECT_INVALID, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_RESOLUTION_BYTESTREAM,
     MFBeginCreateFile, MFBeginRegisterWorkQueueWithMMCSS, MFCreateAsyncResult, MFCreateFile,
     MFCreateSourceResolver, MFEndCreateFile, MFEndRegisterWorkQueueWithMMCSS, MFInvokeCallback,
-    MFNetCredentialManagerGetParam, MFPutWorkItem,
+    MFNetCredentialManagerGetParam, MFPutWorkItem, MFScheduleWorkItem,
 };
 use windows::core::{BOOL, HRESULT, HSTRING, IUnknown, Ref, implement, w};
 
@@ -410,5 +410,26 @@ async fn a_thousand_at_once_all_end() {
     for (number, operation) in operations.into_iter().enumerate() {
         assert_eq!(within(operation).await.unwrap(), number);
     }
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_begin_returns_cancels_the_work_item() {
+    let platform = com::Platform::startup().unwrap();
+    let scheduled = || {
+        com::begin_end(
+            &(),
+            |(), callback| {
+                let mut key = 0;
+                unsafe { MFScheduleWorkItem(callback, None, -3_600_000, Some(&raw mut key)) }?;
+                Ok(WorkItemKey(key))
+            },
+            |(), _| Ok(()),
+        )
+    };
+    let error = within(scheduled().cancel()).await.unwrap_err();
+    assert_eq!(error.hresult(), Hresult::MF_E_OPERATION_CANCELLED);
+    let late = scheduled().timeout(std::time::Duration::from_millis(1));
+    assert_eq!(within(late).await.unwrap_err().kind(), ErrorKind::TimedOut);
     drop(platform);
 }

@@ -166,3 +166,28 @@ impl Successor {
 pub(crate) fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
     std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
 }
+
+#[cfg(test)]
+mod tests {
+    //! A request that fails after its Begin has returned.
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_of_a_request_that_failed_late_returns_the_error() {
+        let _system = crate::com::Platform::startup().unwrap();
+        let platform = crate::Platform::startup().unwrap();
+        let mut target = None;
+        let operation = platform.begin_end(
+            &(),
+            |(), callback| -> Result<()> {
+                target = Some(RequestTarget { callback, state: None });
+                Ok(())
+            },
+            |(), _| Ok(()),
+        );
+        target.unwrap().fail(Error::new(Hresult::MF_E_NOT_FOUND, "begin a request"));
+        assert_eq!(operation.await.unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
+        platform.shutdown().await.unwrap();
+    }
+}
