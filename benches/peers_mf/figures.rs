@@ -101,8 +101,8 @@ impl Bench {
             let countdown = Countdown::new(items);
             let start = Instant::now();
             for _ in 0..items {
-                let result = self.ours.create_async_result(None, Some(countdown.clone()), None);
-                self.ours.invoke_callback(&result.expect("the platform runs")).expect("the platform runs");
+                let result = self.ours.result(countdown.clone()).build().expect("the platform runs");
+                self.ours.invoke_callback(&result).expect("the platform runs");
             }
             self.runtime.block_on(countdown.wait());
             per_item(start, items)
@@ -198,7 +198,7 @@ impl Bench {
         let batches = self.options.pick(50, 5);
         let put =
             |callback: &IMFAsyncCallback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, None) };
-        let awaited = |_| com::begin_end(&(), |(), callback| put(callback), |(), _| Ok(()));
+        let awaited = move |_| com::begin_end(&(), |(), callback| put(callback), |(), _| Ok(()));
         let ours = || {
             self.inside(async move {
                 let start = Instant::now();
