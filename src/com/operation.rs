@@ -106,10 +106,7 @@ where
     B: ComBeginStatus,
     E: FnOnce(&IMFAsyncResult) -> Result<T> + Send + 'static,
 {
-    let unended = Arc::new(Unended(Mutex::new(Some((promise, hold)))));
-    // What cancels does not own the promise: when Media Foundation releases the callback without a call, the promise
-    // is dropped with it, and the operation ends as abandoned.
-    let cancelled = Arc::downgrade(&unended);
+    let (ending, cancelled) = Ending::new(promise, hold, B::HAS_KEY);
     let callback = OnceCallback::create(parameters, move |result: &IMFAsyncResult| {
         let status = status_of(result);
         let value =
@@ -119,7 +116,7 @@ where
             Err(error) if error.kind() == ErrorKind::Panicked => Err(error.clone().into()),
             _ => Ok(()),
         };
-        unended.end(value, status);
+        ending.end(value, status);
         answer
     });
     let begun = contain(|| begin(&callback).begin_status(move |key| cancel(key, &cancelled)))
@@ -128,6 +125,32 @@ where
     match begun {
         Ok(begin) => operation.with_begin(begin),
         Err(error) => Operation::failed(error),
+    }
+}
+
+/// What the callback ends: alone, or shared with what cancels by a key. Only the latter costs an allocation.
+enum Ending<T: Send + 'static, H> {
+    Own(Promise<T>, H),
+    Shared(Arc<Unended<T, H>>),
+}
+
+impl<T: Send + 'static, H> Ending<T, H> {
+    /// What cancels does not own the promise: when Media Foundation releases the callback without a call, the promise
+    /// is dropped with it, and the operation ends as abandoned.
+    fn new(promise: Promise<T>, hold: H, has_key: bool) -> (Ending<T, H>, Weak<Unended<T, H>>) {
+        if !has_key {
+            return (Ending::Own(promise, hold), Weak::new());
+        }
+        let unended = Arc::new(Unended(Mutex::new(Some((promise, hold)))));
+        let cancelled = Arc::downgrade(&unended);
+        (Ending::Shared(unended), cancelled)
+    }
+
+    fn end(self, value: Result<T>, status: Hresult) {
+        match self {
+            Ending::Own(promise, _hold) => promise.complete_with_status(value, status),
+            Ending::Shared(unended) => unended.end(value, status),
+        }
     }
 }
 
@@ -168,6 +191,10 @@ fn cancel<T: Send + 'static, H>(key: WorkItemKey, unended: &Weak<Unended<T, H>>)
     note = "it may return an `HRESULT`, or a `windows::core::Result` of `()` or a `WorkItemKey`"
 )]
 pub trait ComBeginStatus {
+    /// Whether it may be a key, which cancels.
+    #[doc(hidden)]
+    const HAS_KEY: bool = false;
+
     /// The code, or the error because of which nothing was begun; and what cancels the operation. `by_key` cancels
     /// by a work item's key.
     ///
@@ -185,6 +212,8 @@ impl ComBeginStatus for windows::core::Result<()> {
 }
 
 impl ComBeginStatus for windows::core::Result<WorkItemKey> {
+    const HAS_KEY: bool = true;
+
     fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
         BeginStatus::begin_status(self.map_err(Error::from), by_key)
     }
