@@ -272,7 +272,7 @@ async fn read_by_hand(file: &Mta<IMFByteStream>) {
 /// Where a buffer lies that its End call owns.
 struct Place(*mut u8);
 
-// It is an address; whoever writes there is Media Foundation.
+// It is an address, and only Media Foundation writes there.
 unsafe impl Send for Place {}
 
 impl Place {
@@ -298,7 +298,7 @@ impl IMFAsyncCallback_Impl for Hit_Impl {
     }
 }
 
-/// Tells whoever waits.
+/// Notifies what waits.
 #[implement(IMFAsyncCallback)]
 struct Tell {
     told: Arc<Notify>,

@@ -88,7 +88,7 @@ async fn status_state_and_object_come_along_and_the_status_goes_back() {
     drop(system);
 }
 
-/// Whoever was told by the callback may set a status before the callback has returned.
+/// A status may be set elsewhere before the callback has returned.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_was_not_set_does_not_go_back() {
     let system = com::Platform::startup().unwrap();
@@ -105,7 +105,7 @@ async fn a_status_that_was_not_set_does_not_go_back() {
     let same = within(receiver).await.unwrap();
     drop(com);
     // When only these are left, the callback has returned.
-    until("everybody else lets go", || refs(&*result) == 2);
+    until("all others have released it", || refs(&*result) == 2);
     assert_eq!(status(&same).0 as u32, Hresult::S_FALSE.0);
     drop((same, result));
     drop(system);
@@ -125,7 +125,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
             1 => unsafe { MFInvokeCallback(&*com) },
             2 => unsafe { MFScheduleWorkItemEx(&*com, -5, None) },
             _ => {
-                // Not a serial queue: Wine's keeps a reference to whatever went through it.
+                // Not a serial queue: Wine's keeps a reference to all that went through it.
                 let private = system.allocate_work_queue(WorkQueueType::Standard).unwrap();
                 unsafe { MFPutWorkItemEx(private.id().0, &*com) }.unwrap();
                 assert!(within(told.recv()).await.unwrap().ptr_eq(&mine));
@@ -146,7 +146,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
     let given = Unknown::from(mta(unsafe { com.GetState() }.unwrap()));
     assert!(Arc::ptr_eq(&given, &state), "there and back is the same object");
     drop(given);
-    until("the queues have let go", || refs(&*com) == 1);
+    until("the queues have released it", || refs(&*com) == 1);
     assert!(AsyncResult::from(com).ptr_eq(&mine));
     drop(mine);
     assert_eq!(Arc::strong_count(&state), 1);
@@ -162,7 +162,7 @@ async fn a_result_without_a_callback_signals_its_event() {
     let com = Mta::<IMFAsyncResult>::from(&mine);
     unsafe { MFInvokeCallback(&*com) }.unwrap();
     within(mine.signaled()).await.unwrap();
-    until("the queues have let go", || refs(&*com) == 1);
+    until("the queues have released it", || refs(&*com) == 1);
     drop((com, mine));
     within(platform.shutdown()).await.unwrap();
     drop(system);
@@ -212,7 +212,7 @@ async fn a_panic_in_a_portable_callback_does_not_unwind_into_the_system() {
     drop(system);
 }
 
-/// A component as one writes it for the portable half: it computes on whatever queue it is given, and only knows
+/// A component as one writes it for the portable half: it computes on the queue that it is given, and only knows
 /// callbacks and results.
 struct SquareRoot;
 
@@ -273,7 +273,7 @@ async fn a_portable_component_works_on_the_systems_queues() {
     assert_eq!(within(sixteen).await.unwrap(), 4.0);
     assert_eq!(within(root(-1.0)).await.unwrap_err().hresult(), Hresult::E_INVALIDARG);
     drop(queue);
-    until("the component is let go", || Arc::strong_count(&component) == 1);
+    until("the component is dropped", || Arc::strong_count(&component) == 1);
     within(platform.shutdown()).await.unwrap();
     drop(system);
 }

@@ -96,7 +96,7 @@ async fn a_file_of_media_foundations_is_a_stream() {
     assert_eq!(stream.length().unwrap(), Some(bytes.len() as u64));
     assert_eq!(within(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
     drop(within(stream.read(vec![0; 1000])).await.unwrap());
-    until("the file is held by nobody else", || refs(&**stream.as_com()) == 1);
+    until("this is the only reference to the file", || refs(&**stream.as_com()) == 1);
     drop(stream);
     within(ours.shutdown()).await.unwrap();
 }

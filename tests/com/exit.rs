@@ -1,5 +1,5 @@
-//! A process that ends with things outstanding at Media Foundation ends at once, by its own code, whether it lets go of
-//! them or not; and a session that is shut down ends who waits for its events.
+//! A process that ends with things outstanding at Media Foundation ends at once, by its own code, whether it drops them
+//! or not; and a session that is shut down ends the streams of its events.
 
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! The promise: a Begin/End pair of a COM object ends exactly once, whatever its callback does, and nothing leaks.
+//! The promise: a Begin/End pair of a COM object ends exactly once, however its callback is called, and nothing leaks.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
