@@ -79,10 +79,10 @@
 
 mod error;
 mod sync;
+mod tokio_quirks;
 
 mod contain;
 mod guid;
-mod tokio_quirks;
 
 mod tracker;
 
@@ -148,7 +148,7 @@ pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
 pub use crate::platform::{
     Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform,
 };
-pub use crate::queue::{Deadline, Priority, Standing, WorkQueue, WorkQueueType};
+pub use crate::queue::{Deadline, Priority, Standing, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,

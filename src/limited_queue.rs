@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{Place, Priority, WorkQueue};
+use crate::queue::{CurrentQueue, Priority, WorkQueue};
 use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 impl WorkQueue {
@@ -202,7 +202,7 @@ impl LimitedQueue {
 
     /// Waits for a place; the platform knows of it, and ends the waiting with itself.
     async fn wait(&self, begun: Begun) -> Result<Reserved> {
-        if Place::current() == Some(self.queue.queues().place(self.id())) {
+        if CurrentQueue::current() == Some(self.queue.queues().place(self.id())) {
             let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }

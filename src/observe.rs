@@ -6,7 +6,8 @@ use crate::async_result::{CallbackFlags, QueueId};
 
 /// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
 ///
-/// `put` is the sum of `run`, `abandoned`, `depth` and `running`, save for what moves while it is read.
+/// `put` is the sum of `run`, `abandoned`, `depth` and `running`, at any time. The turns of a serial queue count in none
+/// of them on the queue below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
@@ -63,16 +64,6 @@ impl QueueStats {
         }
     }
 
-    /// Adds what was counted elsewhere.
-    pub(crate) fn merge(&mut self, other: &QueueStats) {
-        self.run += other.run;
-        self.abandoned += other.abandoned;
-        self.panicked += other.panicked;
-        self.overrun += other.overrun;
-        self.longest_wait = self.longest_wait.max(other.longest_wait);
-        self.longest_run = self.longest_run.max(other.longest_run);
-    }
-
     #[inline]
     pub(crate) fn timed(&mut self, time: Time) {
         self.overrun += u64::from(time.overrun);
@@ -88,8 +79,6 @@ impl QueueStats {
 /// A callback that runs now, for reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Running {
-    /// The number of the put, counted per queue.
-    pub(crate) ticket: u64,
     /// The callback's name.
     pub(crate) name: &'static str,
     pub(crate) since: Instant,

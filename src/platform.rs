@@ -483,6 +483,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        self.queues.start_draining();
         self.close();
         self.queues.forget();
         if let Some(sentinel) = self.sentinel.get() {

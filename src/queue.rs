@@ -1,245 +1,36 @@
 //! Work queues: when and where a callback runs, and the handle that opens one and keeps it open.
 
+mod allocate;
+mod backend;
+mod blocking;
 mod budget;
+mod current_queue;
 mod deadline;
-mod drain;
-mod item;
+mod deque;
+mod engine;
+mod handle;
 mod kind;
-mod lanes;
-mod lookout;
-mod pool;
+#[cfg(feature = "test-util")]
+mod manual;
+mod priority;
 mod private;
 mod realtime;
-mod results;
+mod result_cache;
 mod serial;
 mod table;
-mod watch;
+mod waiters;
 mod window;
-
-use std::fmt;
-use std::sync::Arc;
+mod work_item;
 
 pub use self::deadline::{Deadline, Standing};
-pub use self::lanes::Priority;
+pub use self::handle::{WorkQueue, WorkQueueType};
+pub use self::priority::Priority;
+pub use self::work_item::WorkItem;
 
-pub(crate) use self::item::{Call, Place};
-pub(crate) use self::kind::Queue;
+pub(crate) use self::current_queue::CurrentQueue;
 #[cfg(feature = "test-util")]
-pub(crate) use self::pool::Manual;
+pub(crate) use self::engine::Manual;
+pub(crate) use self::kind::Queue;
 pub(crate) use self::table::Queues;
-pub(crate) use self::watch::Watch;
-
-use self::kind::{Held, Kind, Lock};
-use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
-use crate::error::{Error, Hresult, Result};
-use crate::observe::QueueStats;
-
-/// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
-#[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
-#[doc(alias = "RTWQ_WORKQUEUE_TYPE")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum WorkQueueType {
-    /// One item at a time, on the runtime's threads.
-    #[doc(alias = "MF_STANDARD_WORKQUEUE")]
-    #[default]
-    Standard,
-    /// One item at a time, all on one thread that the queue has to itself; it is also home to futures
-    /// that are not `Send`, by [`WorkQueue::spawn_local`].
-    #[doc(alias = "MF_WINDOW_WORKQUEUE")]
-    Window,
-    /// Items at the same time, taken out first in, first out.
-    #[doc(alias = "MF_MULTITHREADED_WORKQUEUE")]
-    Multithreaded,
-}
-
-/// A work queue, and a lock on it: while any handle to a private queue lives, the queue is open.
-///
-/// A clone is another lock (`MFLockWorkQueue`), a drop an unlock (`MFUnlockWorkQueue`). When the last
-/// handle is dropped the id is no longer valid, and what is queued still runs. For the platform's
-/// own queues a handle locks nothing, as in Media Foundation.
-///
-/// ```
-/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// use mf_async::{Platform, WorkQueueType};
-///
-/// let platform = Platform::startup()?;
-/// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?;
-/// let answer = queue.run(|| 6 * 7).await?;
-/// assert_eq!(answer, 42);
-/// drop(queue);
-/// platform.shutdown().await?;
-/// # Ok(()) }
-/// ```
-#[doc(alias = "MFLockWorkQueue")]
-#[doc(alias = "RtwqLockWorkQueue")]
-#[doc(alias = "MFUnlockWorkQueue")]
-#[doc(alias = "RtwqUnlockWorkQueue")]
-#[derive(Clone)]
-pub struct WorkQueue {
-    lock: Lock,
-    queues: Arc<Queues>,
-    _held: Option<Held>,
-}
-
-impl WorkQueue {
-    /// The number of this queue, for calls that take one.
-    #[must_use]
-    pub fn id(&self) -> QueueId {
-        self.queue().id
-    }
-
-    /// Puts a work item: `callback` will be invoked once, with a result that has `state`.
-    ///
-    /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`
-    /// when the platform is shut down. Nothing is queued then, and nothing kept.
-    #[doc(alias = "MFPutWorkItem")]
-    pub fn put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
-        self.put_with_priority(Priority::Normal, callback, state)
-    }
-
-    /// Puts a work item that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
-    #[doc(alias = "MFPutWorkItem2")]
-    pub fn put_with_priority(
-        &self,
-        priority: impl Into<Priority>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        self.queues.put_call_on(self.queue(), priority.into(), callback, state)
-    }
-
-    /// Puts a ready result: its callback will be invoked once with it.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
-    #[doc(alias = "MFPutWorkItemEx")]
-    pub fn put_result(&self, result: &AsyncResult) -> Result<()> {
-        self.put_result_with_priority(Priority::Normal, result)
-    }
-
-    /// Puts a ready result that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
-    #[doc(alias = "MFPutWorkItemEx2")]
-    #[doc(alias = "RtwqPutWorkItem")]
-    pub fn put_result_with_priority(
-        &self,
-        priority: impl Into<Priority>,
-        result: &AsyncResult,
-    ) -> Result<()> {
-        self.queues.put_on(self.queue(), priority.into(), result.clone())
-    }
-
-    /// Waits until everything that was put before this call has run.
-    ///
-    /// On a queue that runs items at the same time, that is until all of them have come back.
-    ///
-    /// # Errors
-    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this very queue, which is one of those
-    /// it would wait for.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: dropping the future changes nothing.
-    pub fn barrier(&self) -> impl Future<Output = Result<()>> + Send + use<> {
-        let free = self.not_from_within("wait for a barrier of");
-        let queue = self.queue().clone();
-        let ticket = queue.next_ticket();
-        async move {
-            free?;
-            queue.until_passed(ticket).await;
-            Ok(())
-        }
-    }
-
-    /// Waits until nothing is queued and nothing runs.
-    ///
-    /// While others go on putting, that may never be.
-    ///
-    /// # Errors
-    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this very queue.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: dropping the future changes nothing.
-    pub fn quiesce(&self) -> impl Future<Output = Result<()>> + Send + use<> {
-        let free = self.not_from_within("wait for quiet on");
-        let queue = self.queue().clone();
-        async move {
-            free?;
-            queue.until_quiet().await;
-            Ok(())
-        }
-    }
-
-    /// The queue's counters.
-    #[must_use]
-    pub fn stats(&self) -> QueueStats {
-        self.queue().stats()
-    }
-
-    /// Says that items of this queue take long: from now on they run on the runtime's blocking pool.
-    ///
-    /// A queue that runs one item at a time still does.
-    #[doc(alias = "RtwqSetLongRunning")]
-    pub fn set_long_running(&self, enable: bool) {
-        match &self.queue().kind {
-            Kind::Pool(pool) => pool.set_long_running(enable),
-            Kind::Serial(serial) => serial.set_long_running(enable),
-        }
-    }
-
-    /// Gives up this lock; the same as dropping the handle.
-    #[doc(alias = "MFUnlockWorkQueue")]
-    #[doc(alias = "RtwqUnlockWorkQueue")]
-    pub fn unlock(self) {}
-
-    /// Turns the handle into its number and leaves the lock on the queue, for
-    /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to take off, as C++ code does it.
-    #[must_use = "the queue stays locked until its number is unlocked"]
-    pub fn into_id(self) -> QueueId {
-        let id = self.id();
-        // A platform queue counts no locks; one left on it would never be taken off.
-        if id.is_private() {
-            self.lock.leave();
-        }
-        id
-    }
-
-    /// A handle that keeps the queue open, and that shutdown does not wait for.
-    pub(crate) fn unheld(&self) -> WorkQueue {
-        WorkQueue { lock: self.lock.clone(), queues: self.queues.clone(), _held: None }
-    }
-
-    pub(crate) fn queue(&self) -> &Arc<Queue> {
-        self.lock.queue()
-    }
-
-    pub(crate) fn queues(&self) -> &Arc<Queues> {
-        &self.queues
-    }
-
-    fn not_from_within(&self, doing: &str) -> Result<()> {
-        if Place::current() == Some(self.queues.place(self.id())) {
-            let what =
-                format!("{doing} queue {} from one of its own callbacks, for which it would wait", self.id());
-            return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for WorkQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WorkQueue").field(&self.id()).finish()
-    }
-}
-
-impl From<&WorkQueue> for QueueId {
-    fn from(queue: &WorkQueue) -> QueueId {
-        queue.id()
-    }
-}
+pub(crate) use self::waiters::Waiters;
+pub(crate) use self::work_item::Invocation;

@@ -23,7 +23,7 @@ use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::{Priority, Queues, Watch};
+use crate::queue::{Priority, Queues, Waiters};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tracker::closed;
@@ -48,7 +48,7 @@ pub(crate) struct Timers {
     earlier: Notify,
     /// Tasks of waiting items that have not called back.
     waits: AtomicUsize,
-    wait_ended: Watch,
+    wait_ended: Waiters,
 }
 
 impl Timers {
@@ -59,7 +59,7 @@ impl Timers {
             table: Mutex::default(),
             earlier: Notify::new(),
             waits: AtomicUsize::new(0),
-            wait_ended: Watch::default(),
+            wait_ended: Waiters::default(),
             queues: queues.clone(),
         })
     }
@@ -391,7 +391,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         // ORDERING: SeqCst, as in `new`.
         self.0.waits.fetch_sub(1, Ordering::SeqCst);
-        self.0.wait_ended.tell();
+        self.0.wait_ended.notify();
     }
 }
 

@@ -117,9 +117,7 @@ impl<C> Tracker<C> {
 
     /// Nothing new any more: ends what is registered with `error`, and refuses later registrations.
     pub(crate) fn close(&self, error: &Error) {
-        if self.handle.advance(RUNNING, DRAINING) {
-            self.handle.mark_lost();
-        }
+        self.handle.advance(RUNNING, DRAINING);
         self.handle.advance(DRAINING, CLOSED);
         self.handle.0.shards.iter().for_each(|shard| shard.locked().closed = true);
         self.handle.outstanding().iter().for_each(|entry| entry.shut_down(error));

@@ -13,7 +13,7 @@ use crate::async_result::{AsyncResult, CallbackFlags, CallbackParameters, QueueI
 use crate::byte_stream::{ByteStreamCapabilities, ByteStreamExt};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation};
-use crate::queue::{Priority, Queues};
+use crate::queue::Queues;
 
 /// A byte stream as [`AsyncRead`], [`AsyncBufRead`], [`AsyncWrite`] and [`AsyncSeek`].
 ///
@@ -310,7 +310,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         true,
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, Priority::Normal, item).map(|()| Begin::with_code(Hresult::S_OK))
+            queues.put(QueueId::IO, item.into()).map(|()| Begin::with_code(Hresult::S_OK))
         },
         move |_: &AsyncResult| stream.flush(),
     )

@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::completion::{Completer, Identity};
 use crate::contain::contain;
 use crate::error::{Error, Hresult, Result};
-use crate::queue::{Priority, Queues};
+use crate::queue::Queues;
 use crate::sync::Lock;
 use crate::tracker::{Begun, Outstanding, Registration};
 
@@ -77,7 +77,7 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<()> {
         let work = Work { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
         let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
-        self.queues.put(QueueId::IO, Priority::Normal, item).inspect_err(|_| self.withdraw())
+        self.queues.put(QueueId::IO, item.into()).inspect_err(|_| self.withdraw())
     }
 
     /// Performs the request by a future on the IO queue. If the request ends first, the future is dropped.

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::Place;
+use crate::queue::CurrentQueue;
 
 impl<T> Operation<T> {
     /// Blocks the thread until the operation has ended, for code that is not asynchronous.
@@ -31,7 +31,7 @@ impl<T> Operation<T> {
     /// as well) and in a callback of a work queue.
     pub fn wait(&mut self) -> Result<T> {
         if !self.is_ended() {
-            if let Some(place) = Place::current() {
+            if let Some(place) = CurrentQueue::current() {
                 let what = format!(
                     "block a callback of queue {} until an operation ends: await it in a task",
                     place.queue

@@ -8,7 +8,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::cancel::WorkItemKey;
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
-use crate::queue::Priority;
+use crate::queue::{Priority, WorkItem};
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {
@@ -41,7 +41,7 @@ impl Platform {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
-        self.queues().put_call(queue.into(), priority.into(), callback, state)
+        self.queues().put(queue.into(), WorkItem::of(callback, state).priority(priority))
     }
 
     /// Puts a ready result on a queue: its callback will be invoked once with it.
@@ -67,7 +67,7 @@ impl Platform {
         priority: impl Into<Priority>,
         result: &AsyncResult,
     ) -> Result<()> {
-        self.queues().put(queue.into(), priority.into(), result.clone())
+        self.queues().put(queue.into(), WorkItem::from_result(result).priority(priority))
     }
 
     /// Puts a work item that is to run after `delay`, on the queue that the callback names.

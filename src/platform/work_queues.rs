@@ -34,6 +34,15 @@ impl Platform {
         self.queues().allocate_serial(base.into())
     }
 
+    /// A handle to a queue by its number, without a lock on it beyond the handle's own: short for
+    /// [`lock_work_queue`](Platform::lock_work_queue).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
+        self.queues().handle(queue.into())
+    }
+
     /// A handle to a queue that is open, by its number: another lock on it.
     ///
     /// For the platform's own queues the handle locks nothing, as in Media Foundation.

@@ -1,9 +1,9 @@
-//! What a drain task may do before it lets others have their turn, and the clock that it reads for it.
+//! How much a worker runs before it yields, and when it reads the clock.
 //!
-//! Reading the clock takes as long as running a small callback. So while callbacks prove quick they are
-//! timed in *groups*: a first one alone, then twice as many at each reading, up to [`GROUP`]. A group that
-//! took longer than so many quick callbacks do counts as one callback of that length, since one of them
-//! was slow, and the next is timed alone again. Callbacks with a promise that is short are always timed alone.
+//! Reading the clock takes as long as running a small callback. While callbacks prove quick they are timed in *groups*:
+//! the first one alone, then twice as many at each reading, up to [`GROUP`]. A group that took longer than so many quick
+//! callbacks do counts as one callback of that length, because one of them was slow, and the next is timed alone again.
+//! Callbacks that promise a short time are always timed alone.
 
 use std::time::{Duration, Instant};
 
@@ -11,71 +11,53 @@ use crate::async_result::{CallbackFlags, QueueId};
 use crate::observe::{self, Time};
 use crate::sync::STEADY;
 
-/// What one poll of a drain task may spend.
+/// What one poll of a worker may spend.
 pub(crate) struct Budget {
     items: u32,
     until: Instant,
-    /// When the clock was last read: a group began.
+    /// The last reading of the clock: a group began.
     now: Instant,
     /// The callbacks of the group so far, and the name of the last.
     group: u32,
     name: &'static str,
-    pace: Pace,
-}
-
-/// How quick callbacks were so far.
-#[derive(Clone, Copy)]
-pub(crate) struct Pace {
-    /// How many make a group.
     size: u32,
-    /// Whether one takes less time than waking another thread does.
-    quick: bool,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace { size: 1, quick: false }
-    }
+    /// How many turns of serial queues run inside each other.
+    pub(crate) nesting: u32,
+    /// Whether the worker's local queue holds something.
+    pub(crate) has_local: bool,
 }
 
 impl Budget {
+    /// A budget for a worker whose callbacks were timed in groups of `size` so far.
     #[inline]
-    pub(crate) fn new(now: Instant, pace: Pace) -> Budget {
-        Budget { items: ITEMS, until: now + SLICE, now, group: 0, name: "", pace }
+    pub(crate) fn new(now: Instant, size: u32) -> Budget {
+        Budget {
+            items: ITEMS,
+            until: now + SLICE,
+            now,
+            group: 0,
+            name: "",
+            size,
+            nesting: 0,
+            has_local: false,
+        }
     }
 
-    /// For one item, whatever it takes.
-    pub(crate) fn single(now: Instant) -> Budget {
-        Budget { items: 1, ..Budget::new(now, Pace::default()) }
+    /// For one item, however long it takes.
+    pub(crate) fn single() -> Budget {
+        Budget { items: 1, ..Budget::new(Instant::now(), 1) }
     }
 
+    /// How many callbacks share a reading of the clock, and are taken out together; 1 if they are not known to be quick.
     #[inline]
-    pub(crate) fn pace(&self) -> Pace {
-        self.pace
+    pub(crate) fn group_size(&self) -> u32 {
+        self.size
     }
 
-    /// How many items may be taken out together: as many as share a reading of the clock.
-    #[inline]
-    pub(crate) fn group(&self) -> usize {
-        self.pace.size as usize
-    }
-
-    /// Whether callbacks take less time than waking another thread does.
-    #[inline]
-    pub(crate) fn is_quick(&self) -> bool {
-        self.pace.quick
-    }
-
-    /// The time, as of the last reading: at most a group of quick callbacks ago.
+    /// The time as of the last reading, at most a group of quick callbacks ago.
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         self.now
-    }
-
-    /// Whether callbacks have run whose time is not known yet.
-    #[inline]
-    pub(crate) fn is_group_open(&self) -> bool {
-        self.group > 0
     }
 
     /// Reads the clock after something that was no callback.
@@ -83,50 +65,51 @@ impl Budget {
         self.now = Instant::now();
     }
 
-    /// A callback is back. Gives the time that it took, if that is read now.
+    /// A callback has returned. Returns the time that it took, if the clock is read now.
     #[inline]
-    pub(crate) fn ran(&mut self, queue: QueueId, flags: CallbackFlags, name: &'static str) -> Option<Time> {
+    pub(crate) fn record(
+        &mut self,
+        queue: QueueId,
+        flags: CallbackFlags,
+        name: &'static str,
+    ) -> Option<Time> {
         self.group += 1;
         self.name = name;
-        if self.group < self.pace.size && !is_timed_alone(flags) {
+        if self.group < self.size && !is_timed_alone(flags) {
             return None;
         }
-        self.end_group(queue, flags)
+        Some(self.end_group(queue, flags))
     }
 
-    /// Ends a group that has begun, because there is nothing more, or something of another kind comes.
+    /// Ends a group that has begun, because nothing follows, or something of another kind does.
     #[inline]
-    pub(crate) fn close(&mut self, queue: QueueId) -> Option<Time> {
-        if self.group == 0 { None } else { self.end_group(queue, CallbackFlags::empty()) }
+    pub(crate) fn flush(&mut self, queue: QueueId) -> Option<Time> {
+        (self.group > 0).then(|| self.end_group(queue, CallbackFlags::empty()))
     }
 
-    /// One item has ended; true if it was the last for this turn.
+    /// One item has ended; true if it was the last of this poll.
     #[inline]
-    pub(crate) fn spend(&mut self) -> bool {
+    pub(crate) fn consume(&mut self) -> bool {
         self.items = self.items.saturating_sub(1);
         self.items == 0 || self.now >= self.until
     }
 
-    fn end_group(&mut self, queue: QueueId, flags: CallbackFlags) -> Option<Time> {
+    fn end_group(&mut self, queue: QueueId, flags: CallbackFlags) -> Time {
         let end = Instant::now();
-        let elapsed = end.saturating_duration_since(self.now);
+        let took = end.saturating_duration_since(self.now);
         self.now = end;
         let count = std::mem::take(&mut self.group);
-        let quick = STEADY || elapsed <= QUICK * count;
-        self.pace.size = if quick { (self.pace.size * 2).min(GROUP) } else { 1 };
-        self.pace.quick = STEADY || elapsed <= WAKE * count;
+        let quick = STEADY || took <= QUICK * count;
+        self.size = if quick { (self.size * 2).min(GROUP) } else { 1 };
         if quick {
             // No promise is that short.
-            let took = if count > 1 { elapsed / count } else { elapsed };
-            return Some(Time { took, overrun: false });
+            return Time { took: took / count, overrun: false };
         }
-        let took = elapsed;
-        let promise = observe::promised(flags);
-        let overrun = promise.is_some_and(|promise| took > promise);
-        if let (true, Some(promise)) = (overrun, promise) {
+        let promise = observe::promised(flags).filter(|promise| took > *promise);
+        if let Some(promise) = promise {
             observe::tell_overrun(queue, self.name, took, promise);
         }
-        Some(Time { took, overrun })
+        Time { took, overrun: promise.is_some() }
     }
 }
 
@@ -136,17 +119,17 @@ pub(crate) fn is_timed_alone(flags: CallbackFlags) -> bool {
     flags.intersects(CallbackFlags::FAST_IO_PROCESSING | CallbackFlags::SIGNAL | CallbackFlags::BLOCKING)
 }
 
-/// At most so many items in a row: at about 50 ns each they take less than `SLICE`.
+/// At most so many items in a row: at about 50 ns each they take less than [`SLICE`].
 const ITEMS: u32 = 512;
 
-/// At most so long in a row, save for the callbacks of the group that is just running.
+/// At most so long in a row, plus the callbacks of the group that is running.
 const SLICE: Duration = if STEADY { Duration::from_secs(3600) } else { Duration::from_micros(100) };
 
-/// So many quick callbacks share one reading of the clock, which then is a small part of what they cost.
+/// So many quick callbacks share one reading of the clock (25 to 40 ns), which then costs each about 1 ns.
 const GROUP: u32 = 32;
 
 /// Callbacks that take less, on the average of a group, are quick.
 const QUICK: Duration = Duration::from_micros(2);
 
-/// Callbacks that take less do not make others wait longer than waking somebody for them would.
-const WAKE: Duration = Duration::from_nanos(500);
+/// Of the items that find others waiting, every so many-th has its wait measured.
+pub(crate) const SAMPLE: u64 = 16;

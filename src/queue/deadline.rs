@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::observe;
-use crate::queue::{Queue, WorkQueue};
+use crate::queue::handle::WorkQueue;
+use crate::queue::kind::Queue;
 
 /// A deadline that was set on a queue. Dropping it cancels it.
 #[doc(alias = "RtwqCancelDeadline")]
@@ -57,7 +58,7 @@ impl WorkQueue {
         let (cancel, cancelled) = tokio::sync::oneshot::channel();
         let watched = Watched {
             queue: self.queue().clone(),
-            ticket: self.queue().next_ticket(),
+            mark: self.queue().mark(),
             near: now.checked_add(warn_after.min(within)),
             over: now.checked_add(within),
             tell,
@@ -103,7 +104,7 @@ impl fmt::Debug for Deadline {
 
 struct Watched {
     queue: Arc<Queue>,
-    ticket: u64,
+    mark: u64,
     /// `None` is later than any time.
     near: Option<Instant>,
     over: Option<Instant>,
@@ -114,7 +115,7 @@ impl Watched {
     async fn run(self) {
         let mut standing = Standing::Near;
         for until in [self.near, self.over] {
-            let passed = self.queue.until_passed(self.ticket);
+            let passed = self.queue.until_passed(self.mark);
             let in_time = match until {
                 Some(until) => timeout_at(until, passed).await.is_ok(),
                 None => {

@@ -1,5 +1,6 @@
-//! One queue, whatever its kind, and the counted locks that keep it open.
+//! One queue, of whatever kind, and the counted locks that keep it open.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
@@ -8,36 +9,46 @@ use crate::async_result::{CallbackFlags, QueueId, Token};
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::Mmcss;
 use crate::observe::{self, QueueStats, Running};
-use crate::queue::item::Item;
-use crate::queue::pool::Pool;
-use crate::queue::private::Private;
-use crate::queue::serial::Serial;
-use crate::queue::window;
+use crate::queue::backend::Backend;
+use crate::queue::engine::{Engine, Start};
+use crate::queue::serial::{Base, Serial};
+use crate::queue::work_item::{Queued, abandon_turns};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
-/// One queue, whatever its kind.
+/// One queue, of whatever kind.
 pub(crate) struct Queue {
     pub(crate) id: QueueId,
     pub(crate) allocated: Begun,
     pub(super) kind: Kind,
-    pub(super) locks: AtomicUsize,
+    locks: AtomicUsize,
     handles: AtomicUsize,
     missed_deadlines: AtomicU64,
     cancelled: AtomicU64,
     mmcss: Mutex<Mmcss>,
     /// Locks left on it by number.
-    pub(super) left: Mutex<Vec<Lock>>,
-    table: Weak<Private>,
+    left: Mutex<Vec<Lock>>,
+    table: Weak<dyn OnLastUnlock>,
 }
 
 pub(super) enum Kind {
-    Pool(Arc<Pool>),
-    Serial(Arc<Serial>),
+    Engine(Engine),
+    Serial(Arc<Serial<Queue>>),
+}
+
+/// The table that a private queue leaves when its last lock is released.
+pub(super) trait OnLastUnlock: Send + Sync {
+    /// The queue has no lock. Returns the lock on the queue below that this one gives up, if it ends now.
+    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<Lock>;
 }
 
 impl Queue {
-    pub(super) fn new(id: QueueId, kind: Kind, table: Weak<Private>, allocated: Begun) -> Arc<Queue> {
+    pub(super) fn new(
+        id: QueueId,
+        kind: Kind,
+        table: Weak<dyn OnLastUnlock>,
+        allocated: Begun,
+    ) -> Arc<Queue> {
         Arc::new(Queue {
             id,
             allocated,
@@ -53,15 +64,17 @@ impl Queue {
     }
 
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
-    #[allow(
-        clippy::result_large_err,
-        reason = "with tracing an item has a span; it is given back once in a queue's life"
-    )]
+    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
     #[inline]
-    pub(super) fn put(&self, item: Item) -> Result<(), Item> {
+    pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
         match &self.kind {
-            Kind::Pool(pool) => pool.put(item),
-            Kind::Serial(serial) => serial.put(item),
+            Kind::Engine(engine) => engine.put(item),
+            Kind::Serial(serial) => {
+                if let Some(turn) = serial.put(item)? {
+                    put_turn(serial, turn);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -79,46 +92,47 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn has_backlog(&self) -> bool {
+    fn backend(&self) -> &dyn Backend {
         match &self.kind {
-            Kind::Pool(pool) => pool.has_backlog(),
-            Kind::Serial(serial) => serial.has_backlog(),
+            Kind::Engine(engine) => engine,
+            Kind::Serial(serial) => &**serial,
         }
     }
 
     pub(super) fn runtime(&self) -> &Handle {
-        match &self.kind {
-            Kind::Pool(pool) => pool.runtime(),
-            Kind::Serial(serial) => serial.runtime(),
-        }
+        self.backend().runtime()
     }
 
-    pub(super) fn next_ticket(&self) -> u64 {
-        match &self.kind {
-            Kind::Pool(pool) => pool.next_ticket(),
-            Kind::Serial(serial) => serial.next_ticket(),
-        }
+    pub(super) fn set_long_running(&self, enable: bool) {
+        self.backend().set_long_running(enable);
     }
 
-    pub(super) async fn until_passed(&self, ticket: u64) {
-        match &self.kind {
-            Kind::Pool(pool) => pool.until_passed(ticket).await,
-            Kind::Serial(serial) => serial.until_passed(ticket).await,
-        }
+    pub(super) fn put_count(&self) -> u64 {
+        self.backend().put_count()
     }
 
-    pub(crate) async fn until_quiet(&self) {
-        match &self.kind {
-            Kind::Pool(pool) => pool.until_quiet().await,
-            Kind::Serial(serial) => serial.until_quiet().await,
-        }
+    /// A mark: what was put before this call.
+    pub(super) fn mark(&self) -> u64 {
+        self.backend().mark()
     }
 
+    /// Waits until everything that was put before `mark` has run or was dropped.
+    pub(super) fn until_passed(&self, mark: u64) -> impl Future<Output = ()> {
+        self.until(move |backend| backend.passed(mark))
+    }
+
+    /// Waits until nothing is queued and nothing runs.
+    pub(crate) fn until_quiet(&self) -> impl Future<Output = ()> {
+        self.until(|backend| backend.is_quiet())
+    }
+
+    async fn until(&self, condition: impl Fn(&dyn Backend) -> bool) {
+        self.backend().waiters().until(|| condition(self.backend())).await;
+    }
+
+    /// Whether nothing is queued and nothing runs.
     pub(crate) fn is_quiet(&self) -> bool {
-        match &self.kind {
-            Kind::Pool(pool) => pool.is_quiet(),
-            Kind::Serial(serial) => serial.is_quiet(),
-        }
+        self.backend().is_quiet()
     }
 
     /// How many handles users have.
@@ -128,15 +142,11 @@ impl Queue {
     }
 
     pub(crate) fn stats(&self) -> QueueStats {
-        let stats = match &self.kind {
-            Kind::Pool(pool) => pool.stats(),
-            Kind::Serial(serial) => serial.stats(),
-        };
         // ORDERING: Relaxed, twice: counters that order nothing.
         QueueStats {
             missed_deadlines: self.missed_deadlines.load(Ordering::Relaxed),
             cancelled: self.cancelled.load(Ordering::Relaxed),
-            ..stats
+            ..self.backend().stats()
         }
     }
 
@@ -161,18 +171,13 @@ impl Queue {
     }
 
     pub(crate) fn running(&self) -> Vec<Running> {
-        match &self.kind {
-            Kind::Pool(pool) => pool.running(),
-            Kind::Serial(serial) => serial.running().into_iter().collect(),
-        }
+        self.backend().running()
     }
 
     /// Starts a future on the thread of a window queue.
-    pub(crate) fn start_local(&self, start: window::Start) -> Result<()> {
-        if let Kind::Pool(pool) = &self.kind {
-            if pool.start_local(start) {
-                return Ok(());
-            }
+    pub(crate) fn start_local(&self, start: Start) -> Result<()> {
+        if matches!(&self.kind, Kind::Engine(engine) if engine.spawn_local(start)) {
+            return Ok(());
         }
         let what = format!(
             "spawn a local future on queue {}, which is no window queue, or is closed: allocate one of `WorkQueueType::Window`",
@@ -181,69 +186,126 @@ impl Queue {
         Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what))
     }
 
-    /// Lets go of what is queued.
-    pub(crate) fn kill(&self) {
-        match &self.kind {
-            Kind::Pool(pool) => pool.kill(),
-            Kind::Serial(serial) => serial.kill(),
-        }
+    /// Drops what is queued.
+    pub(crate) fn abort(&self) {
+        self.backend().abort();
     }
 
-    pub(super) fn close(&self) {
+    /// Puts are refused from now on. Returns the lock on the queue below that a serial queue gives up.
+    pub(super) fn close(&self) -> Option<Lock> {
         match &self.kind {
-            Kind::Pool(pool) => pool.close(),
+            Kind::Engine(engine) => {
+                engine.close();
+                None
+            }
             Kind::Serial(serial) => serial.close(),
         }
     }
 
+    /// No queue waits for a reply any more.
+    pub(super) fn await_no_replies(&self) {
+        if let Kind::Serial(serial) = &self.kind {
+            serial.await_no_replies();
+        }
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        // ORDERING: Acquire: locks by id are taken under the table's lock, which the caller holds.
+        self.locks.load(Ordering::Acquire) > 0
+    }
+
+    /// A lock that was left by number.
     pub(super) fn take_left(&self) -> Option<Lock> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// All of them.
+    pub(super) fn take_all_left(&self) -> Vec<Lock> {
+        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Puts a turn on the queue below, which may have to do the same.
+fn put_turn(serial: &Serial<Queue>, mut turn: Queued) {
+    let mut base = serial.base();
+    let refused = loop {
+        match &base.kind {
+            Kind::Engine(engine) => break engine.put(turn).err(),
+            Kind::Serial(serial) => match serial.put(turn) {
+                Ok(Some(next)) => (turn, base) = (next, serial.base()),
+                Ok(None) => return,
+                Err(refused) => break Some(refused),
+            },
+        }
+    };
+    // A queue below that is gone ends those above.
+    abandon_turns(refused.and_then(|turn| turn.into_turn().ok()).into_iter().collect());
+}
+
+impl Base for Queue {
+    type Lock = Lock;
+
+    fn put(&self, item: Queued) -> Result<(), Queued> {
+        Queue::put(self, item)
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.backend().has_backlog()
+    }
+
+    fn engine(&self) -> &Engine {
+        match &self.kind {
+            Kind::Engine(engine) => engine,
+            Kind::Serial(serial) => serial.engine(),
+        }
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // While it awaits a reply somebody owns it: the platform, or a task, so these are gone. What is
-        // awaited owns the serial queue in turn, which would stay for ever.
+        // While an item awaits its reply the platform or a task owns the queue, so these are gone. The awaited result owns
+        // the serial queue in turn, which would stay for ever.
         if let Kind::Serial(serial) = &self.kind {
-            serial.forsake();
+            serial.abort_if_awaiting_reply();
         }
     }
 }
 
-/// A counted lock on a queue; the last one to go closes a private queue.
-pub(crate) struct Lock(Arc<Queue>);
+/// A counted lock on a queue; the last one that is released closes a private queue.
+pub(crate) struct Lock(Option<Arc<Queue>>);
 
 impl Lock {
     pub(super) fn new(queue: &Arc<Queue>) -> Lock {
-        // ORDERING: Relaxed: whoever locks holds the table's lock or another lock on the queue.
+        // ORDERING: Relaxed: the caller holds the table's lock or another lock on the queue.
         queue.locks.fetch_add(1, Ordering::Relaxed);
-        Lock(queue.clone())
+        Lock(Some(queue.clone()))
     }
 
     pub(super) fn queue(&self) -> &Arc<Queue> {
-        &self.0
+        self.0.as_ref().expect("only its drop takes it")
     }
 
-    /// Leaves one more lock on the queue, to be taken off by number.
+    /// Leaves one more lock on the queue, to be released by number.
     pub(super) fn leave(&self) {
-        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).push(self.clone());
+        self.queue().left.lock().unwrap_or_else(PoisonError::into_inner).push(self.clone());
     }
 }
 
 impl Clone for Lock {
     fn clone(&self) -> Lock {
-        Lock::new(&self.0)
+        Lock::new(self.queue())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // ORDERING: AcqRel: the last unlock comes after all that the others did.
-        if self.0.locks.fetch_sub(1, Ordering::AcqRel) == 1 {
-            if let Some(table) = self.0.table.upgrade() {
-                table.let_go(&self.0);
-            }
+        // A serial queue that ends releases its lock on the queue below. Not by recursion, as with turns.
+        let mut released = self.0.take();
+        while let Some(queue) = released {
+            // ORDERING: AcqRel: the last release comes after all that the others did.
+            let last = queue.locks.fetch_sub(1, Ordering::AcqRel) == 1;
+            let table = queue.table.upgrade().filter(|_| last);
+            released = table.and_then(|table| table.last_unlock(&queue)).and_then(|mut lock| lock.0.take());
         }
     }
 }

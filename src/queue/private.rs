@@ -1,4 +1,4 @@
-//! The private queues of a platform: which ids are good, and what still runs when its id is not.
+//! The private queues of a platform: which ids are valid, and which queues still run what they had.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::kind::Queue;
+use crate::queue::kind::{Lock, OnLastUnlock, Queue};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The private queues by their ids.
 #[derive(Default)]
 pub(super) struct Private {
     queues: RwLock<HashMap<QueueId, Arc<Queue>>>,
-    /// Queues that nobody can put on any more. While one runs what was queued, a task owns it.
+    /// Queues whose id is no longer valid. While one runs what was queued, a task owns it.
     /// Changed under the write lock of the table, so that no queue is ever in neither.
     ending: Mutex<Vec<Weak<Queue>>>,
     pub(super) allocated: AtomicU32,
@@ -24,7 +24,7 @@ impl Private {
     /// An id that was never handed out before, and never will be again.
     pub(super) fn new_id(&self) -> Result<QueueId> {
         let limit = QueueId::ALL.0 - FIRST_PRIVATE;
-        // ORDERING: Relaxed, since only the number's being one's own matters.
+        // ORDERING: Relaxed, because only the number's uniqueness matters.
         self.allocated
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
             .map(|count| QueueId(FIRST_PRIVATE + count))
@@ -37,7 +37,7 @@ impl Private {
 
     /// Why there is no queue of this id.
     pub(super) fn not_open(&self, id: QueueId) -> Error {
-        // ORDERING: Relaxed, since who has an id from here has been told of the count with it.
+        // ORDERING: Relaxed, because an id from here was handed over together with its count.
         let allocated = self.allocated.load(Ordering::Relaxed);
         let ours = (FIRST_PRIVATE..FIRST_PRIVATE.saturating_add(allocated)).contains(&id.0);
         let why = if ours {
@@ -47,32 +47,6 @@ impl Private {
         };
         let what = format!("queue {id} is not open on this platform: {why}");
         Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
-    }
-
-    /// The last lock is off: the id becomes invalid, unless somebody has locked again meanwhile.
-    pub(super) fn let_go(&self, queue: &Arc<Queue>) {
-        let gone = {
-            let mut table = self.lock_write();
-            // ORDERING: Acquire: locks by id are taken under this table's lock.
-            let gone = if queue.locks.load(Ordering::Acquire) == 0 { table.remove(&queue.id) } else { None };
-            if gone.is_some() {
-                let mut ending = self.lock_ending();
-                if ending.len() == ending.capacity() {
-                    ending.retain(|queue| queue.strong_count() > 0);
-                }
-                ending.push(Arc::downgrade(queue));
-            }
-            gone
-        };
-        if let Some(queue) = gone {
-            queue.close();
-            if !queue.is_quiet() {
-                let runtime = queue.runtime().clone();
-                let id = queue.id;
-                let ending = async move { queue.until_quiet().await };
-                drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
-            }
-        }
     }
 
     /// Those in the table, and those that are ending.
@@ -92,6 +66,33 @@ impl Private {
 
     pub(super) fn lock_write(&self) -> RwLockWriteGuard<'_, HashMap<QueueId, Arc<Queue>>> {
         self.queues.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnLastUnlock for Private {
+    /// The id becomes invalid, unless the queue was locked again meanwhile.
+    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<Lock> {
+        let removed = {
+            let mut table = self.lock_write();
+            let removed = if queue.is_locked() { None } else { table.remove(&queue.id) };
+            if removed.is_some() {
+                let mut ending = self.lock_ending();
+                if ending.len() == ending.capacity() {
+                    ending.retain(|queue| queue.strong_count() > 0);
+                }
+                ending.push(Arc::downgrade(queue));
+            }
+            removed
+        };
+        let queue = removed?;
+        let lock = queue.close();
+        if !queue.is_quiet() {
+            let runtime = queue.runtime().clone();
+            let id = queue.id;
+            let ending = async move { queue.until_quiet().await };
+            drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
+        }
+        lock
     }
 }
 

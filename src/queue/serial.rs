@@ -1,10 +1,16 @@
 //! A serial queue over another: one item at a time, in the order of the puts, on the threads below.
 //!
-//! It never runs anything by itself. When it has work it puts a *turn* on the queue below, and the turn
-//! runs items until the queue is empty, the share of the thread is used up, or somebody else waits
-//! below; then the next turn is put. There is never more than one turn, and that is what makes it
-//! serial. An item that goes on after its callback returned, because it blocks elsewhere or awaits its
-//! reply, keeps the turn until it has ended.
+//! It runs nothing by itself. When it has work it puts a *turn* on the queue below, and the turn runs items until the
+//! queue is empty, the share of the thread is used up, or something else waits below; then the next turn is put. There is
+//! never more than one turn, and that makes it serial. An item that goes on after its callback has returned, because it
+//! blocks elsewhere or awaits its reply, keeps the turn until it has ended.
+//!
+//! | state | means | leaves it by |
+//! |---|---|---|
+//! | idle | nothing is queued | a put, which puts a turn → *waiting* |
+//! | waiting | the turn waits in the queue below | the turn runs → *running* |
+//! | running | a thread below runs items | empty → *idle*; share used up → *waiting*; an item that goes on → *held* |
+//! | held | an item runs on the blocking pool, or awaits its reply | the end, or the reply → *waiting* |
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
@@ -18,61 +24,82 @@ use tokio::runtime::Handle;
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::contain::drop_contained;
 use crate::observe::{QueueStats, Run, Running};
-use crate::queue::budget::Budget;
-use crate::queue::item::{Item, Place, run_blocking};
-use crate::queue::kind::{Lock, Queue};
-use crate::queue::lanes::Priority;
-use crate::queue::pool::SAMPLE;
-use crate::queue::results::Results;
-use crate::queue::watch::Watch;
+use crate::queue::backend::Backend;
+use crate::queue::blocking::run_blocking;
+use crate::queue::budget::{Budget, SAMPLE};
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::engine::Engine;
+use crate::queue::priority::Priority;
+use crate::queue::result_cache::ResultCache;
+use crate::queue::waiters::Waiters;
+use crate::queue::work_item::{Queued, Turn, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
+/// What a serial queue can lie over.
+pub(crate) trait Base: Send + Sync + 'static {
+    /// Keeps it open.
+    type Lock: Send;
+
+    /// Puts an item; gives it back when the queue is closed.
+    fn put(&self, item: Queued) -> Result<(), Queued>;
+
+    /// Whether something may be waiting in it, or in the engine.
+    fn has_backlog(&self) -> bool;
+
+    /// The engine at the bottom.
+    fn engine(&self) -> &Engine;
+}
+
 /// A queue that runs its items one after the other on the queue below it.
-pub(crate) struct Serial {
-    place: Place,
-    base: Arc<Queue>,
+pub(crate) struct Serial<B: Base> {
+    on: CurrentQueue,
+    base: Arc<B>,
+    engine: Engine,
     /// Keeps the queue below open until this one is closed and empty.
-    base_lock: Mutex<Option<Lock>>,
-    /// Whether every item goes to the blocking pool.
+    base_lock: Mutex<Option<B::Lock>>,
     long_running: AtomicBool,
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
-    watch: Watch,
-    inbox: Mutex<Inbox>,
-    turn: Mutex<Turn>,
+    waiters: Waiters,
+    mailbox: Mutex<Mailbox>,
+    /// Taken before the mailbox's.
+    batch: Mutex<Batch>,
 }
 
+/// What was put.
 #[derive(Default)]
-struct Inbox {
-    items: VecDeque<Item>,
-    /// Whether a turn is put, runs, or is kept by an item that has not ended.
+struct Mailbox {
+    items: VecDeque<Queued>,
+    /// Whether the turn is put, runs, or is kept by an item that has not ended.
     turn_is_out: bool,
     closed: bool,
-    dead: bool,
-    /// The platform is gone, and with it whoever could reply.
-    orphaned: bool,
+    aborted: bool,
+    /// The platform is gone, and with it every caller that could reply.
+    unreplied: bool,
     put: u64,
 }
 
-/// What the holder of the turn works with. Its lock is taken before the inbox's.
+/// What the turn works with.
 #[derive(Default)]
-struct Turn {
-    items: VecDeque<Item>,
+struct Batch {
+    items: VecDeque<Queued>,
+    /// Whether an item, or the turn of a queue above, runs or is held.
+    busy: bool,
     running: Option<Running>,
     reply: Reply,
     stats: QueueStats,
 }
 
-/// What the holder of the turn does next.
+/// What the turn does next.
 enum Next {
-    Item(Item),
-    /// Nothing is there: first say how long the last callbacks took.
-    EndGroup,
-    Nothing,
+    Item(Queued),
+    /// Nothing is there: first read the clock for the last callbacks, and give the last result back.
+    Flush,
+    Over,
 }
 
-/// Where the current item is with its reply.
+/// What is known of the reply to the current item.
 #[derive(Default)]
 enum Reply {
     /// It needs none.
@@ -82,358 +109,428 @@ enum Reply {
     Expected(AsyncResult),
     /// Its callback runs, and the reply came already.
     Came,
-    /// Its callback is back, and the queue waits.
+    /// Its callback has returned, and the queue waits.
     Awaited(AsyncResult),
 }
 
-impl Serial {
-    pub(crate) fn new(place: Place, base: Lock) -> Arc<Serial> {
+impl<B: Base> Serial<B> {
+    pub(crate) fn new(on: CurrentQueue, base: Arc<B>, lock: B::Lock) -> Arc<Serial<B>> {
         Arc::new(Serial {
-            place,
-            base: base.queue().clone(),
-            base_lock: Mutex::new(Some(base)),
+            on,
+            engine: base.engine().clone(),
+            base,
+            base_lock: Mutex::new(Some(lock)),
             long_running: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
-            watch: Watch::default(),
-            inbox: Mutex::default(),
-            turn: Mutex::default(),
+            waiters: Waiters::default(),
+            mailbox: Mutex::default(),
+            batch: Mutex::default(),
         })
     }
 
-    /// Puts an item; gives it back when the queue is closed or the runtime is gone.
-    #[allow(
-        clippy::result_large_err,
-        reason = "with tracing an item has a span; it is given back once in a queue's life"
-    )]
-    pub(crate) fn put(self: &Arc<Self>, mut item: Item) -> Result<(), Item> {
-        let mut inbox = self.inbox();
+    pub(crate) fn base(&self) -> &Arc<B> {
+        &self.base
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Queues an item; gives it back when the queue is closed or the runtime is gone. Returns a turn that the caller must
+    /// put on the queue below: not by recursion, because queues may be stacked high.
+    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    pub(crate) fn put(self: &Arc<Self>, mut item: Queued) -> Result<Option<Queued>, Queued> {
+        let mut mailbox = self.mailbox();
         // A serial queue above still runs what it had when this one was closed.
-        if inbox.dead || (inbox.closed && !item.is_turn()) {
+        if mailbox.aborted || (mailbox.closed && !item.is_turn()) {
             return Err(item);
         }
-        item.ticket = inbox.put;
-        inbox.put += u64::from(!item.is_turn());
-        // As in a pool.
-        if inbox.items.is_empty() || item.ticket % SAMPLE == 0 {
-            item.put_at = Some(Instant::now());
+        if !item.is_turn() {
+            if mailbox.items.is_empty() || mailbox.put % SAMPLE == 0 {
+                item.put_at = Some(Instant::now());
+            }
+            mailbox.put += 1;
         }
         let priority = item.priority;
-        inbox.items.push_back(item);
+        mailbox.items.push_back(item);
         // ORDERING: Relaxed, a hint for fairness only.
         self.backlog.store(true, Ordering::Relaxed);
-        let first = !std::mem::replace(&mut inbox.turn_is_out, true);
-        drop(inbox);
-        if first {
-            self.put_turn(priority);
-        }
-        Ok(())
+        let first = !std::mem::replace(&mut mailbox.turn_is_out, true);
+        drop(mailbox);
+        Ok(first.then(|| Queued::turn(self.clone(), priority)))
     }
 
-    /// Whether something may be waiting, here or below; a glance, without a lock.
-    pub(crate) fn has_backlog(&self) -> bool {
-        // ORDERING: Relaxed, a hint for fairness only.
-        self.backlog.load(Ordering::Relaxed) || self.base.has_backlog()
+    /// Puts are refused from now on. What is queued still runs, then the lock on the queue below is released; it is
+    /// returned if nothing is queued now.
+    pub(crate) fn close(&self) -> Option<B::Lock> {
+        let mut mailbox = self.mailbox();
+        mailbox.closed = true;
+        if mailbox.turn_is_out { None } else { self.base_lock().take() }
     }
 
-    /// From now on every item goes to the blocking pool, or no longer does.
-    pub(crate) fn set_long_running(&self, enable: bool) {
-        // ORDERING: Relaxed, since nothing but the flag itself is told.
-        self.long_running.store(enable, Ordering::Relaxed);
-    }
-
-    pub(crate) fn runtime(&self) -> &Handle {
-        self.base.runtime()
-    }
-
-    /// No put any more: what is queued still runs, then the queue below is let go.
-    pub(crate) fn close(&self) {
-        let base = {
-            let mut inbox = self.inbox();
-            inbox.closed = true;
-            if inbox.turn_is_out { None } else { self.base_lock().take() }
-        };
-        drop(base);
-    }
-
-    /// Nobody can reply any more: the item that awaits its reply has ended, and so has each that comes.
-    pub(crate) fn orphan(self: &Arc<Self>) {
-        let awaits_reply = {
-            let turn = self.turn();
-            self.inbox().orphaned = true;
-            matches!(turn.reply, Reply::Awaited(_))
-        };
-        if awaits_reply {
+    /// No caller can reply any more: the item that awaits its reply has ended, and so has each that comes.
+    pub(crate) fn await_no_replies(self: &Arc<Self>) {
+        if self.set_unreplied() {
             self.clone().replied();
         }
     }
 
-    /// Its handles and its runtime are gone. What waits for a reply is let go, since a reply would come to
-    /// nobody; anything else may still run, if the thread below is one of its own.
-    pub(crate) fn forsake(&self) {
-        let awaits_reply = {
-            let turn = self.turn();
-            self.inbox().orphaned = true;
-            matches!(turn.reply, Reply::Awaited(_))
-        };
-        if awaits_reply {
-            self.kill();
+    /// The handles and the runtime are gone. What waits for a reply is dropped, because a reply would find no queue;
+    /// anything else may still run, if the thread below is one of its own.
+    pub(crate) fn abort_if_awaiting_reply(&self) {
+        if self.set_unreplied() {
+            self.abort();
         }
     }
 
-    /// Lets go of everything queued, un-called, and refuses puts.
-    pub(crate) fn kill(&self) {
-        let (items, more, reply) = {
-            let mut turn = self.turn();
-            let mut inbox = self.inbox();
-            inbox.dead = true;
-            inbox.orphaned = true;
-            if let Reply::Awaited(_) = turn.reply {
-                turn.running = None;
-            }
-            (
-                std::mem::take(&mut turn.items),
-                std::mem::take(&mut inbox.items),
-                std::mem::take(&mut turn.reply),
-            )
-        };
-        drop_contained(reply);
-        let abandoned: u64 = items.into_iter().chain(more).map(Item::abandon).sum();
-        self.turn().stats.abandoned += abandoned;
-        self.watch.tell();
-        drop(self.base_lock().take());
+    /// True if an item awaits its reply.
+    fn set_unreplied(&self) -> bool {
+        let batch = self.batch();
+        self.mailbox().unreplied = true;
+        matches!(batch.reply, Reply::Awaited(_))
     }
 
-    /// How many items were put so far: the ticket that the next one gets.
-    pub(crate) fn next_ticket(&self) -> u64 {
-        self.inbox().put
-    }
-
-    fn passed(&self, ticket: u64) -> bool {
-        let turn = self.turn();
-        let inbox = self.inbox();
-        let running = turn.running.map(|running| running.ticket);
-        let queued = turn.items.front().or(inbox.items.front()).map(|item| item.ticket);
-        running.into_iter().chain(queued).all(|other| other >= ticket)
-    }
-
-    /// Whether nothing is queued and nothing runs.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let turn = self.turn();
-        turn.running.is_none() && turn.items.is_empty() && self.inbox().items.is_empty()
-    }
-
-    /// Waits until every item with a ticket below `ticket` has run or was let go.
-    pub(crate) async fn until_passed(&self, ticket: u64) {
-        self.watch.until(|| self.passed(ticket)).await;
-    }
-
-    /// Waits until nothing is queued and nothing runs.
-    pub(crate) async fn until_quiet(&self) {
-        self.watch.until(|| self.is_quiet()).await;
-    }
-
-    pub(crate) fn stats(&self) -> QueueStats {
-        let turn = self.turn();
-        let inbox = self.inbox();
-        QueueStats {
-            depth: turn.items.len() + inbox.items.len(),
-            running: usize::from(turn.running.is_some()),
-            put: inbox.put,
-            ..turn.stats
-        }
-    }
-
-    /// What runs now, or awaits its reply.
-    pub(crate) fn running(&self) -> Option<Running> {
-        self.turn().running
-    }
-
-    /// Runs items in order. Called on a thread of the queue below, by the one turn that is out.
-    pub(crate) fn run_turn(self: &Arc<Self>, budget: &mut Budget, results: &mut Results) {
-        // What ran last, and is not yet written down.
-        let mut ran = None;
-        loop {
-            let item = match self.take(&mut ran, budget, results) {
-                Next::Item(item) => item,
-                Next::EndGroup => {
-                    results.rest();
-                    ran = self.end_group(ran, budget);
-                    continue;
-                }
-                Next::Nothing => return,
-            };
-            // ORDERING: Relaxed, see `set_long_running`.
-            let blocks =
-                self.long_running.load(Ordering::Relaxed) || item.flags.contains(CallbackFlags::BLOCKING);
-            let replies = item.flags.contains(CallbackFlags::REPLY) && !item.is_turn();
-            let item = if replies { self.expect_reply(item, results) } else { item };
-            // A group of callbacks ends with what is no part of it.
-            if blocks || replies || item.is_timed_alone() {
-                self.end_group(None, budget);
-            }
-            if blocks && !item.is_turn() {
-                let this = self.clone();
-                run_blocking(self.runtime(), item, self.place, results.elsewhere(), move |run| {
-                    if run.is_none() {
-                        this.turn().stats.abandoned += 1;
-                    }
-                    if this.has_ended(run, replies) {
-                        this.put_turn(this.next_priority());
-                    }
-                });
-                return;
-            }
-            let run = item.run(self.place, budget, results);
-            let is_over = budget.spend() || self.base.has_backlog();
-            if !replies && !is_over {
-                ran = run;
-                continue;
-            }
-            let run = self.end_group(run, budget);
-            if !self.has_ended(run, replies) {
-                return;
-            }
-            if is_over {
-                self.put_turn(self.next_priority());
-                return;
-            }
-        }
-    }
-
-    /// Ends a group of callbacks, whose time is then told with the last of them, `run`.
-    fn end_group(&self, run: Option<Run>, budget: &mut Budget) -> Option<Run> {
-        match (budget.close(self.place.queue), run) {
-            (Some(time), Some(run)) => Some(Run { time: Some(time), ..run }),
+    /// Ends a group of callbacks, whose time is added with the last of them, `run`.
+    fn flush(&self, run: Option<Run>, budget: &mut Budget) -> Option<Run> {
+        let time = budget.flush(self.on.queue);
+        match (time, run) {
+            (Some(_), Some(run)) => Some(Run { time, ..run }),
             (Some(time), None) => {
-                self.turn().stats.timed(time);
+                self.batch().stats.timed(time);
                 None
             }
             (None, run) => run,
         }
     }
 
-    /// The next item, after what ran before is written down; when there is none the turn is over.
-    fn take(&self, ran: &mut Option<Run>, budget: &Budget, results: &Results) -> Next {
-        let mut turn = self.turn();
-        let mut inbox = None;
-        if turn.items.is_empty() {
-            let mut open = self.inbox();
-            std::mem::swap(&mut turn.items, &mut open.items);
+    /// The next item, after what ran before was counted; when there is none the turn is over.
+    fn next(&self, ran: &mut Option<Run>, is_flushed: bool, now: Instant) -> Next {
+        let mut batch = self.batch();
+        let mut mailbox = None;
+        if batch.items.is_empty() {
+            let mut open = self.mailbox();
+            std::mem::swap(&mut batch.items, &mut open.items);
             // ORDERING: Relaxed, a hint for fairness only.
-            self.backlog.store(turn.items.len() > 1, Ordering::Relaxed);
-            inbox = Some(open);
+            self.backlog.store(batch.items.len() > 1, Ordering::Relaxed);
+            mailbox = Some(open);
         }
-        if turn.items.is_empty() && (budget.is_group_open() || results.has_spare()) {
-            // What it ran counts as running until its time is known, and its result is back.
-            return Next::EndGroup;
+        if batch.items.is_empty() && !is_flushed {
+            // What it ran counts as running until its time is known, and its result is given back.
+            return Next::Flush;
         }
         if let Some(run) = ran.take() {
-            turn.stats.add(run);
+            batch.stats.add(run);
         }
-        turn.running = None;
-        let Some(item) = turn.items.pop_front() else {
-            let base = inbox.as_mut().and_then(|inbox| {
-                inbox.turn_is_out = false;
-                if inbox.closed { self.base_lock().take() } else { None }
+        let Some(item) = batch.items.pop_front() else {
+            (batch.busy, batch.running) = (false, None);
+            let lock = mailbox.as_mut().and_then(|mailbox| {
+                mailbox.turn_is_out = false;
+                if mailbox.closed { self.base_lock().take() } else { None }
             });
-            drop((inbox, turn));
-            drop(base);
-            self.watch.tell();
-            return Next::Nothing;
+            drop((mailbox, batch));
+            drop(lock);
+            self.waiters.notify();
+            return Next::Over;
         };
-        drop(inbox);
-        let now = budget.now();
-        turn.running = Some(item.running(now));
+        drop(mailbox);
+        batch.busy = true;
         if let Some(wait) = item.waited(now) {
-            turn.stats.waited(wait);
+            batch.stats.waited(wait);
         }
-        drop(turn);
-        self.watch.tell();
+        if item.is_turn() {
+            batch.running = None;
+        }
+        drop(batch);
+        self.waiters.notify();
         Next::Item(item)
     }
 
     /// Prepares for the reply to an item that wants one.
-    fn expect_reply(self: &Arc<Self>, item: Item, results: &mut Results) -> Item {
+    fn expect_reply(self: &Arc<Self>, item: Queued, results: &mut ResultCache) -> Queued {
         let (item, result) = item.with_result(results);
         if let Some(result) = result {
             result.await_reply(self.clone());
-            self.turn().reply = Reply::Expected(result);
+            self.batch().reply = Reply::Expected(result);
         }
         item
     }
 
-    /// The current item's callback is back, or was dropped un-called. True if the next may run; else the
-    /// item awaits its reply and keeps the turn. A callback that panicked, or never ran, is not waited
-    /// for: nobody can say whether it would reply.
+    /// The current item's callback has returned, or was dropped un-called. True if the next may run; else the item awaits
+    /// its reply and keeps the turn. A callback that panicked, or never ran, is not waited for: whether it would reply
+    /// cannot be known.
     #[must_use]
-    fn has_ended(&self, run: Option<Run>, replies: bool) -> bool {
-        let mut turn = self.turn();
+    fn has_ended(&self, run: Option<Run>) -> bool {
+        let mut batch = self.batch();
         if let Some(run) = run {
-            turn.stats.add(run);
+            batch.stats.add(run);
         }
-        if replies && run.is_some_and(|run| !run.panicked) && !self.inbox().orphaned {
-            if let Reply::Expected(result) = std::mem::take(&mut turn.reply) {
-                turn.reply = Reply::Awaited(result);
-                if let Some(running) = &mut turn.running {
+        let awaits = run.is_some_and(|run| !run.panicked) && !self.mailbox().unreplied;
+        let held = match std::mem::take(&mut batch.reply) {
+            Reply::Expected(result) if awaits => {
+                batch.reply = Reply::Awaited(result);
+                if let Some(running) = &mut batch.running {
                     running.awaits_reply = true;
                 }
                 return false;
             }
-        }
-        let held = std::mem::take(&mut turn.reply);
-        turn.running = None;
-        drop(turn);
+            held => held,
+        };
+        (batch.busy, batch.running) = (false, None);
+        drop(batch);
         if let Reply::Expected(result) = &held {
             drop(result.take_reply());
         }
         drop_contained(held);
-        self.watch.tell();
+        self.waiters.notify();
         true
     }
 
-    fn next_priority(&self) -> Priority {
-        let turn = self.turn();
-        let inbox = self.inbox();
-        turn.items.front().or(inbox.items.front()).map_or(Priority::Normal, |item| item.priority)
+    /// Puts the turn on the queue below; one that is gone aborts this one, too.
+    fn put_turn(self: &Arc<Self>) {
+        let priority = {
+            let batch = self.batch();
+            let mailbox = self.mailbox();
+            batch.items.front().or(mailbox.items.front()).map_or(Priority::Normal, |item| item.priority)
+        };
+        self.put_on_base(Queued::turn(self.clone(), priority));
     }
 
-    /// Puts the one turn on the queue below; a queue below that is gone ends this one, too.
-    fn put_turn(self: &Arc<Self>, priority: Priority) {
-        if self.base.put(Item::turn(self.clone(), priority)).is_err() {
-            self.kill();
+    fn put_on_base(self: &Arc<Self>, turn: Queued) {
+        if let Err(refused) = self.base.put(turn) {
+            abandon_turns(refused.into_turn().into_iter().collect());
         }
     }
 
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs an item on the blocking pool; the turn is kept until it has ended.
+    fn run_blocking(self: &Arc<Self>, item: Queued, results: &ResultCache) {
+        let this = self.clone();
+        self.batch().running = Some(item.running(Instant::now()));
+        run_blocking(self.engine.runtime(), item, self.on, results.elsewhere(), move |run| {
+            if run.is_none() {
+                this.batch().stats.abandoned += 1;
+            }
+            if this.has_ended(run) {
+                this.put_turn();
+            }
+        });
     }
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lets the engine run the turn of a queue above, which would be nested too deep here. This one's turn is kept until
+    /// that has ended.
+    fn hand_over_turn(self: Arc<Self>, item: Queued) {
+        let priority = item.priority;
+        if let Ok(turn) = item.into_turn() {
+            let handed = Queued::turn(Arc::new(HandedTurn { turn, below: self.clone() }), priority);
+            if let Err(refused) = self.engine.put(handed) {
+                abandon_turns(refused.into_turn().into_iter().collect());
+            }
+        }
     }
 
-    fn base_lock(&self) -> MutexGuard<'_, Option<Lock>> {
+    fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn batch(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn base_lock(&self) -> MutexGuard<'_, Option<B::Lock>> {
         self.base_lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl AwaitsReply for Serial {
+impl<B: Base> Turn for Serial<B> {
+    fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
+        // What ran last, and is not counted yet; and the name that reports have of it.
+        let (mut ran, mut published) = (None, None);
+        let mut is_flushed = true;
+        loop {
+            let item = match self.next(&mut ran, is_flushed, budget.now()) {
+                Next::Item(item) => item,
+                Next::Flush => {
+                    results.clear();
+                    ran = self.flush(ran, budget);
+                    is_flushed = true;
+                    continue;
+                }
+                Next::Over => return,
+            };
+            is_flushed = false;
+            // ORDERING: Relaxed, a flag that orders nothing.
+            let blocks = (item.flags.contains(CallbackFlags::BLOCKING)
+                || self.long_running.load(Ordering::Relaxed))
+                && !self.engine.is_one_thread()
+                && !item.is_turn();
+            let replies = item.flags.contains(CallbackFlags::REPLY) && !item.is_turn();
+            if blocks || replies || item.is_timed_alone() {
+                // A group of callbacks ends with what is no part of it.
+                self.flush(None, budget);
+            }
+            if item.is_turn() && budget.nesting >= NESTING {
+                return self.hand_over_turn(item);
+            }
+            let item = if replies { self.expect_reply(item, results) } else { item };
+            if blocks {
+                return self.run_blocking(item, results);
+            }
+            let since = budget.now();
+            let publish = |name: &'static str| {
+                // Once for a row of callbacks of the same name.
+                if published.is_none_or(|published| !std::ptr::eq(published, name)) {
+                    published = Some(name);
+                    self.batch().running = Some(Running { name, since, awaits_reply: false });
+                }
+            };
+            budget.nesting += 1;
+            let run = item.run(self.on, budget, results, publish);
+            budget.nesting -= 1;
+            let is_over = budget.consume() || budget.has_local || self.base.has_backlog();
+            if !replies && !is_over {
+                ran = run;
+                continue;
+            }
+            published = None;
+            results.clear();
+            let run = self.flush(run, budget);
+            if !self.has_ended(run) {
+                return;
+            }
+            if is_over {
+                return self.put_turn();
+            }
+        }
+    }
+
+    fn abandon(&self) -> Vec<Arc<dyn Turn>> {
+        let (items, reply) = {
+            let mut batch = self.batch();
+            let mut mailbox = self.mailbox();
+            mailbox.aborted = true;
+            mailbox.unreplied = true;
+            if let Reply::Awaited(_) = batch.reply {
+                (batch.busy, batch.running) = (false, None);
+            }
+            let mut items = std::mem::take(&mut batch.items);
+            items.append(&mut mailbox.items);
+            (items, std::mem::take(&mut batch.reply))
+        };
+        drop_contained(reply);
+        let mut turns = Vec::new();
+        for item in items {
+            match item.into_turn() {
+                Ok(turn) => turns.push(turn),
+                Err(item) => {
+                    drop_contained(item);
+                    self.batch().stats.abandoned += 1;
+                }
+            }
+        }
+        self.waiters.notify();
+        let lock = self.base_lock().take();
+        drop(lock);
+        turns
+    }
+}
+
+impl<B: Base> Backend for Serial<B> {
+    fn runtime(&self) -> &Handle {
+        self.engine.runtime()
+    }
+
+    fn has_backlog(&self) -> bool {
+        // ORDERING: Relaxed, a hint for fairness only.
+        self.backlog.load(Ordering::Relaxed) || self.engine.has_backlog()
+    }
+
+    fn set_long_running(&self, enable: bool) {
+        // ORDERING: Relaxed, a flag that orders nothing.
+        self.long_running.store(enable, Ordering::Relaxed);
+    }
+
+    fn put_count(&self) -> u64 {
+        self.mailbox().put
+    }
+
+    fn mark(&self) -> u64 {
+        self.put_count()
+    }
+
+    fn passed(&self, mark: u64) -> bool {
+        let batch = self.batch();
+        // What awaits its reply was counted when its callback returned.
+        batch.stats.run + batch.stats.abandoned >= mark + u64::from(matches!(batch.reply, Reply::Awaited(_)))
+    }
+
+    fn is_quiet(&self) -> bool {
+        let batch = self.batch();
+        !batch.busy && batch.items.is_empty() && self.mailbox().items.is_empty()
+    }
+
+    fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    fn stats(&self) -> QueueStats {
+        let batch = self.batch();
+        let put = self.put_count();
+        // Turns of queues above are among the items, and are not counted.
+        let pending = (put - batch.stats.run - batch.stats.abandoned) as usize;
+        let running = usize::from(batch.running.is_some());
+        let awaited = usize::from(batch.running.is_some_and(|running| running.awaits_reply));
+        let depth = pending.saturating_sub(running - awaited);
+        QueueStats { depth, running: running.min(pending + awaited), put, ..batch.stats }
+    }
+
+    fn running(&self) -> Vec<Running> {
+        self.batch().running.into_iter().collect()
+    }
+
+    fn abort(&self) {
+        abandon_turns(self.abandon());
+    }
+}
+
+impl<B: Base> AwaitsReply for Serial<B> {
     fn replied(self: Arc<Self>) {
-        let mut turn = self.turn();
-        match std::mem::take(&mut turn.reply) {
+        let mut batch = self.batch();
+        match std::mem::take(&mut batch.reply) {
             Reply::Expected(result) => {
-                turn.reply = Reply::Came;
-                drop(turn);
+                batch.reply = Reply::Came;
+                drop(batch);
                 drop_contained(result);
             }
             Reply::Awaited(result) => {
-                turn.running = None;
-                drop(turn);
+                (batch.busy, batch.running) = (false, None);
+                drop(batch);
                 drop_contained(result);
-                self.watch.tell();
-                self.put_turn(self.next_priority());
+                self.waiters.notify();
+                self.put_turn();
             }
-            other => turn.reply = other,
+            other => batch.reply = other,
         }
     }
 }
+
+/// The turn of a queue that lies above another, run by the engine in place of that one.
+struct HandedTurn<B: Base> {
+    turn: Arc<dyn Turn>,
+    below: Arc<Serial<B>>,
+}
+
+impl<B: Base> Turn for HandedTurn<B> {
+    fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
+        self.turn.clone().run(budget, results);
+        if self.below.has_ended(None) {
+            self.below.put_turn();
+        }
+    }
+
+    fn abandon(&self) -> Vec<Arc<dyn Turn>> {
+        vec![self.turn.clone(), self.below.clone()]
+    }
+}
+
+/// So many turns run inside each other before one is handed to the engine. Each takes about 1 KiB of stack in a debug
+/// build.
+const NESTING: u32 = 16;

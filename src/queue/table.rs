@@ -1,8 +1,9 @@
-//! The one table that turns an id into a queue, and the way in for whoever must dispatch.
+//! The table that turns an id into a queue, and the way in for everything that dispatches.
 
+use std::cmp::Reverse;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle;
 
@@ -13,21 +14,19 @@ use crate::async_result::{
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
-use crate::queue::item::{Call, Item, Place};
-use crate::queue::kind::{Held, Kind, Lock, Queue};
-use crate::queue::lanes::Priority;
-use crate::queue::lookout::Lookout;
-use crate::queue::pool::{Host, Pool};
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::engine::{Engine, Monitor, Spawner};
+use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
+use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::serial::Serial;
-use crate::queue::{WorkQueue, WorkQueueType, realtime, window};
+use crate::queue::work_item::{Invocation, Job, Queued, WorkItem};
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
-/// The table of a platform's queues, and the way in: whoever must dispatch holds a clone of it.
+/// The table of a platform's queues, and the way in: everything that dispatches shares it.
 pub(crate) struct Queues {
     pub(crate) tracker: Tracker<Weak<dyn Dispatch>>,
     runtime: Handle,
-    lookout: Arc<Lookout>,
+    monitor: Arc<Monitor>,
     /// How many items a parallel queue runs at the same time: one per worker.
     width: usize,
     platform: [OnceLock<Arc<Queue>>; 8],
@@ -40,7 +39,7 @@ impl Queues {
         let width = runtime.metrics().num_workers().max(1);
         Arc::new_cyclic(|this: &Weak<Queues>| Queues {
             tracker: Tracker::new(this.clone(), Some(runtime.clone())),
-            lookout: Arc::new(Lookout::new(&runtime)),
+            monitor: Arc::default(),
             runtime,
             width,
             platform: Default::default(),
@@ -51,6 +50,11 @@ impl Queues {
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// How many items a parallel queue runs at the same time, unless they are held up.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     pub(crate) fn groups(&self) -> &Groups {
@@ -93,8 +97,7 @@ impl Queues {
         if self.phase() == Phase::Closed { Err(closed(doing)) } else { Ok(()) }
     }
 
-    /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, queued on the queue
-    /// that it names.
+    /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, on the queue that it names.
     #[inline]
     pub(crate) fn invoke(&self, result: &AsyncResult) -> Result<()> {
         if let Some(serial) = result.take_reply() {
@@ -119,78 +122,59 @@ impl Queues {
             }
         }
         let parameters = callback.parameters();
-        self.resolve(parameters.queue, |queue| put(queue, priority, parameters, result.clone()))?
+        let job = Job::Ready(result.clone());
+        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?
     }
 
-    /// `MFPutWorkItem2`: a work item of a callback and a state.
+    /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
+    ///
+    /// A ready result goes along: when it has run before this returns, nothing of it is left here whose drop could be the
+    /// last.
     #[inline]
-    pub(crate) fn put_call(
-        &self,
-        queue: QueueId,
-        priority: Priority,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        let call = self.admit_call(callback, state)?;
-        let flags = call.callback.parameters().flags;
-        self.resolve(queue, |queue| put_call(queue, priority, flags, call))?
+    pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
+        self.admit(PUT)?;
+        let WorkItem { job, priority } = item;
+        match job.parameters() {
+            Some(parameters) => {
+                self.resolve(queue, |queue| enqueue(queue, job, parameters.flags, priority))?
+            }
+            None => self.resolve(queue, |_| signal(&job)),
+        }
     }
 
     /// The same on a queue that the caller holds.
     #[inline]
-    pub(crate) fn put_call_on(
-        &self,
-        queue: &Arc<Queue>,
-        priority: Priority,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        let call = self.admit_call(callback, state)?;
-        let flags = call.callback.parameters().flags;
-        put_call(queue, priority, flags, call)
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
+        self.admit(PUT)?;
+        let WorkItem { job, priority } = item;
+        match job.parameters() {
+            Some(parameters) => enqueue(queue, job, parameters.flags, priority),
+            None => {
+                signal(&job);
+                Ok(())
+            }
+        }
     }
 
-    /// A work item that is to be put later, by [`call_late`](Queues::call_late), and the queue that it is for:
-    /// that one is open now, and allows the callback's flags.
+    /// Admits a work item that is to be put later, by [`call_late`](Queues::call_late), and returns the queue that it is
+    /// for: that one is open now, and allows the callback's flags.
     pub(crate) fn call_later(
         &self,
         doing: &'static str,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
-    ) -> Result<(Call, QueueId)> {
+    ) -> Result<(Invocation, QueueId)> {
         self.admit_new(doing)?;
         let parameters = callback.parameters();
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
-        Ok((Call { callback, state }, parameters.queue))
+        Ok((Invocation { callback, state }, parameters.queue))
     }
 
-    /// Puts what was accepted before. Its callback is asked again where it wants to be called.
-    pub(crate) fn call_late(&self, call: Call) -> Result<()> {
-        let parameters = call.callback.parameters();
-        self.resolve(parameters.queue, |queue| put_call(queue, Priority::Normal, parameters.flags, call))?
-    }
-
-    #[inline]
-    fn admit_call(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Call> {
-        self.admit(PUT)?;
-        Ok(Call { callback, state })
-    }
-
-    /// `MFPutWorkItemEx2`: the queue is the one given; the callback's flags still count.
-    ///
-    /// The result goes along: when it has run already before this returns, nothing of it is left here, whose
-    /// drop could be the last.
-    #[inline]
-    pub(crate) fn put(&self, queue: QueueId, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit(PUT)?;
-        self.resolve(queue, |queue| put_given(queue, priority, result))?
-    }
-
-    /// The same on a queue that the caller holds.
-    #[inline]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
-        self.admit(PUT)?;
-        put_given(queue, priority, result)
+    /// Puts what was admitted before. Its callback is asked again where it wants to be called.
+    pub(crate) fn call_late(&self, invocation: Invocation) -> Result<()> {
+        let parameters = invocation.callback.parameters();
+        let job = Job::Invocation(invocation);
+        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, Priority::Normal))?
     }
 
     /// Whether the callback could be dispatched now: its queue is open and allows its flags.
@@ -199,35 +183,6 @@ impl Queues {
             result.callback().map_or_else(CallbackParameters::default, |callback| callback.parameters());
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok(parameters)
-    }
-
-    #[track_caller]
-    pub(crate) fn allocate(self: &Arc<Self>, kind: WorkQueueType) -> Result<WorkQueue> {
-        self.admit("allocate a work queue")?;
-        let begun = Location::caller();
-        self.add(begun, |id| {
-            let (place, tokens) = (self.place(id), self.tracker.token_source());
-            Ok(Kind::Pool(match kind {
-                WorkQueueType::Standard => Pool::serial(place, tokens, self.host()),
-                WorkQueueType::Multithreaded => Pool::parallel(place, tokens, self.width, self.host()),
-                WorkQueueType::Window => Pool::serial(place, tokens, window::host(&self.runtime, id)?),
-            }))
-        })
-    }
-
-    /// A parallel queue for everybody of an MMCSS class, on raised threads of its own where that is asked
-    /// for and possible.
-    #[track_caller]
-    pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
-        self.admit("lock a shared work queue")?;
-        let begun = Location::caller();
-        self.add(begun, |id| {
-            let host = match realtime::host(mmcss, self.width, id)? {
-                Some(host) => host,
-                None => self.host(),
-            };
-            Ok(Kind::Pool(Pool::parallel(self.place(id), self.tracker.token_source(), self.width, host)))
-        })
     }
 
     /// What a queue is registered as with MMCSS.
@@ -244,27 +199,7 @@ impl Queues {
         Ok(())
     }
 
-    #[track_caller]
-    pub(crate) fn allocate_serial(self: &Arc<Self>, base: QueueId) -> Result<WorkQueue> {
-        self.admit("allocate a serial work queue")?;
-        let base = self.lock(base)?;
-        let begun = Location::caller();
-        self.add(begun, |id| Ok(Kind::Serial(Serial::new(self.place(id), base))))
-    }
-
-    /// Another handle to a queue, by its id.
-    pub(crate) fn handle(self: &Arc<Self>, id: QueueId) -> Result<WorkQueue> {
-        self.admit("lock a work queue")?;
-        let lock = self.lock(id)?;
-        let held = if id.is_private() {
-            Some(Held::new(lock.queue(), self.token("lock a work queue")?))
-        } else {
-            None
-        };
-        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
-    }
-
-    /// Takes off a lock that [`WorkQueue::into_id`] left.
+    /// Releases a lock that [`WorkQueue::into_id`] left.
     pub(crate) fn unlock(&self, id: QueueId) -> Result<()> {
         if !id.is_private() {
             return Ok(());
@@ -277,13 +212,13 @@ impl Queues {
     }
 
     /// Where callbacks of this queue run.
-    pub(crate) fn place(&self, queue: QueueId) -> Place {
-        Place { platform: self.address(), queue }
+    pub(crate) fn place(&self, queue: QueueId) -> CurrentQueue {
+        CurrentQueue { platform: self.address(), queue }
     }
 
     /// Whether the current thread runs a callback of this platform.
     pub(crate) fn runs_here(&self) -> Option<QueueId> {
-        Place::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
+        CurrentQueue::current().filter(|place| place.platform == self.address()).map(|place| place.queue)
     }
 
     /// Every queue that exists: those that are open, and those that still run what was queued.
@@ -303,33 +238,28 @@ impl Queues {
     /// No more puts at all; queues end when they are empty.
     pub(crate) fn close(&self) {
         for queue in self.all() {
-            queue.close();
+            drop(queue.close());
         }
     }
 
     /// The platform is gone: no queue waits for a reply any more.
     pub(crate) fn orphan(&self) {
-        for queue in self.all() {
-            if let Kind::Serial(serial) = &queue.kind {
-                serial.orphan();
-            }
-        }
+        self.all().iter().for_each(|queue| queue.await_no_replies());
     }
 
-    /// Lets go of everything that is still queued.
+    /// Drops everything that is still queued.
     pub(crate) fn kill(&self) {
-        for queue in self.all() {
-            queue.kill();
-        }
+        self.all().iter().for_each(|queue| queue.abort());
     }
 
-    /// Lets go of the private queues. The table owns serial queues, which own locks on those below, and
-    /// a lock left by number is a ring of a queue and itself.
+    /// Drops the private queues. The table owns serial queues, which own locks on those below, and a lock left by number
+    /// is a ring of a queue and itself.
     pub(crate) fn forget(&self) {
-        let forgotten = std::mem::take(&mut *self.private.lock_write());
-        for queue in forgotten.into_values() {
-            let left = std::mem::take(&mut *queue.left.lock().unwrap_or_else(PoisonError::into_inner));
-            drop(left);
+        let mut forgotten: Vec<_> = std::mem::take(&mut *self.private.lock_write()).into_values().collect();
+        // The youngest first: none of them owns another then, whose drop would be nested in its own.
+        forgotten.sort_by_key(|queue| Reverse(queue.id));
+        for queue in forgotten {
+            drop(queue.take_all_left());
         }
     }
 
@@ -354,7 +284,7 @@ impl Queues {
         // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
         let private = self.private.allocated.load(Ordering::Acquire);
         let platform = self.platform.iter().filter_map(OnceLock::get).count();
-        (private, platform, queues.iter().map(|queue| queue.next_ticket()).sum())
+        (private, platform, queues.iter().map(|queue| queue.put_count()).sum())
     }
 
     /// An item for this queue was cancelled.
@@ -372,7 +302,7 @@ impl Queues {
     pub(crate) fn admit(&self, doing: &'static str) -> Result<()> {
         match self.phase() {
             Phase::Running => Ok(()),
-            // An operation that is on its way may need another hop to come home.
+            // An operation that has begun may need another hop to complete.
             Phase::Draining if self.runs_here().is_some() => Ok(()),
             _ => Err(closed(doing)),
         }
@@ -395,43 +325,62 @@ impl Queues {
     }
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
-        let parallel = matches!(id, QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION);
-        let (place, tokens) = (self.place(id), self.tracker.token_source());
-        let pool = if parallel {
-            Pool::parallel(place, tokens, self.width, self.host())
-        } else {
-            Pool::serial(place, tokens, self.host())
+        let engine = match id {
+            QueueId::IO | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
+                self.parallel(id, self.spawner())
+            }
+            _ => self.serial(id, self.spawner()),
         };
-        pool.set_long_running(id == QueueId::LONG_FUNCTION);
-        Queue::new(id, Kind::Pool(pool), Weak::new(), Location::caller())
+        let queue = Queue::new(id, Kind::Engine(engine), Weak::<Private>::new(), Location::caller());
+        queue.set_long_running(id == QueueId::LONG_FUNCTION);
+        queue
     }
 
-    fn host(&self) -> Host {
-        Host::Runtime(self.runtime.clone(), self.lookout.clone())
+    pub(super) fn serial(&self, id: QueueId, spawner: Spawner) -> Engine {
+        Engine::serial(self.place(id), self.tracker.token_source(), spawner, self.monitor.clone())
     }
 
-    fn lock(&self, id: QueueId) -> Result<Lock> {
+    pub(super) fn parallel(&self, id: QueueId, spawner: Spawner) -> Engine {
+        Engine::parallel(
+            self.place(id),
+            self.tracker.token_source(),
+            spawner,
+            self.monitor.clone(),
+            self.width,
+        )
+    }
+
+    pub(super) fn spawner(&self) -> Spawner {
+        Spawner::Runtime(self.runtime.clone())
+    }
+
+    pub(super) fn lock(&self, id: QueueId) -> Result<Lock> {
         if id.is_private() {
-            // Under the table's lock, which the last unlock takes for writing: no lock is put on a
-            // queue that is just being let go.
+            // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
             return table.get(&id).map(Lock::new).ok_or_else(|| self.private.not_open(id));
         }
         self.resolve(id, Lock::new)
     }
 
+    /// Adds a private queue. Returns the first lock on it, and what its handle holds.
     pub(super) fn add(
-        self: &Arc<Self>,
+        &self,
         begun: Begun,
         make: impl FnOnce(QueueId) -> Result<Kind>,
-    ) -> Result<WorkQueue> {
+    ) -> Result<(Lock, Held)> {
         let token = self.token("allocate a work queue")?;
         let id = self.private.new_id()?;
-        let queue = Queue::new(id, make(id)?, Arc::downgrade(&self.private), begun);
+        let queue = Queue::new(id, make(id)?, self.table(), begun);
         let lock = Lock::new(&queue);
-        let held = Some(Held::new(&queue, token));
+        let held = Held::new(&queue, token);
         self.private.lock_write().insert(id, queue);
-        Ok(WorkQueue { lock, queues: self.clone(), _held: held })
+        Ok((lock, held))
+    }
+
+    fn table(&self) -> Weak<dyn OnLastUnlock> {
+        let table: Weak<Private> = Arc::downgrade(&self.private);
+        table
     }
 
     #[inline]
@@ -444,6 +393,16 @@ impl Queues {
     }
 }
 
+/// Puts an item whose callback has these flags.
+#[inline]
+fn enqueue(queue: &Queue, job: Job, flags: CallbackFlags, priority: Priority) -> Result<()> {
+    queue.allows(flags)?;
+    queue.put(Queued::new(job, flags, priority)).map_err(|refused| {
+        drop_contained(refused);
+        closed("put a work item on a queue whose platform or runtime is gone")
+    })
+}
+
 impl Dispatch for Queues {
     fn invoke(&self, result: &AsyncResult) -> Result<()> {
         Queues::invoke(self, result)
@@ -454,7 +413,10 @@ impl Dispatch for Queues {
     }
 
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
-        self.resolve(QueueId::MULTITHREADED, |queue| put_given(queue, Priority::Normal, result.clone()))?
+        let Some(callback) = result.callback() else { return Ok(()) };
+        let flags = callback.parameters().flags;
+        let job = Job::Ready(result.clone());
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, job, flags, Priority::Normal))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {
@@ -462,40 +424,11 @@ impl Dispatch for Queues {
     }
 }
 
-#[inline]
-fn put_given(queue: &Arc<Queue>, priority: Priority, result: AsyncResult) -> Result<()> {
-    match result.callback().map(|callback| callback.parameters()) {
-        Some(parameters) => put(queue, priority, parameters, result),
-        None => {
-            result.signal();
-            Ok(())
-        }
+/// A ready result without a callback signals its event instead.
+fn signal(job: &Job) {
+    if let Job::Ready(result) = job {
+        result.signal();
     }
-}
-
-#[inline]
-fn put_call(queue: &Arc<Queue>, priority: Priority, flags: CallbackFlags, call: Call) -> Result<()> {
-    queue.allows(flags)?;
-    put_item(queue, Item::call(call, flags, priority))
-}
-
-#[inline]
-fn put(
-    queue: &Arc<Queue>,
-    priority: Priority,
-    parameters: CallbackParameters,
-    result: AsyncResult,
-) -> Result<()> {
-    queue.allows(parameters.flags)?;
-    put_item(queue, Item::invoke(result, parameters.flags, priority))
-}
-
-#[inline]
-fn put_item(queue: &Arc<Queue>, item: Item) -> Result<()> {
-    queue.put(item).map_err(|item| {
-        drop_contained(item);
-        closed("put a work item on a queue whose platform or runtime is gone")
-    })
 }
 
 const PUT: &str = "put a work item";

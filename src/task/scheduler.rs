@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::Result;
-use crate::queue::{Priority, Queue, Queues, WorkQueue};
+use crate::queue::{Queue, Queues, WorkItem, WorkQueue};
 use crate::task::{JoinSink, Schedule, Task};
 
 /// A work queue of the platform's.
@@ -34,7 +34,7 @@ impl Schedule for QueueScheduler {
         E: JoinSink<F::Output> + 'static,
     {
         let QueueScheduler { queues, queue } = task.scheduler();
-        queues.put_call_on(queue, Priority::Normal, task.clone(), None)
+        queues.put_on(queue, WorkItem::new(task.clone()))
     }
 }
 

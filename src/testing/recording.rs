@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
-use crate::queue::Place;
+use crate::queue::CurrentQueue;
 
 /// One call of a [`RecordingCallback`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl AsyncCallback for RecordingCallback {
     }
 
     fn invoke(&self, result: &AsyncResult) {
-        let queue = Place::current().map(|place| place.queue);
+        let queue = CurrentQueue::current().map(|place| place.queue);
         let call = Call { status: result.status(), queue, thread: thread::current().id() };
         {
             let mut seen = self.seen();

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::async_result::{AsyncResult, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::error::Result;
-use crate::queue::Call;
+use crate::queue::Invocation;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::timer::PERIOD;
 use crate::tracker::closed;
@@ -51,7 +51,7 @@ pub(super) enum Waits {
 pub(super) enum Due {
     Result(AsyncResult),
     /// Without a result as yet: a million that wait, and may be cancelled, need none.
-    Call(Call),
+    Call(Invocation),
 }
 
 /// A place in the heap. Of two with the same deadline the one made first is due first, since the upper

@@ -1,7 +1,7 @@
 //! The step of a serial queue, in every order that there is: one item at a time, in the order of the puts, and
-//! the next one comes, whoever replies, closes or orphans the queue meanwhile.
+//! the next one comes, whoever replies, closes or the platform goes meanwhile.
 //!
-//! The serial queue, the pool below and its drain task are the real ones; see the pool's own models.
+//! The serial queue, the engine below and its worker are the real ones; see the engine's own models.
 
 use std::panic::Location;
 use std::sync::{Arc, Weak};
@@ -10,16 +10,20 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
-use crate::queue::item::{Item, Place};
+use crate::queue::backend::Backend;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::engine::loom::{World, check};
 use crate::queue::kind::{Kind, Lock, Queue};
-use crate::queue::lanes::Priority;
-use crate::queue::pool::loom::{World, check};
+use crate::queue::priority::Priority;
+use crate::queue::private::Private;
 use crate::queue::serial::Serial;
+use crate::queue::work_item::{Job, Queued};
 
 /// A serial queue over a serial pool, and what its items tell.
 struct Model {
     world: Arc<World>,
-    serial: Arc<Serial>,
+    serial: Arc<Serial<Queue>>,
+    below: Arc<Queue>,
     told: Arc<Told>,
 }
 
@@ -71,11 +75,15 @@ impl Told {
 impl Model {
     fn new() -> Arc<Model> {
         let world = World::new(1);
-        let below =
-            Queue::new(QueueId::STANDARD, Kind::Pool(world.pool.clone()), Weak::new(), Location::caller());
-        let place = Place { platform: 0, queue: QueueId(0x10_0001) };
-        let serial = Serial::new(place, Lock::new(&below));
-        Arc::new(Model { world, serial, told: Arc::default() })
+        let below = Queue::new(
+            QueueId::STANDARD,
+            Kind::Engine(world.engine.clone()),
+            Weak::<Private>::new(),
+            Location::caller(),
+        );
+        let on = CurrentQueue { platform: 0, queue: QueueId(0x10_0001) };
+        let serial = Serial::new(on, below.clone(), Lock::new(&below));
+        Arc::new(Model { world, serial, below, told: Arc::default() })
     }
 
     /// Puts an item; false if the queue is closed.
@@ -89,15 +97,21 @@ impl Model {
             told.leave();
         });
         let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
-        let accepted = self.serial.put(Item::invoke(result, flags, Priority::Normal)).is_ok();
-        self.world.executor.started();
+        let accepted = match self.serial.put(Queued::new(Job::Ready(result), flags, Priority::Normal)) {
+            Ok(turn) => {
+                if let Some(turn) = turn {
+                    self.below.put(turn).unwrap_or_else(|_| panic!("the engine is open"));
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        self.world.started();
         accepted
     }
 
-    fn end(&self, worker: thread::JoinHandle<()>) {
-        self.world.pool.close();
-        self.world.executor.end();
-        worker.join().unwrap();
+    fn end(&self, threads: Vec<thread::JoinHandle<()>>) {
+        self.world.end(threads);
     }
 }
 
@@ -109,7 +123,7 @@ fn nothing() -> CallbackFlags {
 fn what_two_put_runs_one_at_a_time() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
+        let threads = model.world.threads();
         let producer = thread::spawn({
             let model = model.clone();
             move || assert!(model.put(1, nothing()))
@@ -119,7 +133,7 @@ fn what_two_put_runs_one_at_a_time() {
         let mut order = model.told.wait_for(2);
         order.sort_unstable();
         assert_eq!(order, [1, 2]);
-        model.end(worker);
+        model.end(threads);
     });
 }
 
@@ -127,14 +141,14 @@ fn what_two_put_runs_one_at_a_time() {
 fn what_is_put_while_the_turn_ends_runs_in_order() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
+        let threads = model.world.threads();
         assert!(model.put(1, nothing()));
         model.told.wait_for(1);
         // The turn looks again, is over, or has been.
         assert!(model.put(2, nothing()));
         assert!(model.put(3, nothing()));
         assert_eq!(model.told.wait_for(3), [1, 2, 3]);
-        model.end(worker);
+        model.end(threads);
         let stats = model.serial.stats();
         assert_eq!((stats.put, stats.run, stats.depth, stats.running), (3, 3, 0, 0));
     });
@@ -144,7 +158,7 @@ fn what_is_put_while_the_turn_ends_runs_in_order() {
 fn a_reply_that_races_with_the_callbacks_return_lets_the_next_run() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
+        let threads = model.world.threads();
         let replier = thread::spawn({
             let told = model.told.clone();
             move || told.unreplied().take_reply().unwrap().replied()
@@ -153,7 +167,7 @@ fn a_reply_that_races_with_the_callbacks_return_lets_the_next_run() {
         assert!(model.put(2, nothing()));
         assert_eq!(model.told.wait_for(2), [1, 2]);
         replier.join().unwrap();
-        model.end(worker);
+        model.end(threads);
     });
 }
 
@@ -161,12 +175,12 @@ fn a_reply_that_races_with_the_callbacks_return_lets_the_next_run() {
 fn without_a_platform_no_reply_is_waited_for() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
+        let threads = model.world.threads();
         assert!(model.put(1, CallbackFlags::REPLY));
         assert!(model.put(2, nothing()));
-        model.serial.orphan();
+        model.serial.await_no_replies();
         assert_eq!(model.told.wait_for(2), [1, 2]);
-        model.end(worker);
+        model.end(threads);
         model.told.state.lock().unwrap().unreplied.clear();
     });
 }
@@ -175,31 +189,31 @@ fn without_a_platform_no_reply_is_waited_for() {
 fn what_a_closing_queue_accepts_is_run() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
+        let threads = model.world.threads();
         let closer = thread::spawn({
             let model = model.clone();
-            move || model.serial.close()
+            move || drop(model.serial.close())
         });
         let accepted = usize::from(model.put(1, nothing()));
         closer.join().unwrap();
         assert!(!model.put(2, nothing()));
         assert_eq!(model.told.wait_for(accepted).len(), accepted);
-        model.end(worker);
+        model.end(threads);
     });
 }
 
 #[test]
-fn what_a_killed_queue_accepted_is_run_or_abandoned() {
+fn what_an_aborted_queue_accepted_is_run_or_abandoned() {
     check(2, || {
         let model = Model::new();
-        let worker = model.world.worker();
-        let killer = thread::spawn({
+        let threads = model.world.threads();
+        let aborter = thread::spawn({
             let model = model.clone();
-            move || model.serial.kill()
+            move || model.serial.abort()
         });
         model.put(1, nothing());
-        killer.join().unwrap();
-        model.end(worker);
+        aborter.join().unwrap();
+        model.end(threads);
         let stats = model.serial.stats();
         assert_eq!(stats.put, stats.run + stats.abandoned);
         assert_eq!((stats.depth, stats.running), (0, 0));

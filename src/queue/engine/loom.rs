@@ -1,8 +1,8 @@
-//! The hand-over between puts and drain tasks, in every order that there is: nothing put is ever left
-//! lying, nothing is run twice, and drain tasks end.
+//! The hand-over between puts and workers, in every order that there is: nothing put is ever left behind, nothing is run
+//! twice, and workers end.
 //!
-//! The pool and its drain tasks are the real ones; producers and the workers that poll drain tasks are
-//! loom's threads, and a waker puts a drain task back into the workers' queue.
+//! The engine and its workers are the real ones; producers and the threads that poll workers are loom's, and a waker puts a
+//! worker back into its thread's queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,13 +15,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId};
 use crate::keepalive::Lender;
-use crate::queue::item::{Call, Item, Place};
-use crate::queue::lanes::Priority;
-use crate::queue::pool::{Host, Pool};
-use crate::queue::watch::Watch;
-use crate::queue::window::{Local, Start};
+use crate::queue::backend::Backend;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::engine::spawner::{Local, Start};
+use crate::queue::engine::{ClockHold, Engine, Spawner};
+use crate::queue::priority::Priority;
+use crate::queue::waiters::Waiters;
+use crate::queue::work_item::{Invocation, Job, Queued};
 
-/// The worker: what is ready for it.
+/// A thread that polls workers: what is ready for it.
 #[derive(Default)]
 pub(in crate::queue) struct Executor {
     ready: Mutex<Ready>,
@@ -30,9 +32,9 @@ pub(in crate::queue) struct Executor {
 
 #[derive(Default)]
 struct Ready {
-    /// The numbers of drain tasks that were woken.
+    /// The numbers of workers that were woken.
     tasks: VecDeque<usize>,
-    /// A drain task may have been started.
+    /// A worker may have been spawned.
     started: bool,
     over: bool,
 }
@@ -54,8 +56,8 @@ impl Wake for Woken {
 }
 
 impl Executor {
-    /// Polls drain tasks until all is over.
-    fn work(self: &Arc<Executor>, mut starts: UnboundedReceiver<Start>) {
+    /// Polls workers until all is over.
+    fn work(self: &Arc<Executor>, starts: &std::sync::Mutex<UnboundedReceiver<Start>>) {
         let mut tasks: Vec<Option<Local>> = Vec::new();
         loop {
             let mut ready = self.ready.lock().unwrap();
@@ -68,7 +70,7 @@ impl Executor {
             ready.started = false;
             let mut woken = std::mem::take(&mut ready.tasks);
             drop(ready);
-            while let Ok(start) = starts.try_recv() {
+            while let Ok(start) = starts.lock().unwrap().try_recv() {
                 woken.push_back(tasks.len());
                 tasks.push(Some(start()));
             }
@@ -82,7 +84,7 @@ impl Executor {
         }
     }
 
-    /// A put may have started a drain task.
+    /// A put may have spawned a worker.
     pub(in crate::queue) fn started(&self) {
         self.ready.lock().unwrap().started = true;
         self.more.notify_one();
@@ -94,11 +96,11 @@ impl Executor {
     }
 }
 
-/// A pool, what it runs on, and how much has run.
+/// An engine, what it runs on, and how much has run.
 pub(in crate::queue) struct World {
-    pub(in crate::queue) pool: Arc<Pool>,
-    pub(in crate::queue) executor: Arc<Executor>,
-    starts: Mutex<Option<UnboundedReceiver<Start>>>,
+    pub(in crate::queue) engine: Engine,
+    pub(in crate::queue) executors: Vec<Arc<Executor>>,
+    starts: Arc<std::sync::Mutex<UnboundedReceiver<Start>>>,
     pub(in crate::queue) lender: Lender,
     run: Arc<Counted>,
     _runtime: tokio::runtime::Runtime,
@@ -118,7 +120,7 @@ impl AsyncCallback for Counted {
 }
 
 impl Counted {
-    /// A pool that leaves an item lying makes this wait for ever, and that is what loom reports.
+    /// An engine that leaves an item behind makes this wait for ever, and that is what loom reports.
     fn wait_for(&self, count: usize) {
         let mut run = self.run.lock().unwrap();
         while *run < count {
@@ -129,37 +131,54 @@ impl Counted {
 }
 
 impl World {
-    pub(in crate::queue) fn new(width: usize) -> Arc<World> {
+    pub(in crate::queue) fn new(workers: usize) -> Arc<World> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (start, starts) = unbounded_channel();
-        let place = Place { platform: 0, queue: QueueId::STANDARD };
-        let host = Host::Thread { runtime: runtime.handle().clone(), start };
+        let on = CurrentQueue { platform: 0, queue: QueueId::STANDARD };
+        let spawner =
+            Spawner::Thread { runtime: runtime.handle().clone(), start, hold: ClockHold::default() };
         let lender = Lender::new();
-        let pool = match width {
-            1 => Pool::serial(place, tracker.token_source(), host),
-            _ => Pool::parallel(place, tracker.token_source(), width, host),
+        let engine = match workers {
+            1 => Engine::serial(on, lender.tenant(), spawner, Arc::default()),
+            _ => Engine::parallel(on, lender.tenant(), spawner, Arc::default(), workers),
         };
+        // Workers reach their threads by a channel that loom does not see: what they use is made before that.
+        (0..workers).for_each(|number| drop(engine.0.seat(number).running()));
         Arc::new(World {
-            pool,
-            executor: Arc::default(),
-            starts: Mutex::new(Some(starts)),
+            engine,
+            executors: (0..workers).map(|_| Arc::default()).collect(),
+            starts: Arc::new(std::sync::Mutex::new(starts)),
             lender,
             run: Arc::default(),
             _runtime: runtime,
         })
     }
 
-    pub(in crate::queue) fn worker(&self) -> thread::JoinHandle<()> {
-        let (executor, starts) = (self.executor.clone(), self.starts.lock().unwrap().take().unwrap());
-        thread::spawn(move || executor.work(starts))
+    pub(in crate::queue) fn threads(&self) -> Vec<thread::JoinHandle<()>> {
+        let spawn = |executor: &Arc<Executor>| {
+            let (executor, starts) = (executor.clone(), self.starts.clone());
+            thread::spawn(move || executor.work(&starts))
+        };
+        self.executors.iter().map(spawn).collect()
     }
 
-    /// Puts an item; false if the pool is closed.
+    /// A put may have spawned a worker.
+    pub(in crate::queue) fn started(&self) {
+        self.executors.iter().for_each(|executor| executor.started());
+    }
+
+    /// Ends the engine and its threads.
+    pub(in crate::queue) fn end(&self, threads: Vec<thread::JoinHandle<()>>) {
+        self.engine.close();
+        self.executors.iter().for_each(|executor| executor.end());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    /// Puts an item; false if the engine is closed.
     fn put(&self) -> bool {
-        let call = Call { callback: self.run.clone(), state: None };
-        let item = Item::call(call, CallbackFlags::empty(), Priority::Normal);
-        let accepted = self.pool.put(item).is_ok();
-        self.executor.started();
+        let job = Job::Invocation(Invocation { callback: self.run.clone(), state: None });
+        let accepted = self.engine.put(Queued::new(job, CallbackFlags::empty(), Priority::Normal)).is_ok();
+        self.started();
         accepted
     }
 }
@@ -171,18 +190,16 @@ pub(in crate::queue) fn check(preemptions: usize, model: impl Fn() + Send + Sync
 }
 
 #[test]
-fn what_is_put_while_a_drain_task_goes_to_rest_is_run() {
+fn what_is_put_while_a_worker_parks_is_run() {
     check(2, || {
         let world = World::new(1);
-        let worker = world.worker();
+        let threads = world.threads();
         assert!(world.put());
         world.run.wait_for(1);
-        // The drain task looks again, rests, or has done so.
+        // The worker looks again, parks, or has done so.
         assert!(world.put());
         world.run.wait_for(2);
-        world.pool.close();
-        world.executor.end();
-        worker.join().unwrap();
+        world.end(threads);
     });
 }
 
@@ -190,7 +207,7 @@ fn what_is_put_while_a_drain_task_goes_to_rest_is_run() {
 fn what_two_put_at_the_same_time_is_run_once_each() {
     check(2, || {
         let world = World::new(1);
-        let worker = world.worker();
+        let threads = world.threads();
         let producer = thread::spawn({
             let world = world.clone();
             move || assert!(world.put())
@@ -198,62 +215,87 @@ fn what_two_put_at_the_same_time_is_run_once_each() {
         assert!(world.put());
         producer.join().unwrap();
         world.run.wait_for(2);
-        world.pool.close();
-        world.executor.end();
-        worker.join().unwrap();
-        let stats = world.pool.stats();
-        assert_eq!((stats.put, stats.depth), (2, 0));
+        world.end(threads);
+        let stats = world.engine.stats();
+        assert_eq!((stats.put, stats.run, stats.depth), (2, 2, 0));
     });
 }
 
 #[test]
-fn what_a_closing_pool_accepts_is_run() {
+fn what_two_workers_take_and_steal_is_run_once_each() {
+    check(1, || {
+        let world = World::new(2);
+        // They are there before any worker looks, so that one takes a group and the other may steal from it.
+        (0..3).for_each(|_| assert!(world.put()));
+        let threads = world.threads();
+        world.run.wait_for(3);
+        world.end(threads);
+        let stats = world.engine.stats();
+        assert_eq!((stats.put, stats.run, stats.depth, stats.running), (3, 3, 0, 0));
+    });
+}
+
+#[test]
+fn a_barrier_passes_when_what_was_put_before_it_has_run() {
     check(2, || {
         let world = World::new(1);
-        let worker = world.worker();
+        let threads = world.threads();
+        assert!(world.put());
+        let mark = world.engine.mark();
+        assert!(world.put());
+        loom::future::block_on(world.engine.waiters().until(|| world.engine.passed(mark)));
+        assert!(world.engine.stats().run >= 1);
+        world.run.wait_for(2);
+        world.end(threads);
+    });
+}
+
+#[test]
+fn what_a_closing_engine_accepts_is_run() {
+    check(2, || {
+        let world = World::new(1);
+        let threads = world.threads();
         assert!(world.put());
         let closer = thread::spawn({
             let world = world.clone();
-            move || world.pool.close()
+            move || world.engine.close()
         });
         let accepted = 1 + usize::from(world.put());
         closer.join().unwrap();
         world.run.wait_for(accepted);
-        world.executor.end();
-        worker.join().unwrap();
+        world.end(threads);
     });
 }
 
 #[test]
-fn what_a_killed_pool_accepted_is_run_or_abandoned() {
+fn what_an_aborted_engine_accepted_is_run_or_abandoned() {
     check(2, || {
         let world = World::new(1);
-        let worker = world.worker();
-        let killer = thread::spawn({
+        let threads = world.threads();
+        let aborter = thread::spawn({
             let world = world.clone();
-            move || world.pool.kill()
+            move || world.engine.abort()
         });
         world.put();
-        killer.join().unwrap();
+        aborter.join().unwrap();
         assert!(!world.put());
-        world.executor.end();
-        worker.join().unwrap();
-        let stats = world.pool.stats();
+        world.end(threads);
+        let stats = world.engine.stats();
         assert_eq!(stats.put, stats.run + stats.abandoned);
         assert_eq!((stats.depth, stats.running), (0, 0));
     });
 }
 
 #[test]
-fn who_watches_is_told_of_every_change() {
+fn a_waiter_is_woken_by_every_change() {
     loom::model(|| {
-        let (watch, state) = (Arc::new(Watch::default()), Arc::new(Mutex::new(false)));
+        let (watch, state) = (Arc::new(Waiters::default()), Arc::new(Mutex::new(false)));
         let changer = thread::spawn({
             let (watch, state) = (watch.clone(), state.clone());
             move || {
                 // Under the lock that the watcher's look takes, too.
                 *state.lock().unwrap() = true;
-                watch.tell();
+                watch.notify();
             }
         });
         let until = watch.until(|| *state.lock().unwrap());
@@ -263,29 +305,29 @@ fn who_watches_is_told_of_every_change() {
 }
 
 #[test]
-fn a_drain_task_that_is_woken_for_nothing_does_no_harm() {
+fn a_worker_that_is_woken_for_nothing_does_no_harm() {
     check(2, || {
         let world = World::new(1);
         assert!(world.put());
-        let mut drain = world.starts.lock().unwrap().as_mut().unwrap().try_recv().unwrap()();
+        let mut worker = world.starts.lock().unwrap().try_recv().unwrap()();
         let woken = Arc::new(Wakes::default());
         let waker = Waker::from(woken.clone());
         let mut cx = Context::from_waker(&waker);
         for _ in 0..10 {
-            assert!(matches!(drain.as_mut().poll(&mut cx), Poll::Pending));
+            assert!(matches!(worker.as_mut().poll(&mut cx), Poll::Pending));
         }
-        // It rests, and the pool knows.
+        // It is parked, and the engine knows.
         let before = woken.0.load(Ordering::Relaxed);
         assert!(world.put());
         assert_eq!(woken.0.load(Ordering::Relaxed), before + 1);
-        assert!(matches!(drain.as_mut().poll(&mut cx), Poll::Pending));
+        assert!(matches!(worker.as_mut().poll(&mut cx), Poll::Pending));
         world.run.wait_for(2);
-        world.pool.close();
-        assert!(drain.as_mut().poll(&mut cx).is_ready());
+        world.engine.close();
+        assert!(worker.as_mut().poll(&mut cx).is_ready());
     });
 }
 
-/// How often somebody was woken.
+/// How often a worker was woken.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 

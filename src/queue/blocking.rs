@@ -1,0 +1,37 @@
+//! Items that block: each runs on the runtime's blocking pool.
+
+use tokio::runtime::Handle;
+
+use crate::observe::Run;
+use crate::queue::budget::Budget;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::result_cache::ResultCache;
+use crate::queue::work_item::Queued;
+
+/// Runs an item on the blocking pool. `ended` is called once, with `None` if the item never ran because the runtime is
+/// gone: the runtime drops the closure un-run, and with it the guard.
+pub(crate) fn run_blocking(
+    runtime: &Handle,
+    item: Queued,
+    on: CurrentQueue,
+    results: ResultCache,
+    ended: impl FnOnce(Option<Run>) + Send + 'static,
+) {
+    let guard = Guard(None, Some(ended));
+    drop(runtime.spawn_blocking(move || {
+        // Dropped in this order: the result is given back before the end is reported.
+        let mut guard = guard;
+        let mut results = results;
+        guard.0 = item.run(on, &mut Budget::single(), &mut results, |_| ());
+    }));
+}
+
+struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);
+
+impl<E: FnOnce(Option<Run>)> Drop for Guard<E> {
+    fn drop(&mut self) {
+        if let Some(ended) = self.1.take() {
+            ended(self.0);
+        }
+    }
+}

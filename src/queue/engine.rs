@@ -1,0 +1,244 @@
+//! The engine: a queue whose items are run by workers that steal from each other.
+//!
+//! It is the textbook's work-stealing pool, as tokio's, Go's and rayon's readers know it:
+//!
+//! * an *injector* per priority, which puts push to without a lock;
+//! * a *worker* per worker of the runtime, spawned when first needed, with a *local queue*. While callbacks are not known
+//!   to be quick it takes the oldest item alone; then groups, of which others can *steal* half;
+//! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; a searcher that finds
+//!   an item unparks the next if something remains.
+//!
+//! | state | means | leaves it by |
+//! |---|---|---|
+//! | (none) | no task: not spawned yet, or ended | being unparked: it is spawned → *searching* |
+//! | searching | unparked, has found nothing yet | finding an item → *running*; finding nothing → *parked* |
+//! | running | runs items; yields to the runtime after 100 µs or 512 items | finding nothing → *parked* |
+//! | parked | its waker lies in [`Parking`](parking::Parking) | being unparked → *searching* |
+//!
+//! A worker that would park ends instead when the engine is closed. A serial engine is the same with one worker.
+//!
+//! What the textbook lacks:
+//!
+//! * *Order*: high before normal before low at every take; low items are taken out alone, so that none is overtaken by
+//!   what is put meanwhile. Within a priority the first in is the first out.
+//! * *Growth*: when all workers of a parallel engine have been inside callbacks for [`STALL`] ticks while items wait, the
+//!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing.
+//! * *Blocking items* run on the blocking pool; a serial engine waits for the end of each.
+//! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
+//!   [`generations`].
+
+mod clock_hold;
+mod counters;
+mod generations;
+#[cfg(all(test, mf_async_loom))]
+pub(super) mod loom;
+#[cfg(feature = "test-util")]
+mod manual;
+mod monitor;
+mod parking;
+mod spawner;
+mod state;
+mod worker;
+
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+pub(crate) use self::clock_hold::ClockHold;
+#[cfg(feature = "test-util")]
+pub(crate) use self::manual::Manual;
+pub(crate) use self::monitor::Monitor;
+#[cfg(feature = "realtime")]
+pub(crate) use self::spawner::OwnRuntime;
+pub(crate) use self::spawner::{Spawner, Start};
+
+use self::monitor::Monitored;
+use self::state::EngineState;
+use crate::async_result::TokenSource;
+use crate::observe::{QueueStats, Running};
+use crate::queue::backend::Backend;
+use crate::queue::budget::SAMPLE;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::waiters::Waiters;
+use crate::queue::work_item::Queued;
+use crate::sync::atomic::{Ordering, fence};
+
+/// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<EngineState>);
+
+impl Engine {
+    /// An engine that runs one item at a time.
+    pub(crate) fn serial(
+        on: CurrentQueue,
+        tokens: TokenSource,
+        spawner: Spawner,
+        monitor: Arc<Monitor>,
+    ) -> Engine {
+        let workers = usize::from(!matches!(spawner, Spawner::Manual(_)));
+        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true)))
+    }
+
+    /// An engine that runs as many items at the same time as it has workers, and more while those are held up.
+    pub(crate) fn parallel(
+        on: CurrentQueue,
+        tokens: TokenSource,
+        spawner: Spawner,
+        monitor: Arc<Monitor>,
+        workers: usize,
+    ) -> Engine {
+        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers.max(1), HELPERS), false)))
+    }
+
+    /// Puts an item; gives it back when the engine is closed or its runtime is gone.
+    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    #[inline]
+    pub(crate) fn put(&self, mut item: Queued) -> Result<(), Queued> {
+        let engine = &*self.0;
+        if !engine.is_open() && (engine.is_aborted() || !item.is_turn()) {
+            // A serial queue above still runs what it had when this one was closed.
+            return Err(item);
+        }
+        if item.is_turn() {
+            // ORDERING: Relaxed, because the item itself is released.
+            engine.turns.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let (number, generation) = engine.puts.count_put();
+            item.generation = generation;
+            // ORDERING: Relaxed, a hint. An item that finds the queue empty shows how fast it wakes; of the others, and of
+            // those of quick callbacks, a sample will do.
+            if number % SAMPLE == 0 || (!engine.quick.load(Ordering::Relaxed) && !engine.has_injected()) {
+                item.put_at = Some(Instant::now());
+            }
+        }
+        engine.injector(item.priority).push(item);
+        // ORDERING: SeqCst pairs with the ones in `worker` and `abort`: either this sees a parked worker, an engine that is
+        // not watched or is aborted, or the other side sees the item.
+        fence(Ordering::SeqCst);
+        if engine.parking.wants_unpark() {
+            worker::unpark_one(&self.0);
+        }
+        if !engine.watched.load(Ordering::Relaxed) {
+            self.watch();
+        }
+        if engine.is_aborted() {
+            engine.drop_queued();
+        }
+        Ok(())
+    }
+
+    /// Whether items run on no other thread than this engine's, those that block, too.
+    pub(crate) fn is_one_thread(&self) -> bool {
+        self.0.spawner.is_one_thread()
+    }
+
+    /// Starts a future on the engine's own thread; false if it has none, or is closed.
+    pub(crate) fn spawn_local(&self, start: Start) -> bool {
+        self.0.is_open() && self.0.spawner.spawn_local(start)
+    }
+
+    /// Puts are refused from now on. What is queued still runs, then the workers end.
+    pub(crate) fn close(&self) {
+        self.0.begin_close();
+        self.0.parking.unpark_all().into_iter().for_each(Waker::wake);
+    }
+
+    fn watch(&self) {
+        // ORDERING: SeqCst, with `unwatch`.
+        if !self.0.watched.swap(true, Ordering::SeqCst) {
+            let watched: Weak<EngineState> = Arc::downgrade(&self.0);
+            self.0.monitor.watch(watched);
+        }
+    }
+}
+
+impl Backend for Engine {
+    fn runtime(&self) -> &Handle {
+        self.0.spawner.runtime()
+    }
+
+    #[inline]
+    fn has_backlog(&self) -> bool {
+        self.0.has_injected()
+    }
+
+    fn set_long_running(&self, enable: bool) {
+        // ORDERING: Relaxed, a flag that orders nothing.
+        self.0.long_running.store(enable, Ordering::Relaxed);
+    }
+
+    fn put_count(&self) -> u64 {
+        self.0.puts.put()
+    }
+
+    fn mark(&self) -> u64 {
+        self.0.puts.mark(|generation| self.0.ended(generation))
+    }
+
+    fn passed(&self, mark: u64) -> bool {
+        self.0.puts.passed(mark, |generation| self.0.ended(generation))
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.0.is_quiet()
+    }
+
+    fn waiters(&self) -> &Waiters {
+        // A worker may miss a waiter that has just registered; the monitor's tick does not.
+        self.watch();
+        &self.0.waiters
+    }
+
+    fn stats(&self) -> QueueStats {
+        self.0.stats()
+    }
+
+    fn running(&self) -> Vec<Running> {
+        let outside: Vec<_> = self.0.lock_outside().iter().map(|(_, running)| *running).collect();
+        self.0.seats().filter_map(state::Seat::running).chain(outside).collect()
+    }
+
+    fn abort(&self) {
+        worker::abort(&self.0);
+    }
+}
+
+impl Monitored for EngineState {
+    fn has_work(&self) -> bool {
+        EngineState::has_work(self)
+    }
+
+    fn progress(&self) -> u64 {
+        self.counters().map(counters::Counters::progress).sum()
+    }
+
+    fn unstall(self: Arc<Self>, ticks: u32) {
+        if ticks % STALL == 1 {
+            worker::unpark_another(&self);
+        }
+        if ticks >= STALL && !self.serial {
+            worker::grow(&self);
+        }
+    }
+
+    fn tick(&self) {
+        self.waiters.notify_fresh();
+    }
+
+    fn unwatch(&self) -> bool {
+        // ORDERING: SeqCst, twice, pairs with the fence in a put, and with `watch`: either that sees that it is not watched,
+        // or this sees its item.
+        self.watched.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let wanted = EngineState::has_work(self) || self.waiters.notify_fresh();
+        !wanted || self.watched.swap(true, Ordering::SeqCst)
+    }
+}
+
+/// After so many ticks of the monitor, 1 ms each, without progress a parallel engine grows.
+const STALL: u32 = 10;
+
+/// At most so many helpers at the same time.
+const HELPERS: usize = 64;

@@ -1,0 +1,137 @@
+//! The monitor: a thread of the platform that looks every millisecond whether queues with work make progress.
+//!
+//! It is Go's `sysmon` for two cases. A worker was woken, but tokio does not run it: see `tokio_quirks.rs`. Or all workers
+//! of a parallel queue are held up in callbacks, and what those wait for may be among the items that wait.
+//!
+//! A thread rather than a task, because on a runtime of one worker a callback may hold up the only thread, because a
+//! paused clock has no timers to wait for, and because a runtime may have no timers at all. It starts with the first put,
+//! sleeps while there is nothing to watch, and ends with the platform. It owns nothing of what it watches.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::sync::MODELLED;
+
+/// Something that can come to a stop.
+pub(crate) trait Monitored: Send + Sync {
+    /// Whether something waits.
+    fn has_work(&self) -> bool;
+
+    /// A number that changes whenever something is done.
+    fn progress(&self) -> u64;
+
+    /// Something waits, and for so many ticks there was no progress.
+    fn unstall(self: Arc<Self>, ticks: u32);
+
+    /// Looked at every tick.
+    fn tick(&self);
+
+    /// Nothing has waited for a while; false if something does now. After true a further call of
+    /// [`Monitor::watch`] is needed.
+    fn unwatch(&self) -> bool;
+}
+
+/// The platform's side of the monitor. Dropping it ends the thread.
+#[derive(Default)]
+pub(crate) struct Monitor(Arc<Mutex<Shift>>);
+
+/// What the thread is to do.
+#[derive(Default)]
+struct Shift {
+    thread: Option<Thread>,
+    added: Vec<Weak<dyn Monitored>>,
+    ended: bool,
+}
+
+impl Monitor {
+    /// Watches something until it is unwatched.
+    #[cold]
+    pub(crate) fn watch(&self, watched: Weak<dyn Monitored>) {
+        if MODELLED {
+            return;
+        }
+        let mut shift = lock(&self.0);
+        shift.added.push(watched);
+        if shift.thread.is_none() {
+            let shift_of_thread = self.0.clone();
+            // A system that gives no thread is one without a monitor.
+            let thread = thread::Builder::new().name("mf-async-monitor".to_owned());
+            let started = thread.spawn(move || watch_all(&shift_of_thread));
+            shift.thread = started.ok().map(|started| started.thread().clone());
+        } else if let Some(thread) = &shift.thread {
+            thread.unpark();
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let mut shift = lock(&self.0);
+        shift.ended = true;
+        if let Some(thread) = &shift.thread {
+            thread.unpark();
+        }
+    }
+}
+
+/// Something watched, and what was seen of it.
+struct Watched {
+    of: Weak<dyn Monitored>,
+    progress: u64,
+    /// For how many ticks something has waited without progress, and for how many nothing has waited.
+    stalled: u32,
+    idle: u32,
+}
+
+impl Watched {
+    /// Looks at it; false if it need not be looked at any more.
+    fn look(&mut self) -> bool {
+        let Some(of) = self.of.upgrade() else { return false };
+        of.tick();
+        let progress = of.progress();
+        let advanced = std::mem::replace(&mut self.progress, progress) != progress;
+        if !of.has_work() {
+            self.stalled = 0;
+            self.idle = if advanced { 0 } else { self.idle + 1 };
+            return self.idle < LINGER || !of.unwatch();
+        }
+        self.idle = 0;
+        self.stalled = if advanced { 0 } else { self.stalled.saturating_add(1) };
+        if self.stalled > 0 {
+            of.unstall(self.stalled);
+        }
+        true
+    }
+}
+
+/// What the thread does.
+fn watch_all(shift: &Mutex<Shift>) {
+    let mut watched: Vec<Watched> = Vec::new();
+    loop {
+        {
+            let mut shift = lock(shift);
+            if shift.ended {
+                return;
+            }
+            watched.extend(shift.added.drain(..).map(|of| Watched { of, progress: 0, stalled: 0, idle: 0 }));
+        }
+        watched.retain_mut(Watched::look);
+        if watched.is_empty() {
+            // What is added after the look above has unparked this thread, and then it does not sleep.
+            thread::park();
+        } else {
+            thread::park_timeout(TICK);
+        }
+    }
+}
+
+fn lock(shift: &Mutex<Shift>) -> MutexGuard<'_, Shift> {
+    shift.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long a lost wake-up can last. A tick costs some microseconds of one core while there is work.
+const TICK: Duration = Duration::from_millis(1);
+
+/// After so many ticks without work a queue is not looked at any more; the next put then wakes the thread.
+const LINGER: u32 = 16;

@@ -1,0 +1,147 @@
+//! Parking: which workers are parked, how many search, and which one is unparked next.
+//!
+//! The protocol is the textbook's. A put pushes its item, then looks at the counts; a worker that parks changes the
+//! counts, then looks at the queues once more. Both have a SeqCst fence in between, so one of them sees the other. A
+//! worker that was unparked searches until it finds an item, and while one searches no other is unparked; the last
+//! searcher that finds an item unparks the next if something remains.
+
+use std::sync::PoisonError;
+use std::task::Waker;
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+/// The workers that are not running.
+pub(super) struct Parking {
+    /// How many workers search, in the low half, and how many could be unparked, in units of [`AVAILABLE`]. They change
+    /// under the lock, except that a searcher that has found an item takes itself off.
+    counts: AtomicUsize,
+    idle: Mutex<Idle>,
+}
+
+struct Idle {
+    parked: Vec<(usize, Waker)>,
+    /// The numbers of workers that have no task yet, or whose task has ended.
+    vacant: Vec<usize>,
+    /// The same of additional workers.
+    vacant_helpers: Vec<usize>,
+}
+
+/// A worker that is to run; to be answered when no lock is held.
+pub(super) enum Unparked {
+    Wake(Waker),
+    Spawn(usize),
+}
+
+impl Parking {
+    /// None of the workers has a task yet; the numbers of helpers follow theirs.
+    pub(super) fn new(workers: usize, helpers: usize) -> Parking {
+        let idle = Idle {
+            parked: Vec::new(),
+            vacant: (0..workers).rev().collect(),
+            vacant_helpers: (workers..workers + helpers).rev().collect(),
+        };
+        Parking { counts: AtomicUsize::new(workers * AVAILABLE), idle: Mutex::new(idle) }
+    }
+
+    /// Whether a worker could be unparked, and none searches.
+    #[inline]
+    pub(super) fn wants_unpark(&self) -> bool {
+        // ORDERING: Relaxed, after the caller's SeqCst fence: see the module.
+        let counts = self.counts.load(Ordering::Relaxed);
+        counts >= AVAILABLE && counts % AVAILABLE == 0
+    }
+
+    /// Takes a worker to unpark, which searches from now on. None while another searches, unless that is `forced`.
+    pub(super) fn unpark_one(&self, forced: bool) -> Option<Unparked> {
+        let mut idle = self.idle();
+        if self.is_searched() && !forced {
+            return None;
+        }
+        let unparked = match idle.parked.pop() {
+            Some((_, waker)) => Unparked::Wake(waker),
+            None => Unparked::Spawn(idle.vacant.pop()?),
+        };
+        // ORDERING: SeqCst as everywhere, for one order with the fences; it is a rare step.
+        self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
+        Some(unparked)
+    }
+
+    /// Takes every parked worker.
+    pub(super) fn unpark_all(&self) -> Vec<Waker> {
+        let mut idle = self.idle();
+        let wakers: Vec<_> = idle.parked.drain(..).map(|(_, waker)| waker).collect();
+        // ORDERING: SeqCst, see `unpark_one`.
+        self.counts.fetch_sub((AVAILABLE - 1) * wakers.len(), Ordering::SeqCst);
+        wakers
+    }
+
+    /// Parks a worker, unless `is_closed` says under the lock that it shall end instead. True if it is parked.
+    pub(super) fn park(
+        &self,
+        number: usize,
+        waker: &Waker,
+        searching: bool,
+        is_closed: impl FnOnce() -> bool,
+    ) -> bool {
+        let waker = waker.clone();
+        let mut idle = self.idle();
+        let parks = !is_closed();
+        if parks {
+            idle.parked.push((number, waker));
+            self.make_available(searching);
+        }
+        parks
+    }
+
+    /// A worker ends. Its number may be spawned again.
+    pub(super) fn leave(&self, number: usize, searching: bool) {
+        let mut idle = self.idle();
+        idle.vacant.push(number);
+        self.make_available(searching);
+    }
+
+    fn make_available(&self, searching: bool) {
+        // ORDERING: SeqCst, see `unpark_one`.
+        self.counts.fetch_add(AVAILABLE - usize::from(searching), Ordering::SeqCst);
+    }
+
+    /// A parked worker runs again. If it was not unparked by this, it searches as if it had been.
+    pub(super) fn arrive(&self, number: usize) {
+        let mut idle = self.idle();
+        let Some(at) = idle.parked.iter().position(|(parked, _)| *parked == number) else { return };
+        let waker = idle.parked.swap_remove(at);
+        // ORDERING: SeqCst, see `unpark_one`.
+        self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
+        drop(idle);
+        drop(waker);
+    }
+
+    /// A searcher has found an item; true if it was the last one.
+    pub(super) fn stop_searching(&self) -> bool {
+        // ORDERING: SeqCst, see `unpark_one`; the caller's fence follows.
+        self.counts.fetch_sub(1, Ordering::SeqCst) % AVAILABLE == 1
+    }
+
+    pub(super) fn is_searched(&self) -> bool {
+        // ORDERING: SeqCst, see `unpark_one`.
+        self.counts.load(Ordering::SeqCst) % AVAILABLE > 0
+    }
+
+    /// The number of a further worker, if there may be one, and none that could be unparked instead.
+    pub(super) fn take_helper(&self) -> Option<usize> {
+        let mut idle = self.idle();
+        if idle.parked.is_empty() && idle.vacant.is_empty() { idle.vacant_helpers.pop() } else { None }
+    }
+
+    /// A helper has ended.
+    pub(super) fn give_back_helper(&self, number: usize) {
+        self.idle().vacant_helpers.push(number);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const AVAILABLE: usize = 1 << 16;

@@ -1,0 +1,411 @@
+//! The worker: a task that takes items out and runs them, a fair share at a time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::async_result::CallbackFlags;
+use crate::observe::{Run, Running};
+use crate::queue::blocking::run_blocking;
+use crate::queue::budget::Budget;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::deque::LocalQueue;
+use crate::queue::engine::parking::Unparked;
+use crate::queue::engine::state::{EngineState, Seat};
+use crate::queue::result_cache::ResultCache;
+use crate::queue::work_item::Queued;
+use crate::sync::atomic::{Ordering, fence};
+use crate::tokio_quirks;
+
+/// A worker of an engine: see the table of its states there.
+///
+/// Dropped before its end, as by a runtime that shuts down, it aborts the engine, so that what waits for an item hears of
+/// it.
+pub(super) struct Worker {
+    engine: Arc<EngineState>,
+    number: usize,
+    /// `None` when it is given back.
+    local: Option<LocalQueue<Queued>>,
+    state: WorkerState,
+    /// What ran last, and its generation: counted when the next item is found, or nothing more is.
+    ran: Option<(Run, u8)>,
+    /// The name in the seat, while the worker runs items.
+    published: Option<&'static str>,
+    results: ResultCache,
+    /// How many callbacks are timed together.
+    group_size: u32,
+    /// The end of an item that runs on the blocking pool, which a serial engine waits for.
+    blocked: Option<oneshot::Receiver<()>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WorkerState {
+    Running,
+    Searching,
+    Parked,
+    Ended,
+}
+
+/// Why a worker stops running items.
+enum Stop {
+    /// The share of this poll is used up.
+    Over,
+    /// Nothing is there.
+    Empty,
+    /// An item runs elsewhere, and the next waits for it.
+    Blocked,
+}
+
+/// Unparks a worker, unless one searches.
+#[cold]
+pub(super) fn unpark_one(engine: &Arc<EngineState>) {
+    if let Some(unparked) = engine.parking.unpark_one(false) {
+        run(engine, unparked);
+    }
+}
+
+/// Something waits that no worker came for: unparks one even if another searches, or wakes the runtime.
+pub(super) fn unpark_another(engine: &Arc<EngineState>) {
+    match engine.parking.unpark_one(true) {
+        Some(unparked) => run(engine, unparked),
+        None if engine.parking.is_searched() => tokio_quirks::wake_a_worker(engine.spawner.runtime()),
+        None => {}
+    }
+}
+
+/// Starts a further worker on the blocking pool, where all are held up.
+pub(super) fn grow(engine: &Arc<EngineState>) {
+    if !engine.seats().any(|seat| seat.busy.load(Ordering::Relaxed)) {
+        // The runtime is not driven at all.
+        return;
+    }
+    if let Some(number) = engine.parking.take_helper() {
+        let worker = Worker::new(engine.clone(), number, WorkerState::Running);
+        drop(engine.spawner.runtime().spawn_blocking(move || worker.run_to_end()));
+    }
+}
+
+/// Drops what is queued; the workers end.
+pub(super) fn abort(engine: &EngineState) {
+    engine.abort();
+    engine.parking.unpark_all().into_iter().for_each(Waker::wake);
+}
+
+fn run(engine: &Arc<EngineState>, unparked: Unparked) {
+    if let Some(hold) = engine.spawner.hold() {
+        hold.hold(engine.spawner.runtime());
+    }
+    match unparked {
+        Unparked::Wake(waker) => waker.wake(),
+        Unparked::Spawn(number) => {
+            let worker = Worker::new(engine.clone(), number, WorkerState::Searching);
+            engine.spawner.spawn(engine.on.queue, worker);
+        }
+    }
+    // This thread may be held up by the callback that it runs.
+    if CurrentQueue::is_any() && engine.spawner.has_workers() {
+        tokio_quirks::leave_lifo_slot(engine.spawner.runtime());
+    }
+}
+
+impl Worker {
+    fn new(engine: Arc<EngineState>, number: usize, state: WorkerState) -> Worker {
+        let local = engine.seat(number).local().take();
+        let results = ResultCache::new(engine.tokens.clone());
+        Worker {
+            local: Some(local.unwrap_or_else(LocalQueue::new)),
+            number,
+            state,
+            ran: None,
+            published: None,
+            results,
+            group_size: 1,
+            blocked: None,
+            engine,
+        }
+    }
+
+    fn seat(&self) -> &Seat {
+        self.engine.seat(self.number)
+    }
+
+    /// Runs what there is.
+    fn run(&mut self, budget: &mut Budget) -> Stop {
+        // Once per poll others come first: what lies in a local queue was put before what lies in the injector, and its
+        // worker may be held up while the injector is never empty.
+        let mut steal_first = true;
+        loop {
+            let Some(item) = self.find(budget.group_size(), std::mem::take(&mut steal_first)) else {
+                self.flush(budget);
+                return Stop::Empty;
+            };
+            self.count_last();
+            self.found();
+            let is_turn = item.is_turn();
+            let engine = &self.engine;
+            // ORDERING: Relaxed, a flag that orders nothing.
+            let blocks =
+                item.flags.contains(CallbackFlags::BLOCKING) || engine.long_running.load(Ordering::Relaxed);
+            if blocks || item.is_timed_alone() {
+                // A group of callbacks ends with what is no part of it.
+                self.flush_time(budget);
+            }
+            if let Some(wait) = item.waited(budget.now()) {
+                self.seat().counters.add_wait(wait);
+            }
+            if blocks && !is_turn && !self.engine.spawner.is_one_thread() {
+                self.hand_over(item);
+                if self.engine.serial {
+                    return Stop::Blocked;
+                }
+            } else {
+                self.run_item(item, budget);
+            }
+            if budget.consume() {
+                self.flush(budget);
+                return Stop::Over;
+            }
+        }
+    }
+
+    /// The next item: the oldest of the highest priority, and of what was taken out already before the rest.
+    #[inline]
+    fn find(&self, group: u32, steal_first: bool) -> Option<Queued> {
+        let engine = &*self.engine;
+        if engine.is_aborted() {
+            engine.drop_queued();
+            return None;
+        }
+        let (local, [low, normal, high]) = (self.local(), &engine.injectors);
+        if !high.is_empty() {
+            if let Some(item) = high.take() {
+                return Some(item);
+            }
+        }
+        if steal_first {
+            if let Some(item) = engine.steal(self.number, local) {
+                return Some(item);
+            }
+        }
+        if let Some(item) = local.pop() {
+            return Some(item);
+        }
+        let normal = if group > 1 { normal.take_group(local, group as usize) } else { normal.take() };
+        // Only what is of normal priority lies in local queues.
+        normal.or_else(|| engine.steal(self.number, local)).or_else(|| low.take())
+    }
+
+    /// An item was found: whether another worker shall look for more is this one's to decide, if it was the last searcher.
+    #[inline]
+    fn found(&mut self) {
+        if self.state != WorkerState::Searching {
+            return;
+        }
+        self.state = WorkerState::Running;
+        // ORDERING: Relaxed, a hint for the monitor.
+        self.seat().busy.store(true, Ordering::Relaxed);
+        let last = self.engine.parking.stop_searching();
+        // ORDERING: SeqCst pairs with the one in a put: either that sees that none searches, or this sees its item.
+        fence(Ordering::SeqCst);
+        if last && self.engine.has_work() {
+            unpark_one(&self.engine);
+        }
+    }
+
+    #[inline]
+    fn run_item(&mut self, item: Queued, budget: &mut Budget) {
+        let generation = item.generation;
+        let (engine, number) = (&self.engine, self.number);
+        let since = budget.now();
+        if item.is_turn() {
+            if self.published.take().is_some() {
+                self.seat().set_running(None);
+            }
+            budget.has_local = !self.local().is_empty();
+            item.run(engine.on, budget, &mut self.results, |_| ());
+            engine.end_turn();
+            self.seat().counters.add_turn();
+            return;
+        }
+        let published = &mut self.published;
+        let publish = |name: &'static str| {
+            // Once for a row of callbacks of the same name.
+            if published.is_none_or(|published| !std::ptr::eq(published, name)) {
+                *published = Some(name);
+                engine.seat(number).set_running(Some(Running { name, since, awaits_reply: false }));
+            }
+        };
+        let run = item.run(engine.on, budget, &mut self.results, publish);
+        if run.is_some_and(|run| run.time.is_some()) {
+            self.set_quick(budget);
+        }
+        self.ran = run.map(|run| (run, generation));
+    }
+
+    /// Hands an item to the blocking pool.
+    fn hand_over(&mut self, item: Queued) {
+        let (done, end) = oneshot::channel::<()>();
+        if self.engine.serial {
+            self.blocked = Some(end);
+        }
+        if self.published.take().is_some() {
+            self.seat().set_running(None);
+        }
+        let (engine, generation) = (self.engine.clone(), item.generation);
+        let key = engine.begin_outside(item.running(Instant::now()));
+        self.results.clear();
+        let (results, on) = (self.results.elsewhere(), engine.on);
+        run_blocking(self.engine.spawner.runtime(), item, on, results, move |run| {
+            engine.end_outside(key, generation, run);
+            drop(done);
+        });
+    }
+
+    /// Counts what ran last.
+    #[inline]
+    fn count_last(&mut self) {
+        if let Some((run, generation)) = self.ran.take() {
+            self.seat().counters.add(generation, run);
+            // Without a fence: a waiter that registers at this very moment may be missed. It is seen when the worker
+            // parks, and by the monitor's next tick if a callback holds the worker up.
+            self.engine.waiters.notify();
+        }
+    }
+
+    /// Nothing more runs for now: the last run is counted, with its time, and nothing is held.
+    fn flush(&mut self, budget: &mut Budget) {
+        self.results.clear();
+        self.flush_time(budget);
+        self.count_last();
+        if self.published.take().is_some() {
+            self.seat().set_running(None);
+        }
+    }
+
+    /// Reads the clock, if callbacks have run since it was read last.
+    fn flush_time(&mut self, budget: &mut Budget) {
+        let Some(time) = budget.flush(self.engine.on.queue) else { return };
+        match &mut self.ran {
+            Some((run, _)) => run.time = Some(time),
+            None => self.seat().counters.add_time(time),
+        }
+        self.set_quick(budget);
+    }
+
+    fn set_quick(&self, budget: &Budget) {
+        let quick = budget.group_size() > 1;
+        // ORDERING: Relaxed, twice: a hint for what to measure.
+        if self.engine.quick.load(Ordering::Relaxed) != quick {
+            self.engine.quick.store(quick, Ordering::Relaxed);
+        }
+    }
+
+    /// Parks, or ends if the engine is closed.
+    fn park(&mut self, waker: &Waker) -> Poll<()> {
+        let engine = self.engine.clone();
+        // ORDERING: Relaxed, a hint for the monitor.
+        self.seat().busy.store(false, Ordering::Relaxed);
+        let searching = self.state == WorkerState::Searching;
+        let parks = engine.parking.park(self.number, waker, searching, || !engine.is_open());
+        self.state = if parks { WorkerState::Parked } else { WorkerState::Ended };
+        if !parks {
+            self.give_back_local();
+            engine.parking.leave(self.number, searching);
+        }
+        // ORDERING: SeqCst pairs with the one in a put: either that sees that this worker is parked, or this sees its item.
+        fence(Ordering::SeqCst);
+        engine.waiters.notify();
+        if engine.has_work() {
+            unpark_one(&engine);
+        }
+        if parks { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// What a helper does: it runs what there is, and ends.
+    fn run_to_end(mut self) {
+        self.seat().busy.store(true, Ordering::Relaxed);
+        loop {
+            let mut budget = Budget::new(Instant::now(), self.group_size);
+            let stop = self.run(&mut budget);
+            self.group_size = budget.group_size();
+            if matches!(stop, Stop::Empty) {
+                break;
+            }
+        }
+        self.seat().busy.store(false, Ordering::Relaxed);
+        self.state = WorkerState::Ended;
+        self.give_back_local();
+        let engine = self.engine.clone();
+        engine.parking.give_back_helper(self.number);
+        // ORDERING: SeqCst, as in `park`.
+        fence(Ordering::SeqCst);
+        engine.waiters.notify();
+        if engine.has_work() {
+            unpark_one(&engine);
+        }
+    }
+
+    fn local(&self) -> &LocalQueue<Queued> {
+        self.local.as_ref().expect("it is given back when the worker ends")
+    }
+
+    fn give_back_local(&mut self) {
+        let local = self.local.take();
+        *self.seat().local() = local;
+    }
+}
+
+impl Future for Worker {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = &mut *self;
+        if worker.state == WorkerState::Parked {
+            worker.engine.parking.arrive(worker.number);
+            worker.state = WorkerState::Searching;
+        }
+        let unparked = worker.engine.spawner.hold().map_or(0, |hold| hold.unparked());
+        let mut budget = Budget::new(Instant::now(), worker.group_size);
+        loop {
+            if let Some(blocked) = &mut worker.blocked {
+                // Either the item has ended or its thread is gone; both mean that the next may run.
+                let _ = ready!(Pin::new(blocked).poll(cx));
+                worker.blocked = None;
+                budget.read();
+            }
+            let stop = worker.run(&mut budget);
+            worker.group_size = budget.group_size();
+            match stop {
+                Stop::Blocked => {}
+                Stop::Over => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Stop::Empty => {
+                    let poll = worker.park(cx.waker());
+                    // Last: the clock may go on when everything that waited for this was woken.
+                    if let Some(hold) = worker.engine.spawner.hold() {
+                        hold.release(unparked);
+                    }
+                    return poll;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.state != WorkerState::Ended {
+            self.results.clear();
+            self.count_last();
+            self.give_back_local();
+            abort(&self.engine);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `WorkQueue`, the handle that keeps a queue open.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::error::{Error, Hresult, Result};
+use crate::observe::QueueStats;
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::kind::{Held, Lock, Queue};
+use crate::queue::priority::Priority;
+use crate::queue::table::Queues;
+use crate::queue::work_item::WorkItem;
+
+/// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
+#[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
+#[doc(alias = "RTWQ_WORKQUEUE_TYPE")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WorkQueueType {
+    /// One item at a time, on the runtime's threads.
+    #[doc(alias = "MF_STANDARD_WORKQUEUE")]
+    #[default]
+    Standard,
+    /// One item at a time, all on one thread that the queue has to itself; it is also home to futures
+    /// that are not `Send`, by [`WorkQueue::spawn_local`].
+    #[doc(alias = "MF_WINDOW_WORKQUEUE")]
+    Window,
+    /// Items at the same time, taken out first in, first out.
+    #[doc(alias = "MF_MULTITHREADED_WORKQUEUE")]
+    Multithreaded,
+}
+
+/// A work queue, and a lock on it: while any handle to a private queue lives, the queue is open.
+///
+/// A clone is another lock (`MFLockWorkQueue`), a drop an unlock (`MFUnlockWorkQueue`). When the last
+/// handle is dropped the id is no longer valid, and what is queued still runs. For the platform's
+/// own queues a handle locks nothing, as in Media Foundation.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// use mf_async::{Platform, WorkQueueType};
+///
+/// let platform = Platform::startup()?;
+/// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?;
+/// let answer = queue.run(|| 6 * 7).await?;
+/// assert_eq!(answer, 42);
+/// drop(queue);
+/// platform.shutdown().await?;
+/// # Ok(()) }
+/// ```
+#[doc(alias = "MFLockWorkQueue")]
+#[doc(alias = "RtwqLockWorkQueue")]
+#[doc(alias = "MFUnlockWorkQueue")]
+#[doc(alias = "RtwqUnlockWorkQueue")]
+#[derive(Clone)]
+pub struct WorkQueue {
+    lock: Lock,
+    queues: Arc<Queues>,
+    _held: Option<Held>,
+}
+
+impl WorkQueue {
+    pub(super) fn new(lock: Lock, queues: Arc<Queues>, held: Option<Held>) -> WorkQueue {
+        WorkQueue { lock, queues, _held: held }
+    }
+
+    /// The number of this queue, for calls that take one.
+    #[must_use]
+    pub fn id(&self) -> QueueId {
+        self.queue().id
+    }
+
+    /// Puts a work item: `callback` will be invoked once, with a result that has `state`.
+    ///
+    /// # Errors
+    /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`
+    /// when the platform is shut down. Nothing is queued then, and nothing kept.
+    #[doc(alias = "MFPutWorkItem")]
+    pub fn put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
+        self.put_with_priority(Priority::Normal, callback, state)
+    }
+
+    /// Puts a work item that goes before or after others that wait.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItem2")]
+    pub fn put_with_priority(
+        &self,
+        priority: impl Into<Priority>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<()> {
+        self.queues.put_on(self.queue(), WorkItem::of(callback, state).priority(priority))
+    }
+
+    /// Puts a ready result: its callback will be invoked once with it.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItemEx")]
+    pub fn put_result(&self, result: &AsyncResult) -> Result<()> {
+        self.put_result_with_priority(Priority::Normal, result)
+    }
+
+    /// Puts a ready result that goes before or after others that wait.
+    ///
+    /// # Errors
+    /// As [`put`](WorkQueue::put).
+    #[doc(alias = "MFPutWorkItemEx2")]
+    #[doc(alias = "RtwqPutWorkItem")]
+    pub fn put_result_with_priority(
+        &self,
+        priority: impl Into<Priority>,
+        result: &AsyncResult,
+    ) -> Result<()> {
+        self.queues.put_on(self.queue(), WorkItem::from_result(result).priority(priority))
+    }
+
+    /// Waits until everything that was put before this call has run.
+    ///
+    /// On a queue that runs items at the same time, that is until all of them have come back.
+    ///
+    /// # Errors
+    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue, which is one of those it would wait for.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub fn barrier(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (queue, mark) = (self.queue().clone(), self.queue().mark());
+        outside(self.place(), "wait for a barrier of", async move { queue.until_passed(mark).await })
+    }
+
+    /// Waits until nothing is queued and nothing runs.
+    ///
+    /// While items are put again and again, that may never be.
+    ///
+    /// # Errors
+    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future changes nothing.
+    pub fn quiesce(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let queue = self.queue().clone();
+        outside(self.place(), "wait for quiet on", async move { queue.until_quiet().await })
+    }
+
+    /// The queue's counters.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        self.queue().stats()
+    }
+
+    /// Says that items of this queue take long: from now on they run on the runtime's blocking pool.
+    ///
+    /// A queue that runs one item at a time still does. The items of a window queue stay on its thread.
+    #[doc(alias = "RtwqSetLongRunning")]
+    pub fn set_long_running(&self, enable: bool) {
+        self.queue().set_long_running(enable);
+    }
+
+    /// Releases this lock; the same as dropping the handle.
+    #[doc(alias = "MFUnlockWorkQueue")]
+    #[doc(alias = "RtwqUnlockWorkQueue")]
+    pub fn unlock(self) {}
+
+    /// Turns the handle into its number and leaves the lock on the queue, for
+    /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to release, as C++ code does it.
+    #[must_use = "the queue stays locked until its number is unlocked"]
+    pub fn into_id(self) -> QueueId {
+        let id = self.id();
+        // A platform queue counts no locks; one left on it would never be released.
+        if id.is_private() {
+            self.lock.leave();
+        }
+        id
+    }
+
+    /// A handle that keeps the queue open, and that shutdown does not wait for.
+    pub(crate) fn unheld(&self) -> WorkQueue {
+        WorkQueue { lock: self.lock.clone(), queues: self.queues.clone(), _held: None }
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        self.lock.queue()
+    }
+
+    pub(crate) fn queues(&self) -> &Arc<Queues> {
+        &self.queues
+    }
+
+    fn place(&self) -> CurrentQueue {
+        self.queues.place(self.id())
+    }
+}
+
+impl fmt::Debug for WorkQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WorkQueue").field(&self.id()).finish()
+    }
+}
+
+impl From<&WorkQueue> for QueueId {
+    fn from(queue: &WorkQueue) -> QueueId {
+        queue.id()
+    }
+}
+
+/// Waits as `wait` does, except in callbacks of the queue itself, now or at a later poll.
+fn outside<F>(
+    queue: CurrentQueue,
+    doing: &'static str,
+    wait: F,
+) -> impl Future<Output = Result<()>> + Send + use<F>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let is_inside = move || CurrentQueue::current() == Some(queue);
+    let made_inside = is_inside();
+    let mut wait = Box::pin(wait);
+    poll_fn(move |cx| {
+        if made_inside || is_inside() {
+            let what = format!(
+                "{doing} queue {} from one of its own callbacks, for which it would wait",
+                queue.queue
+            );
+            return Poll::Ready(Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what)));
+        }
+        wait.as_mut().poll(cx).map(Ok)
+    })
+}

@@ -1,0 +1,46 @@
+//! The results of work items: each is made when its item runs, in the memory of the one before.
+
+use crate::async_result::{AsyncResult, TokenSource};
+use crate::queue::work_item::Invocation;
+
+/// Makes the results that a worker's callbacks are called with.
+///
+/// A result that no callback has kept is emptied and filled again, with its token still in it: a flood of items
+/// neither allocates nor counts tokens. A worker that parks clears the cache, because a shutdown waits for the token.
+pub(crate) struct ResultCache {
+    tokens: TokenSource,
+    spare: Option<AsyncResult>,
+}
+
+impl ResultCache {
+    pub(crate) fn new(tokens: TokenSource) -> ResultCache {
+        ResultCache { tokens, spare: None }
+    }
+
+    /// The result that the callback is called with.
+    #[inline]
+    pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
+        match self.spare.take() {
+            Some(spare) => spare.refill(callback, state),
+            None => AsyncResult::of_item(callback, state, self.tokens.token()),
+        }
+    }
+
+    /// Drops what the result holds, and keeps its memory if no callback has kept the result.
+    #[inline]
+    pub(crate) fn take_back(&mut self, result: AsyncResult) {
+        if let Some(spare) = result.empty() {
+            self.spare = Some(spare);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.spare = None;
+    }
+
+    /// A cache for an item that runs on another thread.
+    pub(crate) fn elsewhere(&self) -> ResultCache {
+        ResultCache::new(self.tokens.clone())
+    }
+}

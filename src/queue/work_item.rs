@@ -1,0 +1,267 @@
+//! `WorkItem`, what is put on a queue, and what a queue makes of it: a queued item, and how it runs.
+//!
+//! Panics of user code stop here: of a callback, its name, and the drop of whatever the item held.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
+use crate::contain::{contain, drop_contained, drop_payload};
+use crate::error::Error;
+use crate::observe::{Run, Running, Span};
+use crate::queue::budget::{Budget, is_timed_alone};
+use crate::queue::current_queue::CurrentQueue;
+use crate::queue::priority::Priority;
+use crate::queue::result_cache::ResultCache;
+
+/// What is put on a work queue: a callback with a state, or a ready result; and its priority.
+///
+/// ```
+/// use std::sync::Arc;
+/// use mf_async::{AsyncResult, Priority, WorkItem};
+///
+/// let callback = Arc::new(|result: &AsyncResult| assert_eq!(result.state(), Some(&7)));
+/// let item = WorkItem::new(callback).state(Arc::new(7)).priority(Priority::High);
+/// ```
+pub struct WorkItem {
+    pub(crate) job: Job,
+    pub(crate) priority: Priority,
+}
+
+/// What a work item calls.
+pub(crate) enum Job {
+    Invocation(Invocation),
+    Ready(AsyncResult),
+}
+
+/// A callback and the state that its result will have.
+pub(crate) struct Invocation {
+    pub(crate) callback: Arc<dyn AsyncCallback>,
+    pub(crate) state: Option<Unknown>,
+}
+
+impl WorkItem {
+    /// A work item that calls `callback` once, with a result made for it.
+    #[must_use]
+    pub fn new(callback: Arc<dyn AsyncCallback>) -> WorkItem {
+        WorkItem::of(callback, None)
+    }
+
+    #[inline]
+    pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
+        WorkItem { job: Job::Invocation(Invocation { callback, state }), priority: Priority::Normal }
+    }
+
+    /// A work item that calls the callback of a ready result once, with that result.
+    #[must_use]
+    pub fn from_result(result: &AsyncResult) -> WorkItem {
+        result.clone().into()
+    }
+
+    /// The state of the result that the callback is called with. A ready result keeps its own.
+    #[must_use]
+    pub fn state(mut self, state: Unknown) -> WorkItem {
+        if let Job::Invocation(invocation) = &mut self.job {
+            invocation.state = Some(state);
+        }
+        self
+    }
+
+    /// Before or after which others of the queue it goes.
+    #[must_use]
+    pub fn priority(self, priority: impl Into<Priority>) -> WorkItem {
+        WorkItem { priority: priority.into(), ..self }
+    }
+}
+
+impl Job {
+    /// The parameters of the callback; `None` for a ready result without one.
+    #[inline]
+    pub(crate) fn parameters(&self) -> Option<CallbackParameters> {
+        match self {
+            Job::Invocation(invocation) => Some(invocation.callback.parameters()),
+            Job::Ready(result) => result.callback().map(|callback| callback.parameters()),
+        }
+    }
+}
+
+impl std::fmt::Debug for WorkItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkItem").field("priority", &self.priority).finish_non_exhaustive()
+    }
+}
+
+impl From<Arc<dyn AsyncCallback>> for WorkItem {
+    fn from(callback: Arc<dyn AsyncCallback>) -> WorkItem {
+        WorkItem::new(callback)
+    }
+}
+
+impl<C: AsyncCallback + 'static> From<Arc<C>> for WorkItem {
+    fn from(callback: Arc<C>) -> WorkItem {
+        WorkItem::new(callback)
+    }
+}
+
+impl From<AsyncResult> for WorkItem {
+    #[inline]
+    fn from(result: AsyncResult) -> WorkItem {
+        WorkItem { job: Job::Ready(result), priority: Priority::Normal }
+    }
+}
+
+impl From<&AsyncResult> for WorkItem {
+    fn from(result: &AsyncResult) -> WorkItem {
+        WorkItem::from_result(result)
+    }
+}
+
+/// An item that waits in a queue.
+pub(crate) struct Queued {
+    work: Work,
+    /// When it was put; the queue decides for which items that is measured.
+    pub(crate) put_at: Option<Instant>,
+    pub(crate) flags: CallbackFlags,
+    pub(crate) priority: Priority,
+    /// Which barriers wait for it: see the engine's generations.
+    pub(crate) generation: u8,
+    span: Span,
+}
+
+enum Work {
+    Invocation(Invocation),
+    Ready(AsyncResult),
+    Turn(Arc<dyn Turn>),
+}
+
+/// The permit of a serial queue to run items on the queue below it. There is one at a time.
+pub(crate) trait Turn: Send + Sync {
+    /// Runs items of the serial queue, on a thread of the queue below.
+    fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache);
+
+    /// The turn will not come: drops what the serial queue has. Returns the turns of queues above that were among it.
+    fn abandon(&self) -> Vec<Arc<dyn Turn>>;
+}
+
+/// Abandons turns, and those of the queues above. Not by recursion, because queues may be stacked high.
+pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn Turn>>) {
+    while let Some(turn) = turns.pop() {
+        turns.append(&mut turn.abandon());
+    }
+}
+
+impl Queued {
+    #[inline]
+    pub(crate) fn new(job: Job, flags: CallbackFlags, priority: Priority) -> Queued {
+        let work = match job {
+            Job::Invocation(invocation) => Work::Invocation(invocation),
+            Job::Ready(result) => Work::Ready(result),
+        };
+        Queued { work, put_at: None, flags, priority, generation: 0, span: Span::current() }
+    }
+
+    pub(crate) fn turn(of: Arc<dyn Turn>, priority: Priority) -> Queued {
+        let flags = CallbackFlags::empty();
+        Queued { work: Work::Turn(of), put_at: None, flags, priority, generation: 0, span: Span::current() }
+    }
+
+    #[inline]
+    pub(crate) fn is_turn(&self) -> bool {
+        matches!(self.work, Work::Turn(_))
+    }
+
+    /// The turn, if it is one, or the item.
+    pub(crate) fn into_turn(self) -> Result<Arc<dyn Turn>, Queued> {
+        match self.work {
+            Work::Turn(turn) => Ok(turn),
+            _ => Err(self),
+        }
+    }
+
+    /// What a report says while the item runs. The name is the callback's own code: ask for it under no lock.
+    pub(crate) fn running(&self, since: Instant) -> Running {
+        let name = match &self.work {
+            Work::Invocation(invocation) => name_of(&*invocation.callback),
+            Work::Ready(result) => result.callback().map_or("", |callback| name_of(&**callback)),
+            Work::Turn(_) => "a serial queue's turn",
+        };
+        Running { name, since, awaits_reply: false }
+    }
+
+    /// The item with its result made, and the result; a turn has none.
+    pub(crate) fn with_result(self, results: &mut ResultCache) -> (Queued, Option<AsyncResult>) {
+        let result = match self.work {
+            Work::Invocation(invocation) => results.make(invocation),
+            Work::Ready(result) => result,
+            Work::Turn(_) => return (self, None),
+        };
+        (Queued { work: Work::Ready(result.clone()), ..self }, Some(result))
+    }
+
+    /// Whether the clock is read right before it runs, too.
+    #[inline]
+    pub(crate) fn is_timed_alone(&self) -> bool {
+        self.is_turn() || is_timed_alone(self.flags)
+    }
+
+    /// How long it has waited, if that is measured.
+    #[inline]
+    pub(crate) fn waited(&self, now: Instant) -> Option<Duration> {
+        self.put_at.map(|put_at| now.saturating_duration_since(put_at))
+    }
+
+    /// Runs the item and drops what it held. `publish` gets the callback's name before it is called.
+    ///
+    /// Returns what it adds to the counters: nothing for a turn, whose items are counted by the serial queue.
+    #[inline]
+    pub(crate) fn run(
+        self,
+        on: CurrentQueue,
+        budget: &mut Budget,
+        results: &mut ResultCache,
+        publish: impl FnOnce(&'static str),
+    ) -> Option<Run> {
+        let (span, flags) = (self.span, self.flags);
+        let mut name = "";
+        let invoke = |result: &AsyncResult| {
+            let Some(callback) = result.callback() else { return false };
+            name = name_of(&**callback);
+            publish(name);
+            span.enter(on.queue, name, || invoke(&**callback, result, name, on.queue))
+        };
+        let panicked = match self.work {
+            Work::Turn(turn) => {
+                on.enter(|| turn.run(budget, results));
+                return None;
+            }
+            Work::Invocation(invocation) => {
+                let result = results.make(invocation);
+                on.enter(|| {
+                    invoke(&result) | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
+                })
+            }
+            Work::Ready(result) => on.enter(|| invoke(&result) | drop_contained(result)),
+        };
+        Some(Run { panicked, time: budget.record(on.queue, flags, name) })
+    }
+}
+
+/// The callback's name. One that panics when it is asked has none.
+#[inline]
+fn name_of(callback: &dyn AsyncCallback) -> &'static str {
+    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
+}
+
+/// Calls the callback; true if it panicked. A panic fails what depends on the result.
+#[inline]
+fn invoke(callback: &dyn AsyncCallback, result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
+    result.set_invoked();
+    let Err(payload) = contain(|| callback.invoke(result)) else { return false };
+    // A component's own item carries its caller's result as state: what awaits that one fails now, instead of being
+    // abandoned later.
+    match result.state::<AsyncResult>() {
+        Some(waiting) => waiting.fail(Error::panicked(&format!("callback {name} on queue {queue}"), payload)),
+        None => drop_payload(payload),
+    }
+    true
+}

@@ -1,0 +1,85 @@
+//! Promise: serial queues may be stacked as high as one likes; a wait for a queue's own items is refused, wherever it was
+//! made; a window queue's items stay on its thread.
+
+mod support;
+
+use std::sync::Arc;
+
+use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Platform, QueueId, WorkQueueType};
+use support::{Log, callback, on_both_runtimes, with};
+
+on_both_runtimes! {
+    async fn two_thousand_serial_queues_on_top_of_each_other() {
+        let platform = Platform::startup().unwrap();
+        let mut tower = vec![platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap()];
+        for _ in 0..2000 {
+            tower.push(platform.allocate_serial_work_queue(tower.last().unwrap()).unwrap());
+        }
+        let top = tower.last().unwrap().clone();
+        let log = Log::new();
+        (0..10).for_each(|number| top.put(log.adds(number), None).unwrap());
+        top.barrier().await.unwrap();
+        assert_eq!(log.all(), (0..10).collect::<Vec<_>>());
+        tower[1000].run(|| ()).await.unwrap();
+        // The top goes last, and the whole tower with it.
+        drop(tower);
+        top.run(|| ()).await.unwrap();
+        drop(top);
+        platform.shutdown().await.unwrap();
+    }
+
+    async fn a_tower_whose_runtime_goes_abandons_what_it_has() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+        let mut tower = vec![platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap()];
+        for _ in 0..2000 {
+            tower.push(platform.allocate_serial_work_queue(tower.last().unwrap()).unwrap());
+        }
+        let top = tower.last().unwrap().clone();
+        (0..10).for_each(|_| top.put(callback(|_| {}), None).unwrap());
+        std::thread::spawn(|| drop(runtime)).join().unwrap();
+        assert_eq!(top.stats().abandoned, 10);
+    }
+
+    async fn a_wait_that_was_made_outside_is_refused_inside() {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let (barrier, quiet) = (queue.barrier(), queue.quiesce());
+        let inside = queue.spawn(async move { (barrier.await, quiet.await) });
+        let (barrier, quiet) = inside.await.unwrap();
+        assert_eq!(barrier.unwrap_err().kind(), ErrorKind::WouldDeadlock);
+        assert_eq!(quiet.unwrap_err().kind(), ErrorKind::WouldDeadlock);
+        assert!(queue.stats().run < 10);
+    }
+
+    async fn what_blocks_stays_on_a_windows_thread() {
+        let platform = Platform::startup().unwrap();
+        let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
+        let over = platform.allocate_serial_work_queue(&window).unwrap();
+        let threads = Log::new();
+        let blocking = CallbackParameters::on(QueueId::STANDARD).with_flags(CallbackFlags::BLOCKING);
+        for queue in [&window, &over] {
+            let add = threads.clone();
+            queue.put(with(blocking, move |_| add.add(std::thread::current().id())), None).unwrap();
+            queue.set_long_running(true);
+            let add = threads.clone();
+            queue.put(callback(move |_| add.add(std::thread::current().id())), None).unwrap();
+            queue.quiesce().await.unwrap();
+        }
+        let threads = threads.all();
+        assert_eq!(threads.len(), 4);
+        assert!(threads.iter().all(|thread| *thread == threads[0]));
+    }
+
+    async fn a_turn_counts_in_none_of_the_counters_below() {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let middle = platform.allocate_serial_work_queue(&base).unwrap();
+        let top = platform.allocate_serial_work_queue(&middle).unwrap();
+        let seen = Arc::new((base.clone(), middle.clone()));
+        let stats = top.run(move || (seen.0.stats(), seen.1.stats())).await.unwrap();
+        for stats in [stats.0, stats.1] {
+            assert_eq!((stats.put, stats.run, stats.depth, stats.running), (0, 0, 0, 0));
+        }
+    }
+}
