@@ -1,4 +1,4 @@
-//! Plays the sound of a media file into a counter, and awaits what the media session tells on the way.
+//! Plays the sound of a media file into a counter, and awaits the events of the media session on the way.
 //! Run it on Windows with `cargo run --example session_events -- C:\Windows\Media\tada.wav`.
 
 #[cfg(windows)]

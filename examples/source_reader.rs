@@ -1,4 +1,4 @@
-//! Decodes whatever file the system can read, and measures how loud it is. Windows only.
+//! Decodes any file that the system can read, and measures how loud it is. Windows only.
 //!
 //! ```text
 //! cargo run --example source_reader -- tone.mp3

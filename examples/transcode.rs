@@ -1,4 +1,4 @@
-//! Writes the sound of whatever file the system can read into a new WAV file. Windows only.
+//! Writes the sound of any file that the system can read into a new WAV file. Windows only.
 //!
 //! ```text
 //! cargo run --example transcode -- tone.mp3 tone.wav

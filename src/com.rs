@@ -38,7 +38,7 @@
 //! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
 //! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
 //! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
-//! requires to be free-threaded. Whatever goes in here goes in as one, so saying that an object is
+//! requires to be free-threaded. All that goes in here goes in as one, so saying that an object is
 //! free-threaded, in an `unsafe` block, is all that is left to promise; [`Mta::of`] asks for no promise.
 //!
 //! # Trying it
@@ -87,7 +87,7 @@ pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::mta::Mta;
 pub use self::notifications::Notifications;
-pub use self::operation::{Begun, begin_end, begin_end_on};
+pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples};
 pub use self::sink_writer::{SinkWriter, SinkWriterEvent};

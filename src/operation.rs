@@ -88,6 +88,27 @@ impl<T> Operation<T> {
         Operation { source, canceller: None, registration: None, budget: Budget::default() }
     }
 
+    /// An operation whose end is promised: what its Begin has returned.
+    #[cfg(windows)]
+    pub(crate) fn with_begin(mut self, begin: Begin) -> Operation<T> {
+        if let (Source::Cell(cell), false) = (&self.source, begin.code == Hresult::S_OK) {
+            let cell = cell.upgrade();
+            if let Some(cell) = &cell {
+                cell.set_begin_status(begin.code);
+            }
+            drop_contained(cell);
+        }
+        self.canceller = begin.canceller;
+        self
+    }
+
+    /// An operation whose end is promised: what keeps it in its platform's register.
+    #[cfg(windows)]
+    pub(crate) fn with_registration(mut self, registration: Registration) -> Operation<T> {
+        self.registration = Some(registration);
+        self
+    }
+
     /// Gives the operation a way to be cancelled: from now on dropping it calls `canceller`.
     ///
     /// `canceller` asks the component to stop, by a cookie or a key; it is called at most once, never

@@ -101,8 +101,8 @@ impl Bench {
             let countdown = Countdown::new(items);
             let start = Instant::now();
             for _ in 0..items {
-                let result = self.ours.create_async_result(None, Some(countdown.clone()), None);
-                self.ours.invoke_callback(&result.expect("the platform runs")).expect("the platform runs");
+                let result = self.ours.result(countdown.clone()).build().expect("the platform runs");
+                self.ours.invoke_callback(&result).expect("the platform runs");
             }
             self.runtime.block_on(countdown.wait());
             per_item(start, items)
@@ -198,11 +198,12 @@ impl Bench {
         let batches = self.options.pick(50, 5);
         let put =
             |callback: &IMFAsyncCallback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, None) };
+        let awaited = move |_| com::begin_end(&(), |(), callback| put(callback), |(), _| Ok(()));
         let ours = || {
             self.inside(async move {
                 let start = Instant::now();
                 for _ in 0..batches {
-                    let all: Vec<_> = (0..1000).map(|_| com::begin_end(put, |_| Ok(()))).collect();
+                    let all: Vec<_> = (0..1000).map(awaited).collect();
                     for one in all {
                         one.await.expect("Media Foundation runs");
                     }
@@ -245,10 +246,10 @@ async fn read_by_begin_end(file: &Mta<IMFByteStream>) {
     unsafe { file.SetCurrentPosition(0) }.expect("the file is open");
     let mut buffer = vec![0; LENGTH];
     let place = Place(buffer.as_mut_ptr());
-    let ended = file.clone();
     let read = com::begin_end(
-        |callback| unsafe { file.BeginRead(place.room(), callback, None) },
-        move |result| unsafe { ended.EndRead(result) }.map(|count| (buffer, count)),
+        file,
+        |file, callback| unsafe { file.BeginRead(place.room(), callback, None) },
+        move |file, result| unsafe { file.EndRead(result) }.map(|count| (buffer, count)),
     );
     let (_buffer, count) = read.await.expect("the file is read");
     assert_eq!(count as usize, LENGTH);
@@ -271,7 +272,7 @@ async fn read_by_hand(file: &Mta<IMFByteStream>) {
 /// Where a buffer lies that its End call owns.
 struct Place(*mut u8);
 
-// It is an address; whoever writes there is Media Foundation.
+// It is an address, and only Media Foundation writes there.
 unsafe impl Send for Place {}
 
 impl Place {
@@ -297,7 +298,7 @@ impl IMFAsyncCallback_Impl for Hit_Impl {
     }
 }
 
-/// Tells whoever waits.
+/// Notifies what waits.
 #[implement(IMFAsyncCallback)]
 struct Tell {
     told: Arc<Notify>,

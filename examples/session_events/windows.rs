@@ -48,8 +48,8 @@ async fn play(path: HSTRING) -> Result<()> {
     // Windows always says when it has ended; Wine's session does not always, and then says no more.
     while let Ok(Some(event)) = tokio::time::timeout(QUIET, events.next()).await {
         let event = event?.ok()?;
-        while let Some(told) = samples.try_next() {
-            if let SampleGrabberEvent::Sample(sample) = told {
+        while let Some(event) = samples.try_next() {
+            if let SampleGrabberEvent::Sample(sample) = event {
                 bytes += sample.bytes.len();
             }
         }
@@ -78,13 +78,15 @@ async fn play(path: HSTRING) -> Result<()> {
 /// The media source for a file.
 async fn open(path: HSTRING) -> Result<Mta<IMFMediaSource>> {
     let resolver = unsafe { Mta::new(MFCreateSourceResolver()?) };
-    let ended = resolver.clone();
     let flags = MF_RESOLUTION_MEDIASOURCE.0 as u32;
     let source = com::begin_end(
-        |callback| unsafe { resolver.BeginCreateObjectFromURL(&path, flags, None, None, callback, None) },
-        move |result| unsafe {
+        &resolver,
+        |resolver, callback| unsafe {
+            resolver.BeginCreateObjectFromURL(&path, flags, None, None, callback, None)
+        },
+        |resolver, result| unsafe {
             let (mut kind, mut object) = (MF_OBJECT_INVALID, None::<IUnknown>);
-            ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object)?;
+            resolver.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object)?;
             object.map(|object| Mta::new(object)).ok_or_else(windows::core::Error::empty)
         },
     );

@@ -1,11 +1,9 @@
 //! `IMFAsyncResult` and [`AsyncResult`], each as the other; there and back is the same object.
 
-use std::any::Any;
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
-use std::sync::{Arc, LazyLock};
 
 use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED, HANDLE, S_OK};
 use windows::Win32::Media::MediaFoundation::{
@@ -15,23 +13,22 @@ use windows::Win32::System::Com::IAgileObject;
 use windows::Win32::System::IO::OVERLAPPED;
 use windows::core::{GUID, HRESULT, IUnknown, IUnknown_Vtbl, Interface};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Parts, Shortcut, Unknown};
 use crate::com::Mta;
-use crate::com::operation::status_of;
-use crate::contain::drop_contained;
+use crate::com::error::status_of;
+use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult};
-use crate::keepalive::Keepalive;
 
 impl From<&AsyncResult> for Mta<IMFAsyncResult> {
     /// The COM result itself when that is what it stands for, with the status of now; else one that stands
     /// for it, which Media Foundation's queues take as their own.
     fn from(result: &AsyncResult) -> Mta<IMFAsyncResult> {
         match standing(result) {
-            Some(foreign) => {
-                foreign.write_back(result);
-                foreign.com.clone()
+            Some(standing) => {
+                standing.write_back(result);
+                standing.com.clone()
             }
-            None => Object::make(result.clone()),
+            None => ResultObject::make(result.clone()),
         }
     }
 }
@@ -55,49 +52,55 @@ impl From<Mta<IMFAsyncResult>> for AsyncResult {
 
 /// Invokes a portable callback with a COM result; it does not unwind.
 pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) -> windows::core::Result<()> {
-    let called = catch_unwind(AssertUnwindSafe(|| match ours(com) {
-        Some(result) => callback.invoke(result),
+    let called = contain(|| match ours(com) {
+        Some(result) => call(callback, result),
         None => {
             // SAFETY: results go from thread to thread as they are.
             let com = unsafe { Mta::new(com.clone()) };
             let result = standing_for(com, Some(callback.clone()));
-            callback.invoke(&result);
-            if let Some(foreign) = standing(&result) {
-                foreign.write_back(&result);
+            let called = call(callback, &result);
+            if let Some(standing) = standing(&result) {
+                standing.write_back(&result);
             }
+            called
         }
-    }));
-    let Err(payload) = called else { return Ok(()) };
-    let error = Error::panicked("the callback", payload);
-    // It may wake somebody, and a waker may panic.
-    let _ = catch_unwind(AssertUnwindSafe(|| callback.fail(&error)));
-    drop_contained(error);
-    Err(E_UNEXPECTED.into())
+    });
+    called.unwrap_or_else(|payload| {
+        drop_payload(payload);
+        Err(E_UNEXPECTED.into())
+    })
 }
 
-/// Invokes a portable callback with a state of its own; a panic is the caller's to contain.
+/// Invokes a portable callback with a state of its own; a panic of the callback stops here.
 pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) {
     // SAFETY: results go from thread to thread as they are.
     let com = unsafe { Mta::new(com.clone()) };
-    let status = status_of(&com);
-    let standing = Arc::new(Foreign::new(com, Some(callback.clone()), status));
-    let result = AsyncResult::new(None, Some(standing), state, NOBODYS.clone());
-    result.set_status(status);
-    let called = catch_unwind(AssertUnwindSafe(|| callback.invoke(&result)));
-    if let Err(payload) = called {
-        let error = Error::panicked("the callback", payload);
-        callback.fail(&error);
+    let result = ComResult::new(com, Some(callback.clone())).into_result(None, state);
+    // Media Foundation ignores what a callback returns.
+    let _ = call(&callback, &result);
+}
+
+/// Calls the callback. A panic is `E_UNEXPECTED`, and fails the operation whose result is the state.
+fn call(callback: &Arc<dyn AsyncCallback>, result: &AsyncResult) -> windows::core::Result<()> {
+    let Err(payload) = contain(|| callback.invoke(result)) else { return Ok(()) };
+    match result.state::<AsyncResult>() {
+        Some(waiting) => waiting.fail(Error::panicked("the callback", payload)),
+        None => drop_payload(payload),
     }
+    Err(E_UNEXPECTED.into())
 }
 
 /// The COM result that a portable one stands for.
 pub(crate) fn foreign(result: &AsyncResult) -> Option<&Mta<IMFAsyncResult>> {
-    standing(result).map(|foreign| &foreign.com)
+    standing(result).map(|standing| &standing.com)
 }
 
 /// What makes a portable result stand for a COM one.
-fn standing(result: &AsyncResult) -> Option<&Foreign> {
-    result.callback()?.behind()?.downcast_ref()
+fn standing(result: &AsyncResult) -> Option<&ComResult> {
+    match result.callback()?.shortcut() {
+        Shortcut::Foreign(object) => object.downcast_ref(),
+        _ => None,
+    }
 }
 
 /// A portable result that stands for a COM one; `callback` is the one it is to invoke, if that is known.
@@ -108,43 +111,46 @@ fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback
     // SAFETY: state and private object go with their result from thread to thread as they are.
     let unknown =
         |stored: windows::core::Result<IUnknown>| Some(Unknown::from(unsafe { Mta::new(stored.ok()?) }));
-    let (state, object) = (unknown(state), unknown(object));
-    let status = status_of(&com);
-    let foreign = Arc::new(Foreign::new(com, callback, status));
-    let result = AsyncResult::new(object, Some(foreign), state, NOBODYS.clone());
-    result.set_status(status);
-    result
+    ComResult::new(com, callback).into_result(unknown(object), unknown(state))
 }
-
-/// What is lent to results that belong to no platform: nothing waits for it to be back.
-static NOBODYS: LazyLock<Keepalive> = LazyLock::new(Keepalive::alone);
 
 /// The callback of a result that stands for a COM one: it knows which.
-struct Foreign {
+struct ComResult {
     com: Mta<IMFAsyncResult>,
     callback: Option<Arc<dyn AsyncCallback>>,
-    /// The status of the portable result that the COM one was last told, or that was read from it.
-    told: AtomicU32,
+    /// The status that both results had when they were last compared.
+    shared_status: AtomicU32,
 }
 
-impl Foreign {
-    fn new(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback>>, status: Hresult) -> Foreign {
-        Foreign { com, callback, told: AtomicU32::new(status.0) }
+impl ComResult {
+    fn new(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback>>) -> ComResult {
+        let status = status_of(&com);
+        ComResult { com, callback, shared_status: AtomicU32::new(status.0) }
     }
 
-    /// The status that a portable callback or component has set is the COM result's, too. If they have set
-    /// none, the COM result keeps its own, which somebody else may have set meanwhile.
+    /// The result that stands for the COM one. It belongs to no platform, so it has no token.
+    fn into_result(mut self, object: Option<Unknown>, state: Option<Unknown>) -> AsyncResult {
+        let status = Hresult(*self.shared_status.get_mut());
+        let callback: Arc<dyn AsyncCallback> = Arc::new(self);
+        let parts = Parts { object, hides_object: false, callback: Some(callback), state };
+        let result = AsyncResult::new(parts, None);
+        result.set_status(status);
+        result
+    }
+
+    /// A status that a portable callback or component has set is set on the COM result, too. Otherwise the COM
+    /// result keeps its own, which may have been set meanwhile.
     fn write_back(&self, result: &AsyncResult) {
         let status = result.status();
         // ORDERING: Relaxed, a number that orders nothing: the two results order what is written to them.
-        if self.told.swap(status.0, Ordering::Relaxed) != status.0 {
-            // SAFETY: takes a number. That a result refuses it changes nothing for anybody here.
+        if self.shared_status.swap(status.0, Ordering::Relaxed) != status.0 {
+            // SAFETY: takes a number. If the result refuses it, nothing here depends on that.
             let _ = unsafe { self.com.SetStatus(status.into()) };
         }
     }
 }
 
-impl AsyncCallback for Foreign {
+impl AsyncCallback for ComResult {
     fn parameters(&self) -> CallbackParameters {
         self.callback.as_ref().map_or_else(CallbackParameters::default, |callback| callback.parameters())
     }
@@ -157,8 +163,7 @@ impl AsyncCallback for Foreign {
             }
             None => {
                 self.write_back(result);
-                // SAFETY: whoever made the result made it for Media Foundation's queues. When they are shut
-                // down there is nobody left to be told.
+                // SAFETY: the result was made for Media Foundation's queues. If they are shut down, nothing waits.
                 let _ = unsafe { MFInvokeCallback(&*self.com) };
             }
         }
@@ -168,20 +173,8 @@ impl AsyncCallback for Foreign {
         self.callback.as_ref().map_or("a callback of Media Foundation's", |callback| callback.name())
     }
 
-    fn lent(&self, keepalive: &Keepalive) {
-        if let Some(callback) = &self.callback {
-            callback.lent(keepalive);
-        }
-    }
-
-    fn fail(&self, error: &Error) {
-        if let Some(callback) = &self.callback {
-            callback.fail(error);
-        }
-    }
-
-    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(self)
+    fn shortcut(&self) -> Shortcut<'_> {
+        Shortcut::Foreign(self)
     }
 }
 
@@ -217,7 +210,7 @@ const _: () = assert!(
 ///
 /// It is written by hand because the queues demand that the fields of [`Head`] follow the table's pointer.
 #[repr(C)]
-struct Object {
+struct ResultObject {
     head: Head,
     count: AtomicU32,
     state: Option<IUnknown>,
@@ -227,18 +220,18 @@ struct Object {
     locked: bool,
 }
 
-/// Its address also tells our objects from others.
+/// By its address our objects are known among others.
 static TABLE: IMFAsyncResult_Vtbl = IMFAsyncResult_Vtbl {
     base__: IUnknown_Vtbl {
-        QueryInterface: Object::query_interface,
-        AddRef: Object::add_ref,
-        Release: Object::release,
+        QueryInterface: ResultObject::query_interface,
+        AddRef: ResultObject::add_ref,
+        Release: ResultObject::release,
     },
-    GetState: Object::get_state,
-    GetStatus: Object::get_status,
-    SetStatus: Object::set_status,
-    GetObject: Object::get_object,
-    GetStateNoAddRef: Object::get_state_no_add_ref,
+    GetState: ResultObject::get_state,
+    GetStatus: ResultObject::get_status,
+    SetStatus: ResultObject::set_status,
+    GetObject: ResultObject::get_object,
+    GetStateNoAddRef: ResultObject::get_state_no_add_ref,
 };
 
 /// The portable result that a COM one stands for.
@@ -246,16 +239,16 @@ fn ours(com: &IMFAsyncResult) -> Option<&AsyncResult> {
     let this = com.as_raw();
     // SAFETY: every COM object starts with the pointer to its table.
     let table = unsafe { *this.cast::<*const IMFAsyncResult_Vtbl>() };
-    // SAFETY: only an `Object` has this table, and the reference to it lives as long as the answer.
-    std::ptr::eq(table, &TABLE).then(|| unsafe { &(*this.cast::<Object>()).result })
+    // SAFETY: only a `ResultObject` has this table, and the reference to it lives as long as the answer.
+    std::ptr::eq(table, &TABLE).then(|| unsafe { &(*this.cast::<ResultObject>()).result })
 }
 
-impl Object {
+impl ResultObject {
     #[doc(alias = "MFASYNCRESULT")]
     fn make(result: AsyncResult) -> Mta<IMFAsyncResult> {
         let callback = result.callback().cloned().unwrap_or_else(|| Arc::new(Signal));
         let unknown = |stored: Option<&Unknown>| Some(Mta::<IUnknown>::from(stored?.clone()).into_inner());
-        let object = Box::new(Object {
+        let object = Box::new(ResultObject {
             head: Head {
                 table: &TABLE,
                 overlapped: OVERLAPPED::default(),
@@ -277,11 +270,11 @@ impl Object {
     }
 
     /// # Safety
-    /// `this` is an interface pointer to an `Object`, as every function of the table is called with.
-    unsafe fn get<'a>(this: *mut c_void) -> &'a Object {
-        // SAFETY: the caller says so, and whoever calls by a pointer holds a reference. All that changes in
-        // an object is atomic, and all that it holds may be used by every thread.
-        unsafe { &*this.cast::<Object>() }
+    /// `this` is an interface pointer to a `ResultObject`, as every function of the table is called with.
+    unsafe fn get<'a>(this: *mut c_void) -> &'a ResultObject {
+        // SAFETY: the caller says so, and the caller of a method holds a reference. All that changes in an object is
+        // atomic, and all that it holds may be used by every thread.
+        unsafe { &*this.cast::<ResultObject>() }
     }
 
     unsafe extern "system" fn query_interface(
@@ -296,7 +289,7 @@ impl Object {
         // pointer; of the interfaces named, two have no methods but those that all have.
         unsafe {
             if [IUnknown::IID, IMFAsyncResult::IID, IAgileObject::IID].contains(&*iid) {
-                Object::add_ref(this);
+                ResultObject::add_ref(this);
                 *out = this;
                 S_OK
             } else {
@@ -308,22 +301,22 @@ impl Object {
 
     unsafe extern "system" fn add_ref(this: *mut c_void) -> u32 {
         // SAFETY: called by the table.
-        let object = unsafe { Object::get(this) };
-        // ORDERING: Relaxed: whoever adds a reference has one, which orders what it sees.
+        let object = unsafe { ResultObject::get(this) };
+        // ORDERING: Relaxed: the caller has a reference, which orders what it sees.
         object.count.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     unsafe extern "system" fn release(this: *mut c_void) -> u32 {
         // SAFETY: called by the table.
-        let object = unsafe { Object::get(this) };
-        // ORDERING: Release pairs with the fence below: who lets go last sees what all others did.
+        let object = unsafe { ResultObject::get(this) };
+        // ORDERING: Release pairs with the fence below: the last release sees what all others did.
         let left = object.count.fetch_sub(1, Ordering::Release) - 1;
         if left == 0 {
             fence(Ordering::Acquire);
             let locked = object.locked;
-            // SAFETY: it was made by `Box::into_raw`, and this was the last reference to it. What is let go
-            // with it may be let go by any thread, and does not unwind into whoever released it.
-            drop_contained(unsafe { Box::from_raw(this.cast::<Object>()) });
+            // SAFETY: it was made by `Box::into_raw`, and this was the last reference to it. What it holds may be
+            // dropped by any thread, and a panic of that does not unwind into the caller of `Release`.
+            drop_contained(unsafe { Box::from_raw(this.cast::<ResultObject>()) });
             if locked {
                 // SAFETY: takes nothing; for this there was one successful lock.
                 let _ = unsafe { MFUnlockPlatform() };
@@ -334,24 +327,24 @@ impl Object {
 
     unsafe extern "system" fn get_state(this: *mut c_void, out: *mut *mut c_void) -> HRESULT {
         // SAFETY: called by the table, with a pointer to be written.
-        unsafe { give(&Object::get(this).state, out) }
+        unsafe { give(&ResultObject::get(this).state, out) }
     }
 
     unsafe extern "system" fn get_object(this: *mut c_void, out: *mut *mut c_void) -> HRESULT {
         // SAFETY: called by the table, with a pointer to be written.
-        unsafe { give(&Object::get(this).object, out) }
+        unsafe { give(&ResultObject::get(this).object, out) }
     }
 
     unsafe extern "system" fn get_status(this: *mut c_void) -> HRESULT {
         // SAFETY: called by the table.
-        unsafe { Object::get(this) }.result.status().into()
+        unsafe { ResultObject::get(this) }.result.status().into()
     }
 
     unsafe extern "system" fn set_status(this: *mut c_void, status: HRESULT) -> HRESULT {
         // SAFETY: called by the table.
-        let object = unsafe { Object::get(this) };
+        let object = unsafe { ResultObject::get(this) };
         object.result.set_status(status.into());
-        // ORDERING: Relaxed: nobody here reads it; it is kept as true as the layout promises.
+        // ORDERING: Relaxed: only the system's queues read it; it is kept as true as the layout promises.
         object.head.status.store(status.0, Ordering::Relaxed);
         S_OK
     }
@@ -359,7 +352,7 @@ impl Object {
     unsafe extern "system" fn get_state_no_add_ref(this: *mut c_void) -> Option<IUnknown> {
         // SAFETY: called by the table. The type says that the pointer is owned, the contract that it is
         // borrowed: a copy of its bits that is not counted is what the contract demands.
-        unsafe { std::mem::transmute_copy(&Object::get(this).state) }
+        unsafe { std::mem::transmute_copy(&ResultObject::get(this).state) }
     }
 }
 

@@ -1,7 +1,6 @@
-//! The `IMFAsyncCallback` objects: one calls a closure once, one stands for a portable callback; both contain
-//! whatever that does. And the other way round, a COM callback as a portable one.
+//! The `IMFAsyncCallback` objects: one calls a closure once, one stands for a portable callback; panics of both stop
+//! here. And the other way round, a COM callback as a portable one.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +9,7 @@ use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncCallback_
 use windows::core::{Interface, Ref, Result};
 use windows_core::implement;
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Shortcut};
 use crate::com::{Mta, async_result};
 use crate::contain::drop_contained;
 
@@ -18,7 +17,7 @@ use crate::contain::drop_contained;
 ///
 /// `#[implement]` does not check that what it makes callable from every thread may be: the bounds do.
 #[implement(IMFAsyncCallback)]
-pub(crate) struct Once<F>
+pub(crate) struct OnceCallback<F>
 where
     F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static,
 {
@@ -26,20 +25,22 @@ where
     call: Mutex<Option<F>>,
 }
 
-impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Once<F> {
-    pub(crate) fn callback(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
-        Once { parameters, call: Mutex::new(Some(call)) }.into()
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> OnceCallback<F> {
+    pub(crate) fn create(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
+        OnceCallback { parameters, call: Mutex::new(Some(call)) }.into()
     }
 }
 
-impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for Once<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for OnceCallback<F> {
     fn drop(&mut self) {
-        // Whoever releases the callback must not be unwound into.
+        // A panic must not unwind into the caller of `Release`.
         drop_contained(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback_Impl for Once_Impl<F> {
+impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback_Impl
+    for OnceCallback_Impl<F>
+{
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
         write_parameters(self.parameters, flags, queue)
     }
@@ -58,31 +59,32 @@ impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback
 impl From<Arc<dyn AsyncCallback>> for Mta<IMFAsyncCallback> {
     /// The COM callback itself when that is what it stands for, else an object that stands for it.
     fn from(callback: Arc<dyn AsyncCallback>) -> Mta<IMFAsyncCallback> {
-        match callback.behind().and_then(<dyn Any + Send + Sync>::downcast_ref::<Mta<IMFAsyncCallback>>) {
-            Some(com) => com.clone(),
-            None => Mta::of(Portable { callback: Some(callback) }),
-        }
+        let com = match callback.shortcut() {
+            Shortcut::Foreign(object) => object.downcast_ref::<Mta<IMFAsyncCallback>>().cloned(),
+            _ => None,
+        };
+        com.unwrap_or_else(|| Mta::of(PortableCallback { callback: Some(callback) }))
     }
 }
 
 impl From<Mta<IMFAsyncCallback>> for Arc<dyn AsyncCallback> {
     /// The callback that the COM object stands for, or one that stands for the COM object.
     fn from(com: Mta<IMFAsyncCallback>) -> Arc<dyn AsyncCallback> {
-        match com.cast_object_ref::<Portable>().ok().and_then(|portable| portable.callback.clone()) {
+        match com.cast_object_ref::<PortableCallback>().ok().and_then(|portable| portable.callback.clone()) {
             Some(callback) => callback,
-            None => Arc::new(Foreign { com }),
+            None => Arc::new(ComCallback { com }),
         }
     }
 }
 
 /// A portable callback as a COM object.
 #[implement(IMFAsyncCallback)]
-struct Portable {
+struct PortableCallback {
     /// Always there, until the drop.
     callback: Option<Arc<dyn AsyncCallback>>,
 }
 
-impl IMFAsyncCallback_Impl for Portable_Impl {
+impl IMFAsyncCallback_Impl for PortableCallback_Impl {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
         let parameters = contain(|| {
             Ok(self.callback.as_ref().map_or_else(Default::default, |callback| callback.parameters()))
@@ -99,18 +101,18 @@ impl IMFAsyncCallback_Impl for Portable_Impl {
     }
 }
 
-impl Drop for Portable {
+impl Drop for PortableCallback {
     fn drop(&mut self) {
         drop_contained(self.callback.take());
     }
 }
 
 /// A COM callback as a portable one.
-struct Foreign {
+struct ComCallback {
     com: Mta<IMFAsyncCallback>,
 }
 
-impl AsyncCallback for Foreign {
+impl AsyncCallback for ComCallback {
     fn parameters(&self) -> CallbackParameters {
         let (mut flags, mut queue) = (0, 0);
         // SAFETY: both numbers live here, and are written before the call returns.
@@ -118,7 +120,7 @@ impl AsyncCallback for Foreign {
             Ok(()) => {
                 CallbackParameters { flags: CallbackFlags::from_bits_retain(flags), queue: QueueId(queue) }
             }
-            // It has no wishes; most say so by `E_NOTIMPL`.
+            // It has no wishes; most callbacks say so by `E_NOTIMPL`.
             Err(_) => CallbackParameters::default(),
         }
     }
@@ -134,8 +136,8 @@ impl AsyncCallback for Foreign {
         "a callback of Media Foundation's"
     }
 
-    fn behind(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&self.com)
+    fn shortcut(&self) -> Shortcut<'_> {
+        Shortcut::Foreign(&self.com)
     }
 }
 
@@ -156,10 +158,10 @@ pub(crate) fn write_parameters(
     Ok(())
 }
 
-/// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for whoever called.
-pub(crate) fn contain<A: Answer>(call: impl FnOnce() -> A) -> Result<A::Value> {
+/// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for the caller.
+pub(crate) fn contain<R: ContainedResult>(call: impl FnOnce() -> R) -> Result<R::Value> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(returned) => returned.answer(),
+        Ok(returned) => returned.into_result(),
         Err(payload) => {
             drop_contained(payload);
             Err(E_UNEXPECTED.into())
@@ -167,25 +169,25 @@ pub(crate) fn contain<A: Answer>(call: impl FnOnce() -> A) -> Result<A::Value> {
     }
 }
 
-/// What a contained call may return: nothing, or what the foreign caller is to be told.
-pub(crate) trait Answer {
+/// What a contained call may return: nothing, or the foreign caller's own result.
+pub(crate) trait ContainedResult {
     type Value;
 
-    fn answer(self) -> Result<Self::Value>;
+    fn into_result(self) -> Result<Self::Value>;
 }
 
-impl Answer for () {
+impl ContainedResult for () {
     type Value = ();
 
-    fn answer(self) -> Result<()> {
+    fn into_result(self) -> Result<()> {
         Ok(())
     }
 }
 
-impl<T> Answer for Result<T> {
+impl<T> ContainedResult for Result<T> {
     type Value = T;
 
-    fn answer(self) -> Result<T> {
+    fn into_result(self) -> Result<T> {
         self
     }
 }

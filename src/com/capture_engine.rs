@@ -10,7 +10,7 @@ use crate::com::Mta;
 use crate::com::callback::contain;
 use crate::com::notifications::{Notifications, Notifier};
 
-/// An object for `IMFCaptureEngine::Initialize`, and the stream of the events that it is told.
+/// An object for `IMFCaptureEngine::Initialize`, and the stream of the events that it is called with.
 ///
 /// An event's extended type says what happened, `MF_CAPTURE_ENGINE_INITIALIZED` for example, and its status
 /// whether that failed.
@@ -21,20 +21,20 @@ use crate::com::notifications::{Notifications, Notifier};
 #[must_use]
 pub fn capture_engine_events() -> (Mta<IMFCaptureEngineOnEventCallback>, Notifications<Mta<IMFMediaEvent>>) {
     let (notifier, events) = Notifications::channel();
-    (Mta::of(Told { notifier }), events)
+    (Mta::of(CaptureCallback { notifier }), events)
 }
 
 #[implement(IMFCaptureEngineOnEventCallback)]
-struct Told {
+struct CaptureCallback {
     notifier: Notifier<Mta<IMFMediaEvent>>,
 }
 
-impl IMFCaptureEngineOnEventCallback_Impl for Told_Impl {
+impl IMFCaptureEngineOnEventCallback_Impl for CaptureCallback_Impl {
     fn OnEvent(&self, event: Ref<'_, IMFMediaEvent>) -> Result<()> {
         contain(|| {
             if let Some(event) = event.cloned() {
                 // SAFETY: an event of Media Foundation's.
-                self.notifier.tell(unsafe { Mta::new(event) });
+                self.notifier.notify(unsafe { Mta::new(event) });
             }
         })
     }

@@ -49,7 +49,7 @@ pub enum ClockStateEvent {
     },
 }
 
-/// An object for `IMFPresentationClock::AddClockStateSink`, and the stream of what it is told.
+/// An object for `IMFPresentationClock::AddClockStateSink`, and the stream of what it is called with.
 ///
 /// ```no_run
 /// use futures::StreamExt;
@@ -71,32 +71,32 @@ pub enum ClockStateEvent {
 #[must_use]
 pub fn clock_states() -> (Mta<IMFClockStateSink>, Notifications<ClockStateEvent>) {
     let (notifier, states) = Notifications::channel();
-    (Mta::of(Told { notifier }), states)
+    (Mta::of(ClockCallback { notifier }), states)
 }
 
 #[implement(IMFClockStateSink)]
-struct Told {
+struct ClockCallback {
     notifier: Notifier<ClockStateEvent>,
 }
 
-impl IMFClockStateSink_Impl for Told_Impl {
+impl IMFClockStateSink_Impl for ClockCallback_Impl {
     fn OnClockStart(&self, system_time: i64, offset: i64) -> Result<()> {
-        contain(|| self.notifier.tell(ClockStateEvent::Start { system_time, offset }))
+        contain(|| self.notifier.notify(ClockStateEvent::Start { system_time, offset }))
     }
 
     fn OnClockStop(&self, system_time: i64) -> Result<()> {
-        contain(|| self.notifier.tell(ClockStateEvent::Stop { system_time }))
+        contain(|| self.notifier.notify(ClockStateEvent::Stop { system_time }))
     }
 
     fn OnClockPause(&self, system_time: i64) -> Result<()> {
-        contain(|| self.notifier.tell(ClockStateEvent::Pause { system_time }))
+        contain(|| self.notifier.notify(ClockStateEvent::Pause { system_time }))
     }
 
     fn OnClockRestart(&self, system_time: i64) -> Result<()> {
-        contain(|| self.notifier.tell(ClockStateEvent::Restart { system_time }))
+        contain(|| self.notifier.notify(ClockStateEvent::Restart { system_time }))
     }
 
     fn OnClockSetRate(&self, system_time: i64, rate: f32) -> Result<()> {
-        contain(|| self.notifier.tell(ClockStateEvent::SetRate { system_time, rate }))
+        contain(|| self.notifier.notify(ClockStateEvent::SetRate { system_time, rate }))
     }
 }

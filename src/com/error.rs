@@ -1,6 +1,7 @@
 //! Conversion between this crate's errors and those of the `windows` crate, which both keep the HRESULT.
 
-use windows::core::HRESULT;
+use windows::Win32::Media::MediaFoundation::IMFAsyncResult;
+use windows::core::{HRESULT, Interface};
 
 use crate::error::{Error, Hresult};
 
@@ -30,8 +31,14 @@ impl From<windows::core::Error> for Error {
 }
 
 impl From<Error> for windows::core::Error {
-    /// The code alone. An error with a text is told to the system, which not every system can take.
+    /// The code alone. An error with a text is handed to the system, which not every system can take.
     fn from(error: Error) -> windows::core::Error {
         windows::core::Error::from_hresult(error.hresult().into())
     }
+}
+
+/// The status of a result, success codes included, which the `windows` crate's own method loses.
+pub(crate) fn status_of(result: &IMFAsyncResult) -> Hresult {
+    // SAFETY: the table is that of the object's own interface, and the pointer is the object's.
+    unsafe { (Interface::vtable(result).GetStatus)(Interface::as_raw(result)) }.into()
 }

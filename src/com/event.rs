@@ -51,7 +51,7 @@ pub fn event_stream_with<P: Overflow>(
     Ok(EventStream::new(&generator, policy)?.keep(generator))
 }
 
-/// The COM event that an event was made from, with whatever it carries that [`MediaEventValue`] cannot.
+/// The COM event that an event was made from, with all that [`MediaEventValue`] cannot carry.
 #[must_use]
 pub fn raw_event(event: &MediaEvent) -> Option<&Mta<IMFMediaEvent>> {
     event.attribute(RAW)?.as_object()

@@ -42,7 +42,7 @@ impl MediaEngineEvent {
     }
 }
 
-/// An object for the attribute `MF_MEDIA_ENGINE_CALLBACK`, and the stream of what it is told.
+/// An object for the attribute `MF_MEDIA_ENGINE_CALLBACK`, and the stream of what it is called with.
 ///
 /// # Cancel safety
 /// As [`Notifications`].
@@ -50,19 +50,19 @@ impl MediaEngineEvent {
 #[must_use]
 pub fn media_engine_events() -> (Mta<IMFMediaEngineNotify>, Notifications<MediaEngineEvent>) {
     let (notifier, events) = Notifications::channel();
-    (Mta::of(Told { notifier }), events)
+    (Mta::of(EngineCallback { notifier }), events)
 }
 
 #[implement(IMFMediaEngineNotify)]
-struct Told {
+struct EngineCallback {
     notifier: Notifier<MediaEngineEvent>,
 }
 
-impl IMFMediaEngineNotify_Impl for Told_Impl {
+impl IMFMediaEngineNotify_Impl for EngineCallback_Impl {
     fn EventNotify(&self, event: u32, param1: usize, param2: u32) -> Result<()> {
         contain(|| {
             let event = MF_MEDIA_ENGINE_EVENT(event as i32);
-            self.notifier.tell(MediaEngineEvent { event, param1, param2 });
+            self.notifier.notify(MediaEngineEvent { event, param1, param2 });
         })
     }
 }

@@ -1,26 +1,27 @@
-//! `Notifications`: what a callback object is told, as a stream that never holds up who tells it.
+//! `Notifications`: the calls of a callback object as a stream, which never holds up the caller.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures::stream::{FusedStream, Stream};
 
-use crate::com::callback::contain;
+use crate::contain::wake_contained;
+use crate::sync::Lock;
 
-/// What Media Foundation tells a callback object, in the order of the calls.
+/// What Media Foundation calls a callback object with, in the order of the calls.
 ///
 /// Media Foundation calls such objects without waiting for an answer, so nothing can hold it back: when
 /// [`CAPACITY`](Notifications::CAPACITY) are waiting to be taken, the oldest makes room for the newest, and
-/// [`dropped`](Notifications::dropped) counts it. The stream ends when Media Foundation has let go of the
+/// [`dropped`](Notifications::dropped) counts it. The stream ends when Media Foundation has released the
 /// object and everything is taken.
 ///
 /// # Cancel safety
 /// Nothing is lost when a future of `next` is dropped: what has come stays until it is taken.
 pub struct Notifications<T> {
-    shared: Arc<Mutex<Shared<T>>>,
+    shared: Arc<Mutex<Inner<T>>>,
     ended: bool,
 }
 
@@ -30,25 +31,25 @@ impl<T> Notifications<T> {
 
     /// The stream, and the end that the callback object holds.
     pub(crate) fn channel() -> (Notifier<T>, Notifications<T>) {
-        let shared = Arc::new(Mutex::new(Shared {
+        let shared = Arc::new(Mutex::new(Inner {
             waiting: VecDeque::new(),
             waker: None,
             dropped: 0,
-            told_all: false,
+            closed: false,
             left: false,
         }));
         (Notifier { shared: shared.clone() }, Notifications { shared, ended: false })
     }
 
-    /// How many were dropped because nobody took them in time.
+    /// How many were dropped because they were not taken in time.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        lock(&self.shared).dropped
+        self.shared.locked().dropped
     }
 
     /// The oldest that waits, without waiting for one.
     pub fn try_next(&mut self) -> Option<T> {
-        lock(&self.shared).waiting.pop_front()
+        self.shared.locked().waiting.pop_front()
     }
 }
 
@@ -57,11 +58,11 @@ impl<T> Stream for Notifications<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.get_mut();
-        let mut shared = lock(&this.shared);
+        let mut shared = this.shared.locked();
         if let Some(item) = shared.waiting.pop_front() {
             return Poll::Ready(Some(item));
         }
-        if shared.told_all {
+        if shared.closed {
             drop(shared);
             this.ended = true;
             return Poll::Ready(None);
@@ -84,7 +85,7 @@ impl<T> Unpin for Notifications<T> {}
 
 impl<T> Drop for Notifications<T> {
     fn drop(&mut self) {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.locked();
         shared.left = true;
         let unwanted = (std::mem::take(&mut shared.waiting), shared.waker.take());
         drop(shared);
@@ -94,7 +95,7 @@ impl<T> Drop for Notifications<T> {
 
 impl<T> fmt::Debug for Notifications<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared = lock(&self.shared);
+        let shared = self.shared.locked();
         f.debug_struct("Notifications")
             .field("waiting", &shared.waiting.len())
             .field("dropped", &shared.dropped)
@@ -104,12 +105,12 @@ impl<T> fmt::Debug for Notifications<T> {
 
 /// The end that the callback object holds; its drop ends the stream.
 pub(crate) struct Notifier<T> {
-    shared: Arc<Mutex<Shared<T>>>,
+    shared: Arc<Mutex<Inner<T>>>,
 }
 
 impl<T> Notifier<T> {
-    pub(crate) fn tell(&self, item: T) {
-        let mut shared = lock(&self.shared);
+    pub(crate) fn notify(&self, item: T) {
+        let mut shared = self.shared.locked();
         if shared.left {
             drop(shared);
             drop(item);
@@ -125,36 +126,27 @@ impl<T> Notifier<T> {
         let waker = shared.waker.take();
         drop(shared);
         drop(oldest);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake_contained(waker);
     }
 }
 
 impl<T> Drop for Notifier<T> {
     fn drop(&mut self) {
-        let mut shared = lock(&self.shared);
-        shared.told_all = true;
+        let mut shared = self.shared.locked();
+        shared.closed = true;
         let waker = shared.waker.take();
         drop(shared);
-        if let Some(waker) = waker {
-            // It is Media Foundation that lets go of the object, and nothing may unwind into that.
-            let _ = contain(|| waker.wake());
-        }
+        // Media Foundation releases the object: a panic must not unwind into that.
+        wake_contained(waker);
     }
 }
 
-struct Shared<T> {
+struct Inner<T> {
     waiting: VecDeque<T>,
     waker: Option<Waker>,
     dropped: u64,
     /// The callback object is gone.
-    told_all: bool,
+    closed: bool,
     /// The stream is gone.
     left: bool,
-}
-
-/// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
-fn lock<T>(shared: &Mutex<Shared<T>>) -> MutexGuard<'_, Shared<T>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

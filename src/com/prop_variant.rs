@@ -92,7 +92,7 @@ pub(crate) fn from_value(value: &MediaEventValue) -> Result<PROPVARIANT> {
     Ok(PROPVARIANT { Anonymous: PROPVARIANT_0 { Anonymous: std::mem::ManuallyDrop::new(inner) } })
 }
 
-/// A copy in memory that whoever clears the variant frees.
+/// A copy, in memory that is freed when the variant is cleared.
 fn copied<T: Copy>(items: &[T]) -> Result<*mut T> {
     // SAFETY: takes a number of bytes; one at least, so that null only means that there is no memory.
     let place = unsafe { CoTaskMemAlloc(size_of_val(items).max(1)) }.cast::<T>();

@@ -12,7 +12,7 @@ use crate::com::callback::contain;
 use crate::com::clock::ClockStateEvent;
 use crate::com::notifications::{Notifications, Notifier};
 
-/// What a sample-grabber sink tells.
+/// What a sample-grabber sink passes to its callback.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SampleGrabberEvent {
@@ -45,7 +45,7 @@ pub struct GrabbedSample {
     pub bytes: Vec<u8>,
 }
 
-/// An object for `MFCreateSampleGrabberSinkActivate`, and the stream of what it is told.
+/// An object for `MFCreateSampleGrabberSinkActivate`, and the stream of what it is called with.
 ///
 /// # Cancel safety
 /// As [`Notifications`].
@@ -54,21 +54,21 @@ pub struct GrabbedSample {
 #[must_use]
 pub fn grab_samples() -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
     let (notifier, samples) = Notifications::channel();
-    (Mta::of(Told { notifier }), samples)
+    (Mta::of(GrabberCallback { notifier }), samples)
 }
 
 #[implement(IMFSampleGrabberSinkCallback)]
-struct Told {
+struct GrabberCallback {
     notifier: Notifier<SampleGrabberEvent>,
 }
 
-impl Told {
+impl GrabberCallback {
     fn clock(&self, state: ClockStateEvent) -> Result<()> {
-        contain(|| self.notifier.tell(SampleGrabberEvent::Clock(state)))
+        contain(|| self.notifier.notify(SampleGrabberEvent::Clock(state)))
     }
 }
 
-impl IMFClockStateSink_Impl for Told_Impl {
+impl IMFClockStateSink_Impl for GrabberCallback_Impl {
     fn OnClockStart(&self, system_time: i64, offset: i64) -> Result<()> {
         self.clock(ClockStateEvent::Start { system_time, offset })
     }
@@ -90,12 +90,12 @@ impl IMFClockStateSink_Impl for Told_Impl {
     }
 }
 
-impl IMFSampleGrabberSinkCallback_Impl for Told_Impl {
+impl IMFSampleGrabberSinkCallback_Impl for GrabberCallback_Impl {
     fn OnSetPresentationClock(&self, clock: Ref<'_, IMFPresentationClock>) -> Result<()> {
         contain(|| {
             // SAFETY: the clock of a media session, which every thread of it uses.
             let clock = clock.cloned().map(|clock| unsafe { Mta::new(clock) });
-            self.notifier.tell(SampleGrabberEvent::PresentationClock(clock));
+            self.notifier.notify(SampleGrabberEvent::PresentationClock(clock));
         })
     }
 
@@ -118,11 +118,11 @@ impl IMFSampleGrabberSinkCallback_Impl for Told_Impl {
                 unsafe { std::slice::from_raw_parts(bytes, length as usize) }.to_vec()
             };
             let sample = GrabbedSample { major_type, flags, time, duration, bytes };
-            self.notifier.tell(SampleGrabberEvent::Sample(sample));
+            self.notifier.notify(SampleGrabberEvent::Sample(sample));
         })
     }
 
     fn OnShutdown(&self) -> Result<()> {
-        contain(|| self.notifier.tell(SampleGrabberEvent::Shutdown))
+        contain(|| self.notifier.notify(SampleGrabberEvent::Shutdown))
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::fmt;
-use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use windows::Win32::Foundation::E_POINTER;
@@ -26,7 +25,7 @@ use crate::operation::{Operation, Promise};
 /// A sink writer with a callback.
 ///
 /// It does not throttle: [`write_sample`](SinkWriter::write_sample) would block a thread of the runtime then.
-/// Let [markers](SinkWriter::place_marker) hold back whoever produces: await one every so many samples, and
+/// Let [markers](SinkWriter::place_marker) hold back the producer: await one every so many samples, and
 /// no more than those are queued.
 ///
 /// Dropping it without [`finalize`](SinkWriter::finalize) leaves an incomplete file, and ends what is in flight
@@ -58,9 +57,9 @@ use crate::operation::{Operation, Promise};
 #[doc(alias = "IMFSinkWriter")]
 pub struct SinkWriter {
     writer: Mta<IMFSinkWriter>,
-    inbox: Arc<Inbox>,
+    inbox: Arc<WriterInbox>,
     /// Last, so that it is given back last.
-    _platform: Platform,
+    platform: Platform,
 }
 
 impl SinkWriter {
@@ -122,8 +121,8 @@ impl SinkWriter {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSinkWriter>>,
     ) -> Result<SinkWriter> {
-        let inbox = Arc::new(Inbox::new());
-        let callback: Mta<IMFSinkWriterCallback2> = Mta::of(Told { inbox: inbox.clone() });
+        let inbox = Arc::new(WriterInbox::new());
+        let callback: Mta<IMFSinkWriterCallback2> = Mta::of(WriterCallback { inbox: inbox.clone() });
         let callback: Mta<IMFSinkWriterCallback> = callback.cast()?;
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
@@ -135,7 +134,7 @@ impl SinkWriter {
             attributes.SetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING, 1)?;
         }
         let writer = create(&attributes)?;
-        Ok(SinkWriter { writer, inbox, _platform: platform.clone() })
+        Ok(SinkWriter { writer, inbox, platform: platform.clone() })
     }
 
     /// Adds a stream that is written in this type, and gives its number.
@@ -200,13 +199,16 @@ impl SinkWriter {
     #[doc(alias = "OnMarker")]
     #[track_caller]
     pub fn place_marker(&self, stream: u32) -> Operation<()> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let mut inbox = self.inbox.lock();
         let context = inbox.next_context;
         inbox.next_context += 1;
         inbox.markers.insert(context, (stream, promise));
         drop(inbox);
-        // SAFETY: the context is a number to everybody; nobody looks where it would point to.
+        // SAFETY: the context is a number; it is never read as a pointer.
         let placed = unsafe { self.writer.PlaceMarker(stream, context as *const c_void) };
         if let Err(error) = placed {
             self.inbox.not_placed(context, error.into());
@@ -252,7 +254,10 @@ impl SinkWriter {
     #[doc(alias = "OnFinalize")]
     #[track_caller]
     pub fn finalize(&self) -> Operation<()> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let mut inbox = self.inbox.lock();
         let first = inbox.finalize.is_empty();
         inbox.finalize.push(promise);
@@ -267,7 +272,7 @@ impl SinkWriter {
         operation
     }
 
-    /// Which streams fail from now on, and why, as encoders tell it; and when one changes its format.
+    /// Which streams fail from now on, and why; and when an encoder changes its format.
     ///
     /// A stream that was got before ends.
     #[doc(alias = "OnStreamError")]
@@ -292,7 +297,7 @@ impl fmt::Debug for SinkWriter {
     }
 }
 
-/// What a sink writer tells besides the end of what was begun.
+/// What a sink writer calls back for besides the end of what was begun.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SinkWriterEvent {
@@ -308,9 +313,9 @@ pub enum SinkWriterEvent {
 }
 
 /// What the callback object and the writer share. It knows nothing of the writer, so that there is no circle.
-struct Inbox(Mutex<InboxState>);
+struct WriterInbox(Mutex<WriterState>);
 
-struct InboxState {
+struct WriterState {
     /// Who waits for the end; the first of them asked for it.
     finalize: Vec<Promise<()>>,
     /// By the number that was passed as their context, which grows.
@@ -319,15 +324,15 @@ struct InboxState {
     notifier: Option<Arc<Notifier<SinkWriterEvent>>>,
 }
 
-impl InboxState {
+impl WriterState {
     fn oldest_of(&self, stream: u32) -> Option<usize> {
         self.markers.iter().find(|(_, (of, _))| *of == stream).map(|(&context, _)| context)
     }
 }
 
-impl Inbox {
-    fn new() -> Inbox {
-        Inbox(Mutex::new(InboxState {
+impl WriterInbox {
+    fn new() -> WriterInbox {
+        WriterInbox(Mutex::new(WriterState {
             finalize: Vec::new(),
             markers: BTreeMap::new(),
             next_context: 1,
@@ -336,7 +341,7 @@ impl Inbox {
     }
 
     /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
-    fn lock(&self) -> MutexGuard<'_, InboxState> {
+    fn lock(&self) -> MutexGuard<'_, WriterState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -383,14 +388,14 @@ impl Inbox {
         }
     }
 
-    fn tell(&self, event: SinkWriterEvent) {
+    fn notify(&self, event: SinkWriterEvent) {
         let notifier = self.lock().notifier.clone();
         if let Some(notifier) = notifier {
-            notifier.tell(event);
+            notifier.notify(event);
         }
     }
 
-    /// Nothing will come any more: what is promised is let go.
+    /// Nothing will come any more: what is promised is dropped, which ends it.
     fn close(&self) {
         let mut state = self.lock();
         let ended =
@@ -402,17 +407,17 @@ impl Inbox {
 
 /// The callback object; its drop is the news that nothing will come any more.
 #[implement(IMFSinkWriterCallback2)]
-struct Told {
-    inbox: Arc<Inbox>,
+struct WriterCallback {
+    inbox: Arc<WriterInbox>,
 }
 
-impl Drop for Told {
+impl Drop for WriterCallback {
     fn drop(&mut self) {
         let _ = contain(|| self.inbox.close());
     }
 }
 
-impl IMFSinkWriterCallback_Impl for Told_Impl {
+impl IMFSinkWriterCallback_Impl for WriterCallback_Impl {
     fn OnFinalize(&self, status: HRESULT) -> windows::core::Result<()> {
         contain(|| {
             let outcome = Hresult::from(status).ok().map(drop);
@@ -427,16 +432,16 @@ impl IMFSinkWriterCallback_Impl for Told_Impl {
     }
 }
 
-impl IMFSinkWriterCallback2_Impl for Told_Impl {
+impl IMFSinkWriterCallback2_Impl for WriterCallback_Impl {
     fn OnTransformChange(&self) -> windows::core::Result<()> {
-        contain(|| self.inbox.tell(SinkWriterEvent::TransformChange))
+        contain(|| self.inbox.notify(SinkWriterEvent::TransformChange))
     }
 
     fn OnStreamError(&self, stream: u32, status: HRESULT) -> windows::core::Result<()> {
         contain(|| {
             let error = Error::new(status.into(), format!("encode and write stream {stream}"));
             self.inbox.fail_markers(stream, &error);
-            self.inbox.tell(SinkWriterEvent::StreamError { stream, error });
+            self.inbox.notify(SinkWriterEvent::StreamError { stream, error });
         })
     }
 }

@@ -6,7 +6,7 @@ mod requests;
 mod sample;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::stream::{self, Stream};
@@ -23,13 +23,13 @@ use windows::core::{GUID, HSTRING};
 pub use self::read_sample::ReadSample;
 pub use self::sample::{Sample, SampleFlags, SourceReaderEvent, SourceStream};
 
-use self::inbox::{Inbox, Told};
+use self::inbox::{ReaderCallback, ReaderInbox};
 use self::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO};
 use crate::async_result::QueueId;
 use crate::com::notifications::Notifications;
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Result};
-use crate::operation::{Operation, Promise};
+use crate::operation::Operation;
 
 /// A source reader in asynchronous mode.
 ///
@@ -55,7 +55,7 @@ use crate::operation::{Operation, Promise};
 #[doc(alias = "IMFSourceReader")]
 pub struct SourceReader {
     reader: Mta<IMFSourceReader>,
-    inbox: Arc<Inbox>,
+    inbox: Arc<ReaderInbox>,
     /// The major types of the streams that were there at the start.
     streams: Vec<Option<GUID>>,
     /// Last, so that it is given back last.
@@ -126,7 +126,10 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>> + Send + 'static,
     ) -> Operation<SourceReader> {
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, Location::caller());
+        let (promise, operation) = match platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         let platform = platform.clone();
         let thread = std::thread::Builder::new().name("mf-async opening".into());
         let spawned = thread.spawn(move || {
@@ -165,8 +168,8 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>>,
     ) -> Result<SourceReader> {
-        let inbox = Arc::new(Inbox::new());
-        let callback: Mta<IMFSourceReaderCallback> = Mta::of(Told { inbox: inbox.clone() });
+        let inbox = Arc::new(ReaderInbox::new());
+        let callback: Mta<IMFSourceReaderCallback> = Mta::of(ReaderCallback { inbox: inbox.clone() });
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
         unsafe { MFCreateAttributes(&mut attributes, 1) }?;
@@ -242,7 +245,10 @@ impl SourceReader {
     #[track_caller]
     pub fn flush(&self, stream: impl Into<SourceStream>) -> Operation<()> {
         let stream = self.number(stream.into());
-        let (promise, operation) = Promise::new_at(QueueId::MULTITHREADED, std::panic::Location::caller());
+        let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
+            Ok(promised) => promised,
+            Err(error) => return Operation::failed(error),
+        };
         self.inbox.flush(stream, promise, || {
             // SAFETY: takes a number.
             unsafe { self.reader.Flush(stream) }
@@ -252,7 +258,7 @@ impl SourceReader {
 
     /// Continues at another time, in units of 100 ns; what dropped reads left behind is forgotten.
     ///
-    /// A source may start earlier than it was told, at the sample that it can decode from.
+    /// A source may start earlier than that, at the sample that it can decode from.
     ///
     /// # Errors
     /// `MF_E_INVALIDREQUEST` while reads are in flight: [`flush`](SourceReader::flush) first. Those of a source
@@ -326,7 +332,7 @@ impl SourceReader {
         Ok(unsafe { self.reader.SetStreamSelection(stream, selected) }?)
     }
 
-    /// What else the source tells from now on: buffering, a connection made or lost, a changed character.
+    /// Other events of the source from now on: buffering, a connection made or lost, a changed character.
     ///
     /// A stream that was got before ends.
     #[doc(alias = "OnEvent")]
@@ -377,7 +383,7 @@ impl fmt::Debug for SourceReader {
 
 impl Drop for SourceReader {
     fn drop(&mut self) {
-        // Now, not when Media Foundation lets go of the callback, which others may hold for longer.
+        // Now, not when Media Foundation releases the callback, which others may hold for longer.
         self.inbox.close();
     }
 }

@@ -1,17 +1,19 @@
 //! Closures and futures on a work queue of the system's.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 
 use futures::task::{FutureObj, Spawn, SpawnError};
+use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncResult, MFPutWorkItem};
 
-use crate::async_result::QueueId;
-use crate::com::WorkQueue;
-use crate::com::work_queue::{Lock, put_once};
+use crate::async_result::{CallbackParameters, QueueId};
+use crate::com::work_queue::{QueueLock, put_once};
+use crate::com::{WorkQueue, operation};
+use crate::contain::contain;
 use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
-use crate::task::{Ending, Home, Task};
+use crate::task::{JoinSink, Schedule, Task};
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order, and gives what it returns.
@@ -29,21 +31,19 @@ impl WorkQueue {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (promise, operation) = match self.promise(Location::caller()) {
-            Ok(both) => both,
+        let promised = match self.platform().promise(self.id()) {
+            Ok(promised) => promised,
             Err(error) => return Operation::failed(error),
         };
-        let lock = self.lock().clone();
-        let put = put_once(self.id(), move || {
-            let value = catch_unwind(AssertUnwindSafe(closure))
-                .map_err(|payload| Error::panicked("the closure on the work queue", payload));
-            promise.complete(value);
-            drop(lock);
-        });
-        match put {
-            Ok(()) => operation,
-            Err(error) => Operation::failed(error),
-        }
+        let id = self.id();
+        let begin = |callback: &IMFAsyncCallback| {
+            // SAFETY: the callback is this module's own, which may be called from any thread.
+            unsafe { MFPutWorkItem(id.0, callback, None) }
+        };
+        let end = |_: &IMFAsyncResult| {
+            contain(closure).map_err(|payload| Error::panicked("the closure on the work queue", payload))
+        };
+        operation::start(promised, self.lock().clone(), CallbackParameters::on(id), begin, end)
     }
 
     /// Runs a future on this queue: every poll is one item of the queue, under its ordering.
@@ -66,26 +66,15 @@ impl WorkQueue {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let keepalive = match self.lend() {
-            Ok(keepalive) => keepalive,
+        let token = match self.platform().token("spawn a future") {
+            Ok(token) => token,
             Err(error) => return Operation::failed(error),
         };
-        let (promise, operation) = Promise::new(self.id());
-        match Task::start(OnSystem::new(self), &keepalive, Location::caller(), future, promise) {
+        let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
+        match Task::start(SystemScheduler::new(self), token, Location::caller(), future, promise) {
             Ok(_) => operation,
             Err((error, _)) => Operation::failed(error),
         }
-    }
-
-    /// An operation that the platform's shutdown ends, if nothing else does.
-    pub(crate) fn promise<T: Send + 'static>(
-        &self,
-        begun: &'static Location<'static>,
-    ) -> Result<(Promise<T>, Operation<T>)> {
-        let keepalive = self.lend()?;
-        let (promise, operation) = Promise::new_at(self.id(), begun);
-        promise.enter(&keepalive);
-        Ok((promise, operation))
     }
 }
 
@@ -93,67 +82,67 @@ impl WorkQueue {
 impl Spawn for WorkQueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
-        let keepalive = self.lend().map_err(|_| SpawnError::shutdown())?;
-        Task::start(OnSystem::new(self), &keepalive, Location::caller(), future, ())
+        let token = self.platform().token("spawn a future").map_err(|_| SpawnError::shutdown())?;
+        Task::start(SystemScheduler::new(self), token, Location::caller(), future, ())
             .map(drop)
             .map_err(|_| SpawnError::shutdown())
     }
 }
 
-/// A work queue of the system's, as the home of a task.
-struct OnSystem(QueueId);
+/// Polls a task on a work queue of the system's.
+struct SystemScheduler(QueueId);
 
-impl OnSystem {
-    /// The home, and what keeps the queue open.
-    fn new(queue: &WorkQueue) -> (OnSystem, Arc<Lock>) {
-        (OnSystem(queue.id()), queue.lock().clone())
+impl SystemScheduler {
+    /// The scheduler, and what keeps the queue open.
+    fn new(queue: &WorkQueue) -> (SystemScheduler, Arc<QueueLock>) {
+        (SystemScheduler(queue.id()), queue.lock().clone())
     }
 }
 
-impl Home for OnSystem {
-    type Hold = Arc<Lock>;
+impl Schedule for SystemScheduler {
+    type Hold = Arc<QueueLock>;
 
     fn queue(&self) -> QueueId {
         self.0
     }
 
-    fn put<F, E>(task: &Arc<Task<F, E, OnSystem>>) -> Result<()>
+    fn put<F, E>(task: &Arc<Task<F, E, SystemScheduler>>) -> Result<()>
     where
         F: Future + Send + 'static,
-        E: Ending<F::Output> + 'static,
+        E: JoinSink<F::Output> + 'static,
     {
-        let turn = Turn(Some(task.clone()));
-        put_once(task.home().0, move || turn.take())
+        let poll = QueuedPoll(Some(task.clone()));
+        put_once(task.scheduler().0, move || poll.run())
     }
 }
 
-/// The duty to poll a task once. Whoever drops it unfulfilled ends the task: nobody else would poll it, and
-/// whoever awaits it must hear of that.
-struct Turn<F, E>(Option<Arc<Task<F, E, OnSystem>>>)
+/// An item that polls a task once. Dropped without a run it ends the task, which nothing else would poll, so that
+/// the operation that awaits the task ends, too.
+struct QueuedPoll<F, E>(Option<Arc<Task<F, E, SystemScheduler>>>)
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static;
+    E: JoinSink<F::Output> + 'static;
 
-impl<F, E> Turn<F, E>
+impl<F, E> QueuedPoll<F, E>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
+    E: JoinSink<F::Output> + 'static,
 {
-    fn take(mut self) {
+    fn run(mut self) {
         if let Some(task) = self.0.take() {
             task.poll();
         }
     }
 }
 
-impl<F, E> Drop for Turn<F, E>
+impl<F, E> Drop for QueuedPoll<F, E>
 where
     F: Future + Send + 'static,
-    E: Ending<F::Output> + 'static,
+    E: JoinSink<F::Output> + 'static,
 {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
-            task.cancel(Error::abandoned("poll a future: its work queue let go of it"));
+            task.cancel(Error::abandoned("poll a future: its work queue dropped it"));
         }
     }
 }

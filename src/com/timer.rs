@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
-use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use windows::Win32::Foundation::HANDLE;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncResult, MFAddPeriodicCallback, MFCancelWorkItem, MFCreateAsyncResult, MFPutWaitingWorkItem,
+    IMFAsyncCallback, IMFAsyncResult, MFAddPeriodicCallback, MFCreateAsyncResult, MFPutWaitingWorkItem,
     MFRemovePeriodicCallback, MFScheduleWorkItemEx,
 };
 use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
@@ -16,13 +15,13 @@ use windows::core::{IUnknown, Interface, Ref};
 use windows_core::implement;
 
 use crate::async_result::CallbackParameters;
-use crate::com::callback::{Once, contain};
-use crate::com::operation::status_of;
-use crate::com::work_queue::Lock;
-use crate::com::{Platform, WorkQueue};
+use crate::cancel::WorkItemKey;
+use crate::com::callback::contain;
+use crate::com::error::status_of;
+use crate::com::{Platform, WorkQueue, operation};
 use crate::contain::drop_contained;
-use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, Promise};
+use crate::error::{Error, Result};
+use crate::operation::Operation;
 
 impl WorkQueue {
     /// Waits for a time, on Media Foundation's own timer; the operation ends on this queue.
@@ -43,7 +42,7 @@ impl WorkQueue {
         let milliseconds = delay.as_nanos().div_ceil(1_000_000);
         // Media Foundation counts on in units of 100 ns, which must not overflow.
         let timeout = i64::try_from(milliseconds).unwrap_or(i64::MAX).min(i64::MAX / 10_000);
-        self.pending(None, Location::caller(), |result, key| {
+        self.pending(None, |result, key| {
             // SAFETY: the result is Media Foundation's own; the key is written before the call returns.
             unsafe { MFScheduleWorkItemEx(result, -timeout, Some(key)) }
         })
@@ -72,70 +71,35 @@ impl WorkQueue {
             }
         };
         let raw = HANDLE(handle.as_raw_handle());
-        self.pending(Some(handle), Location::caller(), |result, key| {
-            // SAFETY: the callback keeps the handle until it was called or is let go, a cancelled item's, too, so
-            // that nobody waits for a handle that is closed; the result is Media Foundation's own, and the key is
-            // written before the call returns.
+        self.pending(Some(handle), |result, key| {
+            // SAFETY: the callback keeps the handle until it is called or released, a cancelled item's, too, so that
+            // no wait has a handle that is closed; the result is Media Foundation's own, and the key is written
+            // before the call returns.
             unsafe { MFPutWaitingWorkItem(raw, 0, result, Some(key)) }
         })
     }
 
+    #[track_caller]
     fn pending(
         &self,
         handle: Option<OwnedHandle>,
-        begun: &'static Location<'static>,
         put: impl FnOnce(&IMFAsyncResult, *mut u64) -> windows::core::Result<()>,
     ) -> Operation<()> {
-        let (promise, operation) = match self.promise(begun) {
-            Ok(both) => both,
+        let promised = match self.platform().promise(self.id()) {
+            Ok(promised) => promised,
             Err(error) => return Operation::failed(error),
         };
-        let pending = Pending { promise, _lock: self.lock().clone() };
-        let pending = Arc::new(Mutex::new(Some(pending)));
-        // Whoever cancels does not own it: when Media Foundation lets go of the callback un-called, the
-        // promise goes too, and the operation ends as abandoned.
-        let cancelled = Arc::downgrade(&pending);
-        let item = Once::callback(CallbackParameters::on(self.id()), move |result: &IMFAsyncResult| {
-            let status = status_of(result);
-            end(&pending, status.ok().map(drop), status);
+        let begin = |callback: &IMFAsyncCallback| {
+            let mut key = 0;
+            // SAFETY: the callback is this module's own, which may be called from any thread.
+            let result = unsafe { MFCreateAsyncResult(None, callback, None) }?;
+            put(&result, &raw mut key).map(|()| WorkItemKey(key))
+        };
+        let end = move |result: &IMFAsyncResult| {
             drop(handle);
-            Ok(())
-        });
-        let mut key = 0;
-        // SAFETY: the callback is this module's own, which may be called from any thread.
-        let put =
-            unsafe { MFCreateAsyncResult(None, &item, None) }.and_then(|result| put(&result, &raw mut key));
-        match put {
-            Ok(()) => operation.cancel_with(move || cancel(key, &cancelled)),
-            Err(error) => Operation::failed(error.into()),
-        }
-    }
-}
-
-/// What a timed item holds until it has ended.
-struct Pending {
-    promise: Promise<()>,
-    _lock: Arc<Lock>,
-}
-
-/// Ends the item, if it has not ended.
-fn end(pending: &Mutex<Option<Pending>>, value: Result<()>, status: Hresult) {
-    let taken = pending.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Pending { promise, .. }) = taken {
-        promise.complete_with_status(value, status);
-    }
-}
-
-/// Cancels the item. A scheduled one is not called any more; a waiting one is, and finds that it has ended.
-fn cancel(key: u64, pending: &Weak<Mutex<Option<Pending>>>) {
-    // SAFETY: takes a number; one that is not known any more is an error and no harm.
-    if unsafe { MFCancelWorkItem(key) }.is_err() {
-        // Too late: it is on its way, or was.
-        return;
-    }
-    if let Some(pending) = pending.upgrade() {
-        let status = Hresult::MF_E_OPERATION_CANCELLED;
-        end(&pending, Err(Error::new(status, "wait for a work item that was cancelled")), status);
+            status_of(result).ok().map(drop)
+        };
+        operation::start(promised, self.lock().clone(), CallbackParameters::on(self.id()), begin, end)
     }
 }
 
@@ -153,7 +117,7 @@ impl Platform {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        let call: Call = Arc::new(Mutex::new(Some(Arc::new(callback))));
+        let call: SharedCall = Arc::new(Mutex::new(Some(Arc::new(callback))));
         let context: IUnknown = IUnknown::from(Ticker { call: call.clone() });
         let mut key = 0;
         // SAFETY: `tick` is of the demanded type, and is only given the context that is passed with it,
@@ -165,20 +129,20 @@ impl Platform {
 
 /// A callback that is called every 10 ms; dropping this removes it.
 ///
-/// What it captured is let go with it, but for a call that is just running.
+/// What it captured is dropped with it, except while a call is running: then the call drops it.
 #[doc(alias = "MFRemovePeriodicCallback")]
 #[must_use = "the callback is removed when this is dropped"]
 pub struct PeriodicCallback {
     key: u32,
-    call: Call,
+    call: SharedCall,
     _platform: Platform,
 }
 
-type Call = Arc<Mutex<Option<Arc<dyn Fn() + Send + Sync>>>>;
+type SharedCall = Arc<Mutex<Option<Arc<dyn Fn() + Send + Sync>>>>;
 
 impl Drop for PeriodicCallback {
     fn drop(&mut self) {
-        // SAFETY: takes a number. An error says that Media Foundation has let go of the callback already.
+        // SAFETY: takes a number. An error says that Media Foundation has dropped the callback already.
         let _ = unsafe { MFRemovePeriodicCallback(self.key) };
         // Media Foundation may hold the context for a while longer, so it is emptied.
         let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -195,7 +159,7 @@ impl fmt::Debug for PeriodicCallback {
 /// The context of a periodic callback.
 #[implement(IAgileObject)]
 struct Ticker {
-    call: Call,
+    call: SharedCall,
 }
 
 impl IAgileObject_Impl for Ticker_Impl {}

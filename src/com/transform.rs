@@ -1,7 +1,7 @@
 //! `AsyncTransform`: an asynchronous transform (MFT) as a sink of samples and a stream of samples.
 
-mod pump;
-mod shared;
+mod event_callback;
+mod inner;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,8 +16,8 @@ use windows::Win32::Media::MediaFoundation::{
     MFT_MESSAGE_COMMAND_FLUSH,
 };
 
-use self::pump::Pump;
-use self::shared::Shared;
+use self::event_callback::TransformEventCallback;
+use self::inner::Inner;
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Hresult, Result};
 
@@ -39,7 +39,7 @@ use crate::error::{Error, Hresult, Result};
 #[doc(alias = "IMFTransform")]
 #[doc(alias = "MFT")]
 pub struct AsyncTransform {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
     ended: bool,
     /// Last, so that it is given back last.
     _platform: Platform,
@@ -64,11 +64,12 @@ impl AsyncTransform {
         let (mut input, mut output) = ([0], [0]);
         // SAFETY: both places live for the call. A transform whose ids are just counted says E_NOTIMPL.
         let _ = unsafe { transform.GetStreamIDs(&mut input, &mut output) };
-        let shared = Arc::new(Shared::new(transform, input[0], output[0])?);
-        let pump: IMFAsyncCallback = Pump { shared: Arc::downgrade(&shared) }.into();
+        let inner = Arc::new(Inner::new(transform, input[0], output[0])?);
+        let event_callback: IMFAsyncCallback =
+            TransformEventCallback { inner: Arc::downgrade(&inner) }.into();
         // SAFETY: the callback lives for the call, and the transform takes its own reference.
-        unsafe { shared.generator.BeginGetEvent(&pump, None) }?;
-        Ok(AsyncTransform { shared, ended: false, _platform: platform.clone() })
+        unsafe { inner.generator.BeginGetEvent(&event_callback, None) }?;
+        Ok(AsyncTransform { inner, ended: false, _platform: platform.clone() })
     }
 
     /// What to do when the output format changes: choose one of the types that the transform has now, and set it.
@@ -78,7 +79,7 @@ impl AsyncTransform {
         &mut self,
         choose: impl Fn(&IMFTransform, u32) -> windows::core::Result<()> + Send + Sync + 'static,
     ) {
-        let former = self.shared.lock().choose.replace(Arc::new(choose));
+        let former = self.inner.lock().choose.replace(Arc::new(choose));
         drop(former);
     }
 
@@ -91,7 +92,7 @@ impl AsyncTransform {
     /// Dropped, the drain goes on; called again, it waits for the same one.
     #[doc(alias = "MFT_MESSAGE_COMMAND_DRAIN")]
     pub async fn drain(&mut self) -> Result<()> {
-        poll_fn(|cx| self.shared.poll_drain(cx)).await
+        poll_fn(|cx| self.inner.poll_drain(cx)).await
     }
 
     /// Throws away everything that was put in and not taken out.
@@ -100,8 +101,8 @@ impl AsyncTransform {
     /// The transform's own.
     #[doc(alias = "MFT_MESSAGE_COMMAND_FLUSH")]
     pub fn flush(&mut self) -> Result<()> {
-        self.shared.message(MFT_MESSAGE_COMMAND_FLUSH)?;
-        let mut state = self.shared.lock();
+        self.inner.message(MFT_MESSAGE_COMMAND_FLUSH)?;
+        let mut state = self.inner.lock();
         state.driver.flush();
         state.draining = false;
         let void = (state.kept.take(), std::mem::take(&mut state.ready));
@@ -113,7 +114,7 @@ impl AsyncTransform {
     /// The transform itself: for its media types, its attributes, and what has no method here.
     #[must_use]
     pub fn as_com(&self) -> &Mta<IMFTransform> {
-        &self.shared.transform
+        &self.inner.transform
     }
 }
 
@@ -121,11 +122,11 @@ impl Sink<Mta<IMFSample>> for AsyncTransform {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.shared.poll_give(cx)
+        self.inner.poll_give(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, sample: Mta<IMFSample>) -> Result<()> {
-        let mut state = self.shared.lock();
+        let mut state = self.inner.lock();
         if state.kept.is_some() || state.closed {
             drop(state);
             return Err(Error::new(
@@ -138,14 +139,14 @@ impl Sink<Mta<IMFSample>> for AsyncTransform {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.shared.poll_give(cx)
+        self.inner.poll_give(cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let drained = self.shared.poll_drain(cx);
+        let drained = self.inner.poll_drain(cx);
         if drained.is_ready() {
-            self.shared.lock().closed = true;
-            self.shared.wake();
+            self.inner.lock().closed = true;
+            self.inner.wake();
         }
         drained
     }
@@ -159,7 +160,7 @@ impl Stream for AsyncTransform {
         if this.ended {
             return Poll::Ready(None);
         }
-        let item = this.shared.poll_output(cx);
+        let item = this.inner.poll_output(cx);
         this.ended = matches!(item, Poll::Ready(None | Some(Err(_))));
         item
     }
@@ -173,14 +174,14 @@ impl FusedStream for AsyncTransform {
 
 impl Drop for AsyncTransform {
     fn drop(&mut self) {
-        self.shared.lock().driver.shut_down();
+        self.inner.lock().driver.shut_down();
         // SAFETY: needs nothing. An error would mean that it is shut down.
-        let _ = unsafe { self.shared.shutdown.Shutdown() };
+        let _ = unsafe { self.inner.shutdown.Shutdown() };
     }
 }
 
 impl fmt::Debug for AsyncTransform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncTransform").field("driver", &self.shared.lock().driver).finish_non_exhaustive()
+        f.debug_struct("AsyncTransform").field("driver", &self.inner.lock().driver).finish_non_exhaustive()
     }
 }

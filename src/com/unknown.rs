@@ -15,7 +15,7 @@ impl From<Unknown> for Mta<IUnknown> {
     fn from(object: Unknown) -> Mta<IUnknown> {
         match object.downcast_ref::<Mta<IUnknown>>() {
             Some(unknown) => unknown.clone(),
-            None => Mta::of(Holder { object: Some(object) }),
+            None => Mta::of(ObjectHolder { object: Some(object) }),
         }
     }
 }
@@ -23,7 +23,7 @@ impl From<Unknown> for Mta<IUnknown> {
 impl From<Mta<IUnknown>> for Unknown {
     /// The object that it holds when it was made from one, else the pointer, to be read as `Mta<IUnknown>`.
     fn from(unknown: Mta<IUnknown>) -> Unknown {
-        match unknown.cast_object_ref::<Holder>() {
+        match unknown.cast_object_ref::<ObjectHolder>() {
             Ok(holder) => holder.object.clone().unwrap_or_else(|| Arc::new(())),
             Err(_) => Arc::new(unknown),
         }
@@ -33,16 +33,16 @@ impl From<Mta<IUnknown>> for Unknown {
 /// A COM object that does nothing but hold something. `#[implement]` does not check that what it makes
 /// reachable from every thread may be: the type of the object does.
 #[implement(IAgileObject)]
-struct Holder {
+struct ObjectHolder {
     /// Always there, until the drop.
     object: Option<Unknown>,
 }
 
-impl IAgileObject_Impl for Holder_Impl {}
+impl IAgileObject_Impl for ObjectHolder_Impl {}
 
-impl Drop for Holder {
+impl Drop for ObjectHolder {
     fn drop(&mut self) {
-        // Whoever releases the object must not be unwound into.
+        // A panic must not unwind into the caller of `Release`.
         drop_contained(self.object.take());
     }
 }

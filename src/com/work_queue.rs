@@ -1,4 +1,4 @@
-//! The system's own work queues, locked while somebody holds a handle or something is put on them.
+//! The system's own work queues, each locked while it has a handle or an item.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,18 +11,16 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HSTRING, IUnknown};
 
 use crate::async_result::{CallbackParameters, QueueId, Unknown};
-use crate::com::callback::Once;
+use crate::com::callback::OnceCallback;
 use crate::com::{Mta, Platform};
 use crate::error::Result;
-use crate::keepalive::Keepalive;
 use crate::queue::{Priority, WorkQueueType};
 
 /// A work queue of the operating system's Media Foundation, and a lock on it.
 ///
-/// Clones share the lock. It is taken off when the last handle is gone and everything has run that was put
-/// by one: Media Foundation may drop what is queued when a private queue is unlocked for the last time, or
-/// wait for what runs, so a handle does neither to whoever drops it. For the platform's own queues a handle
-/// locks nothing.
+/// Clones share the lock. The queue is unlocked when the last handle is dropped and everything that was put by one
+/// has run: at the last unlock of a private queue Media Foundation may drop what is queued, or wait for what runs, and
+/// the drop of a handle does neither. For the platform's own queues a handle locks nothing.
 ///
 /// ```no_run
 /// # async fn square() -> mf_async::Result<()> {
@@ -37,7 +35,7 @@ use crate::queue::{Priority, WorkQueueType};
 #[doc(alias = "MFUnlockWorkQueue")]
 #[derive(Clone)]
 pub struct WorkQueue {
-    lock: Arc<Lock>,
+    lock: Arc<QueueLock>,
     platform: Platform,
 }
 
@@ -62,7 +60,7 @@ impl Platform {
     /// Allocates a queue that runs one item at a time on another queue, which it keeps open.
     ///
     /// # Errors
-    /// Media Foundation's own; that there is no queue `base` may only be told at the first put.
+    /// Media Foundation's own; an error about `base` may come only at the first put.
     #[doc(alias = "MFAllocateSerialWorkQueue")]
     pub fn allocate_serial_work_queue(&self, base: impl Into<QueueId>) -> Result<WorkQueue> {
         // SAFETY: takes a number and gives one.
@@ -81,7 +79,7 @@ impl Platform {
         Ok(self.locked(id.0))
     }
 
-    /// Locks the queue that everybody shares who names this MMCSS class, and tells its task id.
+    /// Locks the queue that all users of this MMCSS class share, and returns its task id.
     ///
     /// `task_id` is that of a task group to join, or `None` for the class's own. The empty class is a queue
     /// without MMCSS.
@@ -107,7 +105,7 @@ impl Platform {
     }
 
     fn locked(&self, id: u32) -> WorkQueue {
-        WorkQueue { lock: Arc::new(Lock(QueueId(id))), platform: self.clone() }
+        WorkQueue { lock: Arc::new(QueueLock(QueueId(id))), platform: self.clone() }
     }
 }
 
@@ -118,7 +116,7 @@ impl WorkQueue {
         self.lock.0
     }
 
-    /// Puts a callback: it is invoked once, on this queue, whatever queue it names itself.
+    /// Puts a callback: it is invoked once, on this queue, also if it names another queue itself.
     ///
     /// # Errors
     /// `MF_E_SHUTDOWN`; `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags.
@@ -149,12 +147,12 @@ impl WorkQueue {
         Ok(unsafe { MFPutWorkItem2(self.id().0, priority, &*callback, state.as_deref()) }?)
     }
 
-    pub(crate) fn lock(&self) -> &Arc<Lock> {
+    pub(crate) fn lock(&self) -> &Arc<QueueLock> {
         &self.lock
     }
 
-    pub(crate) fn lend(&self) -> Result<Keepalive> {
-        self.platform.lend()
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
     }
 }
 
@@ -170,11 +168,11 @@ impl From<&WorkQueue> for QueueId {
     }
 }
 
-/// One lock on a queue, held by handles and by whatever they put. It does not hold the platform: the last
-/// item may end on a thread of Media Foundation's, where nobody may shut it down.
-pub(crate) struct Lock(QueueId);
+/// One lock on a queue, held by its handles and by the items that they put. It does not hold the platform: the last
+/// item may end on a thread of Media Foundation's, where the platform must not be shut down.
+pub(crate) struct QueueLock(QueueId);
 
-impl Drop for Lock {
+impl Drop for QueueLock {
     #[doc(alias = "MFUnlockWorkQueue")]
     fn drop(&mut self) {
         let id = self.0;
@@ -190,9 +188,9 @@ impl Drop for Lock {
     }
 }
 
-/// Puts something that is called once on a queue; let go un-called, it is dropped.
+/// Puts a closure that is called once on a queue; if the item is dropped without a call, so is the closure.
 pub(crate) fn put_once(queue: QueueId, call: impl FnOnce() + Send + 'static) -> Result<()> {
-    let item = Once::callback(CallbackParameters::on(queue), move |_| {
+    let item = OnceCallback::create(CallbackParameters::on(queue), move |_| {
         call();
         Ok(())
     });

@@ -9,7 +9,7 @@ use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Hresult, Platform, QueueId, Result, Unknown,
     WorkQueueType,
 };
-use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED};
+use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED, S_OK};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFByteStream, MFCreateAsyncResult, MFInvokeCallback, MFPutWorkItem,
     MFPutWorkItemEx, MFScheduleWorkItemEx,
@@ -88,7 +88,7 @@ async fn status_state_and_object_come_along_and_the_status_goes_back() {
     drop(system);
 }
 
-/// Whoever was told by the callback may set a status before the callback has returned.
+/// A status may be set elsewhere before the callback has returned.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_was_not_set_does_not_go_back() {
     let system = com::Platform::startup().unwrap();
@@ -105,7 +105,7 @@ async fn a_status_that_was_not_set_does_not_go_back() {
     let same = within(receiver).await.unwrap();
     drop(com);
     // When only these are left, the callback has returned.
-    until("everybody else lets go", || refs(&*result) == 2);
+    until("all others have released it", || refs(&*result) == 2);
     assert_eq!(status(&same).0 as u32, Hresult::S_FALSE.0);
     drop((same, result));
     drop(system);
@@ -125,7 +125,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
             1 => unsafe { MFInvokeCallback(&*com) },
             2 => unsafe { MFScheduleWorkItemEx(&*com, -5, None) },
             _ => {
-                // Not a serial queue: Wine's keeps a reference to whatever went through it.
+                // Not a serial queue: Wine's keeps a reference to all that went through it.
                 let private = system.allocate_work_queue(WorkQueueType::Standard).unwrap();
                 unsafe { MFPutWorkItemEx(private.id().0, &*com) }.unwrap();
                 assert!(within(told.recv()).await.unwrap().ptr_eq(&mine));
@@ -146,7 +146,7 @@ async fn a_portable_result_goes_through_the_systems_queues() {
     let given = Unknown::from(mta(unsafe { com.GetState() }.unwrap()));
     assert!(Arc::ptr_eq(&given, &state), "there and back is the same object");
     drop(given);
-    until("the queues have let go", || refs(&*com) == 1);
+    until("the queues have released it", || refs(&*com) == 1);
     assert!(AsyncResult::from(com).ptr_eq(&mine));
     drop(mine);
     assert_eq!(Arc::strong_count(&state), 1);
@@ -162,7 +162,7 @@ async fn a_result_without_a_callback_signals_its_event() {
     let com = Mta::<IMFAsyncResult>::from(&mine);
     unsafe { MFInvokeCallback(&*com) }.unwrap();
     within(mine.signaled()).await.unwrap();
-    until("the queues have let go", || refs(&*com) == 1);
+    until("the queues have released it", || refs(&*com) == 1);
     drop((com, mine));
     within(platform.shutdown()).await.unwrap();
     drop(system);
@@ -174,11 +174,12 @@ async fn a_com_callback_is_invoked_by_the_portable_queues() {
     let platform = Platform::startup().unwrap();
     let mut held = None;
     let operation = com::begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             held = Some(mta(callback.clone()));
-            Ok(())
+            S_OK
         },
-        |result| Ok((Unknown::from(mta(unsafe { result.GetState() }?)), status(result))),
+        |(), result| Ok((Unknown::from(mta(unsafe { result.GetState() }?)), status(result))),
     );
     let com = held.take().unwrap();
     let before = refs(&*com);
@@ -211,7 +212,7 @@ async fn a_panic_in_a_portable_callback_does_not_unwind_into_the_system() {
     drop(system);
 }
 
-/// A component as one writes it for the portable half: it computes on whatever queue it is given, and only knows
+/// A component as one writes it for the portable half: it computes on the queue that it is given, and only knows
 /// callbacks and results.
 struct SquareRoot;
 
@@ -257,15 +258,14 @@ async fn a_portable_component_works_on_the_systems_queues() {
     let queue = system.allocate_work_queue(WorkQueueType::Standard).unwrap();
     let component = Arc::new(SquareRoot);
     let root = |number: f64| {
-        let ended = component.clone();
-        mf_async::platform.begin_end(
-            &(),
-            |(), callback| {
+        platform.begin_end(
+            &component,
+            |component, callback| {
                 let cell: Unknown = Arc::new(Mutex::new(0.0_f64));
                 let answer = platform.result(callback).object(cell).build()?;
                 component.begin(number, answer, |compute, request| queue.put(compute, Some(request)))
             },
-            move |(), answer| ended.end(answer),
+            |component, answer| component.end(answer),
         )
     };
     let (nine, sixteen) = (root(9.0), root(16.0));
@@ -273,7 +273,7 @@ async fn a_portable_component_works_on_the_systems_queues() {
     assert_eq!(within(sixteen).await.unwrap(), 4.0);
     assert_eq!(within(root(-1.0)).await.unwrap_err().hresult(), Hresult::E_INVALIDARG);
     drop(queue);
-    until("the component is let go", || Arc::strong_count(&component) == 1);
+    until("the component is dropped", || Arc::strong_count(&component) == 1);
     within(platform.shutdown()).await.unwrap();
     drop(system);
 }
@@ -281,10 +281,11 @@ async fn a_portable_component_works_on_the_systems_queues() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     let system = com::Platform::startup().unwrap();
+    let platform = Platform::startup().unwrap();
     // Called twice by the system: once counts.
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let twice = mf_async::platform.begin_end(
+    let twice = platform.begin_end(
         &(),
         |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
@@ -296,8 +297,8 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
         move |(), _| Ok(counted.fetch_add(1, Ordering::SeqCst)),
     );
     assert_eq!(within(twice).await.unwrap(), 0);
-    // Let go un-called.
-    let never = mf_async::platform.begin_end(
+    // Released without a call.
+    let never = platform.begin_end(
         &(),
         |(), callback| {
             drop(Mta::<IMFAsyncCallback>::from(callback));
@@ -307,7 +308,7 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     );
     assert_eq!(within(never).await.unwrap_err().kind(), ErrorKind::Abandoned);
     // End panics.
-    let panics = mf_async::platform.begin_end(
+    let panics = platform.begin_end(
         &(),
         |(), callback| {
             let com = Mta::<IMFAsyncCallback>::from(callback);
@@ -317,5 +318,6 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     );
     assert_eq!(within(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+    within(platform.shutdown()).await.unwrap();
     drop(system);
 }

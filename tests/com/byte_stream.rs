@@ -96,7 +96,7 @@ async fn a_file_of_media_foundations_is_a_stream() {
     assert_eq!(stream.length().unwrap(), Some(bytes.len() as u64));
     assert_eq!(within(stream.read_exact(vec![0; 1000])).await.unwrap(), &bytes[..1000]);
     drop(within(stream.read(vec![0; 1000])).await.unwrap());
-    until("the file is held by nobody else", || refs(&**stream.as_com()) == 1);
+    until("this is the only reference to the file", || refs(&**stream.as_com()) == 1);
     drop(stream);
     within(ours.shutdown()).await.unwrap();
 }
@@ -196,15 +196,16 @@ async fn a_begin_that_fails_is_not_called_back() {
     let mut kept = None;
     let mut room = [0; 4];
     let refused = com::begin_end(
-        |callback| {
+        &object,
+        |object, callback| {
             kept = Some(mta(callback.clone()));
             unsafe { object.BeginRead(&mut room, callback, None) }
         },
-        move |_| Ok(counted.fetch_add(1, Ordering::SeqCst)),
+        move |_, _| Ok(counted.fetch_add(1, Ordering::SeqCst)),
     );
     assert_eq!(within(refused).await.unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
     let kept = kept.unwrap();
-    until("nobody else has the callback", || refs(&*kept) == 1);
+    until("this is the only reference to the callback", || refs(&*kept) == 1);
     drop(kept);
     assert_eq!(calls.load(Ordering::SeqCst), 0);
     assert_eq!(refs(&*object), 1);

@@ -1,5 +1,5 @@
-//! Every callback interface of Media Foundation is a stream of what it is told, in order, that ends when the
-//! object is let go.
+//! Every callback interface of Media Foundation is a stream of its calls, in order, that ends when the
+//! object is released.
 
 use futures::StreamExt;
 use mf_async::Hresult;

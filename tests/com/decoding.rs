@@ -79,7 +79,7 @@ fn compare(ours: &[i32], theirs: &[i32], channels: usize) -> (isize, usize, i32)
     let differences = |(ours, theirs): (&[i32], &[i32])| -> Vec<i32> {
         ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs()).collect()
     };
-    // A piece from where both have sound tells them apart.
+    // A piece from where both have sound shows which is which.
     let off = |&shift: &isize| {
         let (ours, theirs) = shifted(shift);
         let piece = 20_000..21_000;

@@ -220,7 +220,7 @@ async fn what_an_event_carries_comes_along_both_ways() {
     drop(platform);
 }
 
-/// The facts of the contract, whoever sends the events. It is left shut down.
+/// The facts of the contract, for any generator. It is left shut down.
 async fn keeps_the_contract(name: &str, generator: &dyn MediaEventGenerator, shut_down: impl FnOnce()) {
     let event = || MediaEvent::new(MediaEventType::MEMediaSample);
     let no_wait = || generator.get_event(GetEventFlags::NO_WAIT);
@@ -293,14 +293,12 @@ async fn a_portable_generator_is_a_com_object() {
     let com = Mta::<IMFMediaEventGenerator>::from(portable);
     let mut held = None;
     let first = com::begin_end(
-        |callback| {
+        &com,
+        |com, callback| {
             held = Some(mta(callback.clone()));
-            begin(&com, Some(callback))
+            begin(com, Some(callback))
         },
-        {
-            let com = com.clone();
-            move |result| unsafe { com.EndGetEvent(result)?.GetType() }
-        },
+        |com, result| unsafe { com.EndGetEvent(result)?.GetType() },
     );
     let held = held.unwrap();
     assert_eq!(begin(&com, Some(&held)).0, 0x000D_36D8, "the success code is kept");
@@ -349,7 +347,7 @@ async fn a_stream_that_goes_leaves_the_object_usable() {
     assert_eq!(types(&mut third, 2).await, [2, 3]);
     assert!(futures::poll!(Box::pin(third.next())).is_pending());
     drop((third, generator));
-    // To whoever else asks the object.
+    // To the next that asks the object.
     send(&com, 4);
     until("the request is ended and its event back", || {
         unsafe { com.GetEvent(MF_EVENT_FLAG_NO_WAIT) }
@@ -407,7 +405,7 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
         assert!(EventStream::lossless(&generator).is_err(), "of two, the second");
         send(&com, 3);
         assert!(futures::poll!(Box::pin(events.next())).is_pending());
-        assert!(generator.get_event(GetEventFlags::NO_WAIT).is_err(), "nobody has it out of turn");
+        assert!(generator.get_event(GetEventFlags::NO_WAIT).is_err(), "it is not read out of turn");
         back.send(()).unwrap();
         assert_eq!(types(&mut events, 3).await, [1, 2, 3]);
         send(&com, 4);
@@ -500,13 +498,13 @@ async fn every_policy_works_on_a_com_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_of_somebody_else_is_not_disturbed() {
+async fn a_request_of_another_is_not_disturbed() {
     let platform = com::Platform::startup().unwrap();
     let (com, _alive) = component();
-    let ended = com.clone();
     let theirs = com::begin_end(
-        |callback| unsafe { com.BeginGetEvent(callback, None) },
-        move |result| unsafe { ended.EndGetEvent(result)?.GetType() },
+        &com,
+        |com, callback| unsafe { com.BeginGetEvent(callback, None) },
+        |com, result| unsafe { com.EndGetEvent(result)?.GetType() },
     );
     let refused = com::event_stream(com.clone()).unwrap_err();
     assert_eq!(refused.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);

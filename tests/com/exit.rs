@@ -1,5 +1,5 @@
-//! A process that ends with things outstanding at Media Foundation ends at once, by its own code, whether it lets go of
-//! them or not; and a session that is shut down ends who waits for its events.
+//! A process that ends with things outstanding at Media Foundation ends at once, by its own code, whether it drops them
+//! or not; and a session that is shut down ends the streams of its events.
 
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
 use std::process::{Command, Stdio};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::support::{mta, within};
 use mf_async::com;
 use mf_async::{Hresult, QueueId, WorkQueueType};
+use windows::Win32::Foundation::S_OK;
 use windows::Win32::Media::MediaFoundation::MFCreateMediaSession;
 use windows::Win32::System::Threading::CreateEventW;
 
@@ -30,11 +31,12 @@ fn child() {
     let events = com::event_stream(session.cast().unwrap()).unwrap();
     let kept = Mutex::new(None);
     let never = com::begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             *kept.lock().unwrap() = Some(mta(callback.clone()));
-            Ok(())
+            S_OK
         },
-        |_| Ok(()),
+        |(), _| Ok(()),
     );
     let (_open, gate) = tokio::sync::oneshot::channel::<()>();
     let ticks = platform.add_periodic_callback(|| ()).unwrap();

@@ -1,19 +1,19 @@
-//! The promise: a Begin/End pair of a COM object ends exactly once, whatever its callback does, and nothing leaks.
+//! The promise: a Begin/End pair of a COM object ends exactly once, however its callback is called, and nothing leaks.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Wav, mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
-use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId};
-use windows::Win32::Foundation::{E_ACCESSDENIED, E_FAIL, E_NOTIMPL, E_UNEXPECTED};
+use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Hresult, QueueId, WorkItemKey};
+use windows::Win32::Foundation::{E_ACCESSDENIED, E_FAIL, E_NOTIMPL, E_UNEXPECTED, S_OK};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFByteStream, IMFNetCredential, IMFNetCredential_Impl,
     IMFNetCredentialManager, IMFNetCredentialManager_Impl, MF_ACCESSMODE_READ, MF_FILEFLAGS_NONE,
     MF_OBJECT_BYTESTREAM, MF_OBJECT_INVALID, MF_OPENMODE_FAIL_IF_NOT_EXIST, MF_RESOLUTION_BYTESTREAM,
     MFBeginCreateFile, MFBeginRegisterWorkQueueWithMMCSS, MFCreateAsyncResult, MFCreateFile,
     MFCreateSourceResolver, MFEndCreateFile, MFEndRegisterWorkQueueWithMMCSS, MFInvokeCallback,
-    MFNetCredentialManagerGetParam, MFPutWorkItem,
+    MFNetCredentialManagerGetParam, MFPutWorkItem, MFScheduleWorkItem,
 };
 use windows::core::{BOOL, HRESULT, HSTRING, IUnknown, Ref, implement, w};
 
@@ -27,14 +27,10 @@ fn open(wav: &Wav) -> Mta<IMFByteStream> {
 /// Where a Begin call keeps its callback instead of having it called.
 type Slot = Arc<Mutex<Option<Mta<IMFAsyncCallback>>>>;
 
-/// Keeps the callback instead of calling it.
-fn kept() -> (Slot, impl FnOnce(&IMFAsyncCallback) -> windows::core::Result<()>) {
-    let slot = Slot::default();
-    let filled = slot.clone();
-    (slot, move |callback| {
-        *filled.lock().unwrap() = Some(mta(callback.clone()));
-        Ok(())
-    })
+/// A Begin call that keeps the callback instead of calling it.
+fn keep(slot: &Slot, callback: &IMFAsyncCallback) -> HRESULT {
+    *slot.lock().unwrap() = Some(mta(callback.clone()));
+    S_OK
 }
 
 fn result_for(callback: &IMFAsyncCallback) -> Mta<IMFAsyncResult> {
@@ -50,14 +46,14 @@ async fn a_byte_stream_is_read_piece_by_piece() {
     let mut read = Vec::new();
     loop {
         let mut buffer = vec![0; 50_000].into_boxed_slice();
-        let (begun, ended) = (stream.clone(), stream.clone());
         let place = Mutex::new(buffer.as_mut_ptr());
         let operation = com::begin_end(
-            |callback| unsafe {
+            &stream,
+            |stream, callback| unsafe {
                 let place = std::slice::from_raw_parts_mut(*place.lock().unwrap(), 50_000);
-                begun.BeginRead(place, callback, None)
+                stream.BeginRead(place, callback, None)
             },
-            move |result| unsafe { ended.EndRead(result) }.map(|count| (buffer, count)),
+            move |stream, result| unsafe { stream.EndRead(result) }.map(|count| (buffer, count)),
         );
         let (buffer, count) = within(operation).await.unwrap();
         if count == 0 {
@@ -77,7 +73,8 @@ async fn a_file_is_created_and_a_missing_one_is_an_error() {
     let wav = Wav::new("create", 1);
     let create = |path: HSTRING| {
         com::begin_end(
-            move |callback| {
+            &(),
+            move |(), callback| {
                 unsafe {
                     MFBeginCreateFile(
                         MF_ACCESSMODE_READ,
@@ -90,7 +87,7 @@ async fn a_file_is_created_and_a_missing_one_is_an_error() {
                 }
                 .map(drop)
             },
-            |result| unsafe { MFEndCreateFile(result) }.map(mta),
+            |(), result| unsafe { MFEndCreateFile(result) }.map(mta),
         )
     };
     let stream = within(create(wav.url())).await.unwrap();
@@ -108,9 +105,9 @@ async fn a_url_is_resolved() {
     let platform = com::Platform::startup().unwrap();
     let wav = Wav::new("resolve", 1);
     let resolver = mta(unsafe { MFCreateSourceResolver() }.unwrap());
-    let ended = resolver.clone();
     let operation = com::begin_end(
-        |callback| unsafe {
+        &resolver,
+        |resolver, callback| unsafe {
             resolver.BeginCreateObjectFromURL(
                 &wav.url(),
                 MF_RESOLUTION_BYTESTREAM.0 as u32,
@@ -120,9 +117,9 @@ async fn a_url_is_resolved() {
                 None,
             )
         },
-        move |result| {
+        |resolver, result| {
             let (mut kind, mut object) = (MF_OBJECT_INVALID, None);
-            unsafe { ended.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object) }?;
+            unsafe { resolver.EndCreateObjectFromURL(result, &raw mut kind, &raw mut object) }?;
             Ok((kind, object.map(mta)))
         },
     );
@@ -189,11 +186,11 @@ async fn credentials_are_asked_for() {
     let platform = com::Platform::startup().unwrap();
     let manager: Mta<IMFNetCredentialManager> = Mta::of(Credentials);
     let get = |url| {
-        let ended = manager.clone();
         let asked = MFNetCredentialManagerGetParam { pszUrl: url, ..Default::default() };
         com::begin_end(
-            |callback| unsafe { manager.BeginGetCredentials(&raw const asked, callback, None) },
-            move |result| unsafe { ended.EndGetCredentials(result) }.map(mta),
+            &manager,
+            |manager, callback| unsafe { manager.BeginGetCredentials(&raw const asked, callback, None) },
+            |manager, result| unsafe { manager.EndGetCredentials(result) }.map(mta),
         )
     };
     let credential = within(get(w!("http://known/"))).await.unwrap();
@@ -201,7 +198,7 @@ async fn credentials_are_asked_for() {
     let refused = within(get(w!("http://other/")).outcome()).await;
     assert_eq!(refused.value.unwrap_err().hresult(), Hresult::E_ACCESSDENIED);
     assert_eq!(refused.status, Hresult::E_ACCESSDENIED);
-    until("the manager is let go", || refs(&*manager) == 1);
+    until("the manager is released", || refs(&*manager) == 1);
     drop(platform);
 }
 
@@ -211,8 +208,9 @@ async fn registration_with_mmcss_ends_either_way() {
     let queue = platform.allocate_work_queue(mf_async::WorkQueueType::Standard).unwrap();
     let id = queue.id().0;
     let registered = com::begin_end(
-        |callback| unsafe { MFBeginRegisterWorkQueueWithMMCSS(id, w!("Audio"), 0, callback, None) },
-        |result| unsafe { MFEndRegisterWorkQueueWithMMCSS(result) },
+        &(),
+        |(), callback| unsafe { MFBeginRegisterWorkQueueWithMMCSS(id, w!("Audio"), 0, callback, None) },
+        |(), result| unsafe { MFEndRegisterWorkQueueWithMMCSS(result) },
     );
     match within(registered).await {
         Ok(task) => assert_ne!(task, 0),
@@ -228,23 +226,24 @@ async fn a_begin_that_fails_is_the_operations_error_and_end_is_not_called() {
     let ended = Arc::new(());
     let held = ended.clone();
     let operation = com::begin_end(
-        |_| Err::<(), _>(windows::core::Error::from(E_FAIL)),
-        move |_| -> windows::core::Result<()> { unreachable!("{held:?}") },
+        &(),
+        |(), _| E_FAIL,
+        move |(), _| -> windows::core::Result<()> { unreachable!("{held:?}") },
     );
     let outcome = within(operation.outcome()).await;
     assert_eq!(outcome.value.unwrap_err().hresult(), Hresult::E_FAIL);
     assert_eq!(outcome.begin, Hresult::E_FAIL);
-    assert_eq!(Arc::strong_count(&ended), 1, "what End captured is let go");
+    assert_eq!(Arc::strong_count(&ended), 1, "what End captured is dropped");
 
-    let panicked = com::begin_end(|_| -> HRESULT { panic!("in Begin") }, |_| Ok(()));
+    let panicked = com::begin_end(&(), |(), _| -> HRESULT { panic!("in Begin") }, |(), _| Ok(()));
     assert_eq!(within(panicked).await.unwrap_err().kind(), ErrorKind::Panicked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_panics_is_an_error_here_and_e_unexpected_there() {
     let platform = com::Platform::startup().unwrap();
-    let (slot, begin) = kept();
-    let operation = com::begin_end(begin, |_| -> windows::core::Result<()> { panic!("in End") });
+    let slot = Slot::default();
+    let operation = com::begin_end(&slot, keep, |_, _| -> windows::core::Result<()> { panic!("in End") });
     let callback = slot.lock().unwrap().take().unwrap();
     let result = result_for(&callback);
     let told = unsafe { callback.Invoke(&*result) }.map_err(|error| error.code());
@@ -257,16 +256,16 @@ async fn an_end_that_panics_is_an_error_here_and_e_unexpected_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callback_that_is_let_go_abandons_the_operation() {
-    let (slot, begin) = kept();
-    let mut operation = com::begin_end(begin, |_| Ok(()));
+async fn a_callback_that_is_dropped_abandons_the_operation() {
+    let slot = Slot::default();
+    let mut operation = com::begin_end(&slot, keep, |_, _| Ok(()));
     assert!(futures::poll!(&mut operation).is_pending());
     assert!(!operation.is_ended());
     drop(slot.lock().unwrap().take());
     let error = within(operation).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Abandoned);
 
-    let at_once = com::begin_end(|_| Ok(()), |_| Ok(()));
+    let at_once = com::begin_end(&(), |(), _| S_OK, |(), _| Ok(()));
     assert_eq!(within(at_once).await.unwrap_err().kind(), ErrorKind::Abandoned);
 }
 
@@ -275,8 +274,8 @@ async fn a_second_call_does_nothing() {
     let platform = com::Platform::startup().unwrap();
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let (slot, begin) = kept();
-    let operation = com::begin_end(begin, move |_| Ok(counted.fetch_add(1, Ordering::SeqCst)));
+    let slot = Slot::default();
+    let operation = com::begin_end(&slot, keep, move |_, _| Ok(counted.fetch_add(1, Ordering::SeqCst)));
     let callback = slot.lock().unwrap().take().unwrap();
     let result = result_for(&callback);
     for _ in 0..3 {
@@ -295,8 +294,8 @@ async fn a_late_call_still_ends_the_operation_that_was_dropped() {
     let platform = com::Platform::startup().unwrap();
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let (slot, begin) = kept();
-    drop(com::begin_end(begin, move |_| Ok(counted.fetch_add(1, Ordering::SeqCst))));
+    let slot = Slot::default();
+    drop(com::begin_end(&slot, keep, move |_, _| Ok(counted.fetch_add(1, Ordering::SeqCst))));
     let callback = slot.lock().unwrap().take().unwrap();
     let result = result_for(&callback);
     unsafe { callback.Invoke(&*result) }.unwrap();
@@ -308,17 +307,21 @@ async fn a_late_call_still_ends_the_operation_that_was_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_on_the_stack_of_begin_is_as_good_as_any() {
     let platform = com::Platform::startup().unwrap();
-    let operation =
-        com::begin_end(|callback| unsafe { callback.Invoke(&*result_for(callback)) }, |_| Ok("inline"));
+    let operation = com::begin_end(
+        &(),
+        |(), callback| unsafe { callback.Invoke(&*result_for(callback)) },
+        |(), _| Ok("inline"),
+    );
     assert!(operation.is_ended());
     assert_eq!(within(operation).await.unwrap(), "inline");
     // Called first, and then Begin says that it failed: Begin has the last word.
     let refused = com::begin_end(
-        |callback| {
-            unsafe { callback.Invoke(&*result_for(callback)) }?;
-            Err::<(), _>(windows::core::Error::from(E_NOTIMPL))
+        &(),
+        |(), callback| {
+            unsafe { callback.Invoke(&*result_for(callback)) }.unwrap();
+            E_NOTIMPL
         },
-        |_| Ok(()),
+        |(), _| Ok(()),
     );
     assert_eq!(within(refused).await.unwrap_err().hresult(), Hresult::E_NOTIMPL);
     drop(platform);
@@ -328,13 +331,14 @@ async fn a_call_on_the_stack_of_begin_is_as_good_as_any() {
 async fn success_codes_are_kept() {
     let platform = com::Platform::startup().unwrap();
     let operation = com::begin_end(
-        |callback| {
+        &(),
+        |(), callback| {
             let result = result_for(callback);
             unsafe { result.SetStatus(HRESULT(1)) }.unwrap();
             unsafe { MFInvokeCallback(&*result) }.unwrap();
             HRESULT(0x000D_36D8)
         },
-        |result| Ok(status(result)),
+        |(), result| Ok(status(result)),
     );
     let outcome = within(operation.outcome()).await;
     assert_eq!(outcome.value.unwrap(), HRESULT(1));
@@ -349,13 +353,14 @@ async fn the_callback_names_its_queue_and_flags() {
     let parameters = CallbackParameters::on(QueueId::IO)
         .with_flags(CallbackFlags::BLOCKING | CallbackFlags::FAST_IO_PROCESSING);
     let named = |begin: &dyn Fn(&IMFAsyncCallback)| {
-        drop(com::begin_end_on(
+        drop(com::begin_end_with(
             parameters,
-            |callback| {
+            &(),
+            |(), callback| {
                 begin(callback);
-                Ok(())
+                S_OK
             },
-            |_| Ok(()),
+            |(), _| Ok(()),
         ));
     };
     named(&|callback| {
@@ -374,10 +379,10 @@ async fn state_and_callback_are_released_after_the_call() {
     let (state_refs, state) = (refs(&state), mta(state));
     let dropped = Arc::new(());
     let held = dropped.clone();
-    let given = state.clone();
     let operation = com::begin_end(
-        move |callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, &*given) },
-        move |_| {
+        &state,
+        |state, callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, &**state) },
+        move |_, _| {
             drop(held);
             Ok(())
         },
@@ -396,13 +401,35 @@ async fn a_thousand_at_once_all_end() {
     let operations: Vec<_> = (0..1000)
         .map(|number| {
             com::begin_end(
-                |callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, None) },
-                move |_| Ok(number),
+                &(),
+                |(), callback| unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, callback, None) },
+                move |(), _| Ok(number),
             )
         })
         .collect();
     for (number, operation) in operations.into_iter().enumerate() {
         assert_eq!(within(operation).await.unwrap(), number);
     }
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_begin_returns_cancels_the_work_item() {
+    let platform = com::Platform::startup().unwrap();
+    let scheduled = || {
+        com::begin_end(
+            &(),
+            |(), callback| {
+                let mut key = 0;
+                unsafe { MFScheduleWorkItem(callback, None, -3_600_000, Some(&raw mut key)) }?;
+                Ok(WorkItemKey(key))
+            },
+            |(), _| Ok(()),
+        )
+    };
+    let error = within(scheduled().cancel()).await.unwrap_err();
+    assert_eq!(error.hresult(), Hresult::MF_E_OPERATION_CANCELLED);
+    let late = scheduled().timeout(std::time::Duration::from_millis(1));
+    assert_eq!(within(late).await.unwrap_err().kind(), ErrorKind::TimedOut);
     drop(platform);
 }

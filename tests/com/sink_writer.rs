@@ -1,5 +1,5 @@
 //! A sink writer's markers and its end are futures that end exactly once, with the code Media Foundation has for
-//! them, whatever the writer does.
+//! them, also if the writer fails.
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,7 +54,7 @@ async fn a_container_that_is_not_known_is_an_error() {
     assert!(error.hresult().is_failure());
 }
 
-/// A writer that does what it is told by the test, and nothing by itself.
+/// A writer that does what the test asks for, and nothing by itself.
 #[implement(IMFSinkWriter)]
 struct Puppet {
     markers: Arc<Mutex<Vec<usize>>>,

@@ -1,4 +1,4 @@
-//! A source reader gives every sample of whatever the system can decode, once, in order, to whoever reads next;
+//! A source reader gives every sample of what the system can decode, once, in order, to the next read;
 //! no dropped read loses one, and nothing waits for ever.
 
 use std::collections::BTreeSet;
@@ -177,7 +177,7 @@ async fn errors_keep_their_code() {
     sound(&reader).await.unwrap();
 }
 
-/// A reader that does what it is told by the test, and nothing by itself.
+/// A reader that does what the test asks for, and nothing by itself.
 #[implement(IMFSourceReader)]
 struct Puppet {
     callback: IMFSourceReaderCallback,
@@ -297,7 +297,7 @@ async fn a_dropped_reads_answer_needs_no_second_call() {
     strings.answer(0, 2);
     assert_eq!(within(third).await.unwrap().timestamp, 2);
     assert_eq!(within(second).await.unwrap().timestamp, 1);
-    // An answer nobody asked for is nobody's.
+    // An answer without a request is for no read.
     strings.answer(0, 3);
     assert!(reader.read_sample(0).now_or_never().is_none());
 }
@@ -316,7 +316,7 @@ async fn a_reader_that_nobody_waits_for_is_released() {
     go.send(()).unwrap();
     assert!(within(released.recv()).await.is_none());
 
-    let panics = SourceReader::open_with(&platform, |_| panic!("told to"));
+    let panics = SourceReader::open_with(&platform, |_| panic!("on purpose"));
     assert_eq!(within(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
 }
 
@@ -397,10 +397,10 @@ async fn dropping_the_reader_ends_what_is_in_flight() {
     assert_eq!(within(read).await.unwrap_err().kind(), ErrorKind::Abandoned);
     within(flush).await.unwrap();
     assert!(within(events.next()).await.is_none());
-    // What comes late is nobody's.
+    // What comes late is for no read.
     strings.answer(0, 1);
     let callback = refs(&strings.callback);
     drop(com);
-    assert_eq!(refs(&strings.callback), callback - 1, "the reader has let go of its callback");
+    assert_eq!(refs(&strings.callback), callback - 1, "the reader has released its callback");
     drop(strings);
 }

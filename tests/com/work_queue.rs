@@ -1,4 +1,4 @@
-//! The promise: what is put on a queue of the system's Media Foundation ends, once, on that queue, and lets go of it.
+//! The promise: what is put on a queue of the system's Media Foundation ends, once, on that queue, and is released.
 
 use std::future::Future;
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
@@ -198,7 +198,7 @@ async fn the_last_platform_fails_what_would_never_end() {
     let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
     let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
     let never = queue.spawn(async { receiver.await.unwrap() });
-    // Nobody holds a waker of this one, so nobody can ever poll it again.
+    // This one has no waker left, so nothing can poll it again.
     let lost = queue.spawn(std::future::pending::<()>());
     assert_eq!(within(lost).await.unwrap_err().kind(), ErrorKind::Abandoned);
     let late = queue.schedule(Duration::from_secs(3600));
@@ -275,7 +275,7 @@ async fn a_periodic_callback_is_called_until_its_guard_is_dropped() {
     }
     drop(guard);
     within(async { while ticks.recv().await.is_some() {} }).await;
-    assert_eq!(Arc::strong_count(&held), 1, "what it captured is let go");
+    assert_eq!(Arc::strong_count(&held), 1, "what it captured is dropped");
     drop(platform);
 }
 

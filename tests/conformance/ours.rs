@@ -157,13 +157,12 @@ impl Subject for Ours {
         callback: Option<&Arc<dyn AsyncCallback>>,
         state: Option<&Unknown>,
     ) -> Answer<AsyncResult> {
-        answer(
-            self.platform()
-                .result_of(callback.cloned())
-                .object(object.cloned())
-                .state(state.cloned())
-                .build(),
-        )
+        let platform = self.platform();
+        let builder = match callback {
+            Some(callback) => platform.result(callback.clone()),
+            None => platform.event_result(),
+        };
+        answer(builder.object(object.cloned()).state(state.cloned()).build())
     }
 
     fn status(&self, result: &AsyncResult) -> Hresult {

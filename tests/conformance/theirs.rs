@@ -105,7 +105,7 @@ impl Subject for Theirs {
     }
 
     fn shutdown(&self) -> Answer {
-        // SAFETY: takes nothing. The cases let go of their objects before.
+        // SAFETY: takes nothing. The cases release their objects before.
         answer(unsafe { MFShutdown() })
     }
 
@@ -292,7 +292,7 @@ impl Subject for Theirs {
     }
 
     fn signal(&self, stays_set: bool) -> OwnedHandle {
-        // SAFETY: the new handle is nobody else's.
+        // SAFETY: the new handle is owned here alone.
         unsafe {
             let event = CreateEventW(None, stays_set, false, None).expect("an event");
             OwnedHandle::from_raw_handle(event.0)

@@ -1,6 +1,7 @@
 //! An object of Media Foundation's that reads and writes, as a byte stream of ours.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use windows::Win32::Media::MediaFoundation::{
@@ -10,9 +11,10 @@ use windows::core::{Interface, PWSTR};
 
 use crate::Platform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
-use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, identity};
+use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin};
 use crate::com::Mta;
-use crate::com::callback::Once;
+use crate::com::callback::OnceCallback;
+use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 
@@ -56,13 +58,16 @@ impl ComByteStream {
         &self.0.stream
     }
 
+    #[track_caller]
     fn request<T: Send + 'static>(
         &self,
         what: &'static str,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Arc<Request<T>>> {
-        Request::new(&self.0.queues, self.0.clone(), what, callback, state)
+        let request = Request::new(&self.0.queues, Identity::of(&self.0), what, callback, state)?;
+        request.register(Location::caller()).inspect_err(|_| request.withdraw())?;
+        Ok(request)
     }
 }
 
@@ -106,13 +111,14 @@ impl ByteStream for ComByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         let count = length_of(&buffer)?;
-        let ending = Ending(Some(self.request::<Vec<u8>>(READ, callback, state)?));
+        let request = self.request::<Vec<u8>>(READ, callback, state)?;
+        let begun = request.clone();
         let (stream, mut buffer) = (self.0.stream.clone(), buffer);
         let place = buffer.as_mut_ptr();
-        let ended = Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+        let ended = OnceCallback::create(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
             // SAFETY: the result lives for the call.
             let read = unsafe { stream.EndRead(result) };
-            ending.end(read.map_err(Error::from).map(|read| {
+            request.complete(read.map_err(Error::from).map(|read| {
                 let mut buffer = buffer;
                 buffer.truncate(read as usize);
                 buffer
@@ -120,8 +126,8 @@ impl ByteStream for ComByteStream {
             Ok(())
         });
         // Called through the table, since the wrapper takes a slice that ends with the call.
-        // SAFETY: the callback object owns the buffer, which does not move, until its End was called or it was let
-        // go; the object keeps the callback as long as it writes there.
+        // SAFETY: the callback object owns the buffer, which does not move, until its End was called or it is
+        // released; the object keeps the callback as long as it writes there.
         let code = unsafe {
             (Interface::vtable(&*self.0.stream).BeginRead)(
                 Interface::as_raw(&*self.0.stream),
@@ -131,11 +137,11 @@ impl ByteStream for ComByteStream {
                 std::ptr::null_mut(),
             )
         };
-        Hresult::from(code).ok().map(drop)
+        Hresult::from(code).ok().map(drop).inspect_err(|_| begun.withdraw())
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
-        Request::end(identity::<Inner>(&self.0), READ, result)
+        Call::end(&Identity::of(&self.0), READ, result)
     }
 
     fn begin_write(
@@ -145,13 +151,14 @@ impl ByteStream for ComByteStream {
         state: Option<Unknown>,
     ) -> Result<()> {
         let count = length_of(&buffer)?;
-        let ending = Ending(Some(self.request::<(usize, Vec<u8>)>(WRITE, callback, state)?));
+        let request = self.request::<(usize, Vec<u8>)>(WRITE, callback, state)?;
+        let begun = request.clone();
         let stream = self.0.stream.clone();
         let place = buffer.as_ptr();
-        let ended = Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
+        let ended = OnceCallback::create(CallbackParameters::on(QueueId::MULTITHREADED), move |result| {
             // SAFETY: the result lives for the call.
             let written = unsafe { stream.EndWrite(result) };
-            ending.end(written.map_err(Error::from).map(|written| (written as usize, buffer)));
+            request.complete(written.map_err(Error::from).map(|written| (written as usize, buffer)));
             Ok(())
         });
         // SAFETY: as for a read, except that the buffer is only read from.
@@ -164,11 +171,11 @@ impl ByteStream for ComByteStream {
                 std::ptr::null_mut(),
             )
         };
-        Hresult::from(code).ok().map(drop)
+        Hresult::from(code).ok().map(drop).inspect_err(|_| begun.withdraw())
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
-        Request::end(identity::<Inner>(&self.0), WRITE, result)
+        Call::end(&Identity::of(&self.0), WRITE, result)
     }
 
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
@@ -218,17 +225,6 @@ impl ByteStream for ComByteStream {
 impl fmt::Debug for ComByteStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ComByteStream").finish_non_exhaustive()
-    }
-}
-
-/// A request that ends by the object's callback, or with an error when that is let go un-called.
-struct Ending<T: Send + 'static>(Option<Arc<Request<T>>>);
-
-impl<T: Send + 'static> Ending<T> {
-    fn end(mut self, value: Result<T>) {
-        if let Some(request) = self.0.take() {
-            request.complete(value);
-        }
     }
 }
 

@@ -45,15 +45,15 @@ use crate::error::{Error, Hresult, Result};
 #[doc(alias = "MFCreateMFByteStreamOnStreamEx")]
 #[must_use]
 pub fn byte_stream_object(stream: impl ByteStream + 'static) -> Mta<IMFByteStream> {
-    Mta::of(Object { stream: Arc::new(stream) })
+    Mta::of(StreamObject { stream: Arc::new(stream) })
 }
 
 #[implement(IMFByteStream)]
-struct Object {
+struct StreamObject {
     stream: Arc<dyn ByteStream>,
 }
 
-impl Object {
+impl StreamObject {
     /// Reads on the calling thread.
     fn read(&self, count: u32) -> Result<Vec<u8>> {
         let mut buffer = vec![0; count as usize];
@@ -85,53 +85,53 @@ impl Object {
     /// Begins a request for which `callback` is to be invoked; `end` gives the count for its End.
     fn begin(
         &self,
-        kind: Kind,
+        kind: RequestKind,
         callback: Option<&IMFAsyncCallback>,
         state: Option<&IUnknown>,
         begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
         end: impl FnOnce(&AsyncResult) -> Result<u32> + Send + 'static,
     ) -> Result<()> {
         let callback = callback.ok_or_else(|| Error::new(Hresult::E_POINTER, "begin without a callback"))?;
-        let ended = Arc::new(Mutex::new(Outcome::Pending));
-        let object: IUnknown = Ended { kind, of: identity(&self.stream), outcome: ended.clone() }.into();
+        let ended = Arc::new(Mutex::new(RequestOutcome::Pending));
+        let object: IUnknown = RequestEnd { kind, of: identity(&self.stream), outcome: ended.clone() }.into();
         // SAFETY: all three live for the call, and the result, which is Media Foundation's own, takes its own
         // references.
         let result = unsafe { Mta::new(MFCreateAsyncResult(&object, callback, state)?) };
         let result = Arc::new(Mutex::new(Some(result)));
-        let home = Home { result: result.clone(), ended };
-        let call = Once(Mutex::new(Some(move |result: &AsyncResult| home.come(end(result)))));
+        let completer = ResultCompleter { result: result.clone(), ended };
+        let call = SingleCall(Mutex::new(Some(move |result: &AsyncResult| completer.complete(end(result)))));
         // Held until it is known whether anything was begun: its drop is a call, too.
         let callback = Arc::new(call);
         begin(callback.clone()).inspect_err(|_| {
-            // Nothing was, so nobody is called, whoever still holds the callback.
+            // Nothing was: a callback that is still held elsewhere has no result to invoke any more.
             let withdrawn = result.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(withdrawn);
         })
     }
 
     /// What a request ended with, once.
-    fn end(&self, kind: Kind, result: Option<&IMFAsyncResult>) -> windows::core::Result<u32> {
+    fn end(&self, kind: RequestKind, result: Option<&IMFAsyncResult>) -> windows::core::Result<u32> {
         let result = result.ok_or(E_POINTER)?;
         // SAFETY: needs nothing.
         let object = unsafe { result.GetObject() }.map_err(|_| E_INVALIDARG)?;
-        let ended = object.cast_object::<Ended>().map_err(|_| E_INVALIDARG)?;
+        let ended = object.cast_object::<RequestEnd>().map_err(|_| E_INVALIDARG)?;
         if ended.kind != kind || ended.of != identity(&self.stream) {
             return Err(E_INVALIDARG.into());
         }
         let mut outcome = ended.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*outcome, Outcome::Pending) {
+        if matches!(*outcome, RequestOutcome::Pending) {
             return Err(HRESULT::from(Hresult::E_PENDING).into());
         }
-        let taken = std::mem::replace(&mut *outcome, Outcome::Taken);
+        let taken = std::mem::replace(&mut *outcome, RequestOutcome::Taken);
         drop(outcome);
         match taken {
-            Outcome::Ended(count) => count.map_err(code),
-            Outcome::Taken | Outcome::Pending => Err(E_FAIL.into()),
+            RequestOutcome::Ended(count) => count.map_err(code),
+            RequestOutcome::Taken | RequestOutcome::Pending => Err(E_FAIL.into()),
         }
     }
 }
 
-impl IMFByteStream_Impl for Object_Impl {
+impl IMFByteStream_Impl for StreamObject_Impl {
     fn GetCapabilities(&self) -> windows::core::Result<u32> {
         contained(|| Ok(self.stream.capabilities().bits()))
     }
@@ -182,10 +182,10 @@ impl IMFByteStream_Impl for Object_Impl {
         if place.is_null() {
             return Err(E_POINTER.into());
         }
-        let (stream, place) = (self.stream.clone(), Place(place));
+        let (stream, place) = (self.stream.clone(), Destination(place));
         contained(|| {
             self.begin(
-                Kind::Read,
+                RequestKind::Read,
                 callback.as_ref(),
                 state.as_ref(),
                 |callback| self.stream.begin_read(vec![0; count as usize], callback, None),
@@ -202,7 +202,7 @@ impl IMFByteStream_Impl for Object_Impl {
     }
 
     fn EndRead(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<u32> {
-        self.end(Kind::Read, result.as_ref())
+        self.end(RequestKind::Read, result.as_ref())
     }
 
     fn Write(&self, bytes: *const u8, count: u32) -> windows::core::Result<u32> {
@@ -220,7 +220,7 @@ impl IMFByteStream_Impl for Object_Impl {
         let (stream, bytes) = (self.stream.clone(), copied(bytes, count)?);
         contained(|| {
             self.begin(
-                Kind::Write,
+                RequestKind::Write,
                 callback.as_ref(),
                 state.as_ref(),
                 |callback| self.stream.begin_write(bytes, callback, None),
@@ -230,7 +230,7 @@ impl IMFByteStream_Impl for Object_Impl {
     }
 
     fn EndWrite(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<u32> {
-        self.end(Kind::Write, result.as_ref())
+        self.end(RequestKind::Write, result.as_ref())
     }
 
     fn Seek(&self, origin: MFBYTESTREAM_SEEK_ORIGIN, offset: i64, flags: u32) -> windows::core::Result<u64> {
@@ -253,32 +253,32 @@ impl IMFByteStream_Impl for Object_Impl {
 
 /// The private object of a request's result: where its End finds what it ended with.
 #[implement()]
-struct Ended {
-    kind: Kind,
+struct RequestEnd {
+    kind: RequestKind,
     of: usize,
-    outcome: Arc<Mutex<Outcome>>,
+    outcome: Arc<Mutex<RequestOutcome>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RequestKind {
     Read,
     Write,
 }
 
-enum Outcome {
+enum RequestOutcome {
     Pending,
     Ended(Result<u32>),
     Taken,
 }
 
-/// A request's way home: its result is invoked, whatever happens, once, unless Begin itself failed.
-struct Home {
+/// Completes a request: its result is invoked exactly once, also when this is dropped, unless Begin itself failed.
+struct ResultCompleter {
     result: Arc<Mutex<Option<Mta<IMFAsyncResult>>>>,
-    ended: Arc<Mutex<Outcome>>,
+    ended: Arc<Mutex<RequestOutcome>>,
 }
 
-impl Home {
-    fn come(self, outcome: Result<u32>) {
+impl ResultCompleter {
+    fn complete(self, outcome: Result<u32>) {
         self.invoke(outcome);
     }
 
@@ -286,8 +286,8 @@ impl Home {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(result) = result else { return };
         let status = outcome.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Outcome::Ended(outcome);
-        // SAFETY: the result lives for the calls. If Media Foundation is shut down, nobody waits.
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = RequestOutcome::Ended(outcome);
+        // SAFETY: the result lives for the calls. If Media Foundation is shut down, nothing waits for it.
         unsafe {
             let _ = result.SetStatus(status.into());
             let _ = MFInvokeCallback(&*result);
@@ -295,17 +295,17 @@ impl Home {
     }
 }
 
-impl Drop for Home {
-    /// Our own callback was let go without being called.
+impl Drop for ResultCompleter {
+    /// Our own callback was dropped without a call.
     fn drop(&mut self) {
         self.invoke(Err(Error::abandoned("a request to a byte stream: its platform is gone")));
     }
 }
 
 /// A callback that is good for one call.
-struct Once<F>(Mutex<Option<F>>);
+struct SingleCall<F>(Mutex<Option<F>>);
 
-impl<F: FnOnce(&AsyncResult) + Send> AsyncCallback for Once<F> {
+impl<F: FnOnce(&AsyncResult) + Send> AsyncCallback for SingleCall<F> {
     fn invoke(&self, result: &AsyncResult) {
         let call = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(call) = call {
@@ -315,17 +315,17 @@ impl<F: FnOnce(&AsyncResult) + Send> AsyncCallback for Once<F> {
 }
 
 /// Where to write what is read.
-struct Place(*mut u8);
+struct Destination(*mut u8);
 
-impl Place {
+impl Destination {
     /// By a method, so that closures capture the whole and not the pointer.
     fn get(&self) -> *mut u8 {
         self.0
     }
 }
 
-// SAFETY: it is memory of the process, which the caller of BeginRead leaves to whoever performs the read.
-unsafe impl Send for Place {}
+// SAFETY: it is memory of the process, which the caller of BeginRead leaves to the read, on any thread.
+unsafe impl Send for Destination {}
 
 /// Begins a request and waits for it on this thread.
 fn wait<T: Send + 'static>(
@@ -333,9 +333,9 @@ fn wait<T: Send + 'static>(
     end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver): (SyncSender<Result<T>>, _) = sync_channel(1);
-    // Nobody to hear it is no error: the wait below is over then.
+    // A send without a receiver is no error: the wait below is over then.
     let call = move |result: &AsyncResult| drop(sender.send(end(result)));
-    begin(Arc::new(Once(Mutex::new(Some(call)))))?;
+    begin(Arc::new(SingleCall(Mutex::new(Some(call)))))?;
     let abandoned = |_| Err(Error::abandoned("a request to a byte stream: its platform is gone"));
     receiver.recv().unwrap_or_else(abandoned)
 }
@@ -359,7 +359,7 @@ fn contained<T>(call: impl FnOnce() -> Result<T>) -> windows::core::Result<T> {
         .map_err(code)
 }
 
-/// The error's code alone: nobody on the other side would see more.
+/// The error's code alone: the other side could not see more.
 fn code(error: Error) -> windows::core::Error {
     HRESULT::from(error.hresult()).into()
 }

@@ -62,7 +62,7 @@ impl Exported {
         // While a portable object that stands for a COM one lives, so does the COM one: its address is its own.
         let known = known(&self.last().callback, address);
         let callback = known.unwrap_or_else(|| {
-            // SAFETY: callbacks are called by whichever thread has an event for them.
+            // SAFETY: callbacks are called by any thread that has an event for them.
             let made = Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) });
             self.last().callback = Some((address, Arc::downgrade(&made)));
             made
@@ -80,7 +80,7 @@ impl Exported {
         (callback, state)
     }
 
-    /// A lock, held for a look or a change: objects are made and let go outside.
+    /// A lock, held for a look or a change: objects are made and dropped outside.
     fn last(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +135,7 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
 
 impl Drop for Exported {
     fn drop(&mut self) {
-        // Whoever releases the object must not be unwound into.
+        // A panic must not unwind into the caller of `Release`.
         drop_contained(self.generator.take());
     }
 }

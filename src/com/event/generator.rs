@@ -1,7 +1,7 @@
 //! `EventGenerator`: a COM object's events by the portable contract, so that streams can be made of it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::runtime::Handle;
 use windows::Win32::Media::MediaFoundation::{
@@ -11,11 +11,12 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{GUID, IUnknown_Vtbl, Interface};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
-use crate::com::callback::Once;
-use crate::com::event::state::{Asked, Called, State, Target, same};
+use crate::com::callback::OnceCallback;
+use crate::com::event::state::{Asked, CalledTarget, RequestTarget, State, Successor, same};
 use crate::com::{Mta, async_result, prop_variant, raw_event};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
+use crate::sync::Lock;
 
 /// A COM object that sends events, as a [`MediaEventGenerator`]: make an [`EventStream`](crate::EventStream)
 /// of it, behind an [`Arc`], under any policy. [`event_stream`](crate::com::event_stream) does both.
@@ -25,12 +26,12 @@ use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 /// value is gone by then, it goes to the end of the object's own queue. Either way the request is ended, so
 /// that the object can be used again.
 #[doc(alias = "IMFMediaEventGenerator")]
-pub struct EventGenerator(Arc<Shared>);
+pub struct EventGenerator(Arc<Inner>);
 
 impl EventGenerator {
     /// The object's events. Nothing is asked of it before this is asked.
     pub fn new(com: Mta<IMFMediaEventGenerator>) -> EventGenerator {
-        EventGenerator(Arc::new(Shared { com, state: Mutex::default() }))
+        EventGenerator(Arc::new(Inner { com, state: Mutex::default() }))
     }
 
     /// The object.
@@ -74,10 +75,14 @@ impl MediaEventGenerator for EventGenerator {
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        self.0.begin(Target { callback, state })
+        self.0.begin(RequestTarget { callback, state })
     }
 
     fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        // The request has failed after Begin had returned.
+        if let Some(error) = result.take_failure() {
+            return Err(error);
+        }
         let com = async_result::foreign(result)
             .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event with another's result"))?;
         self.0.end(com)
@@ -105,17 +110,17 @@ impl MediaEventGenerator for EventGenerator {
 
     fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
         let mut state = self.0.state();
-        state.leaving.retain(|former| former.owes_end || !same(&former.stream, subscriber));
+        state.leaving.retain(|former| former.end_pending || !same(&former.stream, subscriber));
         for event in unread.into_iter().rev() {
             state.unread.push_front(event);
         }
-        // Somebody else may have begun a request meanwhile, which had to wait for this.
+        // A request that was begun meanwhile had to wait for this.
         let target = if state.leaving.is_empty() { state.target.take() } else { None };
         drop(state);
         let Some(target) = target else { return };
-        let callback = target.callback.clone();
+        let waiting = target.clone();
         if let Err(error) = self.0.begin(target) {
-            callback.fail(&error);
+            waiting.fail(error);
         }
     }
 
@@ -148,21 +153,21 @@ impl MediaEventGenerator for EventGenerator {
 impl Drop for EventGenerator {
     fn drop(&mut self) {
         let shared = &self.0;
-        // Nobody else has the object: it goes, with its request and its events.
+        // There is no other reference to the object: it goes, with its request and its events.
         if references(&shared.com) <= 1 {
             return;
         }
         let mut state = shared.state();
-        let heir = state.heir.upgrade();
+        let successor = state.successor.upgrade();
         let unread = std::mem::take(&mut state.unread);
         let target = state.target.take();
         drop(state);
         drop(target);
-        if let Some(heir) = heir {
-            *lock(&heir.0) = Some(shared.com.clone());
+        if let Some(successor) = successor {
+            successor.give(shared.com.clone());
         }
         for event in unread {
-            // It is shut down, or takes no events: then nobody will read them.
+            // If it is shut down, or takes no events, they will not be read.
             let _ = queue(&shared.com, &event);
         }
     }
@@ -175,13 +180,13 @@ impl fmt::Debug for EventGenerator {
 }
 
 /// The object, and what is asked of it. A request's callback does not keep this, nor the object.
-struct Shared {
+struct Inner {
     com: Mta<IMFMediaEventGenerator>,
     state: Mutex<State>,
 }
 
-impl Shared {
-    fn begin(self: &Arc<Self>, target: Target) -> Result<Hresult> {
+impl Inner {
+    fn begin(self: &Arc<Self>, target: RequestTarget) -> Result<Hresult> {
         let mut state = self.state();
         if let Some(before) = state.begun_before(&target) {
             return before;
@@ -189,38 +194,41 @@ impl Shared {
         state.refuse_leaving(target.state.as_ref())?;
         if !state.unread.is_empty() && state.leaving.is_empty() {
             drop(state);
-            return self.serve(target);
+            return self.call_for_unread(target);
         }
         state.target = Some(target);
         if state.asked != Asked::No || !state.leaving.is_empty() {
             return Ok(Hresult::S_OK);
         }
         state.asked = Asked::Yes;
-        let heir = Arc::new(Heir::default());
-        state.heir = Arc::downgrade(&heir);
+        let successor = Arc::new(Successor::default());
+        state.successor = Arc::downgrade(&successor);
         drop(state);
-        let request = Request { shared: Arc::downgrade(self), heir, called: false };
+        let request = ObjectRequest { shared: Arc::downgrade(self), successor, called: false };
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-        let callback = Once::callback(parameters, move |result: &IMFAsyncResult| request.invoked(result));
+        let callback =
+            OnceCallback::create(parameters, move |result: &IMFAsyncResult| request.invoked(result));
         // SAFETY: the object may be called from any thread, and so may the callback. If it refuses, the
         // callback goes, and with it the request and its target.
         Ok(unsafe { self.com.BeginGetEvent(&callback, None) }.map(|()| Hresult::S_OK)?)
     }
 
-    /// Calls for an event that was taken before.
-    fn serve(self: &Arc<Self>, target: Target) -> Result<Hresult> {
-        let (called, stream) = (Called::new(&target), target.state.clone());
-        let callback =
-            Once::callback(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &IMFAsyncResult| {
+    /// Calls the callback, with a result of this crate's, for an event that was taken before.
+    fn call_for_unread(self: &Arc<Self>, target: RequestTarget) -> Result<Hresult> {
+        let (called, stream) = (CalledTarget::new(&target), target.state.clone());
+        let callback = OnceCallback::create(
+            CallbackParameters::on(QueueId::MULTITHREADED),
+            move |result: &IMFAsyncResult| {
                 target.invoke(result);
                 Ok(())
-            });
+            },
+        );
         // SAFETY: the callback may be called from any thread, and so may a result of Media Foundation's.
         let result = unsafe { Mta::new(MFCreateAsyncResult(None, &callback, None)?) };
         {
             let mut state = self.state();
             state.refuse_leaving(stream.as_ref())?;
-            state.called = Some(Called { served: Some(result.clone()), ..called });
+            state.called = Some(CalledTarget { synthetic: Some(result.clone()), ..called });
         }
         // SAFETY: the result is Media Foundation's own.
         if let Err(error) = unsafe { MFInvokeCallback(&*result) } {
@@ -231,18 +239,18 @@ impl Shared {
         Ok(Hresult::S_OK)
     }
 
-    /// A request has come to its call.
+    /// The object has called back for its request.
     fn invoked(self: &Arc<Self>, result: &IMFAsyncResult) {
         let mut state = self.state();
         let target = if state.leaving.is_empty() { state.target.take() } else { None };
         if let Some(target) = target {
             state.asked = Asked::No;
-            state.called = Some(Called::new(&target));
+            state.called = Some(CalledTarget::new(&target));
             drop(state);
             target.invoke(result);
             return;
         }
-        // Nobody wants it: it is ended all the same, and what it brought kept.
+        // It is not wanted any more. It is ended all the same, and its event kept.
         state.asked = Asked::Ending;
         drop(state);
         // SAFETY: the object may be called from any thread, and so may its events.
@@ -259,17 +267,16 @@ impl Shared {
             Err(error) => Some(error),
         };
         drop(state);
-        // Somebody came while it was being ended.
+        // Another request was begun while it was being ended.
         let Some(target) = target else { return };
-        let callback = target.callback.clone();
-        if let Some(error) = failed.or_else(|| self.serve(target).err()) {
-            callback.fail(&error);
+        if let Some(error) = failed.or_else(|| self.call_for_unread(target.clone()).err()) {
+            target.fail(error);
         }
     }
 
     fn end(&self, result: &Mta<IMFAsyncResult>) -> Result<MediaEvent> {
         let mut state = self.state();
-        if state.called.as_ref().is_some_and(|called| called.served.as_ref() == Some(result)) {
+        if state.called.as_ref().is_some_and(|called| called.synthetic.as_ref() == Some(result)) {
             let called = state.called.take();
             let event = state.unread.pop_front();
             drop(state);
@@ -283,8 +290,8 @@ impl Shared {
         let event = event.map_err(Error::from);
         if event.as_ref().err().is_none_or(Error::is_shutdown) {
             let mut state = self.state();
-            // As long as one that has left owes this, nobody else was called.
-            state.leaving.iter_mut().for_each(|former| former.owes_end = false);
+            // While the End of a stream that has left is pending, no other callback was called.
+            state.leaving.iter_mut().for_each(|former| former.end_pending = false);
             let called = state.called.take();
             drop(state);
             drop(called);
@@ -292,8 +299,8 @@ impl Shared {
         MediaEvent::try_from(&event?)
     }
 
-    /// The object has let go of a request un-called: so does this, of who waited for it.
-    fn drop_contained(&self) {
+    /// The object has dropped a request without a call: its target is dropped, too.
+    fn dropped(&self) {
         let mut state = self.state();
         state.asked = Asked::No;
         let target = state.target.take();
@@ -307,42 +314,38 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.locked()
     }
 }
 
 /// What the callback of a request owns.
-struct Request {
-    shared: Weak<Shared>,
-    heir: Arc<Heir>,
+struct ObjectRequest {
+    shared: Weak<Inner>,
+    successor: Arc<Successor>,
     called: bool,
 }
 
-/// Ends the request when nobody else is left to.
-#[derive(Default)]
-pub(crate) struct Heir(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
-
-impl Request {
+impl ObjectRequest {
     fn invoked(mut self, result: &IMFAsyncResult) -> windows::core::Result<()> {
         self.called = true;
         if let Some(shared) = self.shared.upgrade() {
             shared.invoked(result);
             return Ok(());
         }
-        let Some(com) = lock(&self.heir.0).take() else { return Ok(()) };
+        let Some(com) = self.successor.take() else { return Ok(()) };
         // SAFETY: the object may be called from any thread, and so may its events.
         let event = unsafe { Mta::new(com.EndGetEvent(result)?) };
-        // Nobody here wants it; whoever asks next shall have it.
+        // It is not wanted here: it goes to the end of the object's queue, for the next that asks.
         let _ = MediaEvent::try_from(&event).and_then(|event| queue(&com, &event));
         Ok(())
     }
 }
 
-impl Drop for Request {
+impl Drop for ObjectRequest {
     fn drop(&mut self) {
         if !self.called {
             if let Some(shared) = self.shared.upgrade() {
-                shared.drop_contained();
+                shared.dropped();
             }
         }
     }
@@ -371,9 +374,4 @@ fn references(com: &IMFMediaEventGenerator) -> u32 {
         ((*table).AddRef)(this);
         ((*table).Release)(this)
     }
-}
-
-/// A lock. A poisoned one is as good as any: no user code runs while it is held.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

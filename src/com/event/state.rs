@@ -1,37 +1,39 @@
-//! The state of an `EventGenerator`: what is outstanding at its object, who asks here, the code for every call.
+//! The state of an `EventGenerator`: what is outstanding at its object and here, and the code for every call.
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use windows::Win32::Media::MediaFoundation::IMFAsyncResult;
+use windows::Win32::Media::MediaFoundation::{IMFAsyncResult, IMFMediaEventGenerator};
 
-use crate::async_result::{AsyncCallback, Unknown};
-use crate::com::event::generator::Heir;
+use crate::async_result::{AsyncCallback, AsyncResult, Parts, QueueId, Unknown};
+use crate::com::work_queue::put_once;
 use crate::com::{Mta, async_result};
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEvent;
+use crate::sync::Lock;
 
 #[derive(Default)]
 pub(crate) struct State {
-    /// What was taken, and nobody has read.
+    /// What was taken from the object, and has not been read.
     pub(crate) unread: VecDeque<MediaEvent>,
     pub(crate) asked: Asked,
-    /// Who is to be called when an event comes.
-    pub(crate) target: Option<Target>,
-    /// Who was called, and has not ended the request.
-    pub(crate) called: Option<Called>,
-    pub(crate) heir: Weak<Heir>,
+    /// What is to be called when an event comes.
+    pub(crate) target: Option<RequestTarget>,
+    /// What was called, and has not ended the request.
+    pub(crate) called: Option<CalledTarget>,
+    pub(crate) successor: Weak<Successor>,
     pub(crate) subscriber: Option<Weak<dyn Any + Send + Sync>>,
-    /// Streams that are gone, and have not given back what they took: until they have, nobody is given an
-    /// event that came behind it.
-    pub(crate) leaving: Vec<Leaving>,
+    /// Streams that are gone, and have not given back what they took: until they have, no event that came later is
+    /// read.
+    pub(crate) leaving: Vec<LeavingStream>,
 }
 
-pub(crate) struct Leaving {
+/// A stream that is gone.
+pub(crate) struct LeavingStream {
     pub(crate) stream: Weak<dyn Any + Send + Sync>,
-    /// It was called, and will end its request yet: before, the object takes no other.
-    pub(crate) owes_end: bool,
+    /// It was called, and its End is still to come: before that, the object takes no other request.
+    pub(crate) end_pending: bool,
 }
 
 /// What is outstanding at the object.
@@ -40,26 +42,29 @@ pub(crate) enum Asked {
     /// Nothing, or a request whose callback was called by now.
     #[default]
     No,
-    /// A request, be it that nobody wants it any more.
+    /// A request, wanted or not.
     Yes,
-    /// A request that nobody wanted is just being ended.
+    /// A request that is not wanted any more is being ended.
     Ending,
 }
 
-pub(crate) struct Target {
+/// The callback of a request, and its state.
+#[derive(Clone)]
+pub(crate) struct RequestTarget {
     pub(crate) callback: Arc<dyn AsyncCallback>,
     pub(crate) state: Option<Unknown>,
 }
 
-pub(crate) struct Called {
+/// The callback that was called for a request.
+pub(crate) struct CalledTarget {
     pub(crate) callback: Weak<dyn AsyncCallback>,
     pub(crate) state: Option<Weak<dyn Any + Send + Sync>>,
     /// The result of a call for an event that was there already: the object knows nothing of it.
-    pub(crate) served: Option<Mta<IMFAsyncResult>>,
+    pub(crate) synthetic: Option<Mta<IMFAsyncResult>>,
 }
 
 impl State {
-    /// No request outstanding that somebody has begun here and wants.
+    /// No request that was begun here and is wanted is outstanding.
     pub(crate) fn free(&self) -> Result<()> {
         if self.target.is_none() && self.called.is_none() {
             return Ok(());
@@ -68,9 +73,9 @@ impl State {
         Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
     }
 
-    /// The stream is gone: another may subscribe. Returns what of its is to be let go.
+    /// The stream is gone: another may subscribe. Returns what is to be dropped.
     #[must_use]
-    pub(crate) fn leave(&mut self, subscriber: &Unknown) -> (Option<Target>, Option<Called>) {
+    pub(crate) fn leave(&mut self, subscriber: &Unknown) -> (Option<RequestTarget>, Option<CalledTarget>) {
         let Some(stream) = self.subscriber.take_if(|former| same(former, subscriber)) else {
             return (None, None);
         };
@@ -79,8 +84,8 @@ impl State {
             .take_if(|target| target.state.as_ref().is_some_and(|state| Arc::ptr_eq(state, subscriber)));
         let called =
             self.called.take_if(|called| called.state.as_ref().is_some_and(|state| same(state, subscriber)));
-        let owes_end = called.as_ref().is_some_and(|called| called.served.is_none());
-        self.leaving.push(Leaving { stream, owes_end });
+        let end_pending = called.as_ref().is_some_and(|called| called.synthetic.is_none());
+        self.leaving.push(LeavingStream { stream, end_pending });
         (target, called)
     }
 
@@ -93,10 +98,10 @@ impl State {
         Ok(())
     }
 
-    /// What to answer to a request, if one is outstanding that somebody has begun here and wants.
-    pub(crate) fn begun_before(&self, target: &Target) -> Option<Result<Hresult>> {
+    /// The answer to a request while one that was begun here, and is wanted, is outstanding.
+    pub(crate) fn begun_before(&self, target: &RequestTarget) -> Option<Result<Hresult>> {
         let former = match (&self.target, &self.called) {
-            (Some(former), _) => &Called::new(former),
+            (Some(former), _) => &CalledTarget::new(former),
             (None, Some(called)) => called,
             (None, None) => return None,
         };
@@ -117,23 +122,72 @@ impl State {
     }
 }
 
-impl Target {
+impl RequestTarget {
     pub(crate) fn invoke(self, result: &IMFAsyncResult) {
         async_result::invoke_with(result, self.callback, self.state);
     }
+
+    /// The request failed after Begin had returned: the callback is invoked on a queue, and End returns the error.
+    pub(crate) fn fail(self, error: Error) {
+        let parts = Parts { callback: Some(self.callback.clone()), state: self.state, ..Parts::default() };
+        let result = AsyncResult::new(parts, None);
+        result.fail(error);
+        // If Media Foundation is shut down, the callback is dropped, and what awaits it ends.
+        let _ = put_once(QueueId::MULTITHREADED, move || self.callback.invoke(&result));
+    }
 }
 
-impl Called {
-    pub(crate) fn new(target: &Target) -> Called {
-        Called {
+impl CalledTarget {
+    pub(crate) fn new(target: &RequestTarget) -> CalledTarget {
+        CalledTarget {
             callback: Arc::downgrade(&target.callback),
             state: target.state.as_ref().map(Arc::downgrade),
-            served: None,
+            synthetic: None,
         }
     }
 }
 
-/// Whether both are the same object, whatever is known of its type.
+/// Ends an outstanding request when its generator is gone: it is given the object then.
+#[derive(Default)]
+pub(crate) struct Successor(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
+
+impl Successor {
+    pub(crate) fn give(&self, com: Mta<IMFMediaEventGenerator>) {
+        let former = self.0.locked().replace(com);
+        drop(former);
+    }
+
+    pub(crate) fn take(&self) -> Option<Mta<IMFMediaEventGenerator>> {
+        self.0.locked().take()
+    }
+}
+
+/// Whether both are the same object, of any type.
 pub(crate) fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
     std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
+}
+
+#[cfg(test)]
+mod tests {
+    //! A request that fails after its Begin has returned.
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_of_a_request_that_failed_late_returns_the_error() {
+        let _system = crate::com::Platform::startup().unwrap();
+        let platform = crate::Platform::startup().unwrap();
+        let mut target = None;
+        let operation = platform.begin_end(
+            &(),
+            |(), callback| -> Result<()> {
+                target = Some(RequestTarget { callback, state: None });
+                Ok(())
+            },
+            |(), _| Ok(()),
+        );
+        target.unwrap().fail(Error::new(Hresult::MF_E_NOT_FOUND, "begin a request"));
+        assert_eq!(operation.await.unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
+        platform.shutdown().await.unwrap();
+    }
 }

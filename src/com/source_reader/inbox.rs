@@ -1,4 +1,4 @@
-//! What a source reader's callback is told, and where its reads and flushes find it.
+//! A source reader's callback: what it is called with, and where reads and flushes find that.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HRESULT, Ref};
 use windows_core::implement;
 
-use super::requests::{ANY, Call, Requests, Ticket};
+use super::requests::{ANY, ReadCall, Requests, Ticket};
 use super::sample::{Sample, SampleFlags, SourceReaderEvent};
 use crate::com::Mta;
 use crate::com::callback::contain;
@@ -18,19 +18,19 @@ use crate::operation::Promise;
 
 /// What the callback object, the reader and its reads share. It knows nothing of the reader, so that there is
 /// no circle.
-pub(super) struct Inbox(Mutex<InboxState>);
+pub(super) struct ReaderInbox(Mutex<ReaderState>);
 
-pub(super) struct InboxState {
+pub(super) struct ReaderState {
     pub(super) requests: Requests<Result<Sample>>,
     flushes: Vec<(u32, Promise<()>)>,
     pub(super) notifier: Option<Arc<Notifier<SourceReaderEvent>>>,
-    /// Media Foundation has let go of the callback object.
+    /// Media Foundation has released the callback object.
     pub(super) closed: bool,
 }
 
-impl Inbox {
-    pub(super) fn new() -> Inbox {
-        Inbox(Mutex::new(InboxState {
+impl ReaderInbox {
+    pub(super) fn new() -> ReaderInbox {
+        ReaderInbox(Mutex::new(ReaderState {
             requests: Requests::new(),
             flushes: Vec::new(),
             notifier: None,
@@ -39,7 +39,7 @@ impl Inbox {
     }
 
     /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
-    pub(super) fn lock(&self) -> MutexGuard<'_, InboxState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ReaderState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl Inbox {
         }
         let (ticket, needed) = state.requests.read(stream);
         drop(state);
-        if needed == Call::Needed {
+        if needed == ReadCall::Needed {
             if let Err(error) = call() {
                 let next = self.lock().requests.failed(ticket);
                 if let Some(next) = next {
@@ -126,17 +126,17 @@ impl Inbox {
 
 /// The callback object; its drop is the news that nothing will come any more.
 #[implement(IMFSourceReaderCallback)]
-pub(super) struct Told {
-    pub(super) inbox: Arc<Inbox>,
+pub(super) struct ReaderCallback {
+    pub(super) inbox: Arc<ReaderInbox>,
 }
 
-impl Drop for Told {
+impl Drop for ReaderCallback {
     fn drop(&mut self) {
         let _ = contain(|| self.inbox.close());
     }
 }
 
-impl IMFSourceReaderCallback_Impl for Told_Impl {
+impl IMFSourceReaderCallback_Impl for ReaderCallback_Impl {
     fn OnReadSample(
         &self,
         status: HRESULT,
@@ -169,7 +169,7 @@ impl IMFSourceReaderCallback_Impl for Told_Impl {
             let event = unsafe { Mta::new(event) };
             let notifier = self.inbox.lock().notifier.clone();
             if let Some(notifier) = notifier {
-                notifier.tell(SourceReaderEvent { stream_index, event });
+                notifier.notify(SourceReaderEvent { stream_index, event });
             }
         })
     }

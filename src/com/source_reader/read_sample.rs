@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use futures::future::FusedFuture;
 use windows::Win32::Media::MediaFoundation::MF_E_OPERATION_CANCELLED;
 
-use super::inbox::Inbox;
-use super::requests::{Taken, Ticket};
+use super::inbox::ReaderInbox;
+use super::requests::{ReadStatus, Ticket};
 use super::sample::Sample;
 use crate::com::Platform;
 use crate::error::{Error, Hresult, Result};
@@ -21,14 +21,14 @@ use crate::error::{Error, Hresult, Result};
 /// Dropping it loses no sample: the next read of the stream gets it.
 #[must_use = "await it for its sample; dropped, it leaves the sample to the next read"]
 pub struct ReadSample {
-    inbox: Arc<Inbox>,
+    inbox: Arc<ReaderInbox>,
     state: State,
     _platform: Platform,
 }
 
 impl ReadSample {
     /// A read whose call was made, or refused.
-    pub(super) fn new(inbox: &Arc<Inbox>, begun: Result<Ticket>, platform: &Platform) -> ReadSample {
+    pub(super) fn new(inbox: &Arc<ReaderInbox>, begun: Result<Ticket>, platform: &Platform) -> ReadSample {
         let state = match begun {
             Ok(ticket) => State::Waiting(ticket),
             Err(error) => State::Refused(error),
@@ -61,15 +61,15 @@ impl Future for ReadSample {
                 drop(state);
                 drop(former);
                 match taken {
-                    Taken::Answer(answer) => Poll::Ready(answer),
-                    Taken::NotYet => {
+                    ReadStatus::Answer(answer) => Poll::Ready(answer),
+                    ReadStatus::NotYet => {
                         this.state = State::Waiting(ticket);
                         Poll::Pending
                     }
-                    Taken::Gone if closed => Poll::Ready(Err(Error::abandoned(
+                    ReadStatus::Gone if closed => Poll::Ready(Err(Error::abandoned(
                         "read a sample: the source reader is gone, and will not answer",
                     ))),
-                    Taken::Gone => Poll::Ready(Err(Error::new(
+                    ReadStatus::Gone => Poll::Ready(Err(Error::new(
                         MF_E_OPERATION_CANCELLED.into(),
                         "read a sample: the stream was flushed",
                     ))),

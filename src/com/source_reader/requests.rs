@@ -8,9 +8,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::task::Waker;
 
-/// The reads that wait, the answers that nobody waits for, and how many answers are to come.
+/// The reads that wait, the answers that no read waits for, and how many answers are to come.
 pub(crate) struct Requests<T> {
-    waiting: VecDeque<Waiting<T>>,
+    waiting: VecDeque<WaitingRead<T>>,
     /// Answers whose read was dropped, in the order in which they came.
     unclaimed: VecDeque<Answer<T>>,
     /// Calls that are not answered yet, by the stream they were for.
@@ -20,7 +20,7 @@ pub(crate) struct Requests<T> {
 }
 
 /// A read.
-struct Waiting<T> {
+struct WaitingRead<T> {
     ticket: Ticket,
     stream: u32,
     answer: Option<Answer<T>>,
@@ -41,15 +41,15 @@ pub(crate) struct Ticket(u64);
 /// Whether a new read takes a call.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// Call `ReadSample` for the stream, then say whether it [`failed`](Requests::failed).
+pub(crate) enum ReadCall {
+    /// ReadCall `ReadSample` for the stream, then say whether it [`failed`](Requests::failed).
     Needed,
-    /// An answer is there, or one is to come for which nobody waits.
+    /// An answer is there, or one is to come that no read waits for.
     Spare,
 }
 
 /// How a read stands.
-pub(crate) enum Taken<T> {
+pub(crate) enum ReadStatus<T> {
     Answer(T),
     NotYet,
     /// The read is not waiting any more.
@@ -78,7 +78,7 @@ impl<T> Requests<T> {
     }
 
     /// A new read of `stream`, behind all others.
-    pub(crate) fn read(&mut self, stream: u32) -> (Ticket, Call) {
+    pub(crate) fn read(&mut self, stream: u32) -> (Ticket, ReadCall) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let claimed = self.unclaimed.iter().position(|answer| serves(answer.stream, stream));
@@ -86,12 +86,12 @@ impl<T> Requests<T> {
         let unanswered = self.waiting.iter().filter(|w| w.stream == stream && w.answer.is_none()).count();
         let outstanding = self.outstanding.entry(stream).or_default();
         let call = if answer.is_some() || *outstanding > unanswered {
-            Call::Spare
+            ReadCall::Spare
         } else {
             *outstanding += 1;
-            Call::Needed
+            ReadCall::Needed
         };
-        self.waiting.push_back(Waiting { ticket, stream, answer, waker: None });
+        self.waiting.push_back(WaitingRead { ticket, stream, answer, waker: None });
         (ticket, call)
     }
 
@@ -109,7 +109,7 @@ impl<T> Requests<T> {
     /// An answer came; gives who is to be woken.
     ///
     /// A failure may name another stream than the one that was asked for, or none that exists. So that no read
-    /// waits for ever, it is for the oldest if it is for nobody else.
+    /// waits for ever, a failure that is for no other read is for the oldest.
     ///
     /// # Errors
     /// Gives it back if no call was out for it: a flush has cancelled that.
@@ -128,15 +128,15 @@ impl<T> Requests<T> {
     }
 
     /// The read's answer, if it is there; else its waker is kept.
-    pub(crate) fn take(&mut self, ticket: Ticket, waker: &Waker) -> (Taken<T>, Option<Waker>) {
-        let Some(index) = self.index(ticket) else { return (Taken::Gone, None) };
+    pub(crate) fn take(&mut self, ticket: Ticket, waker: &Waker) -> (ReadStatus<T>, Option<Waker>) {
+        let Some(index) = self.index(ticket) else { return (ReadStatus::Gone, None) };
         if self.waiting[index].answer.is_some() {
-            if let Some(Waiting { answer: Some(answer), waker, .. }) = self.waiting.remove(index) {
-                return (Taken::Answer(answer.value), waker);
+            if let Some(WaitingRead { answer: Some(answer), waker, .. }) = self.waiting.remove(index) {
+                return (ReadStatus::Answer(answer.value), waker);
             }
         }
         let former = self.waiting.get_mut(index).and_then(|w| w.waker.replace(waker.clone()));
-        (Taken::NotYet, former)
+        (ReadStatus::NotYet, former)
     }
 
     /// The read is not wanted any more; its answer goes to those behind it. Gives who is to be woken, and the
@@ -150,7 +150,7 @@ impl<T> Requests<T> {
 
     /// Takes out everything of a stream, or of all: nothing of it will be answered.
     ///
-    /// Gives the reads that had no answer, to be told, and the answers that are void.
+    /// Gives the wakers of the reads that had no answer, and the answers that are void.
     pub(crate) fn clear(&mut self, stream: u32) -> Cleared<T> {
         let concerns = |of: u32| stream == ANY || of == stream;
         self.outstanding.retain(|&of, _| !concerns(of));
@@ -177,7 +177,7 @@ impl<T> Requests<T> {
         cleared
     }
 
-    /// Forgets the answers that nobody waits for.
+    /// Forgets the answers that no read waits for.
     pub(crate) fn forget_unclaimed(&mut self) -> Vec<T> {
         std::mem::take(&mut self.unclaimed).into_iter().map(|answer| answer.value).collect()
     }
@@ -188,7 +188,7 @@ impl<T> Requests<T> {
         let (answered, unanswered) =
             std::mem::take(&mut self.waiting).into_iter().partition(|w| w.answer.is_some());
         self.waiting = answered;
-        unanswered.into_iter().filter_map(|waiting: Waiting<T>| waiting.waker).collect()
+        unanswered.into_iter().filter_map(|waiting: WaitingRead<T>| waiting.waker).collect()
     }
 
     fn index(&self, ticket: Ticket) -> Option<usize> {
@@ -208,7 +208,7 @@ impl<T> Requests<T> {
 
     /// Gives an answer to the first who waits for it.
     fn give(&mut self, answer: Answer<T>) -> Option<Waker> {
-        let open = |of: u32| move |w: &Waiting<T>| w.stream == of && w.answer.is_none();
+        let open = |of: u32| move |w: &WaitingRead<T>| w.stream == of && w.answer.is_none();
         let wanted = [answer.stream].into_iter().chain(VAGUE);
         match wanted.filter_map(|of| self.waiting.iter().position(open(of))).next() {
             Some(index) => {
@@ -238,7 +238,7 @@ impl<T> Requests<T> {
     }
 }
 
-/// What was taken out; to be let go, and woken, without a lock.
+/// What was taken out; to be dropped, and woken, without a lock.
 pub(crate) struct Cleared<T> {
     pub(crate) wakers: Vec<Waker>,
     pub(crate) void: Vec<T>,
@@ -257,8 +257,8 @@ mod tests {
 
     fn taken(requests: &mut Requests<u32>, ticket: Ticket) -> Option<u32> {
         match requests.take(ticket, Waker::noop()).0 {
-            Taken::Answer(value) => Some(value),
-            Taken::NotYet | Taken::Gone => None,
+            ReadStatus::Answer(value) => Some(value),
+            ReadStatus::NotYet | ReadStatus::Gone => None,
         }
     }
 
@@ -266,11 +266,11 @@ mod tests {
     fn reads_of_a_stream_are_answered_in_order() {
         let mut requests = Requests::new();
         let reads: Vec<_> = (0..3).map(|_| requests.read(0)).collect();
-        assert!(reads.iter().all(|(_, call)| *call == Call::Needed));
+        assert!(reads.iter().all(|(_, call)| *call == ReadCall::Needed));
         for value in 0..3 {
             assert!(requests.answer(0, value, false).is_ok());
         }
-        // Taken from behind, each still has its own.
+        // ReadStatus from behind, each still has its own.
         for (value, (ticket, _)) in reads.iter().enumerate().rev() {
             assert_eq!(taken(&mut requests, *ticket), Some(value as u32));
         }
@@ -282,7 +282,7 @@ mod tests {
         let (first, _) = requests.read(0);
         let _ = requests.leave(first);
         let (second, call) = requests.read(0);
-        assert_eq!(call, Call::Spare, "a call is out already");
+        assert_eq!(call, ReadCall::Spare, "a call is out already");
         assert!(requests.answer(0, 7, false).is_ok());
         assert_eq!(taken(&mut requests, second), Some(7));
 
@@ -290,7 +290,7 @@ mod tests {
         assert!(requests.answer(0, 8, false).is_ok());
         let _ = requests.leave(third);
         let (fourth, call) = requests.read(0);
-        assert_eq!(call, Call::Spare);
+        assert_eq!(call, ReadCall::Spare);
         assert_eq!(taken(&mut requests, fourth), Some(8));
     }
 
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(taken(&mut requests, second), Some(1));
         assert_eq!(taken(&mut requests, third), Some(2));
         // The third call is still out, for the next.
-        assert_eq!(requests.read(0).1, Call::Spare);
+        assert_eq!(requests.read(0).1, ReadCall::Spare);
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
         let _ = requests.leave(zero);
         assert!(requests.answer(0, 1, false).is_ok());
         let (any, call) = requests.read(ANY);
-        assert_eq!((call, taken(&mut requests, any)), (Call::Spare, Some(1)));
+        assert_eq!((call, taken(&mut requests, any)), (ReadCall::Spare, Some(1)));
     }
 
     #[test]
@@ -334,11 +334,11 @@ mod tests {
         let (zero, _) = requests.read(0);
         let (one, _) = requests.read(1);
         assert!(requests.clear(0).void.is_empty());
-        assert!(matches!(requests.take(zero, Waker::noop()).0, Taken::Gone));
+        assert!(matches!(requests.take(zero, Waker::noop()).0, ReadStatus::Gone));
         assert_eq!(requests.answer(0, 9, false).unwrap_err(), 9);
         assert!(requests.answer(1, 3, false).is_ok());
         assert_eq!(taken(&mut requests, one), Some(3));
-        assert_eq!(requests.read(0).1, Call::Needed);
+        assert_eq!(requests.read(0).1, ReadCall::Needed);
     }
 
     #[test]
@@ -355,6 +355,6 @@ mod tests {
         let mut requests = Requests::<u32>::new();
         let (ticket, _) = requests.read(0);
         assert!(requests.failed(ticket).is_none());
-        assert_eq!(requests.read(0).1, Call::Needed);
+        assert_eq!(requests.read(0).1, ReadCall::Needed);
     }
 }

@@ -15,7 +15,7 @@ pub enum SourceStream {
     /// The first that holds pictures.
     #[doc(alias = "MF_SOURCE_READER_FIRST_VIDEO_STREAM")]
     FirstVideo,
-    /// Whichever has a sample next; for [`flush`](super::SourceReader::flush) and
+    /// The stream that has a sample next; for [`flush`](super::SourceReader::flush) and
     /// [`select_stream`](super::SourceReader::select_stream), every one.
     #[doc(alias = "MF_SOURCE_READER_ANY_STREAM")]
     #[doc(alias = "MF_SOURCE_READER_ALL_STREAMS")]
@@ -111,7 +111,7 @@ bitflags! {
     }
 }
 
-/// What a source told besides its samples.
+/// An event of a source.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceReaderEvent {

@@ -141,10 +141,10 @@ pub(crate) fn start() -> Started {
     Started { platform: Platform::startup().expect("Media Foundation starts"), _turn: turn }
 }
 
-/// A reader of a real file, let go when only this holds it.
+/// A reader of a real file, dropped when only this holds it.
 ///
-/// Wine closes a reader's work queue on the thread that lets go of it last. If that is a thread of the queue's own,
-/// which has just brought a sample, it waits for itself, and with it everybody who wants a queue.
+/// Wine closes a reader's work queue on the thread that releases it last. If that is a thread of the queue's own,
+/// which has just brought a sample, it waits for itself, and all that want a queue wait with it.
 pub(crate) struct Gently(Option<SourceReader>);
 
 impl Gently {
@@ -168,7 +168,7 @@ impl Deref for Gently {
 impl Drop for Gently {
     fn drop(&mut self) {
         if let Some(reader) = self.0.take().filter(|_| !std::thread::panicking()) {
-            until("the reader is held by nobody else", || refs(&**reader.as_com()) == 1);
+            until("this is the only reference to the reader", || refs(&**reader.as_com()) == 1);
         }
     }
 }
@@ -219,7 +219,7 @@ fn make_files() -> tempfile::TempDir {
     folder
 }
 
-/// Whether there are compressed files, too: on Windows only where somebody has put some.
+/// Whether there are compressed files, too: on Windows only where some were put.
 pub(crate) fn has_compressed() -> bool {
     std::env::var_os("MF_ASYNC_MEDIA").is_some()
 }
@@ -229,7 +229,7 @@ pub(crate) fn media(file: &str) -> PathBuf {
     PathBuf::from(folder().join(file).to_string_lossy().replace('/', "\\"))
 }
 
-/// The same, as Media Foundation wants to be told.
+/// The same, as Media Foundation takes it.
 pub(crate) fn media_url(file: &str) -> HSTRING {
     HSTRING::from(media(file).as_os_str())
 }
@@ -245,7 +245,7 @@ pub(crate) fn media_type(major: GUID, sub: GUID) -> Mta<IMFMediaType> {
     mta(kind)
 }
 
-/// Uncompressed sound, whatever its rate.
+/// Uncompressed sound of any rate.
 pub(crate) fn any_pcm() -> Mta<IMFMediaType> {
     media_type(MFMediaType_Audio, MFAudioFormat_PCM)
 }

@@ -1,4 +1,4 @@
-//! What every transform of the tests has: the methods that nobody calls, and events through a queue of its own.
+//! What every transform of the tests has: the methods that are never called, and events through a queue of its own.
 
 /// The methods of `IMFTransform` that are not implemented.
 macro_rules! unused_of_a_transform {

@@ -78,7 +78,7 @@ impl Streams for Ours {
         let (access, mode, flags) =
             (access_mode(access), open_mode(mode), FileFlags::from_bits_retain(flags));
         let (callback, state) = (callback.clone(), state.cloned());
-        answer(self.platform().begin_create_file(access, mode, flags, path, callback, state))
+        answer(self.platform().begin_create_file(access, mode, flags, path, callback, state)).map(Some)
     }
 
     fn end_create_file(&self, result: &AsyncResult) -> Answer<Self::Stream> {
@@ -87,7 +87,7 @@ impl Streams for Ours {
     }
 
     fn cancel_create_file(&self, cookie: &CancelCookie) -> Answer {
-        self.platform().cancel_create_file(cookie);
+        cookie.cancel();
         Ok(())
     }
 
@@ -192,6 +192,7 @@ impl Resolving for Ours {
     ) -> Answer<Option<CancelCookie>> {
         let flags = ResolutionFlags::from_bits_retain(flags);
         answer(resolver.begin_create_object_from_url(url, flags, None, callback.clone(), state.cloned()))
+            .map(Some)
     }
 
     fn end_url(&self, resolver: &SourceResolver, result: &AsyncResult) -> Answer<Self::Stream> {
@@ -210,14 +211,15 @@ impl Resolving for Ours {
         let flags = ResolutionFlags::from_bits_retain(flags);
         let (stream, callback) = (stream.clone(), callback.clone());
         answer(resolver.begin_create_object_from_byte_stream(stream, url, flags, None, callback, None))
+            .map(Some)
     }
 
     fn end_stream(&self, resolver: &SourceResolver, result: &AsyncResult) -> Answer {
         answer(resolver.end_create_object_from_byte_stream(result)).map(drop)
     }
 
-    fn cancel_resolving(&self, resolver: &SourceResolver, cookie: &CancelCookie) -> Answer {
-        resolver.cancel_object_creation(cookie);
+    fn cancel_resolving(&self, _: &SourceResolver, cookie: &CancelCookie) -> Answer {
+        cookie.cancel();
         Ok(())
     }
 }

@@ -31,8 +31,8 @@ pub(crate) fn play(path: &str) -> ExitCode {
         Err(error) => format!("{FAILED}{error}"),
     };
     let mut out = std::io::stdout();
-    let told = writeln!(out, "{line}").and_then(|()| out.flush());
-    let code = u32::from(told.is_err());
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    let code = u32::from(written.is_err());
     // SAFETY: ends this process, which is wanted.
     let _ = unsafe { TerminateProcess(GetCurrentProcess(), code) };
     ExitCode::FAILURE

@@ -14,15 +14,15 @@ use crate::theirs::{Theirs, answer};
 /// A deadline that was set.
 pub(crate) struct Deadline(HANDLE);
 
-// SAFETY: it names a deadline to whoever cancels it, on whatever thread.
+// SAFETY: it names a deadline to what cancels it, on any thread.
 unsafe impl Send for Deadline {}
 // SAFETY: as above.
 unsafe impl Sync for Deadline {}
 
 #[implement(IRtwqPlatformEvents)]
-struct Told(Box<dyn Fn(&'static str) + Send + Sync>);
+struct EventsListener(Box<dyn Fn(&'static str) + Send + Sync>);
 
-impl IRtwqPlatformEvents_Impl for Told_Impl {
+impl IRtwqPlatformEvents_Impl for EventsListener_Impl {
     fn InitializationComplete(&self) -> Result<()> {
         (self.0)("InitializationComplete");
         Ok(())
@@ -67,7 +67,7 @@ impl Rtwq for Theirs {
         &self,
         tell: impl Fn(&'static str) + Send + Sync + 'static,
     ) -> Answer<Mta<IRtwqPlatformEvents>> {
-        let listener: Mta<IRtwqPlatformEvents> = Mta::of(Told(Box::new(tell)));
+        let listener: Mta<IRtwqPlatformEvents> = Mta::of(EventsListener(Box::new(tell)));
         // SAFETY: the listener may be called from any thread.
         answer(unsafe { RtwqRegisterPlatformEvents(&*listener) }).map(|()| listener)
     }

@@ -15,7 +15,7 @@ use windows::core::{HRESULT, HSTRING, IUnknown, Interface, PCWSTR};
 use crate::subject::{Answer, Buffer, Resolving, Streams};
 use crate::theirs::{Theirs, answer};
 
-/// Memory that stays where it is until the process ends, whoever still writes to it.
+/// Memory that stays where it is until the process ends, also if it is still written to.
 #[derive(Clone)]
 pub(crate) struct Leaked(&'static [AtomicU8]);
 
@@ -24,11 +24,11 @@ impl Leaked {
         self.0.len()
     }
 
-    /// For Media Foundation, which writes to it while nobody else looks: from Begin to the callback.
+    /// For Media Foundation, which alone uses it from Begin to the callback.
     #[allow(clippy::mut_from_ref, reason = "the memory is of atomics, and shared with Media Foundation")]
     fn memory(&self) -> &'static mut [u8] {
         // SAFETY: the memory lives as long as the process; the slice is used for one call, which wants it for
-        // the pointer, and nobody reads by `bytes` meanwhile.
+        // the pointer, and nothing reads by `bytes` meanwhile.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().cast_mut().cast(), self.len()) }
     }
 }

@@ -1,4 +1,4 @@
-//! Theirs: a transform that does as it is told, driven by `com`, its events through Media Foundation's own queue.
+//! Theirs: a transform that does what the case asks for, driven by `com`, its events through Media Foundation's own queue.
 #![allow(
     clippy::undocumented_unsafe_blocks,
     reason = "all that is called are objects that live for the call"
@@ -25,7 +25,7 @@ use crate::theirs::Theirs;
 use crate::transform::{sends_events, unused_of_a_transform};
 
 #[implement(IMFTransform, IMFMediaEventGenerator, IMFShutdown)]
-struct Told {
+struct DrivenTransform {
     attributes: Mta<IMFAttributes>,
     events: Mta<IMFMediaEventQueue>,
     says: Arc<Says>,
@@ -52,7 +52,7 @@ impl Says {
     }
 }
 
-impl Told {
+impl DrivenTransform {
     fn create(asynchronous: bool) -> (Mta<IMFTransform>, Mta<IMFMediaEventQueue>, Arc<Says>) {
         let mut attributes = None;
         unsafe { MFCreateAttributes(&raw mut attributes, 1) }.expect("attributes");
@@ -63,8 +63,8 @@ impl Told {
         };
         unsafe { attributes.SetUINT32(&MF_TRANSFORM_ASYNC, asynchronous.into()) }.expect("an attribute");
         let says = Arc::<Says>::default();
-        let told = Told { attributes, events: events.clone(), says: says.clone() };
-        (Mta::of(told), events, says)
+        let driven = DrivenTransform { attributes, events: events.clone(), says: says.clone() };
+        (Mta::of(driven), events, says)
     }
 
     fn is_unlocked(&self) -> Result<()> {
@@ -78,9 +78,9 @@ impl Told {
     }
 }
 
-sends_events!(Told_Impl);
+sends_events!(DrivenTransform_Impl);
 
-impl IMFTransform_Impl for Told_Impl {
+impl IMFTransform_Impl for DrivenTransform_Impl {
     unused_of_a_transform!();
 
     fn GetOutputStreamInfo(&self, _: u32) -> Result<MFT_OUTPUT_STREAM_INFO> {
@@ -134,7 +134,7 @@ impl IMFTransform_Impl for Told_Impl {
     }
 }
 
-/// How often somebody was woken.
+/// How often a waker was woken.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -193,7 +193,7 @@ impl Drive {
         });
     }
 
-    /// Does this, and waits until whoever drives the transform has taken it in, and says so by a wake.
+    /// Does this, and waits until the driver of the transform has taken it in, which it shows by a wake.
     fn after_a_wake(&mut self, does: impl FnOnce(&IMFMediaEventQueue)) {
         let waker = waker(self.wakes.clone());
         // Nothing is to be done just now: this only leaves the waker.
@@ -201,7 +201,7 @@ impl Drive {
         let before = self.wakes.0.load(SeqCst);
         does(&self.events);
         let woken = until(|| self.wakes.0.load(SeqCst) > before);
-        assert!(woken, "nobody was woken, after {} and {polled:?}", self.says.log.all());
+        assert!(woken, "no waker was woken, after {} and {polled:?}", self.says.log.all());
     }
 
     fn settle(&mut self) {
@@ -243,7 +243,7 @@ impl Drive {
 impl Transforms for Theirs {
     fn drive(&self, steps: &[Step]) -> String {
         let platform = Platform::startup().expect("the platform is started");
-        let (transform, events, says) = Told::create(true);
+        let (transform, events, says) = DrivenTransform::create(true);
         let transform = AsyncTransform::new(&platform, transform).expect("it can be driven");
         let (wakes, put) = (Arc::default(), VecDeque::new());
         let mut drive =
@@ -254,7 +254,7 @@ impl Transforms for Theirs {
 
     fn unlock(&self, asynchronous: bool) -> (Hresult, bool) {
         let platform = Platform::startup().expect("the platform is started");
-        let (transform, ..) = Told::create(asynchronous);
+        let (transform, ..) = DrivenTransform::create(asynchronous);
         let driven = AsyncTransform::new(&platform, transform.clone());
         let attributes = unsafe { transform.GetAttributes() }.expect("attributes");
         let unlocked = unsafe { attributes.GetUINT32(&MF_TRANSFORM_ASYNC_UNLOCK) } == Ok(1);

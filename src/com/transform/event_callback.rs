@@ -9,7 +9,7 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{IUnknownImpl, Ref};
 use windows_core::implement;
 
-use super::shared::Shared;
+use super::inner::Inner;
 use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::callback::{contain, write_parameters};
 use crate::error::{Error, Result};
@@ -17,22 +17,22 @@ use crate::transform::TransformEvent;
 
 /// The one callback that hears of every event, and asks for the next.
 #[implement(IMFAsyncCallback)]
-pub(super) struct Pump {
-    pub(super) shared: Weak<Shared>,
+pub(super) struct TransformEventCallback {
+    pub(super) inner: Weak<Inner>,
 }
 
-impl Drop for Pump {
-    /// A queue of events that is shut down lets go of who waits for one, un-called.
+impl Drop for TransformEventCallback {
+    /// A queue of events that is shut down releases its callback without a call.
     fn drop(&mut self) {
         let _ = contain(|| {
-            if let Some(shared) = self.shared.upgrade() {
-                shared.told(Err(Error::from(windows::core::Error::from(MF_E_SHUTDOWN))));
+            if let Some(inner) = self.inner.upgrade() {
+                inner.event(Err(Error::from(windows::core::Error::from(MF_E_SHUTDOWN))));
             }
         });
     }
 }
 
-impl IMFAsyncCallback_Impl for Pump_Impl {
+impl IMFAsyncCallback_Impl for TransformEventCallback_Impl {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> windows::core::Result<()> {
         write_parameters(CallbackParameters::on(QueueId::MULTITHREADED), flags, queue)
     }
@@ -40,14 +40,14 @@ impl IMFAsyncCallback_Impl for Pump_Impl {
     fn Invoke(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<()> {
         contain(|| {
             // Gone with its `AsyncTransform`, which has shut the transform down: there are no further events.
-            let Some(shared) = self.shared.upgrade() else { return };
+            let Some(inner) = self.inner.upgrade() else { return };
             // SAFETY: the result lives for the call.
-            let event = unsafe { shared.generator.EndGetEvent(result.as_ref()) };
-            if shared.told(event.map_err(Error::from).and_then(|event| read(&event))) {
+            let event = unsafe { inner.generator.EndGetEvent(result.as_ref()) };
+            if inner.event(event.map_err(Error::from).and_then(|event| read(&event))) {
                 let this: IMFAsyncCallback = self.to_interface();
                 // SAFETY: the callback lives for the call, and the transform takes its own reference.
-                if let Err(error) = unsafe { shared.generator.BeginGetEvent(&this, None) } {
-                    shared.told(Err(error.into()));
+                if let Err(error) = unsafe { inner.generator.BeginGetEvent(&this, None) } {
+                    inner.event(Err(error.into()));
                 }
             }
         })

@@ -17,7 +17,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
 /// What both sides and the event callback share. The callback holds it weakly, so that there is no circle.
-pub(super) struct Shared {
+pub(super) struct Inner {
     pub(super) generator: Mta<IMFMediaEventGenerator>,
     pub(super) shutdown: Mta<IMFShutdown>,
     pub(super) transform: Mta<IMFTransform>,
@@ -36,7 +36,7 @@ pub(super) struct State {
     /// Taken out, and not by the stream yet.
     pub(super) ready: VecDeque<Mta<IMFSample>>,
     failed: Option<Error>,
-    /// Someone is in `ProcessInput`, or in `ProcessOutput`.
+    /// A call of `ProcessInput`, or of `ProcessOutput`, is running.
     giving: bool,
     taking: bool,
     pub(super) draining: bool,
@@ -75,9 +75,9 @@ enum Step {
     Done,
 }
 
-impl Shared {
-    pub(super) fn new(transform: Mta<IMFTransform>, input: u32, output: u32) -> Result<Shared> {
-        Ok(Shared {
+impl Inner {
+    pub(super) fn new(transform: Mta<IMFTransform>, input: u32, output: u32) -> Result<Inner> {
+        Ok(Inner {
             generator: transform.cast()?,
             shutdown: transform.cast()?,
             transform,
@@ -114,10 +114,10 @@ impl Shared {
         error
     }
 
-    /// Takes in what the transform told, or why it tells nothing any more; true if it goes on.
-    pub(super) fn told(&self, told: Result<Option<TransformEvent>>) -> bool {
+    /// Takes in an event of the transform, or why there are no more; true if it goes on.
+    pub(super) fn event(&self, event: Result<Option<TransformEvent>>) -> bool {
         let mut state = self.lock();
-        let goes_on = match told {
+        let goes_on = match event {
             Ok(Some(event)) => {
                 state.driver.event(event);
                 true
@@ -231,10 +231,10 @@ impl Shared {
         if !state.draining && state.driver.drain() {
             state.draining = true;
             drop(state);
-            let told = self
+            let sent = self
                 .message(MFT_MESSAGE_NOTIFY_END_OF_STREAM)
                 .and_then(|()| self.message(MFT_MESSAGE_COMMAND_DRAIN));
-            if let Err(error) = told {
+            if let Err(error) = sent {
                 return Poll::Ready(Err(self.fail(error)));
             }
         } else {
@@ -322,7 +322,7 @@ impl Shared {
         // SAFETY: the one buffer and the status live for the call.
         let processed = unsafe { self.transform.ProcessOutput(0, &mut buffers, &mut status) };
         let [buffer] = buffers;
-        // Both references are ours now, whatever became of the call.
+        // Both references are ours now, also if the call failed.
         drop(ManuallyDrop::into_inner(buffer.pEvents));
         let sample = ManuallyDrop::into_inner(buffer.pSample);
         match processed {
