@@ -605,6 +605,9 @@ pub enum Shortcut<'a> {
 pub trait HandOver {
     /// Takes the result; false if it must be queued and invoked. It calls no user code but a waker.
     fn hand_over(&self, result: &AsyncResult) -> bool;
+
+    /// Takes the result because its queue is gone, and nothing will invoke it any more.
+    fn hand_over_last(&self, result: &AsyncResult);
 }
 
 struct Inner {

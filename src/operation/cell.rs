@@ -14,7 +14,7 @@
 mod loom;
 
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, QueueId, Shortcut};
 use crate::completion::{self, Found};
@@ -84,6 +84,16 @@ impl<T, E> OwnCallback<T, E> {
         self.was_handed_over.load(Ordering::Relaxed)
     }
 
+    /// Takes the result in hand, if nothing has ended the operation; the waker is to be woken.
+    #[inline]
+    fn take_in_hand(&self, result: &AsyncResult) -> Option<Option<Waker>> {
+        let mut state = self.state.locked();
+        if state.end.is_none() {
+            return None;
+        }
+        state.cell.hand_over(result)
+    }
+
     /// The beginner goes: from now on the operation keeps itself once it has ended.
     pub(super) fn keep_itself(self: &Arc<Self>) -> Weak<OwnCallback<T, E>> {
         let weak = Arc::downgrade(self);
@@ -149,7 +159,7 @@ where
     }
 
     fn shortcut(&self) -> Shortcut<'_> {
-        if self.is_queue_named { Shortcut::None } else { Shortcut::HandOver(self) }
+        Shortcut::HandOver(self)
     }
 }
 
@@ -160,16 +170,12 @@ where
 {
     #[inline]
     fn hand_over(&self, result: &AsyncResult) -> bool {
+        if self.is_queue_named {
+            return false;
+        }
         // A shutdown that has begun has released what was in hand, and does not come again.
         let Some(tracker) = result.tracker().filter(|tracker| tracker.is_running()) else { return false };
-        let waker = {
-            let mut state = self.state.locked();
-            if state.end.is_none() {
-                return false;
-            }
-            state.cell.hand_over(result)
-        };
-        let Some(waker) = waker else { return false };
+        let Some(waker) = self.take_in_hand(result) else { return false };
         // ORDERING: Relaxed, see `is_handed_over`.
         self.was_handed_over.store(true, Ordering::Relaxed);
         if !tracker.is_running() {
@@ -177,6 +183,10 @@ where
         }
         wake_contained(waker);
         true
+    }
+
+    fn hand_over_last(&self, result: &AsyncResult) {
+        wake_contained(self.take_in_hand(result).flatten());
     }
 }
 

@@ -116,14 +116,20 @@ impl Queues {
             return Ok(());
         };
         result.set_invoked();
-        if let Shortcut::HandOver(to) = callback.shortcut() {
-            if to.hand_over(result) {
-                return Ok(());
-            }
+        let own = if let Shortcut::HandOver(own) = callback.shortcut() { Some(own) } else { None };
+        if own.is_some_and(|own| own.hand_over(result)) {
+            return Ok(());
         }
         let parameters = callback.parameters();
         let job = Job::Ready(result.clone());
-        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?
+        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
+        match own {
+            Some(own) if queued.is_err() && self.phase() == Phase::Closed => {
+                own.hand_over_last(result);
+                Ok(())
+            }
+            _ => queued,
+        }
     }
 
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.

@@ -779,10 +779,12 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
             assert!(limit.elapsed() < crate::support::BOUND, "{number}");
         }
         for wait in barriers {
-            within_bound(move || futures::executor::block_on(wait)).unwrap();
+            let waited = within_bound(move || futures::executor::block_on(wait));
+            assert!(waited.err().is_none_or(|error| error.is_shutdown()));
         }
         for wait in quiet {
-            within_bound(move || futures::executor::block_on(wait)).unwrap();
+            let waited = within_bound(move || futures::executor::block_on(wait));
+            assert!(waited.err().is_none_or(|error| error.is_shutdown()));
         }
         assert_eq!(drops.count(), count, "something queued was not let go");
         for queue in &queues {
