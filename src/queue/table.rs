@@ -20,6 +20,7 @@ use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::work_item::{Invocation, Job, Queued, WorkItem};
+use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
 /// The table of a platform's queues, and the way in: everything that dispatches shares it.
@@ -339,6 +340,9 @@ impl Queues {
         };
         let queue = Queue::new(id, Kind::Engine(engine), Weak::<Private>::new(), Location::caller());
         queue.set_long_running(id == QueueId::LONG_FUNCTION);
+        if self.phase() == Phase::Closed && tokio_quirks::is_shut_down(&self.runtime) {
+            queue.abort();
+        }
         queue
     }
 
