@@ -125,7 +125,7 @@ impl Queues {
         let job = Job::Ready(result.clone());
         let queued = self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
         match own {
-            Some(own) if queued.is_err() && self.phase() == Phase::Closed => {
+            Some(own) if queued.as_ref().is_err_and(Error::is_shutdown) => {
                 own.hand_over_last(result);
                 Ok(())
             }
