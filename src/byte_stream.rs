@@ -24,7 +24,8 @@ pub(crate) use self::request::Request;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::Operation;
+use crate::operation::{Begin, Operation};
+use crate::tracker::TrackerHandle;
 
 /// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
 ///
@@ -178,6 +179,12 @@ pub trait ByteStream: Send + Sync {
     fn content_type(&self) -> Option<String> {
         None
     }
+
+    /// The platform's register, for this crate's own streams: it spares their operations a queue. Nothing rests on it.
+    #[doc(hidden)]
+    fn tracker(&self) -> Option<&TrackerHandle> {
+        None
+    }
 }
 
 impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
@@ -254,6 +261,10 @@ impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
     fn content_type(&self) -> Option<String> {
         (**self).content_type()
     }
+
+    fn tracker(&self) -> Option<&TrackerHandle> {
+        (**self).tracker()
+    }
 }
 
 /// Every byte stream that can be cloned, as an [`Arc`] of any can, with its Begin/End pairs awaited.
@@ -284,7 +295,7 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     #[track_caller]
     fn read(&self, buffer: Vec<u8>) -> Operation<Vec<u8>> {
         let stream = self.clone();
-        begin_end(|callback| self.begin_read(buffer, callback, None), move |result| stream.end_read(result))
+        begin_end(self.tracker(), |callback| self.begin_read(buffer, callback, None), move |result| stream.end_read(result))
     }
 
     /// Reads until the buffer is full.
@@ -321,7 +332,7 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     #[track_caller]
     fn write(&self, buffer: Vec<u8>) -> Operation<(usize, Vec<u8>)> {
         let stream = self.clone();
-        begin_end(|callback| self.begin_write(buffer, callback, None), move |result| stream.end_write(result))
+        begin_end(self.tracker(), |callback| self.begin_write(buffer, callback, None), move |result| stream.end_write(result))
     }
 
     /// Writes until all of the buffer is written, and gives it back.
@@ -350,15 +361,22 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
 
 impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
 
-/// An operation on a stream, which may be a user's and of no platform. No platform knows of it, so a shutdown could not
-/// release its result: a queue is named, and End runs there.
+/// An operation on a stream. On a user's own stream, which is of no platform that is known here, a queue is named: a
+/// shutdown could not release a result in hand.
 #[track_caller]
 fn begin_end<T: Send + 'static>(
+    tracker: Option<&TrackerHandle>,
     begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
     end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 ) -> Operation<T> {
     let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-    Operation::begin_unregistered(parameters, begin, end)
+    match tracker {
+        Some(tracker) => {
+            let begin = |callback| begin(callback).map(|()| Begin::with_code(Hresult::S_OK));
+            Operation::begin(tracker, parameters, false, begin, end)
+        }
+        None => Operation::begin_unregistered(parameters, begin, end),
+    }
 }
 
 bitflags! {

@@ -195,7 +195,7 @@ impl<C> Drop for Root<C> {
 
 /// A platform's phase and register, for holders that a shutdown does not wait for.
 #[derive(Clone)]
-pub(crate) struct TrackerHandle(Arc<Shared>);
+pub struct TrackerHandle(Arc<Shared>);
 
 struct Shared {
     phase: AtomicU8,

@@ -15,6 +15,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::tracker::TrackerHandle;
 
 /// A file as a byte stream; [`Platform::create_file`](crate::Platform::create_file) and
 /// [`Platform::open_file`](crate::Platform::open_file) open one.
@@ -88,6 +89,10 @@ impl FileByteStream {
 }
 
 impl ByteStream for FileByteStream {
+    fn tracker(&self) -> Option<&TrackerHandle> {
+        Some(self.0.queues.tracker.handle())
+    }
+
     fn capabilities(&self) -> ByteStreamCapabilities {
         self.0.capabilities
     }

@@ -18,6 +18,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::tracker::TrackerHandle;
 
 /// A [`tokio::io`] object as a byte stream.
 ///
@@ -128,7 +129,7 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         let begun = request.register(Location::caller()).and_then(|()| self.enqueue(&request, advance, work));
         let device = begun.inspect_err(|_| request.withdraw())?;
         if let Some(device) = device {
-            let driver = Driver { stream: self.0.clone(), device: Some(device) };
+            let driver = Driver { stream: self.0.clone(), device: Some(device), has_panicked: false };
             queue.spawn(driver.run()).detach();
         }
         Ok(())
@@ -159,6 +160,10 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
 }
 
 impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
+    fn tracker(&self) -> Option<&TrackerHandle> {
+        Some(self.0.queues.tracker.handle())
+    }
+
     fn capabilities(&self) -> Can {
         self.0.capabilities
     }
@@ -350,11 +355,14 @@ impl Work {
 struct Driver<T> {
     stream: Arc<Inner<T>>,
     device: Option<Device<T>>,
+    /// Whether the device has panicked; then nothing more is asked of it.
+    has_panicked: bool,
 }
 
 impl<T: Send + 'static> Driver<T> {
     async fn run(mut self) {
-        while let Some(work) = self.next() {
+        while !self.has_panicked {
+            let Some(work) = self.next() else { return };
             let Some(device) = &mut self.device else { return };
             match work {
                 Work::Read { request, place, mut buffer } => {
@@ -367,9 +375,7 @@ impl<T: Send + 'static> Driver<T> {
                         buffer.truncate(count);
                         Ok(buffer)
                     };
-                    if !request.perform(read, value).await {
-                        return;
-                    }
+                    self.has_panicked = !request.perform(read, value).await;
                 }
                 Work::Write { request, place, buffer } => {
                     let count = buffer.len();
@@ -380,9 +386,7 @@ impl<T: Send + 'static> Driver<T> {
                         stream.state().has_written(place, count);
                         Ok((count, buffer))
                     };
-                    if !request.perform(write, value).await {
-                        return;
-                    }
+                    self.has_panicked = !request.perform(write, value).await;
                 }
             }
         }
@@ -409,10 +413,10 @@ impl<T> Drop for Driver<T> {
             let queued = std::mem::take(&mut state.queue);
             drop(state);
             for work in queued {
-                work.fail(if self.stream.queues.is_running() {
+                work.fail(if self.has_panicked {
                     Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
                 } else {
-                    Error::shutdown(format!("{NAME}: the platform was shut down"))
+                    self.stream.queues.tracker.handle().lost(NAME)
                 });
             }
             drop(device);

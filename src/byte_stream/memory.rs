@@ -10,6 +10,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::tracker::TrackerHandle;
 
 /// Bytes in memory as a byte stream: readable, writable, seekable, and as long as they come.
 ///
@@ -50,6 +51,10 @@ impl MemoryByteStream {
 }
 
 impl ByteStream for MemoryByteStream {
+    fn tracker(&self) -> Option<&TrackerHandle> {
+        Some(self.0.queues.tracker.handle())
+    }
+
     fn capabilities(&self) -> ByteStreamCapabilities {
         ByteStreamCapabilities::READABLE
             | ByteStreamCapabilities::WRITABLE
