@@ -53,27 +53,27 @@ const CASES: [&str; 13] = [
 async fn run(case: &str, items: usize) -> Result<()> {
     let platform = Platform::startup()?;
     let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     let ready = platform.result(callback.clone()).build()?;
     match case {
         // Put only: what is queued is let go with the process.
         "put" => {
-            (0..items).try_for_each(|_| queue.put(callback.clone(), None))?;
+            (0..items).try_for_each(|_| queue.put(callback.clone()))?;
             std::process::exit(0);
         }
         "put_ready" => {
-            (0..items).try_for_each(|_| queue.put_result(&ready))?;
+            (0..items).try_for_each(|_| queue.put(&ready))?;
             std::process::exit(0);
         }
         "put_run" => {
             for _ in 0..items / BURST {
-                (0..BURST).try_for_each(|_| queue.put(callback.clone(), None))?;
+                (0..BURST).try_for_each(|_| queue.put(callback.clone()))?;
                 queue.quiesce().await?;
             }
         }
         "ready_run" => {
             for _ in 0..items / BURST {
-                (0..BURST).try_for_each(|_| queue.put_result(&ready))?;
+                (0..BURST).try_for_each(|_| queue.put(&ready))?;
                 queue.quiesce().await?;
             }
         }
@@ -89,18 +89,18 @@ async fn run(case: &str, items: usize) -> Result<()> {
             let base = platform.allocate_work_queue(WorkQueueType::Multithreaded)?;
             let serial = platform.allocate_serial_work_queue(&base)?;
             for _ in 0..items / BURST {
-                (0..BURST).try_for_each(|_| serial.put_result(&ready))?;
+                (0..BURST).try_for_each(|_| serial.put(&ready))?;
                 serial.quiesce().await?;
             }
         }
         "timer_insert" => {
             for item in 0..items {
-                platform.schedule_result(&ready, delay(item))?;
+                platform.schedule(&ready, delay(item))?;
             }
             std::process::exit(0);
         }
         "timer_cancel" => {
-            let schedule = |item| platform.schedule_result(&ready, delay(item));
+            let schedule = |item| platform.schedule(&ready, delay(item));
             for key in (0..items).map(schedule).collect::<Result<Vec<_>>>()? {
                 platform.cancel_work_item(key)?;
             }

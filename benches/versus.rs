@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use mf_async::{
     AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Operation, Platform, QueueId,
-    Result, WorkItemKey, WorkQueue, WorkQueueType,
+    Result, WorkItem, WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +74,7 @@ impl Bench {
     /// Put → invoke from a thread outside of the runtime, against a task per item.
     fn put_external(&self, table: &mut Table) -> Result<()> {
         let items = self.options.pick(400_000, 100_000);
-        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
         let put = || {
             let countdown = Countdown::new(items);
             let start = Instant::now();
@@ -96,7 +96,7 @@ impl Bench {
     /// The same from inside a task.
     fn put_internal(&self, table: &mut Table) -> Result<()> {
         let items = self.options.pick(400_000, 100_000);
-        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
         let put = || {
             let queue = queue.clone();
             self.inside(async move {
@@ -205,7 +205,7 @@ impl Bench {
                 let result = platform.result(countdown.clone()).build()?;
                 let start = Instant::now();
                 for _ in 0..items {
-                    queue.put_result(&result)?;
+                    queue.put(&result)?;
                 }
                 countdown.wait().await;
                 Ok(per_item(start, items))
@@ -274,13 +274,13 @@ impl Bench {
         let runtime = one_thread();
         runtime.block_on(async {
             let platform = Platform::startup()?;
-            let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+            let queue = platform.queue(QueueId::MULTITHREADED)?;
             let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| {});
             let state: Arc<dyn std::any::Any + Send + Sync> = Arc::new(7);
             let ready = platform.result(callback.clone()).build()?;
-            let put_ready = || drop((0..items).try_for_each(|_| queue.put_result(&ready)));
+            let put_ready = || drop((0..items).try_for_each(|_| queue.put(&ready)));
             let put = || {
-                let put = |_| queue.put(callback.clone(), Some(state.clone()));
+                let put = |_| queue.put(WorkItem::new(callback.clone()).state(state.clone()));
                 drop((0..items).try_for_each(put));
             };
             let per_item = |count: usize| Samples::exact(count as f64 / items as f64);
@@ -331,7 +331,7 @@ impl Bench {
                 let mut keys: Vec<WorkItemKey> = Vec::with_capacity(items);
                 let start = Instant::now();
                 for delay in delays(items) {
-                    keys.extend(platform.schedule_work_item(callback.clone(), None, delay));
+                    keys.extend(platform.schedule(callback.clone(), delay));
                 }
                 let made = per_item(start, items);
                 assert_eq!(keys.len(), items);
@@ -383,7 +383,7 @@ impl Bench {
             let platform = Platform::builder().handle(self.runtime.handle().clone()).startup()?;
             let counting = Counting::start();
             for delay in delays(items) {
-                platform.schedule_work_item(callback.clone(), None, delay)?;
+                platform.schedule(callback.clone(), delay)?;
             }
             let counted = counting.stop();
             self.runtime.block_on(platform.shutdown())?;
@@ -419,7 +419,7 @@ impl Bench {
             let (countdown, going) = (countdown.clone(), going.clone());
             move |result: &AsyncResult| {
                 if going.load(Ordering::Relaxed) {
-                    let _ = again.put_result(result);
+                    let _ = again.put(result);
                     countdown.hit();
                 }
             }
@@ -429,7 +429,7 @@ impl Bench {
             move || -> Result<()> {
                 for _ in 0..depth {
                     let result = platform.result(callback.clone()).build()?;
-                    queue.put_result(&result)?;
+                    queue.put(&result)?;
                 }
                 Ok(())
             }
@@ -450,7 +450,7 @@ impl Bench {
     /// thousand callbacks of 5 µs put themselves again and again, against tasks that spawn themselves.
     fn fairness(&self, table: &mut Table) -> Result<()> {
         const CHAINS: usize = 1000;
-        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
         let trips = self.options.pick(500, 100);
         let ours = || {
             let going = Arc::new(AtomicBool::new(true));
@@ -459,12 +459,12 @@ impl Bench {
                 move |result: &AsyncResult| {
                     work(Duration::from_micros(5));
                     if going.load(Ordering::Relaxed) {
-                        let _ = queue.put_result(result);
+                        let _ = queue.put(result);
                     }
                 }
             });
             for _ in 0..CHAINS {
-                let _ = queue.put(callback.clone(), None);
+                let _ = queue.put(callback.clone());
             }
             let latency = self.round_trips(trips);
             going.store(false, Ordering::Relaxed);
@@ -564,7 +564,7 @@ impl Bench {
 
 fn put_all(queue: &WorkQueue, countdown: &Arc<Countdown>, items: usize) {
     for _ in 0..items {
-        queue.put(countdown.clone(), None).expect("the queue is open");
+        queue.put(countdown.clone()).expect("the queue is open");
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use hdrhistogram::Histogram;
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, DropOldest, ErrorKind,
-    EventStream, Hresult, LimitedQueue, MediaEvent, MemoryByteStream, Platform, QueueId, Result, WorkQueue,
-    WorkQueueType,
+    AsyncCallback, AsyncResult, BoundedQueue, ByteStreamExt, CallbackFlags, CallbackParameters, DropOldest,
+    ErrorKind, EventStream, Hresult, MediaEvent, MemoryByteStream, Platform, QueueId, Result, WorkItem,
+    WorkQueue, WorkQueueType,
 };
 
 /// What was begun and how it ended; at the end they are the same number.
@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// Everything that was put on the queues that are there all the time.
-    fn items(queues: &[WorkQueue], limited: &LimitedQueue) -> u64 {
+    fn items(queues: &[WorkQueue], limited: &BoundedQueue) -> u64 {
         queues.iter().chain([limited.queue()]).map(|queue| queue.stats().put).sum()
     }
 
@@ -78,7 +78,7 @@ impl Drop for Object {
 async fn round(
     platform: &Platform,
     queues: &[WorkQueue],
-    limited: &LimitedQueue,
+    limited: &BoundedQueue,
     tally: &Arc<Tally>,
     number: u64,
 ) -> Result<()> {
@@ -106,9 +106,8 @@ async fn round(
         8 => {
             // One that comes late, and one that comes in time.
             let begin = |callback: Arc<dyn AsyncCallback>| {
-                platform.schedule_work_item(
-                    callback,
-                    Some(tally.object()),
+                platform.schedule(
+                    WorkItem::new(callback).state(tally.object()),
                     Duration::from_millis(number / 16 % 4),
                 )
             };
@@ -129,7 +128,7 @@ async fn round(
             let mut key = None;
             let begin = |callback| {
                 let result = platform.result(callback).state(tally.object()).build()?;
-                key = Some(platform.put_waiting_work_item(std::future::pending(), 0, &result)?);
+                key = Some(platform.put_waiting(std::future::pending(), &result)?);
                 Ok(())
             };
             let operation =
@@ -196,7 +195,7 @@ async fn round(
                     assert!(at != 7, "planned");
                 };
                 tally.put.fetch_add(1, Relaxed);
-                queue.put_with_priority(at as i32 % 3 - 1, Arc::new(callback), None)?;
+                queue.put(WorkItem::new(Arc::new(callback)).priority(at as i32 % 3 - 1))?;
             }
             tally.count(&queue.barrier().await);
         }
@@ -209,7 +208,10 @@ async fn round(
             // A serial queue that goes on when it is replied to, from another one.
             let serial = platform.allocate_serial_work_queue(queue)?;
             let parameters = CallbackParameters::on(&serial).with_flags(CallbackFlags::REPLY);
-            serial.put(Arc::new(Replies { parameters, platform: platform.clone() }), Some(tally.object()))?;
+            serial.put(
+                WorkItem::new(Arc::new(Replies { parameters, platform: platform.clone() }))
+                    .state(tally.object()),
+            )?;
             tally.count(&serial.run(|| ()).await);
         }
         _ => {
@@ -242,10 +244,7 @@ impl AsyncCallback for Replies {
         let (platform, result) = (self.platform.clone(), result.clone());
         let reply = move |_: &AsyncResult| drop(platform.invoke_callback(&result));
         // One that cannot be put any more is not waited for: what panics is not.
-        assert!(
-            self.platform.put_work_item(QueueId::MULTITHREADED, Arc::new(reply), None).is_ok(),
-            "planned"
-        );
+        assert!(self.platform.put(QueueId::MULTITHREADED, Arc::new(reply)).is_ok(), "planned");
     }
 }
 
@@ -316,7 +315,7 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
     let tally = Arc::new(Tally::default());
     let mut queues = vec![];
     for id in [QueueId::STANDARD, QueueId::IO, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
-        queues.push(platform.lock_work_queue(id)?);
+        queues.push(platform.queue(id)?);
     }
     for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind)?);
@@ -328,7 +327,7 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
         tick.fetch_add(1, Relaxed);
     })?;
 
-    let limited = platform.allocate_work_queue(WorkQueueType::Standard)?.with_limit(LIMIT)?;
+    let limited = platform.allocate_work_queue(WorkQueueType::Standard)?.bounded(LIMIT)?;
     let start = Instant::now();
     let until = start + time;
     let stalls = Stalls::start();

@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, Unknown};
+use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, Unknown, WorkItem};
 
 /// `CSqrt`: the component, and the callback of its own work item.
 pub struct SquareRoot {
@@ -34,7 +34,7 @@ impl SquareRoot {
     ) -> Result<()> {
         let operation = Arc::new(AsyncOp(Mutex::new(x)));
         let result = self.platform.result(callback).object(operation).state(state).build()?;
-        self.platform.put_work_item(QueueId::STANDARD, self.clone(), Some(Arc::new(result)))
+        self.platform.put(QueueId::STANDARD, WorkItem::new(self.clone()).state(Arc::new(result)))
     }
 
     /// `EndSquareRoot`: the status if that is a failure, else the root.

@@ -88,7 +88,7 @@ async fn play(
                 event.value().as_object::<Vec<f32>>().map(|samples| samples.iter().sum::<f32>()),
             );
         });
-        drawing.put(draw, None)?;
+        drawing.put(draw)?;
         source.request_sample();
     }
     drawing.barrier().await?;

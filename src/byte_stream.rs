@@ -295,7 +295,11 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     #[track_caller]
     fn read(&self, buffer: Vec<u8>) -> Operation<Vec<u8>> {
         let stream = self.clone();
-        begin_end(self.tracker(), |callback| self.begin_read(buffer, callback, None), move |result| stream.end_read(result))
+        begin_end(
+            self.tracker(),
+            |callback| self.begin_read(buffer, callback, None),
+            move |result| stream.end_read(result),
+        )
     }
 
     /// Reads until the buffer is full.
@@ -332,7 +336,11 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     #[track_caller]
     fn write(&self, buffer: Vec<u8>) -> Operation<(usize, Vec<u8>)> {
         let stream = self.clone();
-        begin_end(self.tracker(), |callback| self.begin_write(buffer, callback, None), move |result| stream.end_write(result))
+        begin_end(
+            self.tracker(),
+            |callback| self.begin_write(buffer, callback, None),
+            move |result| stream.end_write(result),
+        )
     }
 
     /// Writes until all of the buffer is written, and gives it back.

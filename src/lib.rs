@@ -50,7 +50,7 @@
 //! | implementing `BeginX` / `EndX` | [`Method`] | an `async` block |
 //! | `MFPutWorkItem` and its kin | [`Platform::put_work_item`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
 //! | `MFAllocateWorkQueue`, `MFAllocateSerialWorkQueue` | [`WorkQueue`] | an executor; a counted handle |
-//! | a work queue of bounded depth | [`LimitedQueue`] | a bounded channel |
+//! | a work queue of bounded depth | [`BoundedQueue`] | a bounded channel |
 //! | `MFScheduleWorkItem`, `MFCancelWorkItem` | [`Platform::schedule_work_item`], [`Platform::cancel_work_item`] | a timer and its key |
 //! | `MFPutWaitingWorkItem` | [`Platform::put_waiting_work_item`] | `select` on any future |
 //! | `IMFMediaEventGenerator`, `IMFMediaEventQueue` | [`MediaEventGenerator`], [`MediaEventQueue`] | the sending side of a channel |
@@ -103,8 +103,8 @@ mod operation;
 mod task;
 mod timer;
 
+mod bounded_queue;
 mod event;
-mod limited_queue;
 mod method;
 mod report;
 
@@ -128,6 +128,7 @@ pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
     Unknown,
 };
+pub use crate::bounded_queue::{BoundedQueue, Permit};
 pub use crate::byte_stream::{
     AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
     FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
@@ -140,7 +141,6 @@ pub use crate::event::{
 };
 pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
 pub use crate::guid::Guid;
-pub use crate::limited_queue::{LimitedQueue, Reserved};
 pub use crate::method::Method;
 pub use crate::mmcss::Mmcss;
 pub use crate::observe::QueueStats;
@@ -148,7 +148,7 @@ pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
 pub use crate::platform::{
     Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform,
 };
-pub use crate::queue::{Deadline, Priority, Standing, WorkItem, WorkQueue, WorkQueueType};
+pub use crate::queue::{Deadline, DeadlineStatus, Priority, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
 pub use crate::source_resolver::{
     ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,

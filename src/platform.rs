@@ -54,7 +54,7 @@ use crate::tracker::{Begun, Entry, Outstanding, Registration};
 ///     let send = send.lock().unwrap().take().unwrap();
 ///     send.send(*result.state::<i32>().unwrap()).unwrap();
 /// });
-/// platform.put_work_item(QueueId::MULTITHREADED, callback, Some(Arc::new(7)))?;
+/// platform.put(QueueId::MULTITHREADED, WorkItem::new(callback).state(Arc::new(7)))?;
 /// assert_eq!(receive.await, Ok(7));
 /// platform.shutdown().await?;
 /// # Ok(()) }

@@ -22,7 +22,7 @@ mod waiters;
 mod window;
 mod work_item;
 
-pub use self::deadline::{Deadline, Standing};
+pub use self::deadline::{Deadline, DeadlineStatus};
 pub use self::handle::{WorkQueue, WorkQueueType};
 pub use self::priority::Priority;
 pub use self::work_item::WorkItem;
@@ -33,4 +33,4 @@ pub(crate) use self::engine::Manual;
 pub(crate) use self::kind::Queue;
 pub(crate) use self::table::Queues;
 pub(crate) use self::waiters::Waiters;
-pub(crate) use self::work_item::Invocation;
+pub(crate) use self::work_item::{Invocation, Job};

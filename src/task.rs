@@ -45,7 +45,7 @@ impl WorkQueue {
             self.queues().tracker.handle(),
             CallbackParameters::on(self.id()),
             true,
-            |callback| self.put(callback, None).map(|()| Begin::with_code(Hresult::S_OK)),
+            |callback| self.put(callback).map(|()| Begin::with_code(Hresult::S_OK)),
             |_: &AsyncResult| {
                 catch_unwind(AssertUnwindSafe(closure))
                     .map_err(|payload| Error::panicked("the closure on the work queue", payload))
@@ -62,7 +62,7 @@ impl WorkQueue {
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
     /// # use mf_async::{Platform, QueueId};
     /// # let platform = Platform::startup()?;
-    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// let queue = platform.queue(QueueId::MULTITHREADED)?;
     /// let sum = queue.spawn(async { 1 + 2 });
     /// assert_eq!(sum.await?, 3);
     /// # platform.shutdown().await }

@@ -17,13 +17,13 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::table::{Due, Table, Waits};
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use self::table::{Table, Waits};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::{Priority, Queues, Waiters};
+use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tracker::closed;
@@ -64,34 +64,24 @@ impl Timers {
         })
     }
 
-    /// Invokes the result's callback after `delay`.
-    pub(crate) fn schedule(self: &Arc<Self>, result: &AsyncResult, delay: Duration) -> Result<WorkItemKey> {
-        let parameters = self.queues.check(result)?;
-        let at = self.after(delay);
-        let waits = Waits::Scheduled(Due::Result(result.clone()), parameters.queue);
-        self.add(Some(at), waits, "schedule a work item")
-    }
-
-    /// Invokes a callback after `delay`, with a result that is made then.
-    pub(crate) fn schedule_call(
-        self: &Arc<Self>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-        delay: Duration,
-    ) -> Result<WorkItemKey> {
+    /// Runs a work item after `delay`.
+    pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
-        let (call, queue) = self.queues.call_later(DOING, callback, state)?;
-        self.add(Some(self.after(delay)), Waits::Scheduled(Due::Call(call), queue), DOING)
+        self.queues.admit_new(DOING)?;
+        let queue = self.queues.check(&item.job)?.queue;
+        self.add(Some(self.after(delay)), Waits::Scheduled(item.job, queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
     pub(crate) fn wait_for(
         self: &Arc<Self>,
         event: impl Future<Output = ()> + Send + 'static,
-        priority: Priority,
-        result: &AsyncResult,
+        item: WorkItem,
     ) -> Result<WorkItemKey> {
-        let parameters = self.queues.check(result)?;
+        const DOING: &str = "put a waiting work item";
+        let WorkItem { job, priority } = item;
+        let result = job.into_result(|| self.queues.token(DOING))?;
+        let parameters = self.queues.check(&Job::Ready(result.clone()))?;
         if matches!(parameters.queue, QueueId::IO | QueueId::LONG_FUNCTION | QueueId::RT | QueueId::TIMER) {
             let what = format!(
                 "put a waiting work item for queue {}, which takes none: let its callback name another",
@@ -102,8 +92,8 @@ impl Timers {
         let (cancel, cancelled) = oneshot::channel();
         // Counted before it is in the table: a shutdown that finds it there waits for it.
         let counted = Counted::new(self.clone());
-        let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), "put a waiting work item")?;
-        let waiting = Waiting { result: result.clone(), key, priority, counted };
+        let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), DOING)?;
+        let waiting = Waiting { result, key, priority, counted };
         drop(observe::spawn(
             self.queues.runtime(),
             format_args!("a waiting item"),
@@ -236,7 +226,7 @@ impl Timers {
     }
 
     /// Takes what is due, a limited number at a time, and says when the next is.
-    fn take_due(&self, due: &mut Vec<Due>) -> Next {
+    fn take_due(&self, due: &mut Vec<Job>) -> Next {
         let now = self.now();
         let mut table = self.table();
         if table.closed {
@@ -281,14 +271,8 @@ impl Driver {
             let earlier = timers.earlier.notified();
             let next = timers.take_due(&mut due);
             let fired = !due.is_empty();
-            for due in due.drain(..) {
-                match due {
-                    Due::Result(result) => {
-                        timers.dispatch(|queues| queues.invoke_late(Priority::Normal, &result));
-                        drop_contained(result);
-                    }
-                    Due::Call(call) => timers.dispatch(|queues| queues.call_late(call)),
-                }
+            for job in due.drain(..) {
+                timers.dispatch(|queues| queues.dispatch(job, Priority::Normal));
             }
             if fired {
                 timers.hand_on();

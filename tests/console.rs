@@ -39,13 +39,13 @@ fn tasks_have_names() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let platform = Platform::startup().unwrap();
-            let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
             queue.run(|| ()).await.unwrap();
             let later = platform.begin_end(
                 &(),
                 |(), callback| {
                     let result = platform.result(callback).build()?;
-                    platform.schedule_result(&result, Duration::from_millis(1)).map(drop)
+                    platform.schedule(&result, Duration::from_millis(1)).map(drop)
                 },
                 |(), result| result.status().ok(),
             );

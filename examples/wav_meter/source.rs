@@ -42,7 +42,7 @@ impl WavSource {
         let length = if seekable { stream.length()? } else { None };
         Ok(Arc::new(WavSource {
             events: platform.create_event_queue()?,
-            queue: platform.lock_work_queue(QueueId::MULTITHREADED)?,
+            queue: platform.queue(QueueId::MULTITHREADED)?,
             reader: Mutex::new(Reader {
                 stream: stream.clone(),
                 seekable: length,

@@ -10,7 +10,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::event::state::{BEGIN, Call, Request, State};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventType, MediaEventValue};
-use crate::queue::{Priority, Queues};
+use crate::queue::{Job, Priority, Queues};
 use crate::tracker::{Begun, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
@@ -226,7 +226,7 @@ impl Shared {
         self.queues.admit(BEGIN)?;
         // Making the result and asking the callback for its queue call out: not under the lock.
         let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
-        self.queues.check(&result)?;
+        self.queues.check(&Job::Ready(result.clone()))?;
         let mut queue = self.state();
         if let Some(status) = queue.begun_before(&callback, state.as_ref())? {
             drop(queue);

@@ -24,7 +24,7 @@ impl<T> Operation<T> {
     /// # use tokio_util::sync::CancellationToken;
     /// # let platform = Platform::startup()?;
     /// let token = CancellationToken::new();
-    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// let queue = platform.queue(QueueId::MULTITHREADED)?;
     /// let (_gate, closed) = tokio::sync::oneshot::channel::<()>();
     /// let endless = queue.spawn(closed).cancel_on(&token);
     /// token.cancel();

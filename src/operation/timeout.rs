@@ -26,7 +26,7 @@ impl<T> Operation<T> {
     /// # use std::time::Duration;
     /// # use mf_async::{Hresult, Platform, QueueId};
     /// # let platform = Platform::startup()?;
-    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// let queue = platform.queue(QueueId::MULTITHREADED)?;
     /// let slow = queue.spawn(tokio::time::sleep(Duration::from_secs(60)));
     /// let error = slow.timeout(Duration::from_secs(1)).await.unwrap_err();
     /// assert_eq!(error.hresult(), Hresult::ERROR_TIMEOUT);

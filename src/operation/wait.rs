@@ -21,7 +21,7 @@ impl<T> Operation<T> {
     /// # fn main() -> mf_async::Result<()> {
     /// # use mf_async::{Platform, QueueId};
     /// let platform = Platform::builder().worker_threads(1).startup()?;
-    /// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    /// let queue = platform.queue(QueueId::MULTITHREADED)?;
     /// assert_eq!(queue.run(|| 42).wait()?, 42);
     /// # Ok(()) }
     /// ```

@@ -140,7 +140,7 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
 /// One of each kind that has no thread of its own.
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     vec![
-        platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
+        platform.queue(QueueId::MULTITHREADED).unwrap(),
         platform.allocate_work_queue(WorkQueueType::Standard).unwrap(),
         platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap(),
     ]
@@ -175,7 +175,7 @@ fn shutdown_while_putting() {
                     let run: Vec<Operation<Token>> =
                         tokens.into_iter().map(|token| queue.run(move || token)).collect();
                     let (calls, counts) = Counting::on(queue.id());
-                    let accepted = usize::from(queue.put(counts, None).is_ok());
+                    let accepted = usize::from(queue.put(counts).is_ok());
                     let values = run.into_iter().map(|operation| ends_or_is_shut_down(block_on(operation)));
                     let values = values.filter(|value| *value).count();
                     (queue, accepted, calls, values)
@@ -211,7 +211,7 @@ fn cancel_while_firing() {
             .map(|at| {
                 let (calls, counts) = Counting::on(QueueId::MULTITHREADED);
                 let delay = Duration::from_millis(1 + at / 2);
-                let key = platform.schedule_work_item(counts, world.state(), delay).unwrap();
+                let key = platform.schedule(WorkItem::new(counts).state(world.state()), delay).unwrap();
                 (calls, key)
             })
             .collect();
@@ -254,7 +254,7 @@ fn cancel_while_it_happens() {
             }));
         let result = platform.create_async_result(None, Some(called), world.state()).unwrap();
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
-        let key = platform.put_waiting_work_item(async { drop(receive.await) }, 0, &result).unwrap();
+        let key = platform.put_waiting(async { drop(receive.await) }, &result).unwrap();
         drop(result);
         let happens = thread::spawn(move || {
             let _ = send.send(());
@@ -316,7 +316,7 @@ fn a_queue_closed_in_its_own_callback_while_it_is_put_on_by_number() {
         let (calls, counts) = Counting::on(id);
         let putter = thread::spawn({
             let (platform, state) = (platform.clone(), world.state());
-            move || platform.put_work_item(id, counts, state)
+            move || platform.put(id, WorkItem::new(counts).state(state))
         });
         drop(queue);
         let accepted = match putter.join().unwrap() {
@@ -343,7 +343,7 @@ fn a_queue_locked_by_number_while_its_last_handle_goes() {
         let id = queue.id();
         let locker = thread::spawn({
             let (platform, token) = (platform.clone(), world.token());
-            move || match platform.lock_work_queue(id) {
+            move || match platform.queue(id) {
                 // Whoever has a handle has an open queue.
                 Ok(queue) => drop(block_on(queue.run(move || token)).unwrap()),
                 Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE),
@@ -372,7 +372,7 @@ fn a_reply_while_the_last_platform_goes() {
                 *held.lock().unwrap() = Some(result.clone());
             }
         });
-        queue.put(Arc::new(replying), world.state()).unwrap();
+        queue.put(WorkItem::new(Arc::new(replying)).state(world.state())).unwrap();
         let token = world.token();
         let behind = queue.run(move || token);
         let replier = thread::spawn({
@@ -479,7 +479,7 @@ fn a_put_that_waits_for_room_while_it_is_shut_down() {
                 let (calls, counts) = Counting::on(queue.queue().id());
                 let (queue, state) = (queue.clone(), world.state());
                 thread::spawn(move || {
-                    let put = block_on(queue.put(counts, state));
+                    let put = block_on(queue.put(WorkItem::new(counts).state(state)));
                     (put, calls)
                 })
             })

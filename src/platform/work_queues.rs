@@ -34,15 +34,6 @@ impl Platform {
         self.queues().allocate_serial(base.into())
     }
 
-    /// A handle to a queue by its number, without a lock on it beyond the handle's own: short for
-    /// [`lock_work_queue`](Platform::lock_work_queue).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
-        self.queues().handle(queue.into())
-    }
-
     /// A handle to a queue that is open, by its number: another lock on it.
     ///
     /// For the platform's own queues the handle locks nothing, as in Media Foundation.
@@ -52,7 +43,7 @@ impl Platform {
     /// down.
     #[doc(alias = "MFLockWorkQueue")]
     #[doc(alias = "RtwqLockWorkQueue")]
-    pub fn lock_work_queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
+    pub fn queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
         self.queues().handle(queue.into())
     }
 

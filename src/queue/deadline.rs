@@ -16,18 +16,18 @@ use crate::queue::kind::Queue;
 #[doc(alias = "RtwqCancelDeadline")]
 #[must_use = "dropping it cancels the deadline"]
 pub struct Deadline {
-    standing: watch::Receiver<Standing>,
+    status: watch::Receiver<DeadlineStatus>,
     /// Dropped with the deadline, which ends the watching.
     _cancel: tokio::sync::oneshot::Sender<()>,
 }
 
 /// How a queue stands with its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum DeadlineStatus {
     /// There is still time.
-    Ahead,
+    Pending,
     /// The pre-deadline has passed, and work is left.
-    Near,
+    Warning,
     /// Everything had run in time.
     Met,
     /// The deadline has passed, and work was left.
@@ -46,7 +46,7 @@ impl WorkQueue {
         self.set_deadline_with_warning(within, within)
     }
 
-    /// Sets a deadline and a pre-deadline, after which the standing is [`Standing::Near`].
+    /// Sets a deadline and a pre-deadline, after which the status is [`DeadlineStatus::Warning`].
     #[doc(alias = "RtwqSetDeadline2")]
     pub fn set_deadline_with_warning(&self, within: Duration, warn_after: Duration) -> Deadline {
         let runtime = self.queues().runtime();
@@ -54,7 +54,7 @@ impl WorkQueue {
             let _context = runtime.enter();
             Instant::now()
         };
-        let (tell, standing) = watch::channel(Standing::Ahead);
+        let (tell, status) = watch::channel(DeadlineStatus::Pending);
         let (cancel, cancelled) = tokio::sync::oneshot::channel();
         let watched = Watched {
             queue: self.queue().clone(),
@@ -65,15 +65,15 @@ impl WorkQueue {
         };
         let watch = futures::future::select(Box::pin(watched.run()), cancelled);
         drop(observe::spawn(runtime, format_args!("a deadline of queue {}", self.id()), watch));
-        Deadline { standing, _cancel: cancel }
+        Deadline { status, _cancel: cancel }
     }
 }
 
 impl Deadline {
     /// How the queue stands with it now.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        *self.standing.borrow()
+    pub fn status(&self) -> DeadlineStatus {
+        *self.status.borrow()
     }
 
     /// Waits until it is met or missed, and says which.
@@ -83,22 +83,18 @@ impl Deadline {
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing.
-    pub async fn ended(&mut self) -> Result<Standing> {
-        let ended = |standing: &Standing| matches!(standing, Standing::Met | Standing::Missed);
-        match self.standing.wait_for(ended).await {
-            Ok(standing) => Ok(*standing),
+    pub async fn ended(&mut self) -> Result<DeadlineStatus> {
+        let ended = |status: &DeadlineStatus| matches!(status, DeadlineStatus::Met | DeadlineStatus::Missed);
+        match self.status.wait_for(ended).await {
+            Ok(status) => Ok(*status),
             Err(_) => Err(Error::shutdown("wait for a deadline of a platform whose runtime is gone")),
         }
     }
-
-    /// Cancels it; the same as dropping it.
-    #[doc(alias = "RtwqCancelDeadline")]
-    pub fn cancel(self) {}
 }
 
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Deadline({:?})", self.standing())
+        write!(f, "Deadline({:?})", self.status())
     }
 }
 
@@ -108,12 +104,12 @@ struct Watched {
     /// `None` is later than any time.
     near: Option<Instant>,
     over: Option<Instant>,
-    tell: watch::Sender<Standing>,
+    tell: watch::Sender<DeadlineStatus>,
 }
 
 impl Watched {
     async fn run(self) {
-        let mut standing = Standing::Near;
+        let mut status = DeadlineStatus::Warning;
         for until in [self.near, self.over] {
             let passed = self.queue.until_passed(self.mark);
             let in_time = match until {
@@ -124,11 +120,11 @@ impl Watched {
                 }
             };
             if in_time {
-                self.tell.send_replace(Standing::Met);
+                self.tell.send_replace(DeadlineStatus::Met);
                 return;
             }
-            self.tell.send_replace(standing);
-            standing = Standing::Missed;
+            self.tell.send_replace(status);
+            status = DeadlineStatus::Missed;
         }
         self.queue.count_missed_deadline();
     }

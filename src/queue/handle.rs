@@ -5,15 +5,14 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Lock, Queue};
-use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
-use crate::tracker::closed;
 use crate::queue::work_item::WorkItem;
+use crate::tracker::closed;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
 #[doc(alias = "MFASYNC_WORKQUEUE_TYPE")]
@@ -73,51 +72,19 @@ impl WorkQueue {
         self.queue().id
     }
 
-    /// Puts a work item: `callback` will be invoked once, with a result that has `state`.
+    /// Puts a work item: a callback, a callback with a state and a priority ([`WorkItem`]), or a ready result.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`
     /// when the platform is shut down. Nothing is queued then, and nothing kept.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
-        self.put_with_priority(Priority::Normal, callback, state)
-    }
-
-    /// Puts a work item that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
     #[doc(alias = "MFPutWorkItem2")]
-    pub fn put_with_priority(
-        &self,
-        priority: impl Into<Priority>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        self.queues.put_on(self.queue(), WorkItem::of(callback, state).priority(priority))
-    }
-
-    /// Puts a ready result: its callback will be invoked once with it.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
     #[doc(alias = "MFPutWorkItemEx")]
-    pub fn put_result(&self, result: &AsyncResult) -> Result<()> {
-        self.put_result_with_priority(Priority::Normal, result)
-    }
-
-    /// Puts a ready result that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`put`](WorkQueue::put).
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
-    pub fn put_result_with_priority(
-        &self,
-        priority: impl Into<Priority>,
-        result: &AsyncResult,
-    ) -> Result<()> {
-        self.queues.put_on(self.queue(), WorkItem::from_result(result).priority(priority))
+    #[inline]
+    pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
+        self.queues.put_on(self.queue(), item.into())
     }
 
     /// Waits until everything that was put before this call has run.
@@ -182,11 +149,6 @@ impl WorkQueue {
     pub fn set_long_running(&self, enable: bool) {
         self.queue().set_long_running(enable);
     }
-
-    /// Releases this lock; the same as dropping the handle.
-    #[doc(alias = "MFUnlockWorkQueue")]
-    #[doc(alias = "RtwqUnlockWorkQueue")]
-    pub fn unlock(self) {}
 
     /// Turns the handle into its number and leaves the lock on the queue, for
     /// [`Platform::unlock_work_queue`](crate::Platform::unlock_work_queue) to release, as C++ code does it.

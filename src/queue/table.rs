@@ -19,7 +19,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Invocation, Job, Queued, WorkItem};
+use crate::queue::work_item::{Job, Queued, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -123,7 +123,8 @@ impl Queues {
         }
         let parameters = callback.parameters();
         let job = Job::Ready(result.clone());
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
+        let queued =
+            self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
         match own {
             Some(own) if queued.as_ref().is_err_and(Error::is_shutdown) => {
                 own.hand_over_last(result);
@@ -163,31 +164,24 @@ impl Queues {
         }
     }
 
-    /// Admits a work item that is to be put later, by [`call_late`](Queues::call_late), and returns the queue that it is
-    /// for: that one is open now, and allows the callback's flags.
-    pub(crate) fn call_later(
-        &self,
-        doing: &'static str,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<(Invocation, QueueId)> {
-        self.admit_new(doing)?;
-        let parameters = callback.parameters();
-        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
-        Ok((Invocation { callback, state }, parameters.queue))
-    }
-
-    /// Puts what was admitted before. Its callback is asked again where it wants to be called.
-    pub(crate) fn call_late(&self, invocation: Invocation) -> Result<()> {
-        let parameters = invocation.callback.parameters();
-        let job = Job::Invocation(invocation);
-        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, Priority::Normal))?
+    /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
+    pub(crate) fn dispatch(&self, job: Job, priority: Priority) -> Result<()> {
+        match job {
+            Job::Ready(result) => {
+                let dispatched = self.invoke_late(priority, &result);
+                drop_contained(result);
+                dispatched
+            }
+            Job::Invocation(_) => {
+                let parameters = job.parameters().unwrap_or_default();
+                self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?
+            }
+        }
     }
 
     /// Whether the callback could be dispatched now: its queue is open and allows its flags.
-    pub(crate) fn check(&self, result: &AsyncResult) -> Result<CallbackParameters> {
-        let parameters =
-            result.callback().map_or_else(CallbackParameters::default, |callback| callback.parameters());
+    pub(crate) fn check(&self, job: &Job) -> Result<CallbackParameters> {
+        let parameters = job.parameters().unwrap_or_default();
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok(parameters)
     }
@@ -430,7 +424,7 @@ impl Dispatch for Queues {
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {
-        self.check(result).map(drop)
+        Queues::check(self, &Job::Ready(result.clone())).map(drop)
     }
 }
 

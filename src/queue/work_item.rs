@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Token, Unknown,
+};
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::Error;
 use crate::observe::{Run, Running, Span};
@@ -60,9 +62,9 @@ impl WorkItem {
 
     /// The state of the result that the callback is called with. A ready result keeps its own.
     #[must_use]
-    pub fn state(mut self, state: Unknown) -> WorkItem {
+    pub fn state(mut self, state: impl IntoUnknown) -> WorkItem {
         if let Job::Invocation(invocation) = &mut self.job {
-            invocation.state = Some(state);
+            invocation.state = state.into_unknown();
         }
         self
     }
@@ -75,6 +77,19 @@ impl WorkItem {
 }
 
 impl Job {
+    /// The result that it calls back with, made with a token if there is none yet.
+    pub(crate) fn into_result(
+        self,
+        token: impl FnOnce() -> crate::error::Result<Token>,
+    ) -> crate::error::Result<AsyncResult> {
+        match self {
+            Job::Ready(result) => Ok(result),
+            Job::Invocation(Invocation { callback, state }) => {
+                Ok(AsyncResult::of_item(callback, state, Some(token()?)))
+            }
+        }
+    }
+
     /// The parameters of the callback; `None` for a ready result without one.
     #[inline]
     pub(crate) fn parameters(&self) -> Option<CallbackParameters> {

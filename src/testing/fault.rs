@@ -107,7 +107,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         let pending = Pending { fault, ended: AtomicBool::new(false) };
         let result = self.platform.result(callback).object(Arc::new(pending)).state(state).build()?;
         match fault {
-            Fault::Late(delay) => self.platform.schedule_result(&result, delay).map(drop),
+            Fault::Late(delay) => self.platform.schedule(&result, delay).map(drop),
             Fault::Twice => {
                 self.platform.invoke_callback(&result)?;
                 self.platform.invoke_callback(&result)

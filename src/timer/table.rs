@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::async_result::{AsyncResult, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::error::Result;
-use crate::queue::Invocation;
+use crate::queue::Job;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::timer::PERIOD;
 use crate::tracker::closed;
@@ -42,16 +42,14 @@ pub(super) struct Entry {
 }
 
 pub(super) enum Waits {
-    Scheduled(Due, QueueId),
+    /// Without a result as yet, if it was scheduled without one: a million that may be cancelled need none.
+    Scheduled(Job, QueueId),
     ForEvent(oneshot::Sender<()>, QueueId),
-    Periodic { number: u32, result: AsyncResult, busy: Arc<AtomicBool> },
-}
-
-/// What is invoked when its time has come.
-pub(super) enum Due {
-    Result(AsyncResult),
-    /// Without a result as yet: a million that wait, and may be cancelled, need none.
-    Call(Invocation),
+    Periodic {
+        number: u32,
+        result: AsyncResult,
+        busy: Arc<AtomicBool>,
+    },
 }
 
 /// A place in the heap. Of two with the same deadline the one made first is due first, since the upper
@@ -116,11 +114,11 @@ impl Table {
     }
 
     /// Takes an item whose place in the heap was just popped; a periodic one gets its next.
-    pub(super) fn take_one(&mut self, index: usize, place: Place, now: u64, due: &mut Vec<Due>) {
+    pub(super) fn take_one(&mut self, index: usize, place: Place, now: u64, due: &mut Vec<Job>) {
         if let Waits::Periodic { result, busy, .. } = &self.entries[index].waits {
             // ORDERING: AcqRel with the Release in `Tick`: a tick comes after the one before it.
             if !busy.swap(true, Ordering::AcqRel) {
-                due.push(Due::Result(result.clone()));
+                due.push(Job::Ready(result.clone()));
             }
             // Ticks that were missed are not made up for.
             let period = PERIOD.as_nanos() as u64;

@@ -19,7 +19,7 @@ use windows::Win32::System::Threading::{CreateEventW, SetEvent};
 fn all_kinds(platform: &com::Platform) -> Vec<(String, com::WorkQueue)> {
     let mut queues = Vec::new();
     for id in [1, 2, 3, 4, 5, 7] {
-        queues.push((format!("platform queue {id}"), platform.lock_work_queue(id).unwrap()));
+        queues.push((format!("platform queue {id}"), platform.queue(id).unwrap()));
     }
     for kind in [WorkQueueType::Standard, WorkQueueType::Window, WorkQueueType::Multithreaded] {
         queues.push((format!("{kind:?}"), platform.allocate_work_queue(kind).unwrap()));
@@ -141,7 +141,7 @@ async fn a_panic_is_an_error_and_the_queue_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_future_may_wait_for_others_and_for_tokio() {
     let platform = com::Platform::startup().unwrap();
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+    let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let timer = tokio::time::sleep(Duration::from_millis(5));
     let spawned = queue.spawn(async move {
@@ -159,7 +159,7 @@ async fn a_future_may_wait_for_others_and_for_tokio() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wakes_from_everywhere_poll_one_at_a_time() {
     let platform = com::Platform::startup().unwrap();
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+    let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
     let waker = Arc::new(Mutex::new(None::<Waker>));
     let (stored, running) = (waker.clone(), AtomicU32::new(0));
     let stop = Arc::new(AtomicU32::new(0));
@@ -195,7 +195,7 @@ async fn wakes_from_everywhere_poll_one_at_a_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_platform_fails_what_would_never_end() {
     let platform = com::Platform::startup().unwrap();
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+    let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
     let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
     let never = queue.spawn(async { receiver.await.unwrap() });
     // This one has no waker left, so nothing can poll it again.
@@ -214,7 +214,7 @@ async fn the_last_platform_fails_what_would_never_end() {
 async fn a_scheduled_item_comes_after_its_time_and_may_be_cancelled() {
     let platform = com::Platform::startup().unwrap();
     for queue in [
-        platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
+        platform.queue(QueueId::MULTITHREADED).unwrap(),
         platform.allocate_work_queue(WorkQueueType::Standard).unwrap(),
     ] {
         let start = Instant::now();
@@ -282,7 +282,7 @@ async fn a_periodic_callback_is_called_until_its_guard_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_that_are_none_are_refused() {
     let platform = com::Platform::startup().unwrap();
-    let error = platform.lock_work_queue(0x10000).unwrap_err();
+    let error = platform.queue(0x10000).unwrap_err();
     assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
     let error = platform.lock_shared_work_queue("", 0, Some(0)).unwrap_err();
     assert_eq!(error.hresult(), Hresult::E_INVALIDARG);

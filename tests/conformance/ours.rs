@@ -13,7 +13,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, Hresult, PeriodicKey, Platform,
-    PlatformLock, Unknown, WorkItemKey, WorkQueueType,
+    PlatformLock, Unknown, WorkItem, WorkItemKey, WorkQueueType,
 };
 use tokio::sync::{Notify, SetOnce};
 
@@ -205,20 +205,20 @@ impl Subject for Ours {
     }
 
     fn put(&self, queue: u32, callback: &Self::Callback, state: Option<&Unknown>) -> Answer {
-        answer(self.platform().put_work_item(queue, callback.clone(), state.cloned()))
+        answer(self.platform().put(queue, WorkItem::new(callback.clone()).state(state.cloned())))
     }
 
     fn put2(&self, queue: u32, priority: i32, callback: &Self::Callback, state: Option<&Unknown>) -> Answer {
         let (callback, state) = (callback.clone(), state.cloned());
-        answer(self.platform().put_work_item_with_priority(queue, priority, callback, state))
+        answer(self.platform().put(queue, WorkItem::new(callback).state(state).priority(priority)))
     }
 
     fn put_ex(&self, queue: u32, result: &AsyncResult) -> Answer {
-        answer(self.platform().put_result(queue, result))
+        answer(self.platform().put(queue, result))
     }
 
     fn put_ex2(&self, queue: u32, priority: i32, result: &AsyncResult) -> Answer {
-        answer(self.platform().put_result_with_priority(queue, priority, result))
+        answer(self.platform().put(queue, WorkItem::from(result).priority(priority)))
     }
 
     fn allocate(&self) -> Answer<u32> {
@@ -240,7 +240,7 @@ impl Subject for Ours {
     }
 
     fn lock_queue(&self, queue: u32) -> Answer {
-        answer(self.platform().lock_work_queue(queue)).map(|queue| {
+        answer(self.platform().queue(queue)).map(|queue| {
             let _ = queue.into_id();
         })
     }
@@ -261,7 +261,7 @@ impl Subject for Ours {
     }
 
     fn schedule_ex(&self, result: &AsyncResult, timeout: i64) -> Answer<u64> {
-        answer(self.platform().schedule_result_ms(result, timeout)).map(|key| key.0)
+        answer(self.platform().schedule_ms(result, timeout)).map(|key| key.0)
     }
 
     fn cancel(&self, key: u64) -> Answer {
@@ -283,12 +283,13 @@ impl Subject for Ours {
         let put = match signal {
             Signal::StaysSet(once) => {
                 let once = once.clone();
-                self.platform().put_waiting_work_item(async move { *once.wait().await }, priority, result)
+                self.platform()
+                    .put_waiting(async move { *once.wait().await }, WorkItem::from(result).priority(priority))
             }
             Signal::Resets(notify) => {
                 let notify = notify.clone();
                 let wait = async move { notify.notified().await };
-                self.platform().put_waiting_work_item(wait, priority, result)
+                self.platform().put_waiting(wait, WorkItem::from(result).priority(priority))
             }
         };
         answer(put).map(|key| key.0)

@@ -7,10 +7,10 @@ use std::panic::UnwindSafe;
 use std::rc::Rc;
 
 use mf_async::{
-    AsyncCallback, AsyncResult, BeginStatus, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
-    LimitedQueue, Operation, OperationReport, Outcome, PeriodicKey, Platform, PlatformBuilder,
+    AsyncCallback, AsyncResult, BeginStatus, BoundedQueue, CallbackFlags, CallbackParameters, Error,
+    ErrorKind, Hresult, Operation, OperationReport, Outcome, PeriodicKey, Permit, Platform, PlatformBuilder,
     PlatformEvents, PlatformEventsGuard, PlatformLock, Priority, QueueId, QueueReport, QueueStats, Report,
-    Reserved, RunningReport, Unknown, WorkItemKey, WorkQueue, WorkQueueType,
+    RunningReport, Unknown, WorkItemKey, WorkQueue, WorkQueueType,
 };
 
 /// `value!(Type: Send Sync Unpin)`: the type has these; with a `!` in front it has not.
@@ -47,8 +47,8 @@ mod table {
     has!(PlatformEventsGuard:  Send Sync Unpin !Clone Debug);
     has!(dyn PlatformEvents:   Send Sync);
     has!(WorkQueue:            Send Sync Unpin Clone Debug);
-    has!(LimitedQueue:         Send Sync Unpin Clone Debug);
-    has!(Reserved:             Send Sync Unpin !Clone Debug);
+    has!(BoundedQueue:         Send Sync Unpin Clone Debug);
+    has!(Permit:             Send Sync Unpin !Clone Debug);
     has!(dyn AsyncCallback:    Send Sync);
     has!(AsyncResult:          Send Sync Unpin Clone Debug);
     has!(Unknown:              Send Sync Unpin Clone);
@@ -99,16 +99,16 @@ fn the_futures_of_the_platform_and_its_queues_can_be_sent_and_outlive_them() {
     fn sent<F: Future + Send + 'static>(_: F) {}
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
-    let queue = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+    let queue = platform.queue(QueueId::STANDARD).unwrap();
     sent(queue.barrier());
     sent(queue.quiesce());
     sent(queue.run(|| ()));
     sent(queue.spawn(async {}));
-    let limited = queue.clone().with_limit(1).unwrap();
+    let limited = queue.clone().bounded(1).unwrap();
     sent(limited.reserve());
     sent(limited.run(|| ()));
     sent(limited.spawn(async {}));
-    sent(limited.put(std::sync::Arc::new(|_: &AsyncResult| ()), None));
+    sent(limited.put(std::sync::Arc::new(|_: &AsyncResult| ())));
     sent(platform.shutdown());
     sent(platform.shutdown_within(std::time::Duration::ZERO));
 }

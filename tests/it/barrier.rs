@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::support::{Count, Gate, both_runtimes, callback, flagged, multi_thread, until};
-use mf_async::{CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
+use mf_async::{CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkItem, WorkQueue, WorkQueueType};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
-    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();
+    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.queue(id).unwrap()).into();
     for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind).unwrap());
     }
@@ -23,7 +23,7 @@ fn it_ends_when_all_that_was_put_before_has_run() {
             let count = Count::new();
             for round in 1..=20 {
                 for priority in [0, -1, 1] {
-                    queue.put_with_priority(priority, count.counts(), None).unwrap();
+                    queue.put(WorkItem::new(count.counts()).priority(priority)).unwrap();
                 }
                 queue.barrier().await.unwrap();
                 assert_eq!(count.get(), round * 3, "{queue:?}");
@@ -49,11 +49,11 @@ fn it_counts_from_the_call_and_not_from_the_first_poll() {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let (gate, count) = (Gate::new(), Count::new());
-            queue.put(count.counts(), None).unwrap();
+            queue.put(count.counts()).unwrap();
             let barrier = queue.barrier();
             let pass = gate.clone();
             // On the blocking pool, so that a runtime of one thread can go on.
-            queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass()), None).unwrap();
+            queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass())).unwrap();
             barrier.await.unwrap();
             assert_eq!((count.get(), gate.is_open()), (1, false), "{queue:?}");
             gate.open();
@@ -73,7 +73,7 @@ fn it_waits_for_what_blocks_elsewhere() {
                 pass.pass();
                 end.open();
             });
-            queue.put(called, None).unwrap();
+            queue.put(called).unwrap();
             let (barrier, quiet) = (queue.barrier(), queue.quiesce());
             tokio::pin!(barrier, quiet);
             for _ in 0..20 {
@@ -98,10 +98,10 @@ fn quiesce_waits_for_what_is_put_meanwhile_too() {
             let counted = count.clone();
             let chain = callback(move |result| {
                 if counted.next() < 99 {
-                    puts.put_result(result).unwrap();
+                    puts.put(result).unwrap();
                 }
             });
-            queue.put(chain, None).unwrap();
+            queue.put(chain).unwrap();
             queue.quiesce().await.unwrap();
             assert_eq!(count.get(), 100, "{queue:?}");
         }
@@ -115,7 +115,7 @@ fn dropping_it_changes_nothing() {
         for queue in queues(&platform) {
             let count = Count::new();
             for _ in 0..100 {
-                queue.put(count.counts(), None).unwrap();
+                queue.put(count.counts()).unwrap();
                 let (mut barrier, mut quiet) = (Box::pin(queue.barrier()), Box::pin(queue.quiesce()));
                 let _ = (futures::poll!(&mut barrier), futures::poll!(&mut quiet));
             }
@@ -148,10 +148,10 @@ fn from_a_callback_of_the_queue_it_is_refused() {
 fn from_a_callback_of_another_queue_it_is_fine() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let other = platform.lock_work_queue(QueueId::LONG_FUNCTION).unwrap();
+        let other = platform.queue(QueueId::LONG_FUNCTION).unwrap();
         for queue in queues(&platform).into_iter().filter(|queue| queue.id() != QueueId::LONG_FUNCTION) {
             let count = Count::new();
-            queue.put(count.counts(), None).unwrap();
+            queue.put(count.counts()).unwrap();
             other.spawn(async move { queue.barrier().await }).await.unwrap().unwrap();
             assert_eq!(count.get(), 1);
         }
@@ -162,9 +162,9 @@ fn from_a_callback_of_another_queue_it_is_fine() {
 fn after_shutdown_it_ends_at_once() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let queues: Vec<_> = [1, 3, 5].map(|id| platform.lock_work_queue(id).unwrap()).into();
+        let queues: Vec<_> = [1, 3, 5].map(|id| platform.queue(id).unwrap()).into();
         for queue in &queues {
-            queue.put(callback(|_| {}), None).unwrap();
+            queue.put(callback(|_| {})).unwrap();
         }
         platform.shutdown().await.unwrap();
         for queue in &queues {
@@ -185,7 +185,7 @@ fn many_barriers_from_many_threads_all_end_in_time() {
                     tokio::spawn(async move {
                         for _ in 0..200 {
                             let count = Count::new();
-                            queue.put(count.counts(), None).unwrap();
+                            queue.put(count.counts()).unwrap();
                             queue.barrier().await.unwrap();
                             assert_eq!(count.get(), 1);
                         }
@@ -203,14 +203,14 @@ fn many_barriers_from_many_threads_all_end_in_time() {
 fn on_a_parallel_queue_it_waits_until_all_have_come_back() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         let (gate, entered) = (Gate::new(), Arc::new(Gate::new()));
         let (pass, enter) = (gate.clone(), entered.clone());
         let first = callback(move |_| {
             enter.open();
             pass.pass();
         });
-        queue.put(first, None).unwrap();
+        queue.put(first).unwrap();
         entered.pass();
         // The later one is back already, the earlier one not.
         queue.run(|| ()).await.unwrap();

@@ -29,7 +29,7 @@ fn of_queues() {
         let platform = Platform::startup().unwrap();
         says(
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): queue 0x10000 is not open on this platform: it was not allocated here",
-            platform.put_work_item(QueueId(0x1_0000), callback(|_| {}), None),
+            platform.put(QueueId(0x1_0000), callback(|_| {})),
         );
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let id = queue.id();
@@ -40,7 +40,7 @@ fn of_queues() {
         drop(queue);
         says(
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): queue 0x100001 is not open on this platform: its last handle was dropped; keep a clone of the `WorkQueue`",
-            platform.lock_work_queue(id),
+            platform.queue(id),
         );
         says(
             "ERROR_INVALID_TASK_NAME (0x8007060E): use the MMCSS class \"Sound\": the classes are …Pro Audio…",
@@ -56,9 +56,9 @@ fn of_timers() {
         let result = platform.result(callback(|_| {})).build().unwrap();
         says(
             "E_INVALIDARG (0x80070057): schedule a work item with the timeout 5 ms, which is to be negative",
-            platform.schedule_result_ms(&result, 5),
+            platform.schedule_ms(&result, 5),
         );
-        let key = platform.schedule_result(&result, Duration::from_secs(1)).unwrap();
+        let key = platform.schedule(&result, Duration::from_secs(1)).unwrap();
         platform.cancel_work_item(key).unwrap();
         says(
             "MF_E_NOT_FOUND (0xC00D36D5): …: no pending item has the key 0x…; it has run, or was cancelled",
@@ -69,7 +69,7 @@ fn of_timers() {
         let result = platform.result(on_io).build().unwrap();
         says(
             "MF_E_INVALID_WORKQUEUE (0xC00D36FF): put a waiting work item for queue IO, which takes none: let its callback name another",
-            platform.put_waiting_work_item(never, Priority::Normal, &result),
+            platform.put_waiting(never, &result),
         );
     });
 }
@@ -78,7 +78,7 @@ fn of_timers() {
 fn of_operations() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         let (gate, closed) = tokio::sync::oneshot::channel::<()>();
         says(
             "ERROR_TIMEOUT (0x800705B4): wait for an operation: it had not ended after 2s, and goes on",
@@ -204,7 +204,7 @@ fn of_the_platform() {
         let platform = Platform::startup().unwrap();
         let (sender, heard) = tokio::sync::oneshot::channel();
         let inner = platform.clone();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         queue
             .run(move || sender.send(futures::FutureExt::now_or_never(inner.shutdown())))
             .await
@@ -217,7 +217,7 @@ fn of_the_platform() {
         platform.shutdown().await.unwrap();
         says(
             "MF_E_SHUTDOWN (0xC00D3E85): put a work item: the platform is shut down",
-            queue.put(callback(|_| {}), None),
+            queue.put(callback(|_| {})),
         );
     });
 }

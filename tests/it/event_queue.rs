@@ -62,7 +62,7 @@ fn take(queue: &MediaEventQueue) -> Result<MediaEvent> {
 
 /// Waits until everything that was put on this queue has run.
 async fn settled(platform: &Platform) {
-    platform.lock_work_queue(QueueId::MULTITHREADED).unwrap().quiesce().await.unwrap();
+    platform.queue(QueueId::MULTITHREADED).unwrap().quiesce().await.unwrap();
 }
 
 #[tokio::test]

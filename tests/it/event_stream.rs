@@ -61,7 +61,7 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
 
 /// Waits until everything that was put on the callback's queue has run.
 async fn settled(platform: &Platform) {
-    platform.lock_work_queue(QueueId::MULTITHREADED).unwrap().quiesce().await.unwrap();
+    platform.queue(QueueId::MULTITHREADED).unwrap().quiesce().await.unwrap();
 }
 
 async fn shut(platform: Platform) {

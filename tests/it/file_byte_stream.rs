@@ -178,8 +178,8 @@ async fn standard_is_never_needed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let gate = Gate::default();
-    platform.put_work_item(QueueId::STANDARD, Arc::new(AtGate(gate.clone())), None).unwrap();
-    let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+    platform.put(QueueId::STANDARD, Arc::new(AtGate(gate.clone()))).unwrap();
+    let standard = platform.queue(QueueId::STANDARD).unwrap();
     let behind = standard.run(|| ());
     let file = platform.open_file(ReadWrite, FailIfExist, FileFlags::empty(), &path).await.unwrap();
     file.write_all(b"abc".to_vec()).await.unwrap();
@@ -262,7 +262,7 @@ fn with_one_blocking_thread(test: impl AsyncFn(Platform, Gate)) {
     runtime.block_on(async {
         let platform = Platform::startup().unwrap();
         let gate = Gate::default();
-        platform.put_work_item(QueueId::IO, Arc::new(AtGate(gate.clone())), None).unwrap();
+        platform.put(QueueId::IO, Arc::new(AtGate(gate.clone()))).unwrap();
         test(platform, gate).await;
     });
 }

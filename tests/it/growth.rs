@@ -11,7 +11,7 @@ use mf_async::{Platform, QueueId, WorkQueue, WorkQueueType};
 /// The parallel queues of a platform.
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> =
-        [QueueId::MULTITHREADED, QueueId::IO].map(|id| platform.lock_work_queue(id).unwrap()).into();
+        [QueueId::MULTITHREADED, QueueId::IO].map(|id| platform.queue(id).unwrap()).into();
     queues.push(platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap());
     queues
 }
@@ -21,9 +21,9 @@ async fn hold_up(queue: &WorkQueue, blocked: usize) {
     let gate = Gate::new();
     for _ in 0..blocked {
         let gate = gate.clone();
-        queue.put(callback(move |_| gate.pass()), None).unwrap();
+        queue.put(callback(move |_| gate.pass())).unwrap();
     }
-    queue.put(callback(move |_| gate.open()), None).unwrap();
+    queue.put(callback(move |_| gate.open())).unwrap();
     queue.quiesce().await.unwrap();
     let stats = queue.stats();
     assert_eq!((stats.panicked, stats.put, stats.depth), (0, stats.run, 0), "{queue:?}");
@@ -48,7 +48,7 @@ fn so_it_is_when_callbacks_were_quick_before() {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             let quick = callback(|_| {});
-            (0..2000).for_each(|_| queue.put(quick.clone(), None).unwrap());
+            (0..2000).for_each(|_| queue.put(quick.clone()).unwrap());
             queue.quiesce().await.unwrap();
             hold_up(&queue, 3).await;
         }
@@ -68,7 +68,7 @@ fn a_serial_queue_does_not_grow() {
                 std::thread::sleep(Duration::from_millis(40));
                 running.fetch_sub(1, Ordering::SeqCst);
             });
-            queue.put(one, None).unwrap();
+            queue.put(one).unwrap();
         }
         queue.quiesce().await.unwrap();
         assert_eq!(queue.stats().panicked, 0);
@@ -79,7 +79,7 @@ fn a_serial_queue_does_not_grow() {
 fn a_queue_that_has_grown_lets_the_paused_clock_go_on() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         hold_up(&queue, 3).await;
         let before = std::time::Instant::now();
         tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -105,8 +105,8 @@ fn a_runtime_that_is_not_driven_runs_nothing() {
     within_bound(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
-        (0..3).for_each(|_| queue.put(callback(|_| {}), None).unwrap());
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+        (0..3).for_each(|_| queue.put(callback(|_| {})).unwrap());
         std::thread::sleep(Duration::from_millis(60));
         assert_eq!((queue.stats().run, queue.stats().depth), (0, 3));
         runtime.block_on(until("all have run", || queue.stats().run == 3));

@@ -11,7 +11,7 @@ use mf_async::{Platform, QueueId, WorkQueue, WorkQueueType};
 async fn make_quick(queue: &WorkQueue) {
     let quick = callback(|_| {});
     for _ in 0..2000 {
-        queue.put(quick.clone(), None).unwrap();
+        queue.put(quick.clone()).unwrap();
     }
     queue.quiesce().await.unwrap();
 }
@@ -21,11 +21,11 @@ fn put_one_that_waits(queue: &WorkQueue, before: usize, between: usize) {
     let gate = Gate::new();
     let (pass, open) = (gate.clone(), gate);
     let quick = callback(|_| {});
-    let put = |count: usize| (0..count).for_each(|_| queue.put(quick.clone(), None).unwrap());
+    let put = |count: usize| (0..count).for_each(|_| queue.put(quick.clone()).unwrap());
     put(before);
-    queue.put(callback(move |_| pass.pass()), None).unwrap();
+    queue.put(callback(move |_| pass.pass())).unwrap();
     put(between);
-    queue.put(callback(move |_| open.open()), None).unwrap();
+    queue.put(callback(move |_| open.open())).unwrap();
 }
 
 /// A gate that nobody opens in time panics, and that is counted.
@@ -39,7 +39,7 @@ fn what_a_callback_waits_for_is_run_though_it_lies_behind_it() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         for queue in [
-            platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
+            platform.queue(QueueId::MULTITHREADED).unwrap(),
             platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap(),
             // It may have threads of its own, and then nobody looks out for it.
             platform.lock_shared_work_queue("Audio", 0, None).unwrap().0,
@@ -70,15 +70,15 @@ fn it_is_run_while_others_go_on_putting() {
         let counts = left.clone();
         let chain = callback(move |result| {
             if counts.fetch_sub(1, Ordering::Relaxed) > 0 {
-                again.put_result(result).unwrap();
+                again.put(result).unwrap();
             }
         });
-        queue.put(chain, None).unwrap();
+        queue.put(chain).unwrap();
         for _ in 0..20 {
-            queue.put(callback(|_| {}), None).unwrap();
+            queue.put(callback(|_| {})).unwrap();
         }
-        queue.put(held_up, None).unwrap();
-        queue.put(opens, None).unwrap();
+        queue.put(held_up).unwrap();
+        queue.put(opens).unwrap();
         let behind = queue.barrier();
         behind.await.unwrap();
         left.store(0, Ordering::Relaxed);
@@ -96,9 +96,9 @@ fn a_barrier_is_told_of_what_ran_before_a_callback_that_waits_for_it() {
             make_quick(&queue).await;
             let gate = Gate::new();
             let pass = gate.clone();
-            queue.put(callback(|_| {}), None).unwrap();
+            queue.put(callback(|_| {})).unwrap();
             let barrier = queue.barrier();
-            queue.put(callback(move |_| pass.pass()), None).unwrap();
+            queue.put(callback(move |_| pass.pass())).unwrap();
             barrier.await.unwrap();
             gate.open();
             queue.quiesce().await.unwrap();

@@ -13,7 +13,7 @@ use mf_async::{
     AccessMode, AsyncResult, ByteStream, ByteStreamExt, ByteStreamIo, CallbackFlags, CallbackParameters,
     DropNewest, DropOldest, Error, EventStream, FileFlags, GetEventFlags, Guid, Hresult, Latest, MediaEvent,
     MemoryByteStream, OpenMode, PeriodicKey, Platform, Priority, QueueId, Result, SeekFlags, SeekOrigin,
-    WorkItemKey, WorkQueue, WorkQueueType,
+    WorkItem, WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
@@ -99,25 +99,21 @@ macro_rules! case {
 
 fn queues(cases: &mut Vec<Case>) {
     for (id, code) in IDS {
-        case!(cases, "put_work_item", code, DOWN, |given| given.platform.put_work_item(
-            id,
-            callback(|_| {}),
-            None
-        ));
-        case!(cases, "put_result", code, DOWN, |given| given.platform.put_result(id, &given.result));
+        case!(cases, "put_work_item", code, DOWN, |given| given.platform.put(id, callback(|_| {})));
+        case!(cases, "put_result", code, DOWN, |given| given.platform.put(id, &given.result));
         case!(cases, "invoke_callback", code, DOWN, |given| given
             .platform
             .invoke_callback(&given.result_on(id)?));
         case!(cases, "schedule_work_item", code, DOWN, |given| {
             let result = given.result_on(id)?;
-            given.platform.schedule_result(&result, Duration::ZERO).map(drop)
+            given.platform.schedule(&result, Duration::ZERO).map(drop)
         });
         let waits = if id == 7 { NO_QUEUE } else { code };
         case!(cases, "put_waiting_work_item", waits, DOWN, |given| {
             let result = given.result_on(id)?;
-            given.platform.put_waiting_work_item(async {}, 0, &result).map(drop)
+            given.platform.put_waiting(async {}, &result).map(drop)
         });
-        case!(cases, "lock_work_queue", code, DOWN, |given| given.platform.lock_work_queue(id).map(drop));
+        case!(cases, "lock_work_queue", code, DOWN, |given| given.platform.queue(id).map(drop));
         case!(cases, "unlock_work_queue", code, code, |given| given.platform.unlock_work_queue(id));
         case!(cases, "allocate_serial_work_queue", code, DOWN, |given| {
             given.platform.allocate_serial_work_queue(id).map(drop)
@@ -137,15 +133,15 @@ fn queues(cases: &mut Vec<Case>) {
         let flags = CallbackFlags::from_bits_retain(bits);
         let quick = if bits == 0x8000_0000 { OK } else { NO_QUEUE };
         case!(cases, "put all flags on MULTITHREADED", quick, DOWN, |given| {
-            given.platform.put_work_item(QueueId::MULTITHREADED, flagged(flags, |_| {}), None)
+            given.platform.put(QueueId::MULTITHREADED, flagged(flags, |_| {}))
         });
         case!(cases, "put all flags on IO", OK, DOWN, |given| {
-            given.platform.put_work_item(QueueId::IO, flagged(flags, |_| {}), None)
+            given.platform.put(QueueId::IO, flagged(flags, |_| {}))
         });
     }
     for priority in PRIORITIES {
         case!(cases, "put with a priority", OK, DOWN, |given| {
-            given.queue.put_with_priority(priority, callback(|_| {}), None)
+            given.queue.put(WorkItem::new(callback(|_| {})).priority(priority))
         });
         let (code, after) = if (-2..=2).contains(&priority) { (OK, DOWN) } else { (BAD, BAD) };
         case!(cases, "lock_shared_work_queue with a priority", code, after, |given| {
@@ -190,14 +186,14 @@ fn queues(cases: &mut Vec<Case>) {
 fn times(cases: &mut Vec<Case>) {
     for time in TIMES {
         case!(cases, "schedule and cancel", OK, DOWN, |given| {
-            let key = given.platform.schedule_work_item(callback(|_| {}), None, time)?;
+            let key = given.platform.schedule(callback(|_| {}), time)?;
             match given.platform.cancel_work_item(key) {
                 Err(error) if error.hresult() == NONE && time < Duration::from_secs(1) => Ok(()),
                 other => other,
             }
         });
         case!(cases, "schedule", OK, DOWN, |given| {
-            given.platform.schedule_work_item(callback(|_| {}), None, time).map(drop)
+            given.platform.schedule(callback(|_| {}), time).map(drop)
         });
         case!(cases, "a deadline", OK, OK, |given| {
             given.queue.set_deadline(time).ended().await.map(drop)
@@ -223,10 +219,10 @@ fn times(cases: &mut Vec<Case>) {
         });
     }
     case!(cases, "a stale key", NONE, DOWN, |given| {
-        let key = given.platform.schedule_work_item(callback(|_| {}), None, Duration::MAX)?;
+        let key = given.platform.schedule(callback(|_| {}), Duration::MAX)?;
         given.platform.cancel_work_item(key)?;
         // Its place is taken by another.
-        let other = given.platform.schedule_work_item(callback(|_| {}), None, Duration::MAX)?;
+        let other = given.platform.schedule(callback(|_| {}), Duration::MAX)?;
         let stale = given.platform.cancel_work_item(key);
         given.platform.cancel_work_item(other)?;
         stale

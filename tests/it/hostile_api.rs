@@ -16,7 +16,7 @@ use mf_async::{
     AccessMode, ByteStream, ByteStreamExt, ByteStreamFromIo, ByteStreamHandler, ByteStreamIo, EventStream,
     FileFlags, GetEventFlags, Guid, Hresult, MediaEvent, MediaEventGenerator, MediaEventType,
     MemoryByteStream, OpenMode, Platform, QueueId, ResolutionFlags, ResolvedObject, Result, SchemeHandler,
-    TransformDriver, TransformEvent, Unknown, WorkQueueType,
+    TransformDriver, TransformEvent, Unknown, WorkItem, WorkQueueType,
 };
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncSeek};
 
@@ -115,14 +115,13 @@ fn priorities_limits_and_timeouts() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let calls = Count::new();
         for priority in [i32::MIN, -1, 0, 1, i32::MAX] {
-            platform.put_work_item_with_priority(&queue, priority, calls.counts(), None).unwrap();
+            platform.put(&queue, WorkItem::new(calls.counts()).priority(priority)).unwrap();
             let result = platform.result(calls.counts()).build().unwrap();
-            platform.put_result_with_priority(&queue, priority, &result).unwrap();
+            platform.put(&queue, WorkItem::from(&result).priority(priority)).unwrap();
             let result = platform.result(calls.counts()).build().unwrap();
             result.set_status(Hresult(u32::MAX));
-            queue.put_result_with_priority(priority, &result).unwrap();
-            let unknown =
-                platform.put_work_item_with_priority(QueueId(u32::MAX), priority, calls.counts(), None);
+            queue.put(WorkItem::from(&result).priority(priority)).unwrap();
+            let unknown = platform.put(QueueId(u32::MAX), WorkItem::new(calls.counts()).priority(priority));
             assert_eq!(code(unknown), Hresult::MF_E_INVALID_WORKQUEUE);
         }
         queue.barrier().await.unwrap();
@@ -134,13 +133,13 @@ fn priorities_limits_and_timeouts() {
             (usize::MAX / 8 + 1, BAD),
             (usize::MAX, BAD),
         ] {
-            assert_eq!(code(queue.clone().with_limit(limit)), expected, "{limit}");
+            assert_eq!(code(queue.clone().bounded(limit)), expected, "{limit}");
         }
         for (timeout, expected) in
             [(i64::MIN, Hresult::S_OK), (-1, Hresult::S_OK), (0, Hresult::S_OK), (1, BAD), (i64::MAX, BAD)]
         {
             let result = platform.result(callback(|_| {})).build().unwrap();
-            assert_eq!(code(platform.schedule_result_ms(&result, timeout)), expected, "{timeout}");
+            assert_eq!(code(platform.schedule_ms(&result, timeout)), expected, "{timeout}");
         }
         drop(queue);
         platform.shutdown().await.unwrap();

@@ -92,7 +92,7 @@ fn never_on_the_callers_stack() {
                 let Some(platform) = again.lock().unwrap().take() else { return };
                 let inner = inner.clone();
                 INSIDE.set(true);
-                platform.put_work_item(queue, callback(move |_| inner.add(INSIDE.get())), None).unwrap();
+                platform.put(queue, callback(move |_| inner.add(INSIDE.get()))).unwrap();
                 INSIDE.set(false);
             });
             let result = platform.result(called).build().unwrap();
@@ -114,7 +114,7 @@ fn a_result_without_a_callback_signals_instead() {
         result.signaled().await.unwrap();
         result.signaled().await.unwrap();
         let other = platform.event_result().build().unwrap();
-        platform.put_result(QueueId::IO, &other).unwrap();
+        platform.put(QueueId::IO, &other).unwrap();
         other.signaled().await.unwrap();
     });
 }
@@ -154,8 +154,8 @@ fn parameters_are_asked_once_a_call_on_the_calling_thread() {
         let result = platform.result(asked.clone()).build().unwrap();
         assert!(asked.asked.lock().unwrap().is_empty());
         platform.invoke_callback(&result).unwrap();
-        platform.put_result(QueueId::IO, &result).unwrap();
-        platform.put_work_item(QueueId::IO, asked.clone(), None).unwrap();
+        platform.put(QueueId::IO, &result).unwrap();
+        platform.put(QueueId::IO, asked.clone()).unwrap();
         until("all have run", || asked.called.get() == 3).await;
         assert_eq!(*asked.asked.lock().unwrap(), vec![std::thread::current().id(); 3]);
     });
@@ -167,10 +167,8 @@ fn the_answer_of_parameters_is_not_remembered() {
         let platform = Platform::startup().unwrap();
         let asked = Asked::new();
         let result = platform.result(asked.clone()).build().unwrap();
-        let (multithreaded, io) = (
-            platform.lock_work_queue(QueueId::MULTITHREADED).unwrap(),
-            platform.lock_work_queue(QueueId::IO).unwrap(),
-        );
+        let (multithreaded, io) =
+            (platform.queue(QueueId::MULTITHREADED).unwrap(), platform.queue(QueueId::IO).unwrap());
         platform.invoke_callback(&result).unwrap();
         *asked.queue.lock().unwrap() = QueueId::IO;
         platform.invoke_callback(&result).unwrap();
@@ -183,7 +181,7 @@ fn the_answer_of_parameters_is_not_remembered() {
 fn without_parameters_it_lands_on_standard() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+        let standard = platform.queue(QueueId::STANDARD).unwrap();
         let result = platform.result(callback(|_| {})).build().unwrap();
         platform.invoke_callback(&result).unwrap();
         assert_eq!(standard.stats().put, 1);

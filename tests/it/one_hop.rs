@@ -321,7 +321,7 @@ fn a_poll_from_another_task_is_woken_by_the_hand_over() {
         assert!(matches!(futures::poll!(&mut operation), Poll::Pending));
         let waits = tokio::spawn(operation);
         let invoker = callback(move |_| kept.as_ref().unwrap().invoke().unwrap());
-        platform.put_work_item(QueueId::MULTITHREADED, invoker, None).unwrap();
+        platform.put(QueueId::MULTITHREADED, invoker).unwrap();
         assert_eq!(waits.await.unwrap().unwrap(), 5);
     });
 }

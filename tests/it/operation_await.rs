@@ -51,7 +51,7 @@ impl Cancels {
 
 async fn composes() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
 
     let (a, b) = tokio::join!(queue.run(|| 1), queue.run(|| 2));
     assert_eq!((a?, b?), (1, 2));
@@ -308,7 +308,7 @@ async fn a_token_is_too_late_for_an_operation_that_has_ended() -> Result<()> {
 #[test]
 fn a_thread_waits() {
     let platform = Platform::builder().worker_threads(1).startup().unwrap();
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+    let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
     for at in 0..100 {
         assert_eq!(queue.run(move || at).wait().unwrap(), at);
     }
@@ -329,7 +329,7 @@ async fn a_thread_that_is_needed_is_refused_and_the_operation_goes_on() -> Resul
     let error = operation.wait().expect_err("this is a runtime's thread");
     assert_eq!((error.kind(), error.hresult()), (ErrorKind::WouldDeadlock, Hresult::ERROR_POSSIBLE_DEADLOCK));
 
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     let (mut operation, error) = queue
         .run(move || {
             let error = operation.wait();

@@ -11,21 +11,21 @@ use crate::support::{
 };
 use futures::FutureExt;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, LimitedQueue,
-    Platform, QueueId, WorkQueueType,
+    AsyncCallback, AsyncResult, BoundedQueue, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
+    Platform, QueueId, WorkItem, WorkQueueType,
 };
 
-fn started(limit: usize) -> (Platform, LimitedQueue) {
+fn started(limit: usize) -> (Platform, BoundedQueue) {
     let platform = Platform::startup().unwrap();
     let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-    (platform, queue.with_limit(limit).unwrap())
+    (platform, queue.bounded(limit).unwrap())
 }
 
 /// Puts an item that keeps a thread, and so the queue, until the gate is open.
-fn held(queue: &LimitedQueue) -> Gate {
+fn held(queue: &BoundedQueue) -> Gate {
     let gate = Gate::new();
     let opened = gate.clone();
-    queue.try_put(flagged(CallbackFlags::BLOCKING, move |_| opened.pass()), None).unwrap();
+    queue.try_put(flagged(CallbackFlags::BLOCKING, move |_| opened.pass())).unwrap();
     gate
 }
 
@@ -54,12 +54,12 @@ fn without_room_a_put_fails_and_keeps_nothing() {
         let (drops, calls) = (Drops::new(), Count::new());
         let places: Vec<_> = (0..3).map(|_| queue.try_reserve().unwrap()).collect();
         assert_eq!((queue.limit(), queue.free()), (3, 0));
-        let error = queue.try_put(calls.counts(), Some(Arc::new(drops.token()))).unwrap_err();
+        let error = queue.try_put(WorkItem::new(calls.counts()).state(Arc::new(drops.token()))).unwrap_err();
         assert_eq!((error.hresult(), error.kind()), (Hresult::MF_E_NOTACCEPTING, ErrorKind::Failed));
         assert!(error.what().contains(&queue.queue().id().to_string()), "{error}");
         assert_eq!((calls.get(), drops.count(), queue.queue().stats().put), (0, 1, 0));
         drop(places);
-        queue.try_put(calls.counts(), Some(Arc::new(drops.token()))).unwrap();
+        queue.try_put(WorkItem::new(calls.counts()).state(Arc::new(drops.token()))).unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!((calls.get(), drops.count(), queue.free()), (1, 2, 3));
         drop(queue);
@@ -84,7 +84,7 @@ fn a_flood_never_has_more_items_than_the_limit() {
                             calls.add();
                             ended.down();
                         });
-                        place.put(called, None).unwrap();
+                        place.put(called).unwrap();
                         assert!(queue.queue().stats().depth <= 8);
                     }
                 })
@@ -108,7 +108,7 @@ fn who_waits_longest_is_first() {
         let mut waiting = Vec::new();
         for number in 0..20 {
             let log = log.clone();
-            let mut put = Box::pin(queue.put(callback(move |_| log.add(number)), None));
+            let mut put = Box::pin(queue.put(callback(move |_| log.add(number))));
             assert!(futures::poll!(&mut put).is_pending());
             waiting.push(put);
         }
@@ -127,8 +127,8 @@ fn a_put_that_is_dropped_while_it_waits_puts_nothing_and_stands_in_nobodys_way()
         let (_platform, queue) = started(1);
         let (drops, calls) = (Drops::new(), Count::new());
         let place = queue.reserve().await.unwrap();
-        let mut first = Box::pin(queue.put(calls.counts(), Some(Arc::new(drops.token()))));
-        let mut second = Box::pin(queue.put(calls.counts(), Some(Arc::new(drops.token()))));
+        let mut first = Box::pin(queue.put(WorkItem::new(calls.counts()).state(Arc::new(drops.token()))));
+        let mut second = Box::pin(queue.put(WorkItem::new(calls.counts()).state(Arc::new(drops.token()))));
         assert!(futures::poll!(&mut first).is_pending());
         assert!(futures::poll!(&mut second).is_pending());
         drop(first);
@@ -145,7 +145,7 @@ fn a_callback_that_panics_gives_its_place_back() {
     both_runtimes(|| async {
         let (_platform, queue) = started(1);
         for _ in 0..3 {
-            queue.put(callback(|_| panic!("expected in a test")), None).await.unwrap();
+            queue.put(callback(|_| panic!("expected in a test"))).await.unwrap();
         }
         assert_eq!(queue.run(|| 7).await.unwrap(), 7);
         let error = queue.run(|| panic!("expected in a test")).await.unwrap_err();
@@ -164,10 +164,10 @@ fn a_future_has_its_place_until_it_has_ended() {
         let (send, receive) = tokio::sync::oneshot::channel();
         let waits = queue.try_reserve().unwrap().spawn(async { receive.await.unwrap() });
         queue.queue().barrier().await.unwrap();
-        assert_eq!(queue.try_put(callback(|_| {}), None).unwrap_err().hresult(), Hresult::MF_E_NOTACCEPTING);
+        assert_eq!(queue.try_put(callback(|_| {})).unwrap_err().hresult(), Hresult::MF_E_NOTACCEPTING);
         send.send(5).unwrap();
         assert_eq!(waits.await.unwrap(), 5);
-        queue.put(callback(|_| {}), None).await.unwrap();
+        queue.put(callback(|_| {})).await.unwrap();
     });
 }
 
@@ -177,7 +177,7 @@ fn a_put_that_is_refused_gives_its_place_back() {
         let (_platform, queue) = started(1);
         let signal = CallbackParameters::on(queue.queue()).with_flags(CallbackFlags::SIGNAL);
         for _ in 0..3 {
-            let error = queue.put(with(signal, |_| {}), None).await.unwrap_err();
+            let error = queue.put(with(signal, |_| {})).await.unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!(queue.free(), 1);
         }
@@ -190,8 +190,8 @@ fn a_result_that_somebody_keeps_has_no_place() {
         let (_platform, queue) = started(1);
         let held = Log::new();
         let hold = held.clone();
-        queue.put(callback(move |result| hold.add(result.clone())), None).await.unwrap();
-        queue.put(callback(|_| {}), None).await.unwrap();
+        queue.put(callback(move |result| hold.add(result.clone()))).await.unwrap();
+        queue.put(callback(|_| {})).await.unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!((held.len(), queue.free()), (1, 1));
         held.clear();
@@ -204,12 +204,11 @@ fn in_a_callback_of_its_own_a_put_does_not_wait() {
         let (platform, queue) = started(1);
         let inner = queue.clone();
         // Its own place is the one that it would wait for.
-        let error =
-            queue.spawn(async move { inner.put(callback(|_| {}), None).await }).await.unwrap().unwrap_err();
+        let error = queue.spawn(async move { inner.put(callback(|_| {})).await }).await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldDeadlock);
         let other = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let inner = queue.clone();
-        other.spawn(async move { inner.put(callback(|_| {}), None).await }).await.unwrap().unwrap();
+        other.spawn(async move { inner.put(callback(|_| {})).await }).await.unwrap().unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!(queue.queue().stats().put, queue.queue().stats().run);
     });
@@ -230,7 +229,7 @@ fn an_item_is_reported_by_the_name_of_its_own_callback() {
         }
         let (platform, queue) = started(1);
         let reports = Log::new();
-        queue.try_put(Arc::new(Frame(platform, reports.clone())), None).unwrap();
+        queue.try_put(Arc::new(Frame(platform, reports.clone()))).unwrap();
         queue.queue().barrier().await.unwrap();
         assert!(reports.all()[0].contains("\n  runs a frame since "), "{:?}", reports.all());
     });
@@ -243,7 +242,7 @@ fn an_operation_that_is_put_is_known_to_the_platform() {
         let gate = held(&queue);
         let begun = platform.begin_end(
             &(),
-            |(), callback| queue.try_put(callback, None),
+            |(), callback| queue.try_put(callback),
             |(), result| result.status().ok(),
         );
         let report = platform.report();
@@ -258,7 +257,7 @@ fn a_wait_that_is_given_up_is_outstanding_no_longer() {
     both_runtimes(|| async {
         let (platform, queue) = started(1);
         let _place = queue.reserve().await.unwrap();
-        let mut put = Box::pin(queue.put(callback(|_| {}), None));
+        let mut put = Box::pin(queue.put(callback(|_| {})));
         assert!(futures::poll!(&mut put).is_pending());
         assert_eq!(platform.report().operations.len(), 1);
         drop(put);
@@ -291,10 +290,10 @@ fn the_limit_is_of_the_handle_and_its_clones() {
         assert!(clone.try_reserve().is_err());
         // The queue itself has no limit, and another handle has its own.
         let calls = Count::new();
-        queue.queue().put(calls.counts(), None).unwrap();
-        platform.put_work_item(queue.queue(), calls.counts(), None).unwrap();
-        let other = queue.queue().clone().with_limit(1).unwrap();
-        other.try_put(calls.counts(), None).unwrap();
+        queue.queue().put(calls.counts()).unwrap();
+        platform.put(queue.queue(), calls.counts()).unwrap();
+        let other = queue.queue().clone().bounded(1).unwrap();
+        other.try_put(calls.counts()).unwrap();
         queue.queue().barrier().await.unwrap();
         assert_eq!(calls.get(), 3);
     });
@@ -307,8 +306,8 @@ fn after_a_shutdown_there_is_no_room() {
         let place = queue.try_reserve().unwrap();
         let shutdown = platform.shutdown();
         assert!(queue.try_reserve().unwrap_err().is_shutdown());
-        assert!(place.put(callback(|_| {}), None).unwrap_err().is_shutdown());
-        assert!(queue.put(callback(|_| {}), None).await.unwrap_err().is_shutdown());
+        assert!(place.put(callback(|_| {})).unwrap_err().is_shutdown());
+        assert!(queue.put(callback(|_| {})).await.unwrap_err().is_shutdown());
         drop(queue);
         shutdown.await.unwrap();
     });
@@ -321,8 +320,9 @@ fn who_waits_hears_of_the_shutdown_although_no_place_is_ever_free() {
         let drops = Drops::new();
         // Somebody keeps the place, and never uses it.
         let _place = queue.reserve().await.unwrap();
-        let mut puts: Vec<_> =
-            (0..3).map(|_| Box::pin(queue.put(callback(|_| {}), Some(Arc::new(drops.token()))))).collect();
+        let mut puts: Vec<_> = (0..3)
+            .map(|_| Box::pin(queue.put(WorkItem::new(callback(|_| {})).state(Arc::new(drops.token())))))
+            .collect();
         for put in &mut puts {
             assert!(futures::poll!(put).is_pending());
         }
@@ -347,7 +347,7 @@ fn who_waits_hears_that_the_last_platform_was_dropped() {
     paused_time(|| async {
         let (platform, queue) = started(1);
         let _place = queue.reserve().await.unwrap();
-        let put = queue.put(callback(|_| {}), None);
+        let put = queue.put(callback(|_| {}));
         tokio::pin!(put);
         assert!(futures::poll!(&mut put).is_pending());
         drop(platform);
@@ -361,7 +361,7 @@ fn items_that_a_shutdown_lets_go_give_their_places_back() {
         let (platform, queue) = started(4);
         let (gate, drops) = (held(&queue), Drops::new());
         for _ in 0..3 {
-            queue.try_put(callback(|_| {}), Some(Arc::new(drops.token()))).unwrap();
+            queue.try_put(WorkItem::new(callback(|_| {})).state(Arc::new(drops.token()))).unwrap();
         }
         assert_eq!(queue.free(), 0);
         let error = platform.shutdown_within(Duration::from_millis(5)).await.unwrap_err();
@@ -376,18 +376,15 @@ fn items_that_a_shutdown_lets_go_give_their_places_back() {
 fn a_parallel_queue_with_a_limit_runs_no_more_at_a_time_than_that() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::LONG_FUNCTION).unwrap().with_limit(3).unwrap();
+        let queue = platform.queue(QueueId::LONG_FUNCTION).unwrap().bounded(3).unwrap();
         let items = Arc::new(Gauge::default());
         for _ in 0..300 {
             let items = items.clone();
-            let put = queue.put(
-                callback(move |_| {
-                    items.up();
-                    std::thread::yield_now();
-                    items.down();
-                }),
-                None,
-            );
+            let put = queue.put(callback(move |_| {
+                items.up();
+                std::thread::yield_now();
+                items.down();
+            }));
             put.await.unwrap();
         }
         queue.queue().barrier().await.unwrap();
@@ -401,11 +398,11 @@ fn who_waits_hears_that_the_runtime_is_gone() {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
-        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().bounded(1).unwrap();
         // A future that waits for this test has the only place; one that nothing can wake would be dropped.
         let (_gate, closed) = tokio::sync::oneshot::channel::<()>();
         let stuck = queue.try_reserve().unwrap().spawn(closed);
-        let mut put = Box::pin(queue.put(callback(|_| {}), None));
+        let mut put = Box::pin(queue.put(callback(|_| {})));
         assert!((&mut put).now_or_never().is_none());
         drop(runtime);
         drop(platform);

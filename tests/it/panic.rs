@@ -9,13 +9,13 @@ use std::task::Poll;
 
 use crate::support::{Count, both_runtimes, callback, flagged};
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkQueue,
+    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Platform, QueueId, WorkItem, WorkQueue,
     WorkQueueType,
 };
 
 /// One queue of each kind.
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
-    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();
+    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.queue(id).unwrap()).into();
     for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind).unwrap());
     }
@@ -39,7 +39,7 @@ fn the_queue_lives_on_and_counts_it() {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
-                queue.put(flagged(flags, |_| panic!("expected in a test")), None).unwrap();
+                queue.put(flagged(flags, |_| panic!("expected in a test"))).unwrap();
             }
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
             queue.barrier().await.unwrap();
@@ -94,8 +94,10 @@ fn a_component_that_panics_fails_its_callers_operation() {
                 |(), callback| {
                     // As components do: the caller's result is the state of their own work item.
                     let theirs = platform.result(callback).build()?;
-                    queue
-                        .put(crate::support::callback(|_| panic!("in the component")), Some(Arc::new(theirs)))
+                    queue.put(
+                        WorkItem::new(crate::support::callback(|_| panic!("in the component")))
+                            .state(Arc::new(theirs)),
+                    )
                 },
                 |(), _| Ok(()),
             );
@@ -119,15 +121,12 @@ fn a_drop_that_panics_is_contained() {
                 let called = flagged(flags, move |_| {
                     counted.add();
                 });
-                queue.put(called, Some(Arc::new(PanicsOnDrop))).unwrap();
+                queue.put(WorkItem::new(called).state(Arc::new(PanicsOnDrop))).unwrap();
                 let owned = PanicsOnDrop;
                 queue
-                    .put(
-                        callback(move |_| {
-                            let _ = &owned;
-                        }),
-                        None,
-                    )
+                    .put(callback(move |_| {
+                        let _ = &owned;
+                    }))
                     .unwrap();
             }
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
@@ -144,7 +143,7 @@ fn a_payload_whose_drop_panics_is_contained() {
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
             for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
-                queue.put(flagged(flags, |_| panic_any(PanicsOnDrop)), None).unwrap();
+                queue.put(flagged(flags, |_| panic_any(PanicsOnDrop))).unwrap();
             }
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
         }
@@ -159,11 +158,12 @@ fn a_drop_that_panics_at_shutdown_is_contained() {
         let count = Count::new();
         let hour = std::time::Duration::from_secs(3600);
         for _ in 0..3 {
-            platform.schedule_work_item(count.counts(), Some(Arc::new(PanicsOnDrop)), hour).unwrap();
+            platform.schedule(WorkItem::new(count.counts()).state(Arc::new(PanicsOnDrop)), hour).unwrap();
         }
-        let key = platform.schedule_work_item(count.counts(), Some(Arc::new(PanicsOnDrop)), hour).unwrap();
+        let key =
+            platform.schedule(WorkItem::new(count.counts()).state(Arc::new(PanicsOnDrop)), hour).unwrap();
         platform.cancel_work_item(key).unwrap();
-        platform.put_work_item(QueueId::STANDARD, count.counts(), None).unwrap();
+        platform.put(QueueId::STANDARD, count.counts()).unwrap();
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 1);
     });
@@ -184,7 +184,7 @@ fn parameters_that_panic_harm_only_who_puts() {
         let panics = Arc::new(Panics(AtomicUsize::new(0)));
         for queue in queues(&platform) {
             let (put, called) = (queue.clone(), panics.clone());
-            let thread = std::thread::spawn(move || put.put(called, None));
+            let thread = std::thread::spawn(move || put.put(called));
             assert!(thread.join().is_err());
             assert_eq!(queue.run(|| 1).await.unwrap(), 1);
         }
@@ -207,7 +207,7 @@ fn a_callbacks_name_may_ask_the_queue_that_runs_it() {
         }
         let platform = Platform::startup().unwrap();
         for queue in queues(&platform) {
-            queue.put(Arc::new(Named(queue.clone())), None).unwrap();
+            queue.put(Arc::new(Named(queue.clone()))).unwrap();
             queue.barrier().await.unwrap();
         }
     });

@@ -109,7 +109,7 @@ fn a_panic_is_not_the_end_of_it() {
             })
             .unwrap();
         tokio::time::sleep(PERIOD * 5 + PERIOD / 2).await;
-        let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
+        let timer = platform.queue(QueueId::TIMER).unwrap();
         assert_eq!((count.get(), timer.stats().panicked), (5, 5));
     });
 }
@@ -171,10 +171,7 @@ fn a_slow_one_never_overlaps_itself() {
             .unwrap();
         until("it was called some times", || count.get() == 4).await;
         platform.shutdown().await.unwrap();
-        assert_eq!(
-            platform.lock_work_queue(QueueId::TIMER).map(drop).unwrap_err().hresult(),
-            Hresult::MF_E_SHUTDOWN
-        );
+        assert_eq!(platform.queue(QueueId::TIMER).map(drop).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         let timer = platform.report().queues.into_iter().find(|queue| queue.id == QueueId::TIMER).unwrap();
         assert_eq!(timer.stats.panicked, 0);
     });
@@ -184,14 +181,14 @@ fn a_slow_one_never_overlaps_itself() {
 fn after_a_stall_of_its_queue_one_call_comes_and_not_many() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
-        let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
+        let timer = platform.queue(QueueId::TIMER).unwrap();
         let (gate, entered) = (Gate::new(), Gate::new());
         let (pass, enter) = (gate.clone(), entered.clone());
         let stall = callback(move |_| {
             enter.open();
             pass.pass();
         });
-        timer.put(stall, None).unwrap();
+        timer.put(stall).unwrap();
         entered.pass();
         platform.add_periodic_callback(|| {}).unwrap();
         tokio::time::sleep(PERIOD * 20).await;

@@ -2,7 +2,7 @@
 //! the first out; nothing that runs is interrupted; a serial queue keeps the order of the puts.
 
 use crate::support::{Count, Gate, Log, both_runtimes, callback, multi_thread};
-use mf_async::{Platform, Priority, QueueId, WorkQueueType};
+use mf_async::{Platform, Priority, QueueId, WorkItem, WorkQueueType};
 
 #[test]
 fn a_saturated_queue_is_emptied_by_priority() {
@@ -10,7 +10,7 @@ fn a_saturated_queue_is_emptied_by_priority() {
         let platform = Platform::startup().unwrap();
         let mut queues = vec![platform.allocate_work_queue(WorkQueueType::Standard).unwrap()];
         for id in [QueueId::STANDARD, QueueId::RT, QueueId::TIMER] {
-            queues.push(platform.lock_work_queue(id).unwrap());
+            queues.push(platform.queue(id).unwrap());
         }
         for queue in queues {
             let log = Log::new();
@@ -18,13 +18,13 @@ fn a_saturated_queue_is_emptied_by_priority() {
             // Put from a callback of the queue: until it is back, all of them wait.
             let fill = callback(move |_| {
                 for number in 0..300 {
-                    for priority in [0, -1, 1, 7, -9] {
-                        puts.put_with_priority(priority, seen.adds((priority.signum(), number)), None)
+                    for priority in [0_i32, -1, 1, 7, -9] {
+                        puts.put(WorkItem::new(seen.adds((priority.signum(), number))).priority(priority))
                             .unwrap();
                     }
                 }
             });
-            queue.put(fill, None).unwrap();
+            queue.put(fill).unwrap();
             queue.quiesce().await.unwrap();
             let mut expected = Vec::new();
             expected.extend((0..300).flat_map(|number| [(1, number); 2]));
@@ -44,20 +44,17 @@ fn something_urgent_overtakes_a_batch_that_was_taken_already() {
         let filler = queue.clone();
         let seen = log.clone();
         queue
-            .put(
-                callback(move |_| {
-                    for number in 0..100 {
-                        filler.put(seen.adds(number), None).unwrap();
-                    }
-                    let (puts, seen) = (filler.clone(), seen.clone());
-                    // This one runs when the batch is out of the inbox already.
-                    let urgent = callback(move |_| {
-                        puts.put_with_priority(Priority::High, seen.adds(-1), None).unwrap();
-                    });
-                    filler.put_with_priority(Priority::High, urgent, None).unwrap();
-                }),
-                None,
-            )
+            .put(callback(move |_| {
+                for number in 0..100 {
+                    filler.put(seen.adds(number)).unwrap();
+                }
+                let (puts, seen) = (filler.clone(), seen.clone());
+                // This one runs when the batch is out of the inbox already.
+                let urgent = callback(move |_| {
+                    puts.put(WorkItem::new(seen.adds(-1)).priority(Priority::High)).unwrap();
+                });
+                filler.put(WorkItem::new(urgent).priority(Priority::High)).unwrap();
+            }))
             .unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), (-1..100).collect::<Vec<_>>());
@@ -78,13 +75,15 @@ fn however_many_are_urgent_all_of_them_overtake_the_batch() {
                     log.add((number, 0));
                     // Many in between are quick, so that they are taken out together.
                     for urgent in if number % 100 == 99 { 1..4 } else { 1..1 } {
-                        again.put_with_priority(Priority::High, log.adds((number, urgent)), None).unwrap();
+                        again
+                            .put(WorkItem::new(log.adds((number, urgent))).priority(Priority::High))
+                            .unwrap();
                     }
                 });
-                puts.put(item, None).unwrap();
+                puts.put(item).unwrap();
             }
         });
-        queue.put(fill, None).unwrap();
+        queue.put(fill).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.len(), 1030);
         assert!(log.all().is_sorted(), "{:?}", log.all());
@@ -101,16 +100,16 @@ fn of_two_low_items_the_second_waits_for_what_the_first_puts() {
             let (log, puts) = (Log::new(), queue.clone());
             let (seen, quick) = (log.clone(), quick.clone());
             let fill = callback(move |_| {
-                (0..100).for_each(|_| puts.put(quick.counts(), None).unwrap());
+                (0..100).for_each(|_| puts.put(quick.counts()).unwrap());
                 let (again, log) = (puts.clone(), seen.clone());
                 let first = callback(move |_| {
                     log.add("low");
-                    again.put(log.adds("normal"), None).unwrap();
+                    again.put(log.adds("normal")).unwrap();
                 });
-                puts.put_with_priority(Priority::Low, first, None).unwrap();
-                puts.put_with_priority(Priority::Low, seen.adds("low"), None).unwrap();
+                puts.put(WorkItem::new(first).priority(Priority::Low)).unwrap();
+                puts.put(WorkItem::new(seen.adds("low")).priority(Priority::Low)).unwrap();
             });
-            queue.put(fill, None).unwrap();
+            queue.put(fill).unwrap();
             queue.quiesce().await.unwrap();
             assert_eq!(log.all(), ["low", "normal", "low"]);
         }
@@ -126,13 +125,13 @@ fn a_low_item_waits_for_what_came_later_but_is_not_lost() {
         let log = Log::new();
         let (seen, puts) = (log.clone(), queue.clone());
         let fill = callback(move |_| {
-            puts.put_with_priority(Priority::Low, seen.adds("low"), None).unwrap();
-            puts.put(seen.adds("normal"), None).unwrap();
+            puts.put(WorkItem::new(seen.adds("low")).priority(Priority::Low)).unwrap();
+            puts.put(seen.adds("normal")).unwrap();
             let (seen, again) = (seen.clone(), puts.clone());
-            let late = callback(move |_| again.put(seen.adds("late"), None).unwrap());
-            puts.put(late, None).unwrap();
+            let late = callback(move |_| again.put(seen.adds("late")).unwrap());
+            puts.put(late).unwrap();
         });
-        queue.put(fill, None).unwrap();
+        queue.put(fill).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), ["normal", "late", "low"]);
     });
@@ -145,7 +144,7 @@ fn inside_a_serial_queue_the_order_is_that_of_the_puts() {
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         let log = Log::new();
         for number in 0..1000_i32 {
-            queue.put_with_priority(number % 3 - 1, log.adds(number), None).unwrap();
+            queue.put(WorkItem::new(log.adds(number)).priority(number % 3 - 1)).unwrap();
         }
         queue.barrier().await.unwrap();
         assert_eq!(log.all(), (0..1000).collect::<Vec<_>>());
@@ -163,10 +162,12 @@ fn a_serial_queue_competes_below_with_the_priority_of_its_item() {
         let seen = log.clone();
         let fill = callback(move |_| {
             for (priority, serial) in &serials {
-                (0..3).for_each(|_| serial.put_with_priority(*priority, seen.adds(*priority), None).unwrap());
+                (0..3).for_each(|_| {
+                    serial.put(WorkItem::new(seen.adds(*priority)).priority(*priority)).unwrap()
+                });
             }
         });
-        base.put(fill, None).unwrap();
+        base.put(fill).unwrap();
         base.quiesce().await.unwrap();
         assert_eq!(log.all(), [1, 1, 1, 0, 0, 0, -1, -1, -1]);
     });
@@ -185,12 +186,12 @@ fn a_saturated_parallel_queue_starts_the_urgent_first() {
                 busy.add(());
                 gate.pass();
             });
-            queue.put(occupy, None).unwrap();
+            queue.put(occupy).unwrap();
         }
         crate::support::until("both workers are busy", || busy.len() == 2).await;
         for priority in [-1, 0, 1] {
             for _ in 0..50 {
-                queue.put_with_priority(priority, log.adds(priority), None).unwrap();
+                queue.put(WorkItem::new(log.adds(priority)).priority(priority)).unwrap();
             }
         }
         assert_eq!(queue.stats().depth, 150);

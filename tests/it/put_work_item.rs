@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::support::{Count, Drops, Log, both_runtimes, callback, on, until, with};
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkQueueType,
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkItem,
+    WorkQueueType,
 };
 
 const PLATFORM_QUEUES: [QueueId; 6] = [
@@ -23,7 +24,7 @@ fn each_platform_queue_runs_what_is_put() {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
         for queue in PLATFORM_QUEUES {
-            platform.put_work_item(queue, count.counts(), None).unwrap();
+            platform.put(queue, count.counts()).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 6);
@@ -39,14 +40,14 @@ fn the_four_forms_do_the_same() {
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(*result.state::<i32>().unwrap()));
         let result = |number: i32| platform.result(called.clone()).state(Arc::new(number)).build().unwrap();
-        platform.put_work_item(&queue, called.clone(), Some(Arc::new(0))).unwrap();
-        platform.put_work_item_with_priority(&queue, 0, called.clone(), Some(Arc::new(1))).unwrap();
-        platform.put_result(&queue, &result(2)).unwrap();
-        platform.put_result_with_priority(&queue, Priority::Normal, &result(3)).unwrap();
-        queue.put(called.clone(), Some(Arc::new(4))).unwrap();
-        queue.put_with_priority(0, called.clone(), Some(Arc::new(5))).unwrap();
-        queue.put_result(&result(6)).unwrap();
-        queue.put_result_with_priority(0, &result(7)).unwrap();
+        platform.put(&queue, WorkItem::new(called.clone()).state(Arc::new(0))).unwrap();
+        platform.put(&queue, WorkItem::new(called.clone()).state(Arc::new(1)).priority(0)).unwrap();
+        platform.put(&queue, &result(2)).unwrap();
+        platform.put(&queue, &result(3)).unwrap();
+        queue.put(WorkItem::new(called.clone()).state(Arc::new(4))).unwrap();
+        queue.put(WorkItem::new(called.clone()).state(Arc::new(5)).priority(0)).unwrap();
+        queue.put(&result(6)).unwrap();
+        queue.put(&result(7)).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(log.all(), [0, 1, 2, 3, 4, 5, 6, 7]);
     });
@@ -57,10 +58,10 @@ fn the_queue_argument_wins_over_the_callbacks_own() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
-        let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
-        platform.put_work_item(&queue, on(QueueId::STANDARD, |_| {}), None).unwrap();
+        let standard = platform.queue(QueueId::STANDARD).unwrap();
+        platform.put(&queue, on(QueueId::STANDARD, |_| {})).unwrap();
         // Not even an id that is not open matters.
-        platform.put_work_item(&queue, on(0x9999_0000, |_| {}), None).unwrap();
+        platform.put(&queue, on(0x9999_0000, |_| {})).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((queue.stats().run, standard.stats().put), (2, 0));
     });
@@ -75,8 +76,8 @@ fn a_put_has_no_object_and_the_given_state() {
         let called = callback(move |result: &AsyncResult| {
             seen.add((result.unknown_object().is_none(), result.state::<u8>().copied(), result.status()));
         });
-        platform.put_work_item(QueueId::STANDARD, called.clone(), Some(Arc::new(3_u8))).unwrap();
-        platform.put_work_item(QueueId::STANDARD, called, None).unwrap();
+        platform.put(QueueId::STANDARD, WorkItem::new(called.clone()).state(Arc::new(3_u8))).unwrap();
+        platform.put(QueueId::STANDARD, called).unwrap();
         until("both have run", || log.len() == 2).await;
         assert_eq!(log.all(), [(true, Some(3), Hresult::S_OK), (true, None, Hresult::S_OK)]);
     });
@@ -86,10 +87,10 @@ fn a_put_has_no_object_and_the_given_state() {
 fn numbers_without_a_private_bit_mean_standard() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+        let standard = platform.queue(QueueId::STANDARD).unwrap();
         for number in [0, 6, 8, 0x4000, 0xFFFF] {
-            platform.put_work_item(number, callback(|_| {}), None).unwrap();
-            assert_eq!(platform.lock_work_queue(number).unwrap().id(), QueueId::STANDARD);
+            platform.put(number, callback(|_| {})).unwrap();
+            assert_eq!(platform.queue(number).unwrap().id(), QueueId::STANDARD);
         }
         standard.barrier().await.unwrap();
         assert_eq!(standard.stats().run, 5);
@@ -104,11 +105,11 @@ fn unknown_private_numbers_fail_and_keep_nothing() {
         for number in [0x1_0000, 0x10_0000, 0x7FFF_FFFF, QueueId::ALL.0, QueueId::PRIVATE_MASK.0] {
             let called = callback(|_| panic!("must not be called"));
             let state = Arc::new(drops.token());
-            let error = platform.put_work_item(number, called.clone(), Some(state.clone())).unwrap_err();
+            let error = platform.put(number, WorkItem::new(called.clone()).state(state.clone())).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!((Arc::strong_count(&called), Arc::strong_count(&state)), (1, 1));
             let result = platform.result(called.clone()).state(state.clone()).build().unwrap();
-            let error = platform.put_result(number, &result).unwrap_err();
+            let error = platform.put(number, &result).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             drop(result);
             assert_eq!((Arc::strong_count(&called), Arc::strong_count(&state)), (1, 1));
@@ -122,15 +123,15 @@ fn unknown_private_numbers_fail_and_keep_nothing() {
 fn a_put_after_shutdown_fails_and_keeps_nothing() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let standard = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+        let standard = platform.queue(QueueId::STANDARD).unwrap();
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         platform.shutdown_within(std::time::Duration::ZERO).await.unwrap();
         let called = callback(|_| panic!("must not be called"));
         for put in [
-            platform.put_work_item(QueueId::STANDARD, called.clone(), None),
-            platform.put_work_item(&private, called.clone(), None),
-            standard.put(called.clone(), None),
-            private.put(called.clone(), None),
+            platform.put(QueueId::STANDARD, called.clone()),
+            platform.put(&private, called.clone()),
+            standard.put(called.clone()),
+            private.put(called.clone()),
         ] {
             assert_eq!(put.unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         }
@@ -142,7 +143,7 @@ fn a_put_after_shutdown_fails_and_keeps_nothing() {
 fn quick_flags_are_for_io_and_timer_only() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let mut queues = PLATFORM_QUEUES.map(|id| platform.lock_work_queue(id).unwrap()).to_vec();
+        let mut queues = PLATFORM_QUEUES.map(|id| platform.queue(id).unwrap()).to_vec();
         for kind in [WorkQueueType::Standard, WorkQueueType::Window, WorkQueueType::Multithreaded] {
             queues.push(platform.allocate_work_queue(kind).unwrap());
         }
@@ -160,7 +161,7 @@ fn quick_flags_are_for_io_and_timer_only() {
             let allowed = [QueueId::IO, QueueId::TIMER].contains(&queue.id());
             for flags in quick.iter().flat_map(|quick| others.map(|other| *quick | other)).chain(others) {
                 let called = with(CallbackParameters::default().with_flags(flags), |_| {});
-                let put = queue.put(called.clone(), None);
+                let put = queue.put(called.clone());
                 if allowed || !flags.intersects(quick[0] | quick[1]) {
                     put.unwrap();
                 } else {
@@ -188,12 +189,12 @@ fn the_same_result_can_be_put_again() {
         let called = callback(move |result: &AsyncResult| seen.add(result.clone()));
         let result = platform.result(called).build().unwrap();
         for _ in 0..10 {
-            queue.put_result(&result).unwrap();
+            queue.put(&result).unwrap();
             queue.barrier().await.unwrap();
         }
         // While it is queued, too.
-        queue.put_result(&result).unwrap();
-        queue.put_result(&result).unwrap();
+        queue.put(&result).unwrap();
+        queue.put(&result).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(log.len(), 12);
         assert!(log.all().iter().all(|seen| seen.ptr_eq(&result)));
@@ -205,15 +206,15 @@ fn a_callback_may_put_on_its_own_queue() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         for queue in PLATFORM_QUEUES {
-            let handle = platform.lock_work_queue(queue).unwrap();
+            let handle = platform.queue(queue).unwrap();
             let count = Count::new();
             let (counted, again) = (count.clone(), handle.clone());
             let called = callback(move |result: &AsyncResult| {
                 if counted.next() < 99 {
-                    again.put_result(result).unwrap();
+                    again.put(result).unwrap();
                 }
             });
-            handle.put(called, None).unwrap();
+            handle.put(called).unwrap();
             until("the chain has run", || count.get() == 100).await;
         }
     });

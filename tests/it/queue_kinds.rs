@@ -10,9 +10,8 @@ use crate::support::{Count, Gate, Log, both_runtimes, callback, flagged, multi_t
 use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 
 fn serial_queues(platform: &Platform) -> Vec<WorkQueue> {
-    let mut queues: Vec<_> = [QueueId::STANDARD, QueueId::RT, QueueId::TIMER]
-        .map(|id| platform.lock_work_queue(id).unwrap())
-        .into();
+    let mut queues: Vec<_> =
+        [QueueId::STANDARD, QueueId::RT, QueueId::TIMER].map(|id| platform.queue(id).unwrap()).into();
     for kind in [WorkQueueType::Standard, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind).unwrap());
     }
@@ -22,7 +21,7 @@ fn serial_queues(platform: &Platform) -> Vec<WorkQueue> {
 
 fn parallel_queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> = [QueueId::MULTITHREADED, QueueId::IO, QueueId::LONG_FUNCTION]
-        .map(|id| platform.lock_work_queue(id).unwrap())
+        .map(|id| platform.queue(id).unwrap())
         .into();
     queues.push(platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap());
     queues
@@ -42,7 +41,7 @@ fn a_serial_kind_runs_one_at_a_time_in_order() {
                     log.add(number);
                     inside.store(false, Ordering::SeqCst);
                 });
-                queue.put(called, None).unwrap();
+                queue.put(called).unwrap();
             }
             queue.barrier().await.unwrap();
             assert_eq!(log.all(), (0..1000).collect::<Vec<_>>(), "{queue:?}");
@@ -58,7 +57,7 @@ fn a_parallel_kind_runs_everything_once() {
         for queue in parallel_queues(&platform) {
             let log = Log::new();
             for number in 0..1000 {
-                queue.put(log.adds(number), None).unwrap();
+                queue.put(log.adds(number)).unwrap();
             }
             queue.barrier().await.unwrap();
             let mut all = log.all();
@@ -142,24 +141,24 @@ fn long_functions_do_not_stop_the_others() {
         };
         // More of them than the runtime has workers, on whatever queue that allows it.
         for _ in 0..8 {
-            platform.put_work_item(QueueId::LONG_FUNCTION, block(CallbackFlags::empty()), None).unwrap();
-            platform.put_work_item(QueueId::MULTITHREADED, block(CallbackFlags::BLOCKING), None).unwrap();
-            platform.put_work_item(QueueId::IO, block(CallbackFlags::BLOCKING), None).unwrap();
+            platform.put(QueueId::LONG_FUNCTION, block(CallbackFlags::empty())).unwrap();
+            platform.put(QueueId::MULTITHREADED, block(CallbackFlags::BLOCKING)).unwrap();
+            platform.put(QueueId::IO, block(CallbackFlags::BLOCKING)).unwrap();
         }
         let mut private = Vec::new();
         for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
             let queue = platform.allocate_work_queue(kind).unwrap();
-            queue.put(block(CallbackFlags::BLOCKING), None).unwrap();
+            queue.put(block(CallbackFlags::BLOCKING)).unwrap();
             private.push(queue);
         }
         let hinted = platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap();
         hinted.set_long_running(true);
         for _ in 0..8 {
-            hinted.put(block(CallbackFlags::empty()), None).unwrap();
+            hinted.put(block(CallbackFlags::empty())).unwrap();
         }
         until("all of them block at the same time", || inside.get() == 35).await;
         for id in [1, 2, 3, 4, 5, 7] {
-            platform.lock_work_queue(id).unwrap().run(|| ()).await.unwrap();
+            platform.queue(id).unwrap().run(|| ()).await.unwrap();
         }
         platform.allocate_work_queue(WorkQueueType::Window).unwrap().run(|| ()).await.unwrap();
         // A queue that runs one at a time waits for its own.
@@ -222,10 +221,10 @@ fn they_meet_when_both_are_put_from_inside_a_callback() {
                             meet.wait();
                             met.add();
                         });
-                        puts.put(called, None).unwrap();
+                        puts.put(called).unwrap();
                     }
                 });
-                queue.put(first, None).unwrap();
+                queue.put(first).unwrap();
                 until("they met", || met.get() == 2).await;
             }
         }
@@ -241,12 +240,9 @@ fn an_item_meets_the_callback_that_put_it() {
                 let (meet, puts) = (Arc::new(Barrier::new(2)), queue.clone());
                 let first = queue.run(move || {
                     let other = meet.clone();
-                    puts.put(
-                        callback(move |_| {
-                            other.wait();
-                        }),
-                        None,
-                    )
+                    puts.put(callback(move |_| {
+                        other.wait();
+                    }))
                     .unwrap();
                     meet.wait();
                 });
@@ -272,12 +268,9 @@ fn an_item_on_another_queue_meets_the_callback_that_put_it() {
                     let (meet, puts) = (Arc::new(Barrier::new(2)), other.clone());
                     let first = one.run(move || {
                         let other = meet.clone();
-                        puts.put(
-                            callback(move |_| {
-                                other.wait();
-                            }),
-                            None,
-                        )
+                        puts.put(callback(move |_| {
+                            other.wait();
+                        }))
                         .unwrap();
                         meet.wait();
                     });
@@ -299,11 +292,11 @@ fn items_of_a_parallel_queue_are_taken_out_in_order() {
             enter.open();
             pass.pass();
         });
-        queue.put(occupy, None).unwrap();
+        queue.put(occupy).unwrap();
         entered.pass();
         // One of the two workers is left, and shows the order.
         for number in 0..5000 {
-            queue.put(log.adds(number), None).unwrap();
+            queue.put(log.adds(number)).unwrap();
         }
         until("all have run", || log.len() == 5000).await;
         assert_eq!(log.all(), (0..5000).collect::<Vec<_>>());

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::support::{
     Count, DropToken, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, until,
 };
-use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
+use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkItem, WorkQueue, WorkQueueType};
 use tokio::runtime::Handle;
 
 const KINDS: [WorkQueueType; 3] =
     [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window];
 
 fn is_open(platform: &Platform, id: QueueId) -> bool {
-    match platform.put_work_item(id, callback(|_| {}), None) {
+    match platform.put(id, callback(|_| {})) {
         Ok(()) => true,
         Err(error) => {
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
@@ -55,7 +55,7 @@ fn each_clone_is_a_lock() {
             for clone in clones {
                 assert!(is_open(&platform, id));
                 clone.run(|| ()).await.unwrap();
-                clone.unlock();
+                drop(clone);
             }
             assert!(!is_open(&platform, id));
         }
@@ -68,12 +68,12 @@ fn a_number_turns_into_a_handle_while_the_queue_is_open() {
         let platform = Platform::startup().unwrap();
         for queue in one_of_each(&platform) {
             let id = queue.id();
-            let again = platform.lock_work_queue(id).unwrap();
+            let again = platform.queue(id).unwrap();
             assert_eq!(again.id(), id);
             drop(queue);
             again.run(|| ()).await.unwrap();
             drop(again);
-            let error = platform.lock_work_queue(id).unwrap_err();
+            let error = platform.queue(id).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert!(error.what().contains(&id.to_string()), "{error}");
         }
@@ -117,10 +117,10 @@ fn platform_queues_count_no_locks() {
             for _ in 0..3 {
                 platform.unlock_work_queue(number).unwrap();
             }
-            let handle = platform.lock_work_queue(number).unwrap();
+            let handle = platform.queue(number).unwrap();
             drop(handle.clone());
             platform.unlock_work_queue(handle.into_id()).unwrap();
-            platform.lock_work_queue(number).unwrap().run(|| ()).await.unwrap();
+            platform.queue(number).unwrap().run(|| ()).await.unwrap();
         }
         platform.shutdown().await.unwrap();
     });
@@ -133,7 +133,7 @@ fn a_queue_of_another_platform_is_unknown() {
         let queues = one_of_each(&one);
         for queue in &queues {
             assert!(!is_open(&other, queue.id()));
-            assert!(other.lock_work_queue(queue).is_err());
+            assert!(other.queue(queue).is_err());
             assert!(other.unlock_work_queue(queue).is_err());
         }
     });
@@ -146,7 +146,7 @@ fn what_is_queued_runs_after_the_last_handle_is_gone() {
         for queue in one_of_each(&platform) {
             let (count, drops) = (Count::new(), Drops::new());
             for _ in 0..1000 {
-                queue.put(count.counts(), Some(Arc::new(drops.token()))).unwrap();
+                queue.put(WorkItem::new(count.counts()).state(Arc::new(drops.token()))).unwrap();
             }
             let last = queue.run(|| 3);
             drop(queue);
@@ -166,13 +166,13 @@ fn an_item_may_hold_the_last_handle_of_its_own_queue() {
             let counted = count.clone();
             let called = callback(move |_| {
                 if counted.next() == 0 {
-                    puts.put(counted.counts(), None).unwrap();
+                    puts.put(counted.counts()).unwrap();
                 }
             });
-            queue.put(called, None).unwrap();
+            queue.put(called).unwrap();
             drop(queue);
             until("both have run and the queue is closed", || {
-                count.get() == 2 && platform.lock_work_queue(id).is_err()
+                count.get() == 2 && platform.queue(id).is_err()
             })
             .await;
         }
@@ -253,7 +253,7 @@ fn many_that_still_run_what_was_queued_are_all_in_the_report() {
             .map(|_| {
                 let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
                 let pass = gate.clone();
-                queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass()), None).unwrap();
+                queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass())).unwrap();
                 queue.id()
             })
             .collect();
@@ -270,7 +270,7 @@ fn many_that_still_run_what_was_queued_are_all_in_the_report() {
 fn a_number_that_was_good_once_is_told_from_one_that_never_was() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let why = |id: QueueId| platform.lock_work_queue(id).unwrap_err().what().to_owned();
+        let why = |id: QueueId| platform.queue(id).unwrap_err().what().to_owned();
         for _ in 0..3 {
             let queues = one_of_each(&platform);
             let ids: Vec<_> = queues.iter().map(WorkQueue::id).collect();
@@ -293,7 +293,7 @@ fn ten_thousand_come_and_go() {
         for _ in 0..5000 {
             let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
             let serial = platform.allocate_serial_work_queue(&base).unwrap();
-            serial.put(count.counts(), None).unwrap();
+            serial.put(count.counts()).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 5000);
@@ -311,7 +311,7 @@ fn a_lock_that_races_with_the_last_unlock_is_good_or_refused() {
             let id = queue.id();
             let racer = std::thread::spawn({
                 let platform = platform.clone();
-                move || platform.lock_work_queue(id)
+                move || platform.queue(id)
             });
             drop(queue);
             match racer.join().unwrap() {

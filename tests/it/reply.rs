@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::support::{
     Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until, with,
 };
-use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueue};
+use mf_async::{
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkQueue,
+};
 
 fn started() -> (Platform, WorkQueue) {
     let platform = Platform::startup().unwrap();
@@ -36,7 +38,7 @@ fn a_reply_inside_the_callback_advances_when_it_is_back() {
                 replies.invoke_callback(result).unwrap();
                 log.add((number, "out"));
             });
-            queue.put(called, None).unwrap();
+            queue.put(called).unwrap();
         }
         queue.barrier().await.unwrap();
         let expected: Vec<_> = (0..100).flat_map(|number| [(number, "in"), (number, "out")]).collect();
@@ -55,8 +57,8 @@ fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
             count.add();
             hold.add(result.clone());
         });
-        queue.put(called, None).unwrap();
-        queue.put(after.counts(), None).unwrap();
+        queue.put(called).unwrap();
+        queue.put(after.counts()).unwrap();
         until("the callback has run", || queue.stats().run == 1).await;
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -80,7 +82,7 @@ fn a_barrier_waits_for_the_reply() {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
-        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
+        queue.put(replying(&queue, move |result| hold.add(result.clone()))).unwrap();
         until("the callback has run", || held.len() == 1).await;
         let barrier = queue.barrier();
         let quiet = queue.quiesce();
@@ -108,7 +110,7 @@ fn the_second_reply_is_an_ordinary_invoke() {
             // Each run is replied to.
             replies.invoke_callback(result).unwrap();
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(calls.get(), 1);
         platform.invoke_callback(&held.all()[0]).unwrap();
@@ -129,7 +131,7 @@ fn the_second_reply_inside_the_callback_queues_behind_it() {
                 replies.invoke_callback(result).unwrap();
             }
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!((calls.get(), queue.stats().put), (2, 2));
     });
@@ -139,9 +141,9 @@ fn the_second_reply_inside_the_callback_queues_behind_it() {
 fn a_panicking_reply_callback_is_not_waited_for() {
     both_runtimes(|| async {
         let (_platform, queue) = started();
-        queue.put(replying(&queue, |_| panic!("expected in a test")), None).unwrap();
+        queue.put(replying(&queue, |_| panic!("expected in a test"))).unwrap();
         let after = Count::new();
-        queue.put(after.counts(), None).unwrap();
+        queue.put(after.counts()).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!((after.get(), queue.stats().panicked), (1, 1));
     });
@@ -158,7 +160,7 @@ fn a_reply_before_the_panic_counts_once() {
             replies.invoke_callback(result).unwrap();
             panic!("expected in a test");
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
         queue.run(|| ()).await.unwrap();
         assert_eq!((calls.get(), queue.stats().panicked), (1, 1));
     });
@@ -174,7 +176,7 @@ fn after_a_panic_the_result_is_an_ordinary_one() {
             hold.add(result.clone());
             panic!("expected in a test");
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
         queue.barrier().await.unwrap();
         platform.invoke_callback(&held.all()[0]).unwrap();
         queue.barrier().await.unwrap();
@@ -192,7 +194,7 @@ fn a_blocking_callback_may_need_a_reply_too() {
         let called = with(CallbackParameters::on(&queue).with_flags(flags), move |result| {
             hold.add(result.clone());
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
         let after = queue.run(|| ());
         until("it awaits its reply", || {
             platform
@@ -221,7 +223,7 @@ fn elsewhere_the_flag_means_nothing() {
             let result = platform.result(called).build().unwrap();
             platform.invoke_callback(&result).unwrap();
             platform.invoke_callback(&result).unwrap();
-            platform.lock_work_queue(queue).unwrap().barrier().await.unwrap();
+            platform.queue(queue).unwrap().barrier().await.unwrap();
             assert_eq!(calls.get(), 2);
         }
     });
@@ -234,7 +236,7 @@ fn the_queue_holds_the_result_until_the_reply_and_not_longer() {
         let (drops, held) = (Drops::new(), Log::new());
         let hold = held.clone();
         let called = replying(&queue, move |result| hold.add(result.clone()));
-        queue.put(called, Some(Arc::new(drops.token()))).unwrap();
+        queue.put(WorkItem::new(called).state(Arc::new(drops.token()))).unwrap();
         until("the callback has run", || queue.stats().run == 1).await;
         let result = held.all().remove(0);
         // The log's callback is the result's own, and holds the log: break the ring.
@@ -254,8 +256,8 @@ fn a_reply_while_the_platform_drains_is_taken() {
         let held = Log::new();
         let hold = held.clone();
         let after = Count::new();
-        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
-        queue.put(after.counts(), None).unwrap();
+        queue.put(replying(&queue, move |result| hold.add(result.clone()))).unwrap();
+        queue.put(after.counts()).unwrap();
         drop(queue);
         until("the callback has run", || held.len() == 1).await;
         let shutdown = platform.shutdown();
@@ -271,9 +273,9 @@ fn a_reply_that_never_comes_is_reported_and_ends_with_the_deadline() {
     paused_time(|| async {
         let (platform, queue) = started();
         let (drops, after) = (Drops::new(), Count::new());
-        queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
+        queue.put(WorkItem::new(replying(&queue, |_| {})).state(Arc::new(drops.token()))).unwrap();
         let id = queue.id();
-        queue.put(after.counts(), Some(Arc::new(drops.token()))).unwrap();
+        queue.put(WorkItem::new(after.counts()).state(Arc::new(drops.token()))).unwrap();
         let waits = queue.run(|| ());
         drop(queue);
         let start = tokio::time::Instant::now();
@@ -293,9 +295,9 @@ fn without_a_handle_nobody_can_reply_and_a_shutdown_on_its_way_does_not_wait() {
         let (platform, queue) = started();
         let (first, second, after) = (Count::new(), Count::new(), Count::new());
         let (in_first, in_second) = (first.clone(), second.clone());
-        queue.put(replying(&queue, move |_| in_first.add()), None).unwrap();
-        queue.put(replying(&queue, move |_| in_second.add()), None).unwrap();
-        queue.put(after.counts(), None).unwrap();
+        queue.put(replying(&queue, move |_| in_first.add())).unwrap();
+        queue.put(replying(&queue, move |_| in_second.add())).unwrap();
+        queue.put(after.counts()).unwrap();
         until("the first has run", || first.get() == 1).await;
         drop(queue);
         let shutdown = platform.shutdown_within(Duration::from_secs(3600));
@@ -317,7 +319,7 @@ fn a_reply_after_the_shutdown_harms_nobody() {
         let (platform, queue) = started();
         let held = Log::new();
         let hold = held.clone();
-        queue.put(replying(&queue, move |result| hold.add(result.clone())), None).unwrap();
+        queue.put(replying(&queue, move |result| hold.add(result.clone()))).unwrap();
         drop(queue);
         until("the callback has run", || held.len() == 1).await;
         platform.shutdown().await.unwrap_err();
@@ -334,8 +336,8 @@ fn without_a_platform_nobody_can_reply_and_nothing_waits_for_it() {
     multi_thread(|| async {
         let (platform, queue) = started();
         let (drops, count) = (Drops::new(), Count::new());
-        queue.put(replying(&queue, |_| {}), Some(Arc::new(drops.token()))).unwrap();
-        queue.put(count.counts(), Some(Arc::new(drops.token()))).unwrap();
+        queue.put(WorkItem::new(replying(&queue, |_| {})).state(Arc::new(drops.token()))).unwrap();
+        queue.put(WorkItem::new(count.counts()).state(Arc::new(drops.token()))).unwrap();
         until("the reply is awaited", || {
             platform
                 .report()
@@ -370,7 +372,7 @@ fn a_reply_that_races_with_the_callbacks_return_is_never_lost() {
                 count.add();
                 send.send(result.clone()).unwrap();
             });
-            queue.put(called, None).unwrap();
+            queue.put(called).unwrap();
         }
         drop(send);
         queue.barrier().await.unwrap();
@@ -390,12 +392,12 @@ fn while_a_reply_is_awaited_the_threads_below_are_free() {
         }
         for queue in &queues {
             let hold = held.clone();
-            queue.put(replying(queue, move |result| hold.add(result.clone())), None).unwrap();
+            queue.put(replying(queue, move |result| hold.add(result.clone()))).unwrap();
         }
         until("all await replies", || held.len() == 10).await;
         let gate = Gate::new();
         let open = gate.clone();
-        platform.put_work_item(QueueId::MULTITHREADED, callback(move |_| open.open()), None).unwrap();
+        platform.put(QueueId::MULTITHREADED, callback(move |_| open.open())).unwrap();
         gate.pass();
         for result in held.all() {
             platform.invoke_callback(&result).unwrap();
@@ -413,8 +415,8 @@ fn without_a_runtime_the_queue_that_awaits_a_reply_is_let_go() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let platform = runtime.block_on(async move {
         let (platform, queue) = started();
-        queue.put(replying(&queue, |_| {}), Some(Arc::new(counted.token()))).unwrap();
-        queue.put(callback(|_| {}), Some(Arc::new(counted.token()))).unwrap();
+        queue.put(WorkItem::new(replying(&queue, |_| {})).state(Arc::new(counted.token()))).unwrap();
+        queue.put(WorkItem::new(callback(|_| {})).state(Arc::new(counted.token()))).unwrap();
         let awaits_reply = || platform.report().queues.iter().flat_map(|queue| &queue.running).count() == 1;
         until("the reply is awaited", awaits_reply).await;
         platform

@@ -43,8 +43,8 @@ fn queues_timers_and_what_runs_are_listed() {
         let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
         queue.run(|| ()).await.unwrap();
         let result = platform.result(callback(|_| {})).build().unwrap();
-        platform.schedule_result(&result, Duration::from_secs(60)).unwrap();
-        platform.put_waiting_work_item(std::future::pending(), Priority::Normal, &result).unwrap();
+        platform.schedule(&result, Duration::from_secs(60)).unwrap();
+        platform.put_waiting(std::future::pending(), &result).unwrap();
         let text = platform.report().to_string();
         let row = text.lines().find(|line| line.starts_with("0x100001")).unwrap_or_else(|| panic!("{text}"));
         assert!(row.contains(concat!("; 1 handle, allocated at ", file!(), ":")), "{text}");

@@ -69,7 +69,7 @@ fn outstanding(platform: &Platform) -> (Vec<Waits>, Vec<Box<dyn Send>>) {
     let later: Operation<()> = platform.begin_end(
         platform,
         |platform, callback| {
-            platform.schedule_result(&platform.result(callback).build()?, Duration::from_secs(3600))
+            platform.schedule(&platform.result(callback).build()?, Duration::from_secs(3600))
         },
         |_, _| Ok(()),
     );
@@ -77,9 +77,7 @@ fn outstanding(platform: &Platform) -> (Vec<Waits>, Vec<Box<dyn Send>>) {
 
     let event: Operation<()> = platform.begin_end(
         platform,
-        |platform, callback| {
-            platform.put_waiting_work_item(pending(), 0, &platform.result(callback).build()?)
-        },
+        |platform, callback| platform.put_waiting(pending(), &platform.result(callback).build()?),
         |_, _| Ok(()),
     );
     all.push(waits("begin_end over a waiting item", event));
@@ -101,7 +99,7 @@ fn outstanding(platform: &Platform) -> (Vec<Waits>, Vec<Box<dyn Send>>) {
 
     let serial = platform.allocate_serial_work_queue(QueueId::STANDARD).unwrap();
     let replies = CallbackParameters::on(&serial).with_flags(CallbackFlags::REPLY);
-    serial.put(with(replies, |_| {}), None).unwrap();
+    serial.put(with(replies, |_| {})).unwrap();
     let behind = serial.run(|| ());
     all.push(waits("run behind a reply", behind));
     all.push(waits("a barrier behind a reply", serial.barrier()));
@@ -112,7 +110,7 @@ fn outstanding(platform: &Platform) -> (Vec<Waits>, Vec<Box<dyn Send>>) {
     all.push(waits("a local future", window.spawn_local(pending::<()>)));
     kept.push(Box::new(window));
 
-    let limited = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
+    let limited = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().bounded(1).unwrap();
     let place = limited.try_reserve().unwrap();
     all.push(waits("a reservation", limited.reserve()));
     kept.push(Box::new((limited, place)));
@@ -187,11 +185,11 @@ fn later_calls_are_refused_and_the_report_says_so() {
             assert!(platform.report().running);
             drop(runtime);
             let refused: [(&str, Result<()>); 7] = [
-                ("put_work_item", platform.put_work_item(QueueId::STANDARD, callback(|_| {}), None)),
-                ("put", queue.put(callback(|_| {}), None)),
+                ("put_work_item", platform.put(QueueId::STANDARD, callback(|_| {}))),
+                ("put", queue.put(callback(|_| {}))),
                 ("invoke", result.invoke()),
                 ("result", platform.result(callback(|_| {})).build().map(drop)),
-                ("schedule", platform.schedule_result(&result, Duration::ZERO).map(drop)),
+                ("schedule", platform.schedule(&result, Duration::ZERO).map(drop)),
                 ("create_event_queue", platform.create_event_queue().map(drop)),
                 ("run", block_on(queue.run(|| ()))),
             ];

@@ -26,7 +26,7 @@ async fn check(queue: &WorkQueue, items: usize, flags: impl Fn(usize) -> Callbac
             log.add(number);
             inside.store(false, Ordering::SeqCst);
         });
-        queue.put(called, None).unwrap();
+        queue.put(called).unwrap();
     }
     queue.barrier().await.unwrap();
     assert_eq!(log.all(), (0..items).collect::<Vec<_>>());
@@ -115,13 +115,10 @@ fn the_items_of_a_long_running_one_do_not_keep_the_threads_below() {
             let (gate, entered) = (Gate::new(), Gate::new());
             let (pass, enter) = (gate.clone(), entered.clone());
             queue
-                .put(
-                    callback(move |_| {
-                        enter.open();
-                        pass.pass();
-                    }),
-                    None,
-                )
+                .put(callback(move |_| {
+                    enter.open();
+                    pass.pass();
+                }))
                 .unwrap();
             if !long_running {
                 gate.open();
@@ -146,7 +143,7 @@ fn who_waits_for_it_does_not_keep_the_queue_below_open() {
         queue.quiesce().await.unwrap();
         let barrier = queue.barrier();
         drop((base, queue));
-        until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
+        until("the base is closed", || platform.queue(id).is_err()).await;
         barrier.await.unwrap();
     });
 }
@@ -163,10 +160,10 @@ fn two_on_one_queue_take_turns() {
             let seen = log.clone();
             let fill = callback(move |_| {
                 for (number, serial) in &serials {
-                    (0..8).for_each(|_| serial.put(seen.adds(*number), None).unwrap());
+                    (0..8).for_each(|_| serial.put(seen.adds(*number)).unwrap());
                 }
             });
-            base.put(fill, None).unwrap();
+            base.put(fill).unwrap();
             base.quiesce().await.unwrap();
             until("all have run", || log.len() == 16).await;
             // While somebody waits below, none runs two in a row.
@@ -184,9 +181,9 @@ fn it_keeps_the_queue_below_open() {
         let queue = platform.allocate_serial_work_queue(&base).unwrap();
         drop(base);
         check(&queue, 100, |_| CallbackFlags::empty()).await;
-        drop(platform.lock_work_queue(id).unwrap());
+        drop(platform.queue(id).unwrap());
         drop(queue);
-        until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
+        until("the base is closed", || platform.queue(id).is_err()).await;
     });
 }
 
@@ -201,7 +198,7 @@ fn a_chain_is_kept_open_to_the_ground_and_closed_to_the_ground() {
         drop((ground, middle));
         check(&top, 100, |_| CallbackFlags::empty()).await;
         drop(top);
-        until("both are closed", || ids.iter().all(|id| platform.lock_work_queue(*id).is_err())).await;
+        until("both are closed", || ids.iter().all(|id| platform.queue(*id).is_err())).await;
     });
 }
 
@@ -213,7 +210,7 @@ fn what_is_queued_runs_after_the_last_handle_is_dropped() {
         let queue = platform.allocate_serial_work_queue(&base).unwrap();
         let log = Log::new();
         for number in 0..1000 {
-            queue.put(log.adds(number), None).unwrap();
+            queue.put(log.adds(number)).unwrap();
         }
         drop((queue, base));
         platform.shutdown().await.unwrap();
@@ -236,17 +233,17 @@ fn it_keeps_the_queue_below_open_until_what_was_queued_has_run() {
                 started.open();
                 pass.pass();
             });
-            queue.put(held, None).unwrap();
+            queue.put(held).unwrap();
             // An item that is queued may put on the queue below.
             let (seen, puts) = (Log::new(), platform.clone());
             let tell = seen.clone();
-            let put_below = move |_: &_| tell.add(puts.put_work_item(id, callback(|_| {}), None).is_ok());
-            queue.put(callback(put_below), None).unwrap();
+            let put_below = move |_: &_| tell.add(puts.put(id, callback(|_| {})).is_ok());
+            queue.put(callback(put_below)).unwrap();
             starts.pass();
             drop((queue, base));
-            assert!(platform.lock_work_queue(id).is_ok(), "{flags:?}");
+            assert!(platform.queue(id).is_ok(), "{flags:?}");
             gate.open();
-            until("the base is closed", || platform.lock_work_queue(id).is_err()).await;
+            until("the base is closed", || platform.queue(id).is_err()).await;
             assert_eq!(seen.all(), [true], "{flags:?}");
         }
     });
@@ -273,11 +270,11 @@ fn items_put_by_its_items_come_last() {
         let (seen, again) = (log.clone(), queue.clone());
         let first = callback(move |_| {
             for number in 0..10 {
-                again.put(seen.adds(number), None).unwrap();
+                again.put(seen.adds(number)).unwrap();
             }
             seen.add(-1);
         });
-        queue.put(first, None).unwrap();
+        queue.put(first).unwrap();
         queue.quiesce().await.unwrap();
         assert_eq!(log.all(), (-1..10).collect::<Vec<_>>());
     });
@@ -293,7 +290,7 @@ fn puts_from_many_threads_stay_in_order_by_thread() {
             let (queue, log) = (queue.clone(), log.clone());
             std::thread::spawn(move || {
                 for number in 0..5000 {
-                    queue.put(log.adds((thread, number)), None).unwrap();
+                    queue.put(log.adds((thread, number))).unwrap();
                 }
             })
         });
@@ -322,7 +319,7 @@ fn two_serial_queues_over_one_base_do_overlap() {
                     meet.wait();
                     met.add();
                 });
-                queue.put(called, None).unwrap();
+                queue.put(called).unwrap();
             }
         }
         until("all have met", || met.get() == 200).await;
@@ -339,7 +336,7 @@ fn a_blocking_item_leaves_the_thread_below_to_others() {
             .map(|_| {
                 let queue = platform.allocate_serial_work_queue(&base).unwrap();
                 let gate = gate.clone();
-                queue.put(flagged(CallbackFlags::BLOCKING, move |_| gate.pass()), None).unwrap();
+                queue.put(flagged(CallbackFlags::BLOCKING, move |_| gate.pass())).unwrap();
                 queue
             })
             .collect();
@@ -355,14 +352,14 @@ fn a_blocking_item_leaves_the_thread_below_to_others() {
 fn an_item_below_does_not_wait_for_a_blocked_serial_item_while_a_worker_is_free() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
-        let base = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let base = platform.queue(QueueId::MULTITHREADED).unwrap();
         for round in 0..200 {
             let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
             // More than a turn runs at once, then an item that only goes on when the other has run.
             for _ in 0..round * 3 {
-                queue.put(callback(|_| {}), None).unwrap();
+                queue.put(callback(|_| {})).unwrap();
                 if round % 2 == 0 {
-                    base.put(callback(|_| {}), None).unwrap();
+                    base.put(callback(|_| {})).unwrap();
                 }
             }
             let (here, there) = (Gate::new(), Gate::new());
@@ -371,9 +368,9 @@ fn an_item_below_does_not_wait_for_a_blocked_serial_item_while_a_worker_is_free(
                 in_item.open();
                 out.pass();
             });
-            queue.put(called, None).unwrap();
+            queue.put(called).unwrap();
             until("the item blocks", || here.is_open()).await;
-            base.put(callback(move |_| there.open()), None).unwrap();
+            base.put(callback(move |_| there.open())).unwrap();
             queue.barrier().await.unwrap();
         }
     });

@@ -34,9 +34,9 @@ async fn everything_can_be_shown() {
     let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
     says(&queue, &["WorkQueue", &queue.id().to_string()]);
     says(&queue.id(), &["0x10"]);
-    let limited = queue.clone().with_limit(7).unwrap();
-    says(&limited, &["LimitedQueue", "limit: 7", "free: 7"]);
-    says(&limited.try_reserve().unwrap(), &["Reserved", &queue.id().to_string()]);
+    let limited = queue.clone().bounded(7).unwrap();
+    says(&limited, &["BoundedQueue", "limit: 7", "free: 7"]);
+    says(&limited.try_reserve().unwrap(), &["Permit", &queue.id().to_string()]);
     let deadline: Deadline = queue.set_deadline(Duration::from_secs(1));
     says(&deadline, &["Deadline"]);
     drop(deadline);
@@ -47,9 +47,7 @@ async fn everything_can_be_shown() {
     let never = platform.begin_end(
         &(),
         |(), callback| {
-            platform
-                .put_waiting_work_item(std::future::pending(), 0, &platform.result(callback).build()?)
-                .map(drop)
+            platform.put_waiting(std::future::pending(), &platform.result(callback).build()?).map(drop)
         },
         |(), _| Ok(()),
     );

@@ -12,7 +12,7 @@ use crate::support::{
 };
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, PlatformEvents,
-    Priority, QueueId, WorkQueueType,
+    Priority, QueueId, WorkItem, WorkQueueType,
 };
 use tokio::time::Instant;
 
@@ -67,7 +67,7 @@ fn queued_items_run_first() {
         for _ in 0..1000 {
             for queue in [QueueId::STANDARD, QueueId::IO, QueueId::MULTITHREADED, QueueId::TIMER, serial.id()]
             {
-                platform.put_work_item(queue, count.counts(), None).unwrap();
+                platform.put(queue, count.counts()).unwrap();
             }
         }
         drop(serial);
@@ -83,7 +83,7 @@ fn a_million_queued_items_run() {
         let count = Count::new();
         let called = count.counts();
         for _ in 0..1_000_000 {
-            platform.put_work_item(QueueId::MULTITHREADED, called.clone(), None).unwrap();
+            platform.put(QueueId::MULTITHREADED, called.clone()).unwrap();
         }
         platform.shutdown_within(crate::support::BOUND).await.unwrap();
         assert_eq!(count.get(), 1_000_000);
@@ -96,7 +96,7 @@ fn operations_behind_queued_items_end_with_their_own_value() {
         let platform = Platform::startup().unwrap();
         let mut operations = Vec::new();
         for id in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
-            operations.push(platform.lock_work_queue(id).unwrap().run(|| 1));
+            operations.push(platform.queue(id).unwrap().run(|| 1));
         }
         for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
             operations.push(platform.allocate_work_queue(kind).unwrap().run(|| 1));
@@ -120,23 +120,23 @@ fn everything_new_is_refused_from_the_call_on() {
         let private = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
         let result = platform.result(callback(|_| {})).build().unwrap();
-        let key = platform.schedule_result(&result, Duration::from_secs(3600)).unwrap();
+        let key = platform.schedule(&result, Duration::from_secs(3600)).unwrap();
         let periodic = platform.add_periodic_callback(|| {}).unwrap();
         // Not awaited yet: the call began it.
         let shutdown = platform.shutdown();
         let called = || callback(|_| panic!("must not be called"));
         let refused = [
-            platform.put_work_item(QueueId::STANDARD, called(), None),
-            platform.put_result(QueueId::STANDARD, &result),
+            platform.put(QueueId::STANDARD, called()),
+            platform.put(QueueId::STANDARD, &result),
             platform.invoke_callback(&result),
-            private.put(called(), None),
-            private.put_result(&result),
+            private.put(called()),
+            private.put(&result),
             platform.allocate_work_queue(WorkQueueType::Standard).map(drop),
             platform.allocate_serial_work_queue(QueueId::STANDARD).map(drop),
-            platform.lock_work_queue(QueueId::STANDARD).map(drop),
-            platform.schedule_work_item(called(), None, Duration::ZERO).map(drop),
-            platform.schedule_result(&result, Duration::ZERO).map(drop),
-            platform.put_waiting_work_item(async {}, Priority::Normal, &result).map(drop),
+            platform.queue(QueueId::STANDARD).map(drop),
+            platform.schedule(called(), Duration::ZERO).map(drop),
+            platform.schedule(&result, Duration::ZERO).map(drop),
+            platform.put_waiting(async {}, &result).map(drop),
             platform.add_periodic_callback(|| panic!("must not be called")).map(drop),
         ];
         for (number, refused) in refused.into_iter().enumerate() {
@@ -177,10 +177,10 @@ fn callbacks_may_hop_on_while_it_drains() {
                 let _ = &held;
                 let number = counted.next();
                 if number < 400 {
-                    hops.put_result(ids[number % ids.len()], result).unwrap();
+                    hops.put(ids[number % ids.len()], result).unwrap();
                 }
             });
-            platform.put_work_item(queue, hop, None).unwrap();
+            platform.put(queue, hop).unwrap();
         }
         let shutdown = platform.shutdown();
         drop(platform);
@@ -200,15 +200,15 @@ fn they_may_hop_to_a_queue_that_was_found_quiet_before() {
         let back = flagged(CallbackFlags::BLOCKING, move |_| {
             enter.open();
             pass.pass();
-            puts.put_work_item(QueueId::IO, counts.clone(), None).unwrap();
+            puts.put(QueueId::IO, counts.clone()).unwrap();
         });
         let (puts, pass) = (platform.clone(), first.clone());
         let there = flagged(CallbackFlags::BLOCKING, move |_| {
             pass.pass();
-            puts.put_work_item(QueueId::STANDARD, back.clone(), None).unwrap();
+            puts.put(QueueId::STANDARD, back.clone()).unwrap();
         });
-        platform.put_work_item(QueueId::STANDARD, count.counts(), None).unwrap();
-        platform.put_work_item(QueueId::IO, there, None).unwrap();
+        platform.put(QueueId::STANDARD, count.counts()).unwrap();
+        platform.put(QueueId::IO, there).unwrap();
         until("STANDARD is quiet", || count.get() == 1).await;
         let shutdown = platform.shutdown();
         drop(platform);
@@ -232,13 +232,13 @@ fn a_callback_that_is_late_finds_everything_closed() {
         let stuck = flagged(CallbackFlags::BLOCKING, move |_| {
             pass.pass();
             let refused = [
-                late.lock_work_queue(QueueId::STANDARD).map(drop),
-                late.put_work_item(QueueId::IO, callback(|_| panic!("must not be called")), None),
+                late.queue(QueueId::STANDARD).map(drop),
+                late.put(QueueId::IO, callback(|_| panic!("must not be called"))),
                 late.register_platform_with_mmcss("Audio", 0, 0).map(drop),
             ];
             log.add(refused.map(|refused| refused.map_err(Hresult::from)));
         });
-        platform.put_work_item(QueueId::IO, stuck, None).unwrap();
+        platform.put(QueueId::IO, stuck).unwrap();
         platform.shutdown_within(Duration::from_millis(1)).await.unwrap_err();
         gate.open();
         until("it has been refused", || said.len() == 1).await;
@@ -256,11 +256,11 @@ fn callbacks_may_even_allocate_a_queue_while_it_drains() {
             let queue = hops.allocate_work_queue(WorkQueueType::Standard).unwrap();
             let serial = hops.allocate_serial_work_queue(&queue).unwrap();
             for _ in 0..100 {
-                queue.put(counted.counts(), None).unwrap();
-                serial.put(counted.counts(), None).unwrap();
+                queue.put(counted.counts()).unwrap();
+                serial.put(counted.counts()).unwrap();
             }
         });
-        platform.put_work_item(QueueId::STANDARD, hop, None).unwrap();
+        platform.put(QueueId::STANDARD, hop).unwrap();
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 200);
     });
@@ -293,7 +293,7 @@ fn called_in_a_callback_it_is_an_error_and_nothing_is_shut_down() {
         let platform = Platform::startup().unwrap();
         for queue in [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::LONG_FUNCTION] {
             let inner = platform.clone();
-            let queue = platform.lock_work_queue(queue).unwrap();
+            let queue = platform.queue(queue).unwrap();
             let error =
                 queue.run(move || futures::executor::block_on(inner.shutdown())).await.unwrap().unwrap_err();
             assert_eq!(error.hresult(), Hresult::ERROR_POSSIBLE_DEADLOCK);
@@ -301,7 +301,7 @@ fn called_in_a_callback_it_is_an_error_and_nothing_is_shut_down() {
             let error = queue.spawn(async move { inner.shutdown().await }).await.unwrap().unwrap_err();
             assert_eq!(error.hresult(), Hresult::ERROR_POSSIBLE_DEADLOCK);
         }
-        platform.lock_work_queue(QueueId::STANDARD).unwrap().run(|| ()).await.unwrap();
+        platform.queue(QueueId::STANDARD).unwrap().run(|| ()).await.unwrap();
         platform.shutdown().await.unwrap();
     });
 }
@@ -322,7 +322,7 @@ fn called_in_a_local_future_it_is_an_error() {
 fn a_callback_may_shut_another_platform_down() {
     both_runtimes(|| async {
         let (one, other) = (Platform::startup().unwrap(), Platform::startup().unwrap());
-        let queue = one.lock_work_queue(QueueId::STANDARD).unwrap();
+        let queue = one.queue(QueueId::STANDARD).unwrap();
         queue.spawn(async move { other.shutdown().await }).await.unwrap().unwrap();
         one.shutdown().await.unwrap();
     });
@@ -374,7 +374,7 @@ fn the_last_platform_dropped_without_shutdown_fails_what_is_armed() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         drop(platform);
         assert!(operation.await.unwrap_err().is_shutdown());
-        assert_eq!(queue.put(callback(|_| {}), None).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+        assert_eq!(queue.put(callback(|_| {})).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
         drop(result);
     });
 }
@@ -390,7 +390,7 @@ fn the_last_platform_dropped_without_shutdown_still_runs_what_is_queued() {
         let top = platform.allocate_serial_work_queue(&serial).unwrap();
         for _ in 0..2000 {
             for queue in [QueueId::STANDARD, QueueId::MULTITHREADED, base.id(), serial.id(), top.id()] {
-                platform.put_work_item(queue, count.counts(), Some(Arc::new(drops.token()))).unwrap();
+                platform.put(queue, WorkItem::new(count.counts()).state(Arc::new(drops.token()))).unwrap();
             }
         }
         drop(platform);
@@ -443,7 +443,7 @@ fn a_listener_that_panics_harms_nobody() {
         let _second = platform.register_platform_events(listener.clone());
         let count = Count::new();
         for _ in 0..100 {
-            platform.put_work_item(QueueId::STANDARD, count.counts(), None).unwrap();
+            platform.put(QueueId::STANDARD, count.counts()).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!(count.get(), 100);
@@ -455,7 +455,7 @@ fn a_listener_that_panics_harms_nobody() {
 fn a_spawned_future_that_is_woken_too_late_is_told_of_the_shutdown() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
         let waits = queue.spawn(async move { receive.await.is_ok() });
         queue.barrier().await.unwrap();
@@ -562,7 +562,7 @@ fn a_handle_that_is_given_back_in_time_ends_the_waiting() {
 fn a_handle_to_a_platform_queue_does_not_delay_it() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+        let queue = platform.queue(QueueId::STANDARD).unwrap();
         let start = Instant::now();
         platform.shutdown().await.unwrap();
         assert_eq!(start.elapsed(), Duration::ZERO);
@@ -590,12 +590,12 @@ fn scheduled_items_are_let_go_uncalled_and_waits_call_back_cancelled() {
         let (drops, count, log) = (Drops::new(), Count::new(), Log::new());
         for seconds in 0..10 {
             let delay = Duration::from_secs(seconds + 1);
-            platform.schedule_work_item(count.counts(), Some(Arc::new(drops.token())), delay).unwrap();
+            platform.schedule(WorkItem::new(count.counts()).state(Arc::new(drops.token())), delay).unwrap();
         }
         let seen = log.clone();
         let called = callback(move |result: &AsyncResult| seen.add(result.status()));
         let result = platform.result(called).build().unwrap();
-        platform.put_waiting_work_item(std::future::pending(), 0, &result).unwrap();
+        platform.put_waiting(std::future::pending(), &result).unwrap();
         drop(result);
         let start = Instant::now();
         platform.shutdown().await.unwrap();
@@ -611,7 +611,7 @@ fn an_operation_behind_a_scheduled_item_hears_of_it() {
         let platform = Platform::startup().unwrap();
         let operation = platform.begin_end(
             &(),
-            |(), callback| platform.schedule_work_item(callback, None, Duration::from_secs(60)).map(drop),
+            |(), callback| platform.schedule(callback, Duration::from_secs(60)).map(drop),
             |(), _| Ok(()),
         );
         platform.shutdown().await.unwrap();
@@ -632,7 +632,9 @@ fn a_stuck_callback_is_reported_and_what_waits_behind_it_is_let_go() {
             pass.pass();
         });
         let waits = queue.run(|| ());
-        queue.put(callback(|_| panic!("must not be called")), Some(Arc::new(drops.token()))).unwrap();
+        queue
+            .put(WorkItem::new(callback(|_| panic!("must not be called"))).state(Arc::new(drops.token())))
+            .unwrap();
         let id = queue.id();
         drop(queue);
         entered.pass();
@@ -661,7 +663,7 @@ fn it_waits_for_a_callback_that_runs() {
                 pass.pass();
                 end.store(true, Ordering::SeqCst);
             });
-            platform.put_work_item(QueueId::STANDARD, called, None).unwrap();
+            platform.put(QueueId::STANDARD, called).unwrap();
             entered.pass();
             let shutdown = tokio::spawn(platform.shutdown_within(crate::support::BOUND));
             for _ in 0..100 {
@@ -685,8 +687,8 @@ fn puts_that_race_with_it_run_or_are_refused() {
             let thread = std::thread::spawn({
                 let (accepted, ran, drops) = (accepted.clone(), ran.clone(), drops.clone());
                 move || loop {
-                    let state = Some(Arc::new(drops.token()) as _);
-                    match queue.put(ran.counts(), state) {
+                    let state = Arc::new(drops.token());
+                    match queue.put(WorkItem::new(ran.counts()).state(state)) {
                         Ok(()) => accepted.add(),
                         Err(error) => return assert!(error.is_shutdown()),
                     };
@@ -719,7 +721,7 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
                     inside.open();
                     pass.pass();
                 });
-                platform.put_work_item(QueueId::MULTITHREADED, called, None).unwrap();
+                platform.put(QueueId::MULTITHREADED, called).unwrap();
                 drop(enter);
                 entered.pass();
             }
@@ -727,7 +729,7 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
         let mut operations = Vec::new();
         let mut queues: Vec<_> =
             [QueueId::STANDARD, QueueId::MULTITHREADED, QueueId::IO, QueueId::LONG_FUNCTION]
-                .map(|id| platform.lock_work_queue(id).unwrap())
+                .map(|id| platform.queue(id).unwrap())
                 .into();
         queues.push(platform.allocate_work_queue(WorkQueueType::Standard).unwrap());
         queues.push(platform.allocate_work_queue(WorkQueueType::Multithreaded).unwrap());
@@ -755,7 +757,7 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
         operations.push(platform.begin_end(
             &(),
             |(), callback| {
-                platform.schedule_work_item(callback, Some(token), Duration::from_secs(3600)).map(drop)
+                platform.schedule(WorkItem::new(callback).state(token), Duration::from_secs(3600)).map(drop)
             },
             |(), _| Ok(()),
         ));
@@ -764,7 +766,7 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
             &(),
             |(), callback| {
                 let result = platform.result(callback).state(token).build()?;
-                platform.put_waiting_work_item(std::future::pending(), 0, &result).map(drop)
+                platform.put_waiting(std::future::pending(), &result).map(drop)
             },
             |(), _| Ok(()),
         ));
@@ -788,7 +790,7 @@ fn after_the_runtime(flavor: tokio::runtime::Builder, block: bool) {
         }
         assert_eq!(drops.count(), count, "something queued was not let go");
         for queue in &queues {
-            let _ = queue.put(callback(|_| {}), None);
+            let _ = queue.put(callback(|_| {}));
         }
         let ended = within_bound({
             let shutdown = platform.shutdown();
@@ -825,7 +827,7 @@ fn a_platform_with_its_own_runtime_needs_no_other() {
         let platform = Platform::builder().worker_threads(2).startup().unwrap();
         let count = Count::new();
         for _ in 0..1000 {
-            platform.put_work_item(QueueId::MULTITHREADED, count.counts(), None).unwrap();
+            platform.put(QueueId::MULTITHREADED, count.counts()).unwrap();
         }
         futures::executor::block_on(platform.shutdown()).unwrap();
         assert_eq!(count.get(), 1000);
@@ -844,7 +846,7 @@ fn the_last_clone_may_be_dropped_by_a_callback_of_its_own_runtime() {
             drop(inner.lock().unwrap().take());
             open.open();
         });
-        platform.put_work_item(QueueId::STANDARD, called, None).unwrap();
+        platform.put(QueueId::STANDARD, called).unwrap();
         drop(platform);
         gate.open();
         done.pass();

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Drops, Gate, both_runtimes, callback, flagged, multi_thread, until, with, within_bound,
 };
-use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkQueue, WorkQueueType};
+use mf_async::{
+    CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkItem, WorkQueue, WorkQueueType,
+};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
-    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.lock_work_queue(id).unwrap()).into();
+    let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.queue(id).unwrap()).into();
     for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded, WorkQueueType::Window] {
         queues.push(platform.allocate_work_queue(kind).unwrap());
     }
@@ -52,7 +54,7 @@ fn at_rest_all_that_was_put_was_run() {
                         panic!("expected in a test");
                     }
                 });
-                queue.put(called, None).unwrap();
+                queue.put(called).unwrap();
             }
             queue.quiesce().await.unwrap();
             let stats = queue.stats();
@@ -69,9 +71,9 @@ fn while_something_runs_and_waits_they_balance() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let gate = Gate::new();
         let pass = gate.clone();
-        queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass()), None).unwrap();
+        queue.put(flagged(CallbackFlags::BLOCKING, move |_| pass.pass())).unwrap();
         for _ in 0..10 {
-            queue.put(callback(|_| {}), None).unwrap();
+            queue.put(callback(|_| {})).unwrap();
         }
         until("the first runs", || queue.stats().running == 1).await;
         let stats = queue.stats();
@@ -91,10 +93,10 @@ fn the_wait_of_an_item_that_finds_the_queue_empty_is_measured() {
             let (puts, time) = (queue.clone(), Duration::from_millis(3));
             // The second of all: no 16th. Nothing else waits when it comes, but one runs.
             let first = callback(move |_| {
-                puts.put(callback(|_| {}), None).unwrap();
+                puts.put(callback(|_| {})).unwrap();
                 spin(time);
             });
-            queue.put(first, None).unwrap();
+            queue.put(first).unwrap();
             queue.quiesce().await.unwrap();
             let stats = queue.stats();
             assert!(stats.put == 2 && stats.longest_wait >= time, "{queue:?} {stats:?}");
@@ -110,7 +112,7 @@ fn in_a_flood_the_wait_of_a_late_item_is_measured_too() {
         for queue in [platform.allocate_serial_work_queue(QueueId::RT).unwrap(), base] {
             // Only the first finds the queue empty, and it does not wait. Of the last sixteen one is measured.
             for _ in 0..100 {
-                queue.put(callback(|_| spin(Duration::from_micros(200))), None).unwrap();
+                queue.put(callback(|_| spin(Duration::from_micros(200)))).unwrap();
             }
             queue.quiesce().await.unwrap();
             let stats = queue.stats();
@@ -128,9 +130,9 @@ fn what_was_taken_out_together_waits_until_it_runs() {
         let (start, gate) = (Gate::new(), Gate::new());
         let (starts, pass) = (start.clone(), gate.clone());
         let quick = callback(|_| {});
-        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass()), None).unwrap();
+        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass())).unwrap();
         for _ in 0..2000 {
-            queue.put(quick.clone(), None).unwrap();
+            queue.put(quick.clone()).unwrap();
         }
         let reached = Gate::new();
         let reaches = reached.clone();
@@ -138,9 +140,9 @@ fn what_was_taken_out_together_waits_until_it_runs() {
             reaches.open();
             pass.pass();
         });
-        queue.put(holds, None).unwrap();
+        queue.put(holds).unwrap();
         for _ in 0..1000 {
-            queue.put(quick.clone(), None).unwrap();
+            queue.put(quick.clone()).unwrap();
         }
         let looks = std::thread::spawn({
             let queue = queue.clone();
@@ -164,7 +166,7 @@ fn a_refused_put_is_not_counted() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-        queue.put(flagged(CallbackFlags::SIGNAL, |_| {}), None).unwrap_err();
+        queue.put(flagged(CallbackFlags::SIGNAL, |_| {})).unwrap_err();
         assert_eq!(queue.stats(), QueueStats::default());
     });
 }
@@ -190,7 +192,7 @@ fn the_longest_run_and_wait_are_kept() {
 fn who_breaks_a_promise_is_counted() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
-        let timer = platform.lock_work_queue(QueueId::TIMER).unwrap();
+        let timer = platform.queue(QueueId::TIMER).unwrap();
         for (flags, promise, counts) in [
             (CallbackFlags::empty(), 30_000, true),
             (CallbackFlags::FAST_IO_PROCESSING, 1_000, true),
@@ -201,7 +203,7 @@ fn who_breaks_a_promise_is_counted() {
             let before = timer.stats().overrun;
             let parameters = CallbackParameters::on(QueueId::TIMER).with_flags(flags);
             let too_long = with(parameters, move |_| spin(Duration::from_micros(promise + 10)));
-            timer.put(too_long, None).unwrap();
+            timer.put(too_long).unwrap();
             timer.barrier().await.unwrap();
             assert_eq!(timer.stats().overrun - before, u64::from(counts), "{flags:?}");
         }
@@ -209,9 +211,7 @@ fn who_breaks_a_promise_is_counted() {
         // processor meanwhile: of many, some do.
         let before = timer.stats().overrun;
         for _ in 0..1000 {
-            timer
-                .put(with(CallbackParameters::on(4).with_flags(CallbackFlags::SIGNAL), |_| {}), None)
-                .unwrap();
+            timer.put(with(CallbackParameters::on(4).with_flags(CallbackFlags::SIGNAL), |_| {})).unwrap();
         }
         timer.barrier().await.unwrap();
         assert!(timer.stats().overrun - before < 1000);
@@ -225,11 +225,11 @@ fn cancelled_items_are_counted_by_the_queue_they_were_for() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let called = crate::support::on(&queue, |_| {});
         for _ in 0..5 {
-            let key = platform.schedule_work_item(called.clone(), None, Duration::from_secs(60)).unwrap();
+            let key = platform.schedule(called.clone(), Duration::from_secs(60)).unwrap();
             platform.cancel_work_item(key).unwrap();
         }
         let result = platform.result(called).build().unwrap();
-        let key = platform.put_waiting_work_item(std::future::pending(), 0, &result).unwrap();
+        let key = platform.put_waiting(std::future::pending(), &result).unwrap();
         platform.cancel_work_item(key).unwrap();
         until("the wait calls back", || queue.stats().run == 1).await;
         assert_eq!((queue.stats().cancelled, queue.stats().put), (6, 1));
@@ -263,7 +263,7 @@ fn the_report_has_them_too() {
 fn what_is_let_go_is_counted_as_abandoned() {
     multi_thread(|| async {
         let platform = Platform::startup().unwrap();
-        let queue = platform.lock_work_queue(QueueId::STANDARD).unwrap();
+        let queue = platform.queue(QueueId::STANDARD).unwrap();
         let serial = platform.allocate_serial_work_queue(QueueId::STANDARD).unwrap();
         let (gate, entered) = (Gate::new(), Gate::new());
         let (pass, enter) = (gate.clone(), entered.clone());
@@ -271,11 +271,11 @@ fn what_is_let_go_is_counted_as_abandoned() {
             enter.open();
             pass.pass();
         });
-        queue.put(stuck, None).unwrap();
+        queue.put(stuck).unwrap();
         entered.pass();
         for _ in 0..10 {
-            queue.put(callback(|_| {}), None).unwrap();
-            serial.put(callback(|_| {}), None).unwrap();
+            queue.put(callback(|_| {})).unwrap();
+            serial.put(callback(|_| {})).unwrap();
         }
         platform.shutdown_within(Duration::ZERO).await.unwrap_err();
         assert_eq!((queue.stats().abandoned, serial.stats().abandoned), (10, 10));
@@ -294,17 +294,17 @@ fn what_was_taken_out_together_is_let_go_with_the_rest() {
         let (starts, pass, enter) = (start.clone(), gate.clone(), entered.clone());
         let quick = callback(|_| {});
         // Callbacks that prove quick are taken out many at a time, and one of them is held up.
-        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass()), None).unwrap();
+        queue.put(flagged(CallbackFlags::BLOCKING, move |_| starts.pass())).unwrap();
         for _ in 0..2000 {
-            queue.put(quick.clone(), None).unwrap();
+            queue.put(quick.clone()).unwrap();
         }
         let stuck = callback(move |_| {
             enter.open();
             pass.pass();
         });
-        queue.put(stuck, None).unwrap();
+        queue.put(stuck).unwrap();
         for _ in 0..1000 {
-            queue.put(quick.clone(), Some(Arc::new(drops.token()))).unwrap();
+            queue.put(WorkItem::new(quick.clone()).state(Arc::new(drops.token()))).unwrap();
         }
         start.open();
         entered.pass();
@@ -328,7 +328,7 @@ fn a_runtime_that_goes_away_leaves_the_counters_balanced() {
         for queue in &queues {
             for flags in [CallbackFlags::empty(), CallbackFlags::BLOCKING] {
                 for _ in 0..10 {
-                    queue.put(flagged(flags, |_| {}), None).unwrap();
+                    queue.put(flagged(flags, |_| {})).unwrap();
                 }
             }
         }
@@ -348,7 +348,7 @@ fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
     let runtime = builder.enable_all().event_interval(1).build().unwrap();
     let base = runtime.block_on(async {
         let platform = Platform::startup().unwrap();
-        let base = platform.lock_work_queue(QueueId::RT).unwrap();
+        let base = platform.queue(QueueId::RT).unwrap();
         let serial = platform.allocate_serial_work_queue(&base).unwrap();
         let called = Arc::new(tokio::sync::Notify::new());
         let call = called.clone();
@@ -357,7 +357,7 @@ fn a_turn_that_has_run_when_the_runtime_goes_is_not_an_abandoned_item() {
             crate::support::work_for(Duration::from_millis(2));
             call.notify_one();
         });
-        serial.put(slow, None).unwrap();
+        serial.put(slow).unwrap();
         called.notified().await;
         base
     });

@@ -96,7 +96,7 @@ async fn a_future_that_has_ended_is_gone_though_its_waker_is_kept() -> Result<()
 #[tokio::test]
 async fn panics_say_what_panicked() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     let error = queue.run(|| -> () { panic!("one") }).await.expect_err("it panics");
     assert_eq!(error.kind(), ErrorKind::Panicked);
     assert_eq!(error.what(), "the closure on the work queue panicked: one");
@@ -108,7 +108,7 @@ async fn panics_say_what_panicked() -> Result<()> {
 #[tokio::test]
 async fn a_future_that_nothing_can_wake_is_abandoned() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::STANDARD)?;
+    let queue = platform.queue(QueueId::STANDARD)?;
     let error = queue.spawn(std::future::pending::<()>()).await.expect_err("nothing can wake it");
     assert_eq!(error.kind(), ErrorKind::Abandoned);
     platform.shutdown().await
@@ -117,7 +117,7 @@ async fn a_future_that_nothing_can_wake_is_abandoned() -> Result<()> {
 #[tokio::test]
 async fn a_future_that_is_woken_while_it_is_polled_is_polled_again() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     let mut polls = 0;
     let counted = queue.spawn(std::future::poll_fn(move |cx| {
         polls += 1;
@@ -134,7 +134,7 @@ async fn a_future_that_is_woken_while_it_is_polled_is_polled_again() -> Result<(
 #[tokio::test]
 async fn a_queue_says_whether_it_takes_futures() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     assert!(Spawn::status(&queue).is_ok());
     platform.shutdown().await?;
     assert!(Spawn::status(&queue).unwrap_err().is_shutdown());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mf_async::testing::{Fault, FaultyComponent, ManualQueue, RecordingCallback};
 use mf_async::{
     AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, Operation, Platform, Priority,
-    QueueId, Result,
+    QueueId, Result, WorkItem,
 };
 
 /// Begins and ends with the component.
@@ -152,7 +152,7 @@ async fn an_item_runs_when_stepped_on_this_thread_in_order() -> Result<()> {
         let log = log.clone();
         let callback =
             Arc::new(move |_: &AsyncResult| log.lock().unwrap().push((name, std::thread::current().id())));
-        platform.put_work_item_with_priority(&queue, priority, callback, None)?;
+        platform.put(&queue, WorkItem::new(callback).priority(priority))?;
     }
     tokio::task::yield_now().await;
     assert_eq!((queue.depth(), log.lock().unwrap().len()), (4, 0), "nothing runs by itself");
@@ -223,7 +223,7 @@ async fn dropped_it_lets_go_of_what_is_queued_and_of_what_is_put_later() -> Resu
     assert_eq!(queued.await.expect_err("it never ran").kind(), ErrorKind::Abandoned);
     assert!(handle.run(|| 2).await.is_err());
     drop(handle);
-    assert_eq!(code(platform.lock_work_queue(id)), Hresult::MF_E_INVALID_WORKQUEUE);
+    assert_eq!(code(platform.queue(id)), Hresult::MF_E_INVALID_WORKQUEUE);
     platform.shutdown().await
 }
 
@@ -244,7 +244,7 @@ async fn the_kit_can_be_shown() -> Result<()> {
     let platform = Platform::startup()?;
     let queue = ManualQueue::new(&platform)?;
     let callback = RecordingCallback::on(queue.id());
-    queue.handle().put(callback.clone(), None)?;
+    queue.handle().put(callback.clone())?;
     let shown = format!("{queue:?}");
     assert!(shown.contains("ManualQueue") && shown.contains("depth: 1"), "{shown}");
     assert!(queue.step());

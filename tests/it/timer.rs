@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::support::{Count, Drops, Log, both_runtimes, callback, on, paused_time, until, with};
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItemKey, WorkQueueType,
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkItemKey,
+    WorkQueueType,
 };
 use tokio::time::Instant;
 
@@ -20,7 +21,7 @@ fn each_fires_exactly_at_its_time_and_in_order() {
         for millis in [50_u64, 3, 40, 3, 1, 7_200_000, 0, 999] {
             let log = log.clone();
             let called = callback(move |_| log.add((millis, start.elapsed())));
-            platform.schedule_work_item(called, None, Duration::from_millis(millis)).unwrap();
+            platform.schedule(called, Duration::from_millis(millis)).unwrap();
         }
         tokio::time::sleep(HOUR * 3).await;
         let millis = [0, 1, 3, 3, 40, 50, 999, 7_200_000];
@@ -34,7 +35,7 @@ fn an_hour_takes_no_time() {
         let platform = Platform::startup().unwrap();
         let real = std::time::Instant::now();
         let count = Count::new();
-        platform.schedule_work_item(count.counts(), None, HOUR).unwrap();
+        platform.schedule(count.counts(), HOUR).unwrap();
         tokio::time::sleep(HOUR - Duration::from_millis(1)).await;
         assert_eq!(count.get(), 0);
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -49,7 +50,7 @@ fn of_two_with_one_time_the_first_scheduled_is_first() {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
         for number in 0..1000 {
-            platform.schedule_work_item(log.adds(number), None, HOUR).unwrap();
+            platform.schedule(log.adds(number), HOUR).unwrap();
         }
         tokio::time::sleep(HOUR).await;
         until("all have run", || log.len() == 1000).await;
@@ -65,7 +66,7 @@ fn an_earlier_one_that_comes_later_is_first() {
         for millis in (1..100).rev() {
             let log = log.clone();
             let called = callback(move |_| log.add((millis, start.elapsed())));
-            platform.schedule_work_item(called, None, Duration::from_millis(millis)).unwrap();
+            platform.schedule(called, Duration::from_millis(millis)).unwrap();
             tokio::task::yield_now().await;
         }
         tokio::time::sleep(HOUR).await;
@@ -84,7 +85,7 @@ fn not_before_its_time_when_that_is_a_fraction() {
         for nanos in [1, 999_999, 1_000_001, 1_500_000] {
             let log = log.clone();
             let called = callback(move |_| log.add((nanos, start.elapsed())));
-            platform.schedule_work_item(called, None, Duration::from_nanos(nanos)).unwrap();
+            platform.schedule(called, Duration::from_nanos(nanos)).unwrap();
         }
         tokio::time::sleep(HOUR).await;
         assert_eq!(log.len(), 4);
@@ -108,7 +109,7 @@ fn a_hundred_thousand_fire_each_at_its_time() {
                     late.add();
                 }
             });
-            platform.schedule_work_item(called, None, delay).unwrap();
+            platform.schedule(called, delay).unwrap();
         }
         assert_eq!(platform.report().scheduled, 100_000);
         tokio::time::sleep(Duration::from_secs(100)).await;
@@ -125,8 +126,8 @@ fn of_a_hundred_thousand_any_can_be_cancelled() {
         let keys: Vec<_> = (0..100_000_u64)
             .map(|number| {
                 let delay = Duration::from_millis(number * 7919 % 100_000 + 1);
-                let state = Some(Arc::new(drops.token()) as _);
-                platform.schedule_work_item(count.counts(), state, delay).unwrap()
+                let state = Arc::new(drops.token());
+                platform.schedule(WorkItem::new(count.counts()).state(state), delay).unwrap()
             })
             .collect();
         for (number, key) in keys.iter().enumerate() {
@@ -153,9 +154,9 @@ fn the_longest_delay_never_fires_and_can_be_cancelled() {
             Duration::from_secs(u64::MAX),
             Duration::from_secs(10_000_000_000),
         ]
-        .map(|delay| platform.schedule_work_item(count.counts(), None, delay).unwrap());
+        .map(|delay| platform.schedule(count.counts(), delay).unwrap());
         let other = Count::new();
-        platform.schedule_work_item(other.counts(), None, HOUR).unwrap();
+        platform.schedule(other.counts(), HOUR).unwrap();
         tokio::time::sleep(HOUR * 24 * 1000).await;
         assert_eq!((count.get(), other.get()), (0, 1));
         for key in keys {
@@ -172,7 +173,7 @@ fn years_are_waited_for() {
         let (log, start) = (Log::new(), Instant::now());
         let seen = log.clone();
         let years = HOUR * 24 * 365 * 5;
-        platform.schedule_work_item(callback(move |_| seen.add(start.elapsed())), None, years).unwrap();
+        platform.schedule(callback(move |_| seen.add(start.elapsed())), years).unwrap();
         for _ in 0..10 {
             tokio::time::sleep(HOUR * 24 * 365).await;
         }
@@ -186,12 +187,13 @@ fn a_cancelled_item_is_let_go_at_once_and_never_called() {
         let platform = Platform::startup().unwrap();
         let drops = Drops::new();
         let called = callback(|_| panic!("must not be called"));
-        let key = platform.schedule_work_item(called.clone(), Some(Arc::new(drops.token())), HOUR).unwrap();
+        let key =
+            platform.schedule(WorkItem::new(called.clone()).state(Arc::new(drops.token())), HOUR).unwrap();
         assert_eq!(drops.count(), 0);
         platform.cancel_work_item(key).unwrap();
         assert_eq!((drops.count(), Arc::strong_count(&called)), (1, 1));
         tokio::time::sleep(HOUR * 2).await;
-        let stats = platform.lock_work_queue(QueueId::STANDARD).unwrap().stats();
+        let stats = platform.queue(QueueId::STANDARD).unwrap().stats();
         assert_eq!((stats.cancelled, stats.put), (1, 0));
     });
 }
@@ -201,15 +203,15 @@ fn a_key_is_good_once() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let count = Count::new();
-        let key = platform.schedule_work_item(count.counts(), None, HOUR).unwrap();
+        let key = platform.schedule(count.counts(), HOUR).unwrap();
         platform.cancel_work_item(key).unwrap();
         assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
-        let fired = platform.schedule_work_item(count.counts(), None, Duration::ZERO).unwrap();
+        let fired = platform.schedule(count.counts(), Duration::ZERO).unwrap();
         tokio::time::sleep(HOUR).await;
         assert_eq!(count.get(), 1);
         assert_eq!(platform.cancel_work_item(fired).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
         // The place of an old key may be taken again; the key is another one.
-        let next = platform.schedule_work_item(count.counts(), None, HOUR).unwrap();
+        let next = platform.schedule(count.counts(), HOUR).unwrap();
         assert!(next != key && next != fired);
         for old in [key, fired, WorkItemKey(0), WorkItemKey(u64::MAX)] {
             let error = platform.cancel_work_item(old).unwrap_err();
@@ -250,10 +252,10 @@ fn the_callback_runs_on_the_queue_that_it_names() {
             let count = Count::new();
             let counted = count.clone();
             let called = on(queue, move |_| counted.add());
-            platform.schedule_work_item(called, None, Duration::from_millis(5)).unwrap();
+            platform.schedule(called, Duration::from_millis(5)).unwrap();
             tokio::time::sleep(Duration::from_millis(6)).await;
             until("it has run", || count.get() == 1).await;
-            assert_eq!(platform.lock_work_queue(queue).unwrap().stats().put, 1);
+            assert_eq!(platform.queue(queue).unwrap().stats().put, 1);
         }
     });
 }
@@ -264,7 +266,7 @@ fn what_could_not_be_invoked_is_refused_when_it_is_scheduled() {
         let platform = Platform::startup().unwrap();
         let quick = CallbackParameters::default().with_flags(CallbackFlags::SIGNAL);
         for called in [on(0x7777_0000, |_| {}), with(quick, |_| {})] {
-            let error = platform.schedule_work_item(called.clone(), None, HOUR).unwrap_err();
+            let error = platform.schedule(called.clone(), HOUR).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             assert_eq!(Arc::strong_count(&called), 1);
         }
@@ -278,7 +280,7 @@ fn one_whose_queue_was_closed_meanwhile_is_let_go() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let drops = Drops::new();
         let called = on(&queue, |_| panic!("must not be called"));
-        platform.schedule_work_item(called, Some(Arc::new(drops.token())), HOUR).unwrap();
+        platform.schedule(WorkItem::new(called).state(Arc::new(drops.token())), HOUR).unwrap();
         drop(queue);
         tokio::time::sleep(HOUR).await;
         until("it is let go", || drops.count() == 1).await;
@@ -293,11 +295,11 @@ fn the_same_result_can_be_scheduled_twice() {
         let seen = log.clone();
         let called = callback(move |_: &AsyncResult| seen.add(start.elapsed()));
         let result = platform.result(called).build().unwrap();
-        let first = platform.schedule_result(&result, Duration::from_secs(1)).unwrap();
-        let second = platform.schedule_result(&result, Duration::from_secs(2)).unwrap();
+        let first = platform.schedule(&result, Duration::from_secs(1)).unwrap();
+        let second = platform.schedule(&result, Duration::from_secs(2)).unwrap();
         assert_ne!(first, second);
         platform.cancel_work_item(first).unwrap();
-        platform.schedule_result(&result, Duration::from_secs(3)).unwrap();
+        platform.schedule(&result, Duration::from_secs(3)).unwrap();
         tokio::time::sleep(HOUR).await;
         assert_eq!(log.all(), [Duration::from_secs(2), Duration::from_secs(3)]);
     });
@@ -309,7 +311,7 @@ fn a_result_without_a_callback_signals_at_its_time() {
         let platform = Platform::startup().unwrap();
         let result = platform.event_result().build().unwrap();
         let start = Instant::now();
-        platform.schedule_result(&result, HOUR).unwrap();
+        platform.schedule(&result, HOUR).unwrap();
         result.signaled().await.unwrap();
         assert_eq!(start.elapsed(), HOUR);
     });
@@ -320,18 +322,17 @@ fn a_callback_may_schedule_the_next_and_cancel_others() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();
         let log = Log::new();
-        let never =
-            platform.schedule_work_item(callback(|_| panic!("must not be called")), None, HOUR).unwrap();
+        let never = platform.schedule(callback(|_| panic!("must not be called")), HOUR).unwrap();
         let (inner, seen, start) = (platform.clone(), log.clone(), Instant::now());
         let called = callback(move |result: &AsyncResult| {
             seen.add(start.elapsed().as_secs());
             if seen.len() < 5 {
-                inner.schedule_result(result, Duration::from_secs(1)).unwrap();
+                inner.schedule(result, Duration::from_secs(1)).unwrap();
             } else {
                 inner.cancel_work_item(never).unwrap();
             }
         });
-        platform.schedule_work_item(called, None, Duration::from_secs(1)).unwrap();
+        platform.schedule(called, Duration::from_secs(1)).unwrap();
         tokio::time::sleep(HOUR * 2).await;
         assert_eq!(log.all(), [1, 2, 3, 4, 5]);
     });
@@ -344,7 +345,7 @@ fn a_pending_item_keeps_nothing_after_shutdown() {
         let drops = Drops::new();
         let called = callback(|_| panic!("must not be called"));
         for _ in 0..100 {
-            platform.schedule_work_item(called.clone(), Some(Arc::new(drops.token())), HOUR).unwrap();
+            platform.schedule(WorkItem::new(called.clone()).state(Arc::new(drops.token())), HOUR).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!((drops.count(), Arc::strong_count(&called)), (100, 1));
@@ -360,7 +361,7 @@ fn with_a_real_clock_not_before_its_time() {
         for millis in [0_u64, 1, 5, 20] {
             let log = log.clone();
             let called = callback(move |_| log.add((millis, start.elapsed())));
-            platform.schedule_work_item(called, None, Duration::from_millis(millis)).unwrap();
+            platform.schedule(called, Duration::from_millis(millis)).unwrap();
         }
         until("all have run", || log.len() == 4).await;
         for (millis, at) in log.all() {
@@ -375,7 +376,7 @@ fn a_cancel_that_races_with_the_time_either_stops_it_or_says_not_found() {
         let platform = Platform::startup().unwrap();
         for _ in 0..200 {
             let count = Count::new();
-            let key = platform.schedule_work_item(count.counts(), None, Duration::from_millis(1)).unwrap();
+            let key = platform.schedule(count.counts(), Duration::from_millis(1)).unwrap();
             tokio::time::sleep(Duration::from_micros(900)).await;
             match platform.cancel_work_item(key) {
                 Ok(()) => {

@@ -30,9 +30,9 @@ fn busy(time: Duration, flags: CallbackFlags) -> Arc<dyn AsyncCallback> {
 /// Puts the slow one after so many quick ones, and as many after it.
 async fn slow_among_quick(queue: &WorkQueue, before: usize, slow: Arc<dyn AsyncCallback>) -> Result<()> {
     let quick = busy(Duration::ZERO, CallbackFlags::empty());
-    (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
-    queue.put(slow, None)?;
-    (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
+    (0..before).try_for_each(|_| queue.put(quick.clone()))?;
+    queue.put(slow)?;
+    (0..before).try_for_each(|_| queue.put(quick.clone()))?;
     queue.quiesce().await
 }
 
@@ -58,7 +58,7 @@ async fn every_overrun_is_counted() -> Result<()> {
 
 async fn a_short_promise_is_kept_to_the_microsecond() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::IO)?;
+    let queue = platform.queue(QueueId::IO)?;
     let slow = Duration::from_micros(60);
     slow_among_quick(&queue, 40, busy(slow, CallbackFlags::SIGNAL)).await?;
     assert!(queue.stats().overrun >= 1, "{:?}", queue.stats());
@@ -76,11 +76,11 @@ async fn the_last_one_is_counted_wherever_its_group_ends() -> Result<()> {
         let base = platform.allocate_work_queue(WorkQueueType::Standard)?;
         for queue in [platform.allocate_serial_work_queue(&base)?, base.clone()] {
             let quick = busy(Duration::ZERO, CallbackFlags::empty());
-            (0..before).try_for_each(|_| queue.put(quick.clone(), None))?;
-            queue.put(busy(slow, CallbackFlags::empty()), None)?;
+            (0..before).try_for_each(|_| queue.put(quick.clone()))?;
+            queue.put(busy(slow, CallbackFlags::empty()))?;
             if before % 2 == 0 {
                 // It runs elsewhere, and so ends the group of those before it.
-                queue.put(busy(Duration::ZERO, CallbackFlags::BLOCKING), None)?;
+                queue.put(busy(Duration::ZERO, CallbackFlags::BLOCKING))?;
             }
             queue.quiesce().await?;
             let stats = queue.stats();
@@ -94,14 +94,14 @@ async fn the_last_one_is_counted_wherever_its_group_ends() -> Result<()> {
 #[tokio::test]
 async fn a_short_promise_is_not_broken_by_what_ran_before() -> Result<()> {
     let platform = Platform::startup()?;
-    let queue = platform.lock_work_queue(QueueId::IO)?;
+    let queue = platform.queue(QueueId::IO)?;
     let quick = busy(Duration::ZERO, CallbackFlags::empty());
     let slow = busy(Duration::from_millis(5), CallbackFlags::empty());
     let signal = busy(Duration::ZERO, CallbackFlags::SIGNAL);
     for _ in 0..20 {
-        (0..70).try_for_each(|_| queue.put(quick.clone(), None))?;
-        queue.put(slow.clone(), None)?;
-        queue.put(signal.clone(), None)?;
+        (0..70).try_for_each(|_| queue.put(quick.clone()))?;
+        queue.put(slow.clone())?;
+        queue.put(signal.clone())?;
         queue.quiesce().await?;
     }
     // A system that takes the thread away at the wrong moment breaks one now and then.

@@ -16,7 +16,7 @@ fn two_thousand_serial_queues_on_top_of_each_other() {
         }
         let top = tower.last().unwrap().clone();
         let log = Log::new();
-        (0..10).for_each(|number| top.put(log.adds(number), None).unwrap());
+        (0..10).for_each(|number| top.put(log.adds(number)).unwrap());
         top.barrier().await.unwrap();
         assert_eq!(log.all(), (0..10).collect::<Vec<_>>());
         tower[1000].run(|| ()).await.unwrap();
@@ -38,7 +38,7 @@ fn a_tower_whose_runtime_goes_abandons_what_it_has() {
             tower.push(platform.allocate_serial_work_queue(tower.last().unwrap()).unwrap());
         }
         let top = tower.last().unwrap().clone();
-        (0..10).for_each(|_| top.put(callback(|_| {}), None).unwrap());
+        (0..10).for_each(|_| top.put(callback(|_| {})).unwrap());
         std::thread::spawn(|| drop(runtime)).join().unwrap();
         assert_eq!(top.stats().abandoned, 10);
     });
@@ -68,10 +68,10 @@ fn what_blocks_stays_on_a_windows_thread() {
         let blocking = CallbackParameters::on(QueueId::STANDARD).with_flags(CallbackFlags::BLOCKING);
         for queue in [&window, &over] {
             let add = threads.clone();
-            queue.put(with(blocking, move |_| add.add(std::thread::current().id())), None).unwrap();
+            queue.put(with(blocking, move |_| add.add(std::thread::current().id()))).unwrap();
             queue.set_long_running(true);
             let add = threads.clone();
-            queue.put(callback(move |_| add.add(std::thread::current().id())), None).unwrap();
+            queue.put(callback(move |_| add.add(std::thread::current().id()))).unwrap();
             queue.quiesce().await.unwrap();
         }
         let threads = threads.all();

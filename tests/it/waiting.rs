@@ -23,7 +23,7 @@ fn told(platform: &Platform, log: &Log<Hresult>) -> AsyncResult {
 fn an_event_that_happened_already_calls_back() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        platform.put_waiting_work_item(async {}, Priority::Normal, &told(&platform, &log)).unwrap();
+        platform.put_waiting(async {}, &told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(log.all(), [Hresult::S_OK]);
     });
@@ -36,7 +36,7 @@ fn an_event_that_happens_later_calls_back_then() {
         let (happens, event) = oneshot::channel::<()>();
         let result = told(&platform, &log);
         result.set_status(Hresult::S_FALSE);
-        platform.put_waiting_work_item(async { event.await.unwrap() }, 0, &result).unwrap();
+        platform.put_waiting(async { event.await.unwrap() }, &result).unwrap();
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
@@ -52,7 +52,7 @@ fn an_event_that_happens_later_calls_back_then() {
 fn cancelled_it_calls_back_and_says_so() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        let key = platform.put_waiting_work_item(std::future::pending(), 0, &told(&platform, &log)).unwrap();
+        let key = platform.put_waiting(std::future::pending(), &told(&platform, &log)).unwrap();
         platform.cancel_work_item(key).unwrap();
         assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
         until("it calls back", || log.len() == 1).await;
@@ -66,7 +66,7 @@ fn cancelled_it_calls_back_and_says_so() {
 fn after_it_has_happened_there_is_nothing_to_cancel() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        let key = platform.put_waiting_work_item(async {}, 0, &told(&platform, &log)).unwrap();
+        let key = platform.put_waiting(async {}, &told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
     });
@@ -76,9 +76,7 @@ fn after_it_has_happened_there_is_nothing_to_cancel() {
 fn an_event_that_panics_calls_back_with_unexpected() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        platform
-            .put_waiting_work_item(async { panic!("expected in a test") }, 0, &told(&platform, &log))
-            .unwrap();
+        platform.put_waiting(async { panic!("expected in a test") }, &told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(log.all(), [Hresult::E_UNEXPECTED]);
         platform.shutdown().await.unwrap();
@@ -96,7 +94,7 @@ fn the_item_keeps_the_result_and_the_event_until_then() {
             let _token = token;
             event.notified().await;
         };
-        platform.put_waiting_work_item(event, 0, &result).unwrap();
+        platform.put_waiting(event, &result).unwrap();
         drop(result);
         for _ in 0..50 {
             tokio::task::yield_now().await;
@@ -113,8 +111,8 @@ fn the_same_result_can_wait_twice() {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
         let result = told(&platform, &log);
         let (happens, event) = oneshot::channel::<()>();
-        let first = platform.put_waiting_work_item(std::future::pending(), 0, &result).unwrap();
-        let second = platform.put_waiting_work_item(async { event.await.unwrap() }, 0, &result).unwrap();
+        let first = platform.put_waiting(std::future::pending(), &result).unwrap();
+        let second = platform.put_waiting(async { event.await.unwrap() }, &result).unwrap();
         assert_ne!(first, second);
         happens.send(()).unwrap();
         until("one calls back", || log.len() == 1).await;
@@ -136,7 +134,7 @@ fn queues_that_take_no_waits_refuse_at_once() {
         refused.push(with(quick, |_| panic!("must not be called")));
         for called in refused {
             let result = platform.result(called.clone()).build().unwrap();
-            let error = platform.put_waiting_work_item(async {}, 0, &result).unwrap_err();
+            let error = platform.put_waiting(async {}, &result).unwrap_err();
             assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
             drop(result);
             assert_eq!(Arc::strong_count(&called), 1);
@@ -153,7 +151,7 @@ fn it_runs_on_the_queue_that_its_callback_names() {
         let count = Count::new();
         let counted = count.clone();
         let result = platform.result(on(&queue, move |_| counted.add())).build().unwrap();
-        platform.put_waiting_work_item(async {}, 0, &result).unwrap();
+        platform.put_waiting(async {}, &result).unwrap();
         until("it calls back", || count.get() == 1).await;
         queue.barrier().await.unwrap();
         assert_eq!(queue.stats().run, 1);
@@ -165,7 +163,7 @@ fn a_shutdown_cancels_every_wait_and_each_calls_back() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
         for _ in 0..1000 {
-            platform.put_waiting_work_item(std::future::pending(), 0, &told(&platform, &log)).unwrap();
+            platform.put_waiting(std::future::pending(), &told(&platform, &log)).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!(log.all(), vec![Hresult::MF_E_OPERATION_CANCELLED; 1000]);
@@ -180,9 +178,9 @@ fn a_thousand_waits_block_no_thread() {
         for _ in 0..1000 {
             let mut event = happens.subscribe();
             let event = async move { drop(event.recv().await) };
-            platform.put_waiting_work_item(event, 0, &told(&platform, &log)).unwrap();
+            platform.put_waiting(event, &told(&platform, &log)).unwrap();
         }
-        platform.lock_work_queue(QueueId::MULTITHREADED).unwrap().run(|| ()).await.unwrap();
+        platform.queue(QueueId::MULTITHREADED).unwrap().run(|| ()).await.unwrap();
         happens.send(()).unwrap();
         until("all call back", || log.len() == 1000).await;
     });
@@ -193,7 +191,7 @@ fn a_result_without_a_callback_signals() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let result = platform.event_result().build().unwrap();
-        platform.put_waiting_work_item(async {}, 0, &result).unwrap();
+        platform.put_waiting(async {}, &result).unwrap();
         result.signaled().await.unwrap();
     });
 }
@@ -203,7 +201,7 @@ fn a_timer_can_be_the_event() {
     paused_time(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
         let hour = Duration::from_secs(3600);
-        platform.put_waiting_work_item(tokio::time::sleep(hour), 0, &told(&platform, &log)).unwrap();
+        platform.put_waiting(tokio::time::sleep(hour), &told(&platform, &log)).unwrap();
         tokio::time::sleep(hour - Duration::from_millis(1)).await;
         assert_eq!(log.len(), 0);
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -218,7 +216,7 @@ fn a_cancel_that_races_with_the_event_gives_one_call() {
         for round in 1..=2000 {
             let (happens, event) = oneshot::channel::<()>();
             let result = told(&platform, &log);
-            let key = platform.put_waiting_work_item(async { event.await.unwrap() }, 0, &result).unwrap();
+            let key = platform.put_waiting(async { event.await.unwrap() }, &result).unwrap();
             let sender = tokio::spawn(async move { happens.send(()) });
             let cancelled = platform.cancel_work_item(key).is_ok();
             let _ = sender.await.unwrap();
@@ -238,7 +236,7 @@ fn waits_that_race_with_a_shutdown_are_refused_or_call_back() {
                 let (platform, log, accepted) = (platform.clone(), log.clone(), accepted.clone());
                 let result = told(&platform, &log);
                 move || {
-                    while platform.put_waiting_work_item(std::future::pending(), 0, &result).is_ok() {
+                    while platform.put_waiting(std::future::pending(), &result).is_ok() {
                         accepted.add();
                     }
                 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Drops, both_runtimes, callback};
-use mf_async::{AsyncResult, Hresult, Platform, QueueId, WorkQueueType};
+use mf_async::{AsyncResult, Hresult, Platform, QueueId, WorkItem, WorkQueueType};
 
 /// More than any batch.
 const MANY: usize = 1000;
@@ -27,7 +27,7 @@ fn what_a_callback_keeps_stays_as_it_was() {
                 }
             });
             for number in 0..MANY {
-                queue.put(called.clone(), Some(Arc::new(number))).unwrap();
+                queue.put(WorkItem::new(called.clone()).state(Arc::new(number))).unwrap();
             }
             queue.barrier().await.unwrap();
             assert_eq!(queue.stats().panicked, 0);
@@ -51,9 +51,9 @@ fn what_is_kept_holds_a_shutdown_up() {
         let kept: Arc<Mutex<Vec<AsyncResult>>> = Arc::default();
         let keeps = kept.clone();
         let called = callback(move |result: &AsyncResult| keeps.lock().unwrap().push(result.clone()));
-        let queue = platform.lock_work_queue(QueueId::MULTITHREADED).unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         for _ in 0..MANY {
-            queue.put(called.clone(), None).unwrap();
+            queue.put(called.clone()).unwrap();
         }
         queue.quiesce().await.unwrap();
         assert_eq!(platform.report().results, MANY);
@@ -72,7 +72,7 @@ fn nothing_is_left_of_an_item_that_counts_as_run() {
             let drops = Drops::new();
             let called = callback(|_: &AsyncResult| {});
             for _ in 0..MANY {
-                queue.put(called.clone(), Some(Arc::new(drops.token()))).unwrap();
+                queue.put(WorkItem::new(called.clone()).state(Arc::new(drops.token()))).unwrap();
             }
             queue.quiesce().await.unwrap();
             assert_eq!(drops.count(), MANY);
@@ -99,7 +99,7 @@ fn a_state_whose_drop_panics_spoils_only_its_own_item() {
         for number in 0..MANY {
             let state: Arc<dyn std::any::Any + Send + Sync> =
                 if number % 10 == 0 { Arc::new(Bad) } else { Arc::new(drops.token()) };
-            queue.put(called.clone(), Some(state)).unwrap();
+            queue.put(WorkItem::new(called.clone()).state(state)).unwrap();
         }
         queue.barrier().await.unwrap();
         assert_eq!(queue.stats().run, MANY as u64);

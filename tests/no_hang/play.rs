@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Hresult, Operation, Platform, QueueId,
-    Result, WorkItemKey, WorkQueue, WorkQueueType,
+    Result, WorkItem, WorkItemKey, WorkQueue, WorkQueueType,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::SetOnce;
@@ -205,8 +205,8 @@ impl Play<'_> {
                 let slot = queue.index(self.slots.len());
                 let (calls, callback) = self.counting(slot);
                 let after = self.time(*after);
-                let key =
-                    platform.schedule_work_item(callback, Some(Arc::new(self.shared.token(false))), after);
+                let key = platform
+                    .schedule(WorkItem::new(callback).state(Arc::new(self.shared.token(false))), after);
                 self.work(step, slot, calls, key, Least::MaybeOnce);
             }
             Step::Wait { queue, event } => self.wait(&platform, step, queue.index(self.slots.len()), *event),
@@ -312,8 +312,8 @@ impl Play<'_> {
         let panics = body == Body::PanicsWhenDropped;
         let state = self.shared.token(panics);
         let put = || match &slot.handle {
-            Some(handle) => handle.put_with_priority(priority, callback, Some(Arc::new(state))),
-            None => platform.put_work_item_with_priority(slot.id, priority, callback, Some(Arc::new(state))),
+            Some(handle) => handle.put(WorkItem::new(callback).state(Arc::new(state)).priority(priority)),
+            None => platform.put(slot.id, WorkItem::new(callback).state(Arc::new(state)).priority(priority)),
         };
         // An item that has run before the put returns is let go by whoever is last, which may be the caller.
         let Ok(put) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)) else { return };
@@ -399,7 +399,7 @@ impl Play<'_> {
             .result(callback)
             .state(state)
             .build()
-            .and_then(|result| platform.put_waiting_work_item(event, 0, &result));
+            .and_then(|result| platform.put_waiting(event, &result));
         // A queue that is closed by then lets go of it.
         let least = if self.slots[slot].id.is_private() { Least::MaybeOnce } else { Least::Once };
         self.work(step, slot, calls, key, least);
@@ -443,7 +443,7 @@ impl Play<'_> {
             };
             match fault {
                 Fault::None | Fault::PanickingEnd => platform.invoke_callback(&result()?),
-                Fault::Late(_) => platform.schedule_result(&result()?, late).map(drop),
+                Fault::Late(_) => platform.schedule(&result()?, late).map(drop),
                 Fault::Twice => {
                     let result = result()?;
                     platform.invoke_callback(&result)?;
@@ -725,7 +725,7 @@ fn make(platform: &Platform, made: &Made, slots: &[Slot]) -> Slot {
         _ => None,
     };
     let handle = match made {
-        Made::Platform(number) => platform.lock_work_queue(*number),
+        Made::Platform(number) => platform.queue(*number),
         Made::Standard => platform.allocate_work_queue(WorkQueueType::Standard),
         Made::Multithreaded => platform.allocate_work_queue(WorkQueueType::Multithreaded),
         Made::Window => platform.allocate_work_queue(WorkQueueType::Window),
@@ -766,14 +766,15 @@ fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncRes
             let hop = with(CallbackParameters::default(), move |_| {
                 let _used = &token;
             });
-            let _ = platform.put_work_item(QueueId::MULTITHREADED, hop, Some(Arc::new(shared.token(false))));
+            let _ =
+                platform.put(QueueId::MULTITHREADED, WorkItem::new(hop).state(Arc::new(shared.token(false))));
         }
         Body::Replies => reply(shared, seen, result),
         Body::RepliesLater => {
             let Some(platform) = shared.platform() else { return };
             let (result, shared, seen) = (result.clone(), shared.clone(), seen.clone());
             let later = with(CallbackParameters::default(), move |_| reply(&shared, &seen, &result));
-            let _ = platform.put_work_item(QueueId::MULTITHREADED, later, None);
+            let _ = platform.put(QueueId::MULTITHREADED, later);
         }
     }
 }

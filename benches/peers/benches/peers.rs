@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let options = Options::from_args();
     let runtime = two_workers();
     let platform = Platform::builder().handle(runtime.handle().clone()).startup()?;
-    let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
     let handle = runtime.handle().clone();
     let rayon = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("the bench needs threads");
     let pool = threadpool::ThreadPool::new(2);
@@ -76,7 +76,7 @@ fn flood_ours(queue: &WorkQueue, items: usize) -> f64 {
     let countdown = Countdown::new(items);
     let start = Instant::now();
     for _ in 0..items {
-        queue.put(countdown.clone(), None).expect("the queue is open");
+        queue.put(countdown.clone()).expect("the queue is open");
     }
     block_on(countdown.wait());
     per_item(start, items)
@@ -97,7 +97,7 @@ fn trips_ours(queue: &WorkQueue, trips: usize) -> f64 {
     let callback = Arc::new(move |_: &AsyncResult| answer.send(()).unwrap_or_default());
     let start = Instant::now();
     for _ in 0..trips {
-        queue.put(callback.clone(), None).expect("the queue is open");
+        queue.put(callback.clone()).expect("the queue is open");
         answered.recv().expect("the callback answers");
     }
     per_item(start, trips)

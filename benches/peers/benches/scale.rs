@@ -101,7 +101,7 @@ impl Scale {
         let countdown = Countdown::new(items);
         let start = Instant::now();
         for queue in queues.iter().cycle().take(items) {
-            queue.put(countdown.clone(), None)?;
+            queue.put(countdown.clone())?;
         }
         self.runtime.block_on(countdown.wait());
         Ok(per_item(start, items))
@@ -109,7 +109,7 @@ impl Scale {
 
     /// The same items put by so many tasks on one queue.
     fn producers(&self, count: usize) -> Result<f64> {
-        let queue = self.platform.lock_work_queue(QueueId::MULTITHREADED)?;
+        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
         let items = 100_000 / count * count;
         let countdown = Countdown::new(items);
         let start = Instant::now();
@@ -129,7 +129,7 @@ impl Scale {
             let queue = queue.clone();
             move || -> Result<isize> {
                 let counting = Counting::start();
-                (0..items).try_for_each(|_| queue.put(callback.clone(), None))?;
+                (0..items).try_for_each(|_| queue.put(callback.clone()))?;
                 Ok(counting.stop().kept)
             }
         };
@@ -152,7 +152,7 @@ fn idle() -> Arc<dyn AsyncCallback> {
 }
 
 fn put_all(queue: &WorkQueue, countdown: &Arc<Countdown>, items: usize) -> Result<()> {
-    (0..items).try_for_each(|_| queue.put(countdown.clone(), None))
+    (0..items).try_for_each(|_| queue.put(countdown.clone()))
 }
 
 /// The slope of the line through the logarithms, by least squares.

@@ -33,17 +33,16 @@ impl Rtwq for Ours {
     type Listener = PlatformEventsGuard;
 
     fn set_long_running(&self, queue: u32, enable: bool) -> Answer {
-        answer(self.platform().lock_work_queue(queue)).map(|queue| queue.set_long_running(enable))
+        answer(self.platform().queue(queue)).map(|queue| queue.set_long_running(enable))
     }
 
     fn set_deadline(&self, queue: u32, deadline: i64) -> Answer<Deadline> {
-        answer(self.platform().lock_work_queue(queue)).map(|queue| queue.set_deadline(time(deadline)))
+        answer(self.platform().queue(queue)).map(|queue| queue.set_deadline(time(deadline)))
     }
 
     fn set_deadline2(&self, queue: u32, deadline: i64, warning: i64) -> Answer<Deadline> {
         let (within, warn_after) = (time(deadline), time(warning));
-        answer(self.platform().lock_work_queue(queue))
-            .map(|queue| queue.set_deadline_with_warning(within, warn_after))
+        answer(self.platform().queue(queue)).map(|queue| queue.set_deadline_with_warning(within, warn_after))
     }
 
     fn cancel_deadline(&self, deadline: Deadline) -> Answer {

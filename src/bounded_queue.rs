@@ -1,4 +1,4 @@
-//! `LimitedQueue`: a work queue that takes so many items at a time, and tells or holds back who puts more.
+//! `BoundedQueue`: a work queue that takes so many items at a time, and tells or holds back who puts more.
 
 use std::fmt;
 use std::future::Future;
@@ -10,10 +10,10 @@ use futures::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
 use tokio::time::Instant;
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{CurrentQueue, Priority, WorkQueue};
+use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
 use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 impl WorkQueue {
@@ -23,7 +23,7 @@ impl WorkQueue {
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
     /// # use mf_async::{Platform, WorkQueueType};
     /// # let platform = Platform::startup()?;
-    /// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?.with_limit(16)?;
+    /// let queue = platform.allocate_work_queue(WorkQueueType::Standard)?.bounded(16)?;
     /// for frame in 0..1000 {
     ///     // Waits while 16 frames are on the queue.
     ///     queue.reserve().await?.run(move || drop(frame)).detach();
@@ -34,24 +34,24 @@ impl WorkQueue {
     ///
     /// # Errors
     /// `E_INVALIDARG` for a limit of 0, or above `usize::MAX / 8`.
-    pub fn with_limit(self, limit: usize) -> Result<LimitedQueue> {
+    pub fn bounded(self, limit: usize) -> Result<BoundedQueue> {
         if limit == 0 || limit > Semaphore::MAX_PERMITS {
             let what =
                 format!("limit queue {} to {limit} items: 1 to {} can be", self.id(), Semaphore::MAX_PERMITS);
             return Err(Error::new(Hresult::E_INVALIDARG, what));
         }
-        Ok(LimitedQueue { queue: self, limit, places: Arc::new(Semaphore::new(limit)) })
+        Ok(BoundedQueue { queue: self, limit, places: Arc::new(Semaphore::new(limit)) })
     }
 }
 
 /// A work queue with a limit: what was put through this handle, and waits or runs, is never more.
 ///
-/// [`WorkQueue::with_limit`] makes one. Clones share the limit. Other handles to the same queue, and calls
+/// [`WorkQueue::bounded`] makes one. Clones share the limit. Other handles to the same queue, and calls
 /// that name it by number, are not limited.
 ///
 /// An item has its place from the put until its callback has returned, or it was let go un-called; a future
 /// until it has ended. So the memory that a queue takes is bounded by what `limit` items take. When no place
-/// is free, [`try_put`](LimitedQueue::try_put) fails with `MF_E_NOTACCEPTING`, and [`put`](LimitedQueue::put)
+/// is free, [`try_put`](BoundedQueue::try_put) fails with `MF_E_NOTACCEPTING`, and [`put`](BoundedQueue::put)
 /// waits; who waits longest is first. An item costs one allocation more than one that is put without a limit.
 ///
 /// ```
@@ -60,9 +60,9 @@ impl WorkQueue {
 /// use mf_async::{AsyncResult, Hresult, Platform, QueueId};
 ///
 /// let platform = Platform::startup()?;
-/// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?.with_limit(1)?;
+/// let queue = platform.queue(QueueId::MULTITHREADED)?.bounded(1)?;
 /// let place = queue.reserve().await?;
-/// let full = queue.try_put(Arc::new(|_: &AsyncResult| ()), None).unwrap_err();
+/// let full = queue.try_put(Arc::new(|_: &AsyncResult| ())).unwrap_err();
 /// assert_eq!(full.hresult(), Hresult::MF_E_NOTACCEPTING);
 /// assert_eq!(place.run(|| 6 * 7).await?, 42);
 /// assert_eq!(queue.run(|| 6 * 7).await?, 42);
@@ -70,13 +70,13 @@ impl WorkQueue {
 /// # platform.shutdown().await }
 /// ```
 #[derive(Clone)]
-pub struct LimitedQueue {
+pub struct BoundedQueue {
     queue: WorkQueue,
     limit: usize,
     places: Arc<Semaphore>,
 }
 
-impl LimitedQueue {
+impl BoundedQueue {
     /// How many items it takes at a time.
     #[must_use]
     pub fn limit(&self) -> usize {
@@ -99,10 +99,10 @@ impl LimitedQueue {
     ///
     /// # Errors
     /// `MF_E_NOTACCEPTING` when none is; `MF_E_SHUTDOWN` when the platform is shut down.
-    pub fn try_reserve(&self) -> Result<Reserved> {
+    pub fn try_reserve(&self) -> Result<Permit> {
         self.queue.queues().admit("reserve a place on a work queue")?;
         match self.places.clone().try_acquire_owned() {
-            Ok(place) => Ok(Reserved { queue: self.queue.clone(), place }),
+            Ok(place) => Ok(Permit { queue: self.queue.clone(), place }),
             Err(_) => {
                 let what =
                     format!("put on queue {}, which has all the {} items it takes", self.id(), self.limit);
@@ -121,7 +121,7 @@ impl LimitedQueue {
     /// # Cancel safety
     /// Cancel safe: dropping the future gives up the place in the line, and nothing else.
     #[track_caller]
-    pub fn reserve(&self) -> impl Future<Output = Result<Reserved>> + Send + use<> {
+    pub fn reserve(&self) -> impl Future<Output = Result<Permit>> + Send + use<> {
         let (this, begun) = (self.clone(), Location::caller());
         async move {
             match this.try_reserve() {
@@ -137,34 +137,30 @@ impl LimitedQueue {
     /// `MF_E_NOTACCEPTING` when there is no room; else as [`WorkQueue::put`]. Nothing is queued then, and
     /// nothing kept.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn try_put(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
-        self.try_reserve()?.put(callback, state)
+    pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
+        self.try_reserve()?.put(item)
     }
 
     /// Puts a work item as soon as there is room.
     ///
     /// # Errors
-    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::put`]. Nothing is queued then, and
+    /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::put`]. Nothing is queued then, and
     /// nothing kept.
     ///
     /// # Cancel safety
     /// Dropping the future before it has resolved puts nothing, and lets go of `callback` and `state`. Who
-    /// wants to keep them awaits [`reserve`](LimitedQueue::reserve), which is cancel safe, and puts then.
+    /// wants to keep them awaits [`reserve`](BoundedQueue::reserve), which is cancel safe, and puts then.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put(
-        &self,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> impl Future<Output = Result<()>> + Send + use<> {
-        let reserved = self.reserve();
-        async move { reserved.await?.put(callback, state) }
+    pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
+        let (reserved, item) = (self.reserve(), item.into());
+        async move { reserved.await?.put(item) }
     }
 
     /// Runs a closure as soon as there is room, and gives what it returns.
     ///
     /// # Errors
-    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::run`].
+    /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::run`].
     ///
     /// # Cancel safety
     /// Dropping the future while it waits for room lets go of the closure, un-called. Later it does not stop
@@ -182,10 +178,10 @@ impl LimitedQueue {
     /// Runs a future as soon as there is room, and gives its output; it has its place until it has ended.
     ///
     /// # Errors
-    /// Those of [`reserve`](LimitedQueue::reserve) and of [`WorkQueue::spawn`].
+    /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::spawn`].
     ///
     /// # Cancel safety
-    /// As [`run`](LimitedQueue::run).
+    /// As [`run`](BoundedQueue::run).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> impl Future<Output = Result<F::Output>> + Send + use<F>
     where
@@ -201,14 +197,14 @@ impl LimitedQueue {
     }
 
     /// Waits for a place; the platform knows of it, and ends the waiting with itself.
-    async fn wait(&self, begun: Begun) -> Result<Reserved> {
+    async fn wait(&self, begun: Begun) -> Result<Permit> {
         if CurrentQueue::current() == Some(self.queue.queues().place(self.id())) {
             let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
         let waiting = Waiting::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
         match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.told())).await {
-            Either::Left((Ok(place), _)) => Ok(Reserved { queue: self.queue.clone(), place }),
+            Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
             // Nobody closes the semaphore.
             Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
             Either::Right((error, _)) => Err(error),
@@ -216,9 +212,9 @@ impl LimitedQueue {
     }
 }
 
-impl fmt::Debug for LimitedQueue {
+impl fmt::Debug for BoundedQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LimitedQueue")
+        f.debug_struct("BoundedQueue")
             .field("id", &self.id())
             .field("limit", &self.limit)
             .field("free", &self.free())
@@ -226,36 +222,32 @@ impl fmt::Debug for LimitedQueue {
     }
 }
 
-/// A place on a [`LimitedQueue`], for one item; dropped unused, it is free again.
+/// A place on a [`BoundedQueue`], for one item; dropped unused, it is free again.
 #[must_use = "it keeps a place that others may wait for"]
-pub struct Reserved {
+pub struct Permit {
     queue: WorkQueue,
     place: OwnedSemaphorePermit,
 }
 
-impl Reserved {
+impl Permit {
     /// Puts a work item here.
     ///
     /// # Errors
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
-    pub fn put(self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
-        self.put_with_priority(Priority::Normal, callback, state)
-    }
-
-    /// Puts a work item here that goes before or after others that wait.
-    ///
-    /// # Errors
-    /// As [`WorkQueue::put`].
-    #[doc(alias = "MFPutWorkItem2")]
-    pub fn put_with_priority(
-        self,
-        priority: impl Into<Priority>,
-        callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
-    ) -> Result<()> {
-        let placed = Arc::new(Placed { callback, place: Mutex::new(Some(self.place)) });
-        self.queue.put_with_priority(priority, placed, state)
+    pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
+        let WorkItem { job, priority } = item.into();
+        let place = Mutex::new(Some(self.place));
+        let item = match job {
+            Job::Ready(result) => {
+                let Some(callback) = result.callback().cloned() else { return self.queue.put(result) };
+                WorkItem::new(Arc::new(PermitCallback { callback, ready: Some(result), place }))
+            }
+            Job::Invocation(Invocation { callback, state }) => {
+                WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state)
+            }
+        };
+        self.queue.put(item.priority(priority))
     }
 
     /// Runs a closure here.
@@ -299,26 +291,28 @@ impl Reserved {
     }
 }
 
-impl fmt::Debug for Reserved {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reserved").field(&self.queue.id()).finish()
+        f.debug_tuple("Permit").field(&self.queue.id()).finish()
     }
 }
 
 /// A callback that gives its place back when it has been called, or is let go un-called.
-struct Placed {
+struct PermitCallback {
     callback: Arc<dyn AsyncCallback>,
+    /// The result that was put; else the callback is called with the item's.
+    ready: Option<AsyncResult>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl AsyncCallback for Placed {
+impl AsyncCallback for PermitCallback {
     fn parameters(&self) -> CallbackParameters {
         self.callback.parameters()
     }
 
     fn invoke(&self, result: &AsyncResult) {
         let _place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.callback.invoke(result);
+        self.callback.invoke(self.ready.as_ref().unwrap_or(result));
     }
 
     fn name(&self) -> &'static str {
