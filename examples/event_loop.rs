@@ -16,9 +16,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mf_async::event::HasEventQueue;
+use mf_async::event_stream::Latest;
 use mf_async::{
-    EventStream, HasEventQueue, Latest, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
-    Platform, Result,
+    EventStream, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType, Platform, Result,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -14,10 +14,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use mf_async::{
-    EventStream, HasEventQueue, Hresult, MediaEventQueue, MediaEventType, MediaEventValue, Platform, QueueId,
-    Result, WorkQueue,
-};
+use mf_async::event::{HasEventQueue, MediaEventValue};
+use mf_async::{EventStream, Hresult, MediaEventQueue, MediaEventType, Platform, QueueId, Result, WorkQueue};
 
 /// Three pictures, 40 ms apart. Times are in units of 100 ns.
 struct ThreePictures {

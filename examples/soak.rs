@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use hdrhistogram::Histogram;
+use mf_async::byte_stream::MemoryByteStream;
+use mf_async::event_stream::DropOldest;
+use mf_async::rtwq::BoundedQueue;
 use mf_async::{
-    AsyncCallback, AsyncResult, BoundedQueue, ByteStreamExt, CallbackFlags, CallbackParameters, DropOldest,
-    ErrorKind, EventStream, Hresult, MediaEvent, MemoryByteStream, Platform, QueueId, Result, WorkItem,
-    WorkQueue, WorkQueueType,
+    AsyncCallback, AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, ErrorKind, EventStream,
+    Hresult, MediaEvent, Platform, QueueId, Result, WorkItem, WorkQueue, WorkQueueType,
 };
 
 /// What was begun and how it ended; at the end they are the same number.

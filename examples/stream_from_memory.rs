@@ -8,8 +8,9 @@
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use futures::TryStreamExt;
+    use mf_async::Platform;
+    use mf_async::byte_stream::MemoryByteStream;
     use mf_async::com::{self, SourceReader, SourceStream, byte_stream_object};
-    use mf_async::{MemoryByteStream, Platform};
 
     let file = std::env::args_os().nth(1).ok_or("usage: stream_from_memory FILE")?;
     let bytes = std::fs::read(file)?;

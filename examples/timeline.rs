@@ -35,9 +35,8 @@ mod wav_error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mf_async::{
-    AccessMode, AsyncResult, EventStream, FileFlags, MediaEventType, OpenMode, Platform, QueueId,
-};
+use mf_async::byte_stream::{AccessMode, FileFlags, OpenMode};
+use mf_async::{AsyncResult, EventStream, MediaEventType, Platform, QueueId};
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt;
 

@@ -271,7 +271,8 @@ impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// use mf_async::{ByteStream, ByteStreamExt, MemoryByteStream, Platform};
+/// use mf_async::byte_stream::MemoryByteStream;
+/// use mf_async::{ByteStream, ByteStreamExt, Platform};
 ///
 /// let platform = Platform::startup()?;
 /// let stream = MemoryByteStream::new(&platform, b"moov".to_vec());

@@ -31,7 +31,7 @@
 //!
 //! | here | Media Foundation |
 //! |---|---|
-//! | a [`ByteStream`](crate::ByteStream), or anything of `tokio::io` by [`ByteStreamFromIo`](crate::ByteStreamFromIo) | `IMFByteStream`, by [`byte_stream_object`] |
+//! | a [`ByteStream`](crate::ByteStream), or anything of `tokio::io` by [`ByteStreamFromIo`](crate::byte_stream::ByteStreamFromIo) | `IMFByteStream`, by [`byte_stream_object`] |
 //!
 //! # Threads
 //!

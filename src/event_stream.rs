@@ -107,7 +107,8 @@ impl<P: Overflow> EventStream<P> {
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
     /// # use std::sync::Arc;
-    /// # use mf_async::{DropOldest, EventStream, MediaEventType, Platform};
+    /// # use mf_async::event_stream::DropOldest;
+    /// # use mf_async::{EventStream, MediaEventType, Platform};
     /// # let platform = Platform::startup()?;
     /// let queue = Arc::new(platform.create_event_queue()?);
     /// let events = EventStream::new(&queue, DropOldest(8))?.only(&[MediaEventType::MEMediaSample]);

@@ -77,22 +77,19 @@
 //!   system allows that.
 //! * `test-util`: the module `testing`, for the test suites of components.
 
+mod contain;
 mod error;
+mod guid;
 mod sync;
 mod tokio_quirks;
 
-mod contain;
-mod guid;
-
 mod tracker;
-
-mod transform;
+pub mod transform;
 
 mod async_result;
 mod cancel;
 
 mod completion;
-
 mod mmcss;
 mod observe;
 
@@ -104,18 +101,19 @@ mod task;
 mod timer;
 
 mod bounded_queue;
-mod event;
+pub mod event;
 mod method;
-mod report;
+pub mod report;
 
-mod byte_stream;
-mod event_stream;
+pub mod byte_stream;
+pub mod event_stream;
 
 mod platform;
 
 mod create_file;
+pub mod rtwq;
 
-mod source_resolver;
+pub mod source_resolver;
 
 #[cfg(windows)]
 pub mod com;
@@ -128,33 +126,17 @@ pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
     Unknown,
 };
-pub use crate::bounded_queue::{BoundedQueue, Permit};
-pub use crate::byte_stream::{
-    AccessMode, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, ByteStreamIo,
-    FileByteStream, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
-};
+pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
-pub use crate::event::{
-    GetEventFlags, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
-    MediaEventValue, SharedGenerator,
-};
-pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
+pub use crate::event::{MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType};
+pub use crate::event_stream::EventStream;
 pub use crate::guid::Guid;
 pub use crate::method::Method;
-pub use crate::mmcss::Mmcss;
-pub use crate::observe::QueueStats;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
-pub use crate::platform::{
-    Platform, PlatformBuilder, PlatformEvents, PlatformEventsGuard, PlatformLock, WeakPlatform,
-};
-pub use crate::queue::{Deadline, DeadlineStatus, Priority, WorkItem, WorkQueue, WorkQueueType};
-pub use crate::report::{OperationReport, QueueReport, Report, RunningReport};
-pub use crate::source_resolver::{
-    ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
-};
-pub use crate::timer::PeriodicKey;
-pub use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
+pub use crate::platform::{Platform, PlatformBuilder, PlatformLock, WeakPlatform};
+pub use crate::queue::{Priority, WorkItem, WorkQueue, WorkQueueType};
+pub use crate::report::Report;
 
 /// The README's code is compiled and run with the other examples.
 #[cfg(doctest)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::async_result::QueueId;
-use crate::observe::QueueStats;
+pub use crate::observe::QueueStats;
 use crate::queue::Queues;
 use crate::timer::Timers;
 use crate::tracker::{Begun, Entry};

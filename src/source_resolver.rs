@@ -49,9 +49,8 @@ impl Platform {
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
 /// use std::sync::Arc;
 /// use futures::future::BoxFuture;
-/// use mf_async::{
-///     ByteStream, ByteStreamExt, ByteStreamHandler, Platform, ResolutionFlags, Result, Unknown,
-/// };
+/// use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags};
+/// use mf_async::{ByteStream, ByteStreamExt, Platform, Result, Unknown};
 ///
 /// struct Playlist(Vec<u8>);
 /// struct PlaylistHandler;

@@ -16,7 +16,8 @@ use crate::error::Hresult;
 /// in tests.
 ///
 /// ```
-/// use mf_async::{Hresult, TransformDriver, TransformEvent, TransformInput, TransformOutput};
+/// use mf_async::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
+/// use mf_async::Hresult;
 ///
 /// let mut driver = TransformDriver::new();
 /// assert_eq!(driver.input(), TransformInput::Start); // send MFT_MESSAGE_NOTIFY_START_OF_STREAM

@@ -27,9 +27,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use mf_async::{
-    AccessMode, ByteStream, ByteStreamFromIo, EventStream, FileFlags, MediaEventType, OpenMode, Platform,
-};
+use mf_async::byte_stream::{AccessMode, ByteStreamFromIo, FileFlags, OpenMode};
+use mf_async::{ByteStream, EventStream, MediaEventType, Platform};
 
 use crate::{
     bars::Bars,

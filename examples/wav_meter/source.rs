@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use mf_async::byte_stream::ByteStreamCapabilities;
+use mf_async::event::{HasEventQueue, MediaEventValue};
 use mf_async::{
-    ByteStream, ByteStreamCapabilities, ByteStreamExt, HasEventQueue, Hresult, MediaEvent, MediaEventQueue,
-    MediaEventType, MediaEventValue, Platform, QueueId, WorkQueue,
+    ByteStream, ByteStreamExt, Hresult, MediaEvent, MediaEventQueue, MediaEventType, Platform, QueueId,
+    WorkQueue,
 };
 use tokio::sync::Mutex;
 

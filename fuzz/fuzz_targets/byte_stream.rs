@@ -7,7 +7,8 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mf_async::{ByteStreamExt, ByteStreamFromIo, ByteStreamIo, Error, Hresult, MemoryByteStream, Platform, SeekFlags, SeekOrigin};
+use mf_async::byte_stream::{ByteStreamFromIo, ByteStreamIo, MemoryByteStream, SeekFlags, SeekOrigin};
+use mf_async::{ByteStreamExt, Error, Hresult, Platform};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 

@@ -36,7 +36,8 @@ use crate::tracker::TrackerHandle;
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// use mf_async::{AccessMode, ByteStream, ByteStreamExt, FileFlags, OpenMode, Platform};
+/// use mf_async::byte_stream::{AccessMode, FileFlags, OpenMode};
+/// use mf_async::{ByteStream, ByteStreamExt, Platform};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("header.bin");

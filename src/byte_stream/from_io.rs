@@ -38,7 +38,8 @@ use crate::tracker::TrackerHandle;
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// use mf_async::{ByteStream, ByteStreamExt, ByteStreamFromIo, Platform};
+/// use mf_async::byte_stream::ByteStreamFromIo;
+/// use mf_async::{ByteStream, ByteStreamExt, Platform};
 ///
 /// let platform = Platform::startup()?;
 /// let stream = ByteStreamFromIo::reader(&platform, &b"live"[..]);

@@ -32,7 +32,8 @@ use crate::queue::Queues;
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// use mf_async::{ByteStreamIo, MemoryByteStream, Platform};
+/// use mf_async::byte_stream::{ByteStreamIo, MemoryByteStream};
+/// use mf_async::Platform;
 /// use tokio::io::AsyncBufReadExt;
 ///
 /// let platform = Platform::startup()?;

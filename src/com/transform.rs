@@ -24,7 +24,7 @@ use crate::error::{Error, Hresult, Result};
 /// An asynchronous transform: a [`Sink`] of samples in, a [`Stream`] of samples out.
 ///
 /// It calls `ProcessInput` and `ProcessOutput` only when the transform has asked for it, by the rules of
-/// [`TransformDriver`](crate::TransformDriver). Both sides may be used by one task, or, after `split`, by two. Who only puts in and never
+/// [`TransformDriver`](crate::transform::TransformDriver). Both sides may be used by one task, or, after `split`, by two. Who only puts in and never
 /// takes out will wait: a transform holds a few samples, not all.
 ///
 /// Closing the sink drains the transform; the stream then ends. To go on after a drain use

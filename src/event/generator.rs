@@ -105,7 +105,8 @@ pub trait MediaEventGenerator: Send + Sync {
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
 /// use std::sync::Arc;
-/// use mf_async::{EventStream, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue};
+/// use mf_async::event::HasEventQueue;
+/// use mf_async::{EventStream, MediaEvent, MediaEventGenerator, MediaEventQueue};
 /// use mf_async::{MediaEventType, Platform};
 ///
 /// struct Source {

@@ -21,7 +21,8 @@ use crate::tracker::{Begun, Outstanding, Registration};
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
-/// # use mf_async::{GetEventFlags, Hresult, MediaEventType, Platform};
+/// # use mf_async::event::GetEventFlags;
+/// # use mf_async::{Hresult, MediaEventType, Platform};
 /// # let platform = Platform::startup()?;
 /// let queue = platform.create_event_queue()?;
 /// queue.queue_event_param_var(MediaEventType::MEMediaSample, Hresult::S_OK, 40_i64)?;

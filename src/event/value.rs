@@ -10,7 +10,7 @@ use crate::guid::Guid;
 /// The value of an event, or of one of its attributes. Cheap to clone.
 ///
 /// ```
-/// use mf_async::MediaEventValue;
+/// use mf_async::event::MediaEventValue;
 ///
 /// let value = MediaEventValue::from("camera 2");
 /// assert_eq!(value.as_str(), Some("camera 2"));

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::TryStreamExt;
+use mf_async::byte_stream::{
+    ByteStreamCapabilities, ByteStreamFromIo, MemoryByteStream, SeekFlags, SeekOrigin,
+};
 use mf_async::com::{self, ComByteStream, Mta, SourceReader, SourceStream, byte_stream_object};
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo, Error,
-    ErrorKind, Hresult, MemoryByteStream, Platform, Result, SeekFlags, SeekOrigin, Unknown,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, ErrorKind, Hresult, Platform, Result,
+    Unknown,
 };
 use windows::Win32::Foundation::{E_INVALIDARG, E_POINTER};
 use windows::Win32::Media::MediaFoundation::*;

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt;
+use mf_async::Platform;
+use mf_async::byte_stream::MemoryByteStream;
 use mf_async::com::{SourceReader, SourceStream, byte_stream_object};
-use mf_async::{MemoryByteStream, Platform};
 use windows::Win32::Media::MediaFoundation::MF_MT_AUDIO_NUM_CHANNELS;
 use windows::core::HSTRING;
 

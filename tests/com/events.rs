@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use crate::support::{LIMIT, mta, refs, token, until, within};
 use mf_async::com::{self, EventGenerator, Mta};
+use mf_async::event::{GetEventFlags, MediaEventValue};
+use mf_async::event_stream::{DropOldest, Latest, Lossless};
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackParameters, DropOldest, Error, EventStream, GetEventFlags, Guid,
-    Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator, MediaEventType, MediaEventValue, Platform,
-    QueueId, Unknown,
+    AsyncCallback, AsyncResult, CallbackParameters, Error, EventStream, Guid, Hresult, MediaEvent,
+    MediaEventGenerator, MediaEventType, Platform, QueueId, Unknown,
 };
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator, IMFMediaEventGenerator_Impl,

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
+use mf_async::rtwq::PeriodicKey;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, Hresult, PeriodicKey, Platform,
-    PlatformLock, Unknown, WorkItem, WorkItemKey, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, Hresult, Platform, PlatformLock,
+    Unknown, WorkItem, WorkItemKey, WorkQueueType,
 };
 use tokio::sync::{Notify, SetOnce};
 

@@ -6,11 +6,12 @@ use std::mem::size_of;
 use std::panic::UnwindSafe;
 use std::rc::Rc;
 
+use mf_async::report::{OperationReport, QueueReport, QueueStats, RunningReport};
+use mf_async::rtwq::{BoundedQueue, PeriodicKey, Permit, PlatformEvents, PlatformEventsGuard};
 use mf_async::{
-    AsyncCallback, AsyncResult, BeginStatus, BoundedQueue, CallbackFlags, CallbackParameters, Error,
-    ErrorKind, Hresult, Operation, OperationReport, Outcome, PeriodicKey, Permit, Platform, PlatformBuilder,
-    PlatformEvents, PlatformEventsGuard, PlatformLock, Priority, QueueId, QueueReport, QueueStats, Report,
-    RunningReport, Unknown, WorkItemKey, WorkQueue, WorkQueueType,
+    AsyncCallback, AsyncResult, BeginStatus, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
+    Operation, Outcome, Platform, PlatformBuilder, PlatformLock, Priority, QueueId, Report, Unknown,
+    WorkItemKey, WorkQueue, WorkQueueType,
 };
 
 /// `value!(Type: Send Sync Unpin)`: the type has these; with a `!` in front it has not.

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mf_async::{
-    AccessMode, AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt,
-    ByteStreamFromIo, ErrorKind, FileFlags, Hresult, MemoryByteStream, OpenMode, Platform, Result, SeekFlags,
+use mf_async::byte_stream::{
+    AccessMode, ByteStreamCapabilities, ByteStreamFromIo, FileFlags, MemoryByteStream, OpenMode, SeekFlags,
     SeekOrigin,
 };
+use mf_async::{AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, ErrorKind, Hresult, Platform, Result};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 

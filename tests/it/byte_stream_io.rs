@@ -5,10 +5,10 @@ use std::io::{Cursor, ErrorKind, SeekFrom};
 use std::sync::Arc;
 
 use futures::{SinkExt, StreamExt, poll};
-use mf_async::{
-    AccessMode, ByteStream, ByteStreamExt, ByteStreamFromIo, ByteStreamIo, Error, FileFlags, Hresult,
-    MemoryByteStream, OpenMode, Platform,
+use mf_async::byte_stream::{
+    AccessMode, ByteStreamFromIo, ByteStreamIo, FileFlags, MemoryByteStream, OpenMode,
 };
+use mf_async::{ByteStream, ByteStreamExt, Error, Hresult, Platform};
 use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, copy, copy_bidirectional, duplex, split,
 };

@@ -3,9 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use mf_async::byte_stream::{
+    ByteStreamCapabilities, ByteStreamFromIo, ByteStreamIo, MemoryByteStream, SeekFlags, SeekOrigin,
+};
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt, ByteStreamFromIo,
-    ByteStreamIo, Error, Hresult, MemoryByteStream, Platform, Result, SeekFlags, SeekOrigin, Unknown,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, Hresult, Platform, Result, Unknown,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mf_async::{DeadlineStatus, Platform, WorkQueueType};
+use mf_async::rtwq::DeadlineStatus;
+use mf_async::{Platform, WorkQueueType};
 use tokio::sync::oneshot;
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{callback, paused_time};
+use mf_async::byte_stream::{AccessMode, FileFlags, MemoryByteStream, OpenMode};
+use mf_async::event::GetEventFlags;
+use mf_async::source_resolver::ResolutionFlags;
 use mf_async::{
-    AccessMode, AsyncResult, ByteStream, ByteStreamExt, Error, EventStream, FileFlags, GetEventFlags,
-    Hresult, MediaEvent, MediaEventType, MemoryByteStream, OpenMode, Operation, Platform, Priority, QueueId,
-    ResolutionFlags, Result, WorkQueueType,
+    AsyncResult, ByteStream, ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType,
+    Operation, Platform, Priority, QueueId, Result, WorkQueueType,
 };
 
 /// The text, where `…` stands for anything.

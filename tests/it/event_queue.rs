@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Weak};
 use std::time::Duration;
 
+use mf_async::event::{GetEventFlags, MediaEventValue};
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, GetEventFlags, Guid, Hresult, MediaEvent,
-    MediaEventQueue, MediaEventType, MediaEventValue, Platform, QueueId, Result, Unknown, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Guid, Hresult, MediaEvent, MediaEventQueue,
+    MediaEventType, Platform, QueueId, Result, Unknown, WorkQueueType,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

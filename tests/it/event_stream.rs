@@ -12,10 +12,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FusedStream;
 use futures::task::noop_waker;
+use mf_async::event::{GetEventFlags, HasEventQueue};
+use mf_async::event_stream::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackParameters, DropNewest, DropOldest, Error, ErrorKind, EventStream,
-    GetEventFlags, HasEventQueue, Hresult, Latest, Lossless, MediaEvent, MediaEventGenerator,
-    MediaEventQueue, MediaEventType, Overflow, Platform, QueueId, Result, Unknown,
+    AsyncCallback, AsyncResult, CallbackParameters, Error, ErrorKind, EventStream, Hresult, MediaEvent,
+    MediaEventGenerator, MediaEventQueue, MediaEventType, Platform, QueueId, Result, Unknown,
 };
 
 const NUMBER: MediaEventType = MediaEventType(20_000);

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Gate, current_thread, multi_thread, until};
 use futures::FutureExt;
-use mf_async::{
-    AsyncCallback, AsyncResult, DropOldest, Error, ErrorKind, EventStream, GetEventFlags, Hresult,
-    MediaEvent, MediaEventGenerator, MediaEventType, Platform, Result, Unknown,
-};
+use mf_async::event::GetEventFlags;
+use mf_async::event_stream::DropOldest;
+use mf_async::{AsyncCallback, AsyncResult, Error, ErrorKind, EventStream, Hresult, MediaEvent, MediaEventGenerator, MediaEventType, Platform, Result, Unknown};
 
 type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
@@ -133,7 +132,7 @@ fn number(event: &MediaEvent) -> i64 {
     event.value().as_i64().unwrap()
 }
 
-async fn read(stream: &mut EventStream<impl mf_async::Overflow>) -> i64 {
+async fn read(stream: &mut EventStream<impl mf_async::event_stream::Overflow>) -> i64 {
     number(&stream.next().await.unwrap().unwrap())
 }
 

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Gate, current_thread, within_bound};
 use futures::FutureExt;
+use mf_async::event::GetEventFlags;
+use mf_async::event_stream::DropOldest;
 use mf_async::{
-    AsyncCallback, AsyncResult, DropOldest, EventStream, GetEventFlags, Hresult, MediaEvent,
-    MediaEventGenerator, MediaEventQueue, Platform, Result, Unknown,
+    AsyncCallback, AsyncResult, EventStream, Hresult, MediaEvent, MediaEventGenerator, MediaEventQueue,
+    Platform, Result, Unknown,
 };
 
 /// Where in the generator somebody is.
@@ -107,7 +109,7 @@ fn number(event: &MediaEvent) -> i64 {
     event.value().as_i64().unwrap()
 }
 
-fn read(stream: &mut EventStream<impl mf_async::Overflow>) -> Option<i64> {
+fn read(stream: &mut EventStream<impl mf_async::event_stream::Overflow>) -> Option<i64> {
     stream.next().now_or_never().map(|event| number(&event.unwrap().unwrap()))
 }
 

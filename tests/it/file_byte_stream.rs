@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
+use mf_async::byte_stream::{
+    AccessMode, ByteStreamCapabilities, FileByteStream, FileFlags, OpenMode, SeekFlags, SeekOrigin,
+};
 use mf_async::{
-    AccessMode, AsyncCallback, AsyncResult, ByteStream, ByteStreamCapabilities, ByteStreamExt, CallbackFlags,
-    CallbackParameters, FileByteStream, FileFlags, Hresult, OpenMode, Platform, QueueId, Result, SeekFlags,
-    SeekOrigin,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, CallbackFlags, CallbackParameters, Hresult,
+    Platform, QueueId, Result,
 };
 use tokio::sync::mpsc;
 

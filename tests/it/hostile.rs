@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use crate::support::{callback, current_thread, flagged, multi_thread, on, paused_time};
 use futures::FutureExt;
+use mf_async::byte_stream::{
+    AccessMode, ByteStreamIo, FileFlags, MemoryByteStream, OpenMode, SeekFlags, SeekOrigin,
+};
+use mf_async::event::GetEventFlags;
+use mf_async::event_stream::{DropNewest, DropOldest, Latest};
+use mf_async::rtwq::PeriodicKey;
 use mf_async::{
-    AccessMode, AsyncResult, ByteStream, ByteStreamExt, ByteStreamIo, CallbackFlags, CallbackParameters,
-    DropNewest, DropOldest, Error, EventStream, FileFlags, GetEventFlags, Guid, Hresult, Latest, MediaEvent,
-    MemoryByteStream, OpenMode, PeriodicKey, Platform, Priority, QueueId, Result, SeekFlags, SeekOrigin,
-    WorkItem, WorkItemKey, WorkQueue, WorkQueueType,
+    AsyncResult, ByteStream, ByteStreamExt, CallbackFlags, CallbackParameters, Error, EventStream, Guid,
+    Hresult, MediaEvent, Platform, Priority, QueueId, Result, WorkItem, WorkItemKey, WorkQueue,
+    WorkQueueType,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
@@ -406,7 +411,7 @@ fn files(cases: &mut Vec<Case>) {
     });
 }
 
-fn file(given: &Given) -> Result<(tempfile::TempDir, mf_async::FileByteStream)> {
+fn file(given: &Given) -> Result<(tempfile::TempDir, mf_async::byte_stream::FileByteStream)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("file");
     let stream = given.platform.create_file(

@@ -12,11 +12,15 @@ use std::time::Duration;
 use crate::support::{Count, callback, current_thread, paused_time, until};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use mf_async::byte_stream::{
+    AccessMode, ByteStreamFromIo, ByteStreamIo, FileFlags, MemoryByteStream, OpenMode,
+};
+use mf_async::event::GetEventFlags;
+use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
+use mf_async::transform::{TransformDriver, TransformEvent};
 use mf_async::{
-    AccessMode, ByteStream, ByteStreamExt, ByteStreamFromIo, ByteStreamHandler, ByteStreamIo, EventStream,
-    FileFlags, GetEventFlags, Guid, Hresult, MediaEvent, MediaEventGenerator, MediaEventType,
-    MemoryByteStream, OpenMode, Platform, QueueId, ResolutionFlags, ResolvedObject, Result, SchemeHandler,
-    TransformDriver, TransformEvent, Unknown, WorkItem, WorkQueueType,
+    ByteStream, ByteStreamExt, EventStream, Guid, Hresult, MediaEvent, MediaEventGenerator, MediaEventType,
+    Platform, QueueId, Result, Unknown, WorkItem, WorkQueueType,
 };
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncSeek};
 

@@ -1,6 +1,7 @@
 //! Queues are registered with MMCSS classes and read back as they were; everybody who names a class shares its queue.
 
-use mf_async::{Hresult, Mmcss, Platform, QueueId, Result, WorkQueueType};
+use mf_async::rtwq::Mmcss;
+use mf_async::{Hresult, Platform, QueueId, Result, WorkQueueType};
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> Hresult {
     result.expect_err("it fails").hresult()

@@ -10,9 +10,10 @@ use crate::support::{
     Count, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, paused_time, until, with,
 };
 use futures::FutureExt;
+use mf_async::rtwq::BoundedQueue;
 use mf_async::{
-    AsyncCallback, AsyncResult, BoundedQueue, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
-    Platform, QueueId, WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, Platform,
+    QueueId, WorkItem, WorkQueueType,
 };
 
 fn started(limit: usize) -> (Platform, BoundedQueue) {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::{Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until};
-use mf_async::{Hresult, PeriodicKey, Platform, QueueId};
+use mf_async::rtwq::PeriodicKey;
+use mf_async::{Hresult, Platform, QueueId};
 use tokio::time::Instant;
 
 const PERIOD: Duration = Duration::from_millis(10);

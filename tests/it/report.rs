@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::support::{callback, paused_time};
-use mf_async::{ByteStreamExt, ByteStreamFromIo, Platform, Priority, QueueId};
+use mf_async::byte_stream::ByteStreamFromIo;
+use mf_async::{ByteStreamExt, Platform, Priority, QueueId};
 use tokio::sync::oneshot;
 
 #[test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
+use mf_async::byte_stream::ByteStreamFromIo;
 use mf_async::{
-    AsyncResult, ByteStreamExt, ByteStreamFromIo, CallbackFlags, CallbackParameters, EventStream, Hresult,
-    Operation, Platform, QueueId, Result, WorkQueueType,
+    AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, EventStream, Hresult, Operation, Platform,
+    QueueId, Result, WorkQueueType,
 };
 use tokio::runtime::{Builder, Runtime};
 

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{
-    AsyncResult, ByteStreamFromIo, ByteStreamIo, Deadline, EventStream, MemoryByteStream, Platform,
-    PlatformEvents, QueueId, ResolvedObject, WorkQueueType,
-};
+use mf_async::byte_stream::{ByteStreamFromIo, ByteStreamIo, MemoryByteStream};
+use mf_async::rtwq::{Deadline, PlatformEvents};
+use mf_async::source_resolver::ResolvedObject;
+use mf_async::{AsyncResult, EventStream, Platform, QueueId, WorkQueueType};
 
 fn says(value: &impl Debug, words: &[&str]) {
     let shown = format!("{value:?}");

@@ -10,9 +10,10 @@ use crate::support::{
     Count, Drops, Gate, Log, both_runtimes, callback, flagged, multi_thread, on, paused_time, until,
     within_bound,
 };
+use mf_async::rtwq::PlatformEvents;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, PlatformEvents,
-    Priority, QueueId, WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, Priority, QueueId,
+    WorkItem, WorkQueueType,
 };
 use tokio::time::Instant;
 

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending, ready};
+use mf_async::byte_stream::{ByteStreamFromIo, MemoryByteStream};
+use mf_async::source_resolver::{
+    ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler, SourceResolver,
+};
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, ByteStreamFromIo, ByteStreamHandler, Error,
-    ErrorKind, Hresult, MemoryByteStream, Platform, ResolutionFlags, ResolvedObject, Result, SchemeHandler,
-    SourceResolver, Unknown,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, ErrorKind, Hresult, Platform, Result,
+    Unknown,
 };
 use tokio::sync::mpsc;
 
@@ -343,7 +346,7 @@ impl ByteStream for Typed {
         Some(self.1.to_owned())
     }
 
-    fn capabilities(&self) -> mf_async::ByteStreamCapabilities {
+    fn capabilities(&self) -> mf_async::byte_stream::ByteStreamCapabilities {
         self.0.capabilities()
     }
 
@@ -393,7 +396,12 @@ impl ByteStream for Typed {
         self.0.end_write(result)
     }
 
-    fn seek(&self, origin: mf_async::SeekOrigin, offset: i64, flags: mf_async::SeekFlags) -> Result<u64> {
+    fn seek(
+        &self,
+        origin: mf_async::byte_stream::SeekOrigin,
+        offset: i64,
+        flags: mf_async::byte_stream::SeekFlags,
+    ) -> Result<u64> {
         self.0.seek(origin, offset, flags)
     }
 

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Drops, Gate, both_runtimes, callback, flagged, multi_thread, until, with, within_bound,
 };
-use mf_async::{
-    CallbackFlags, CallbackParameters, Platform, QueueId, QueueStats, WorkItem, WorkQueue, WorkQueueType,
-};
+use mf_async::report::QueueStats;
+use mf_async::{CallbackFlags, CallbackParameters, Platform, QueueId, WorkItem, WorkQueue, WorkQueueType};
 
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
     let mut queues: Vec<_> = [1, 2, 3, 4, 5, 7].map(|id| platform.queue(id).unwrap()).into();

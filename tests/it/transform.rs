@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use mf_async::{Hresult, TransformDriver, TransformEvent, TransformInput, TransformOutput};
+use mf_async::Hresult;
+use mf_async::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
 /// A transform by the book: it counts what it asked for and refuses what it did not.
 #[derive(Default)]

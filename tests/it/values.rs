@@ -5,7 +5,8 @@ use std::any::Any;
 use std::io;
 use std::sync::Arc;
 
-use mf_async::{Error, Guid, Hresult, MediaEvent, MediaEventType, MediaEventValue, Unknown};
+use mf_async::event::MediaEventValue;
+use mf_async::{Error, Guid, Hresult, MediaEvent, MediaEventType, Unknown};
 
 fn all() -> Vec<(MediaEventValue, &'static str)> {
     let name = Guid::from_u128(0x1234);

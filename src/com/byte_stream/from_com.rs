@@ -18,7 +18,7 @@ use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 
-/// An `IMFByteStream` as a [`ByteStream`], and so, by [`ByteStreamIo`](crate::ByteStreamIo), as `tokio::io`.
+/// An `IMFByteStream` as a [`ByteStream`], and so, by [`ByteStreamIo`](crate::byte_stream::ByteStreamIo), as `tokio::io`.
 ///
 /// Clones are the same stream. Callbacks come from the queues of the platform that it was made with; what the
 /// object itself does, it does on Media Foundation's.

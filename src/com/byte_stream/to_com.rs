@@ -30,7 +30,8 @@ use crate::error::{Error, Hresult, Result};
 ///
 /// ```no_run
 /// use mf_async::com::{self, SourceReader, byte_stream_object};
-/// use mf_async::{MemoryByteStream, Platform};
+/// use mf_async::byte_stream::MemoryByteStream;
+/// use mf_async::Platform;
 ///
 /// # async fn play(bytes: Vec<u8>) -> mf_async::Result<()> {
 /// let (ours, theirs) = (Platform::startup()?, com::Platform::startup()?);
@@ -40,7 +41,7 @@ use crate::error::{Error, Hresult, Result};
 /// ```
 ///
 /// From anything that reads and seeks by `tokio::io`, it is
-/// [`ByteStreamFromIo`](crate::ByteStreamFromIo) in place of the stream in memory.
+/// [`ByteStreamFromIo`](crate::byte_stream::ByteStreamFromIo) in place of the stream in memory.
 #[doc(alias = "IMFByteStream")]
 #[doc(alias = "MFCreateMFByteStreamOnStreamEx")]
 #[must_use]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use mf_async::event::{GetEventFlags, MediaEventValue};
 use mf_async::{
-    AsyncCallback, AsyncResult, GetEventFlags, Guid, Hresult, MediaEvent, MediaEventQueue, MediaEventType,
-    MediaEventValue, Unknown,
+    AsyncCallback, AsyncResult, Guid, Hresult, MediaEvent, MediaEventQueue, MediaEventType, Unknown,
 };
 
 use crate::ours::{Ours, answer, not_in_rust};

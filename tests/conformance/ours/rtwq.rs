@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mf_async::{Deadline, PlatformEvents, PlatformEventsGuard};
+use mf_async::rtwq::{Deadline, PlatformEvents, PlatformEventsGuard};
 
 use crate::ours::{Ours, answer};
 use crate::subject::{Answer, Rtwq};

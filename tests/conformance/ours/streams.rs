@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mf_async::{
-    AccessMode, AsyncCallback, AsyncResult, ByteStream, CancelCookie, FileFlags, Hresult, OpenMode,
-    ResolutionFlags, SeekFlags, SeekOrigin, SourceResolver, Unknown,
-};
+use mf_async::byte_stream::{AccessMode, FileFlags, OpenMode, SeekFlags, SeekOrigin};
+use mf_async::source_resolver::{ResolutionFlags, SourceResolver};
+use mf_async::{AsyncCallback, AsyncResult, ByteStream, CancelCookie, Hresult, Unknown};
 
 use crate::ours::{Ours, answer, not_in_rust};
 use crate::subject::{Answer, Buffer, Resolving, Streams};

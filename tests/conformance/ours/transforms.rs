@@ -1,6 +1,7 @@
 //! Ours: a transform driven as `TransformDriver` says.
 
-use mf_async::{Hresult, TransformDriver, TransformEvent, TransformInput, TransformOutput};
+use mf_async::Hresult;
+use mf_async::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
 use crate::facts::name;
 use crate::ours::{Ours, not_in_rust};
