@@ -394,7 +394,7 @@ impl Play<'_> {
                 Event::Panics => panic!("planned"),
             }
         };
-        let state = Some(Arc::new(self.shared.token(false)) as _);
+        let state = Arc::new(self.shared.token(false));
         let key = platform
             .result(callback)
             .state(state)
