@@ -136,7 +136,7 @@ pub use crate::cancel::{CancelCookie, WorkItemKey};
 pub use crate::error::{Error, ErrorKind, Hresult, Result};
 pub use crate::event::{
     GetEventFlags, HasEventQueue, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
-    MediaEventValue, SharedGenerator,
+    MediaEventValue,
 };
 pub use crate::event_stream::{DropNewest, DropOldest, EventStream, Latest, Lossless, Overflow};
 pub use crate::guid::Guid;
