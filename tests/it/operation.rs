@@ -76,7 +76,9 @@ impl Component {
             BeginFails | BeginCompletesThenFails => Err((ErrorKind::Failed, Hresult::MF_E_NOTACCEPTING)),
             BeginPanics | EndPanics => Err((ErrorKind::Panicked, Hresult::E_UNEXPECTED)),
             LetsGo => Err((ErrorKind::Abandoned, Hresult::E_ABORT)),
-            PlatformShutDown | PlatformDropped | RuntimeDropped => Err((ErrorKind::Shutdown, Hresult::MF_E_SHUTDOWN)),
+            PlatformShutDown | PlatformDropped | RuntimeDropped => {
+                Err((ErrorKind::Shutdown, Hresult::MF_E_SHUTDOWN))
+            }
         }
     }
 
