@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -117,6 +118,7 @@ impl EventStream {
     ///
     /// # Errors
     /// As [`new`](EventStream::new).
+    #[track_caller]
     pub fn lossless<G>(generator: &Arc<G>) -> Result<EventStream>
     where
         G: MediaEventGenerator + ?Sized + 'static,
@@ -144,12 +146,13 @@ impl<P: Overflow> EventStream<P> {
     /// `MF_E_MULTIPLE_SUBSCRIBERS` when another stream has the generator, or a request of another callback is
     /// outstanding; neither is disturbed. `MF_E_SHUTDOWN` when the generator is shut down. Otherwise
     /// what the generator says.
+    #[track_caller]
     pub fn new<G>(generator: &Arc<G>, policy: P) -> Result<EventStream<P>>
     where
         G: MediaEventGenerator + ?Sized + 'static,
     {
         let mut stream = EventStream {
-            pump: Pump::new(generator, policy.policy()),
+            pump: Pump::new(generator, policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
             budget: Budget::default(),
@@ -394,8 +397,17 @@ impl<P: Overflow> Stream for EventStream<P> {
             return Poll::Ready(None);
         }
         let mut budget = std::mem::take(&mut stream.budget);
-        let polled = budget.poll(cx, |cx| stream.poll_event(cx));
+        let mut was_polled = false;
+        let polled = budget.poll(cx, |cx| {
+            was_polled = true;
+            stream.poll_event(cx)
+        });
         stream.budget = budget;
+        if !was_polled {
+            // tokio wakes what it sends away when the task is back at its scheduler, which an executor that is nested
+            // in the task does not wait for.
+            wake_contained(Some(cx.waker().clone()));
+        }
         polled
     }
 }
@@ -433,4 +445,4 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// So many steps that give the reader nothing are taken in one poll.
-const STEPS: u32 = 64;
+const STEPS: u32 = 8;

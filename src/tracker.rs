@@ -303,7 +303,9 @@ impl TrackerHandle {
         for shard in &self.0.shards {
             let shard = shard.locked();
             all.extend(shard.entries.iter().map(|(_, entry)| entry.clone()));
-            all.extend(shard.in_hand.iter().map(|(what, begun)| Entry::new(what.clone(), begun, None, false)));
+            all.extend(
+                shard.in_hand.iter().map(|(what, begun)| Entry::new(what.clone(), begun, None, false)),
+            );
         }
         all.retain(|entry| entry.what.upgrade().is_some_and(|what| !what.has_ended()));
         all

@@ -39,7 +39,9 @@ impl<T: Send + 'static> Call<T> {
     pub(crate) fn end(of: &Identity, what: &'static str, result: &AsyncResult) -> Result<T> {
         let call = result.hidden_object::<Call<T>>().filter(|call| call.of.is(of) && call.what == what);
         let Some(call) = call else {
-            let what = format!("end {what}: the result is of another call or object; take the one that its callback was invoked with");
+            let what = format!(
+                "end {what}: the result is of another call or object; take the one that its callback was invoked with"
+            );
             return Err(Error::new(Hresult::E_INVALIDARG, what));
         };
         let value = call.cell.locked().take(what);

@@ -125,7 +125,7 @@ impl EventBuffer {
         self.only.as_ref().is_none_or(|only| only.contains(&event.event_type()))
     }
 
-    fn is_lossless(&self) -> bool {
+    pub(crate) fn is_lossless(&self) -> bool {
         matches!(self.policy, Policy::Wait)
     }
 }

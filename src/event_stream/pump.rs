@@ -8,11 +8,11 @@
 //! |---|---|
 //! | while another thread drives | that one |
 //! | from an event queue that no other generator wraps | the thread that queued the event: no code of the user's is called |
-//! | from any other generator, without a work queue | the reader or the queue MULTITHREADED, whichever is first |
+//! | from any other generator, without a work queue | the reader of a lossless stream; else the reader or the queue MULTITHREADED, whichever is first |
 //! | on a work queue, or called by a component | the thread that it comes on |
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Context;
 
 use crate::async_result::{
@@ -25,6 +25,7 @@ use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events}
 use crate::event_stream::overflow::Policy;
 use crate::event_stream::state::{Failure, State, Step, StreamRequest};
 use crate::sync::{Lock, Mutex, MutexGuard};
+use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 /// What the stream and its callback share.
 pub(crate) struct Pump {
@@ -32,6 +33,9 @@ pub(crate) struct Pump {
     /// Whether the stream may take events from the generator's queue itself.
     is_direct: bool,
     subscription: Arc<Subscription>,
+    begun: Begun,
+    /// With the platform of the first result that is seen.
+    registration: OnceLock<Registration>,
     state: Mutex<State>,
 }
 
@@ -51,7 +55,7 @@ pub(crate) enum Look {
 }
 
 impl Pump {
-    pub(crate) fn new<G>(generator: &Arc<G>, policy: Policy) -> Arc<Pump>
+    pub(crate) fn new<G>(generator: &Arc<G>, policy: Policy, begun: Begun) -> Arc<Pump>
     where
         G: MediaEventGenerator + ?Sized + 'static,
     {
@@ -59,6 +63,8 @@ impl Pump {
             is_direct: generator.is_direct(),
             generator: Box::new(Arc::downgrade(generator)),
             subscription: Arc::default(),
+            begun,
+            registration: OnceLock::new(),
             state: Mutex::new(State::new(policy)),
         })
     }
@@ -141,18 +147,30 @@ impl Pump {
                     turns += 1;
                     self.ask(batch);
                 }
-                // The reader goes on from here.
-                Step::Ask(_) => {
-                    let waker = {
-                        let mut state = self.state();
-                        state.is_driven = false;
-                        state.waker.take()
-                    };
-                    return wake_contained(waker);
-                }
+                Step::Ask(_) => return self.pass_on(),
                 Step::Rest => return,
             }
         }
+    }
+
+    /// The driver has worked long enough: the reader of a lossless stream goes on, and else a work queue, so that
+    /// others have their turn.
+    fn pass_on(self: &Arc<Self>) {
+        let is_lossless = {
+            let mut state = self.state();
+            state.is_tired = true;
+            state.buffer.is_lossless()
+        };
+        if !is_lossless {
+            self.begin(self.direct_queue());
+        }
+        let waker = {
+            let mut state = self.state();
+            state.is_driven = false;
+            state.waker.take()
+        };
+        self.release();
+        wake_contained(waker);
     }
 
     /// Ends the request of this result.
@@ -175,9 +193,14 @@ impl Pump {
                 return self.put(batch, taken);
             }
         }
+        self.state().scratch = batch;
+        self.begin(queue);
+    }
+
+    /// Begins a request.
+    fn begin(self: &Arc<Self>, queue: Option<Arc<dyn SubscribedQueue>>) {
         let callback = {
             let mut state = self.state();
-            state.scratch = batch;
             if state.is_closed {
                 return;
             }
@@ -272,8 +295,65 @@ impl Pump {
         }
     }
 
+    /// Registers the stream with the platform of a result, so that a shutdown of that ends the stream.
+    fn register(self: &Arc<Self>, tracker: &TrackerHandle) {
+        if self.registration.get().is_none() {
+            let this: Weak<Pump> = Arc::downgrade(self);
+            if let Ok(registration) = tracker.register(this, self.begun, None) {
+                let _ = self.registration.set(registration);
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.locked()
+    }
+}
+
+impl Outstanding for Pump {
+    /// A result that waits for the reader would keep the shutdown waiting: a work queue ends it.
+    fn release(&self) {
+        let result = {
+            let mut state = self.state();
+            match &state.request {
+                StreamRequest::Called(result) if !state.is_driven => {
+                    let result = result.clone();
+                    state.add_queued(&result);
+                    result
+                }
+                _ => return,
+            }
+        };
+        if let Ok(dispatcher) = result.dispatcher() {
+            let _ = dispatcher.put_accepted(&result);
+        }
+        drop_contained(result);
+    }
+
+    fn shut_down(&self, error: &Error) {
+        let mut state = self.state();
+        if state.is_closed || state.is_driven || matches!(state.request, StreamRequest::None) {
+            return;
+        }
+        let request = std::mem::take(&mut state.request);
+        let failure = state.failure.replace(Failure::Error(error.clone()));
+        let waker = state.waker.take();
+        drop(state);
+        wake_contained(waker);
+        drop_contained((request, failure));
+    }
+
+    fn describe(&self) -> String {
+        match self.state().request {
+            StreamRequest::Called(_) => "an event stream whose next event waits to be read",
+            _ => "an event stream that waits for an event",
+        }
+        .to_owned()
+    }
+
+    fn has_ended(&self) -> bool {
+        let state = self.state();
+        state.is_closed || matches!(state.request, StreamRequest::None)
     }
 }
 
@@ -324,6 +404,9 @@ impl AsyncCallback for PumpCallback {
     }
 
     fn invoke(&self, result: &AsyncResult) {
+        if let Some(tracker) = result.tracker() {
+            self.pump.register(tracker);
+        }
         let mut state = self.pump.state();
         let was_left = state.take_queued(result);
         let mut spare = None;
@@ -360,34 +443,39 @@ impl AsyncCallback for PumpCallback {
 impl HandOver for PumpCallback {
     fn hand_over(&self, result: &AsyncResult) -> bool {
         let is_direct = self.pump.direct_queue().is_some();
-        let is_running = result.tracker().is_some_and(|tracker| tracker.is_running());
+        let tracker = result.tracker();
+        if let (Some(tracker), false) = (tracker, is_direct) {
+            self.pump.register(tracker);
+        }
+        let is_running = tracker.is_some_and(TrackerHandle::is_running);
         let mut state = self.pump.state();
-        // A result that waits for the reader would keep a shutdown waiting.
-        let is_kept = is_direct || state.is_driven || is_running;
-        if state.is_closed || !state.awaits(result) || !is_kept {
+        let is_left = is_direct || is_running || state.is_driven;
+        if state.is_closed || state.is_tired || !is_left || !state.awaits(result) {
             return false;
         }
         let spare = self.keep(&mut state, result);
-        if state.is_driven {
+        let is_driver = is_direct && state.claim();
+        if is_driver || state.is_driven {
             drop(state);
             drop(spare);
-            return true;
-        }
-        if is_direct {
-            let is_claimed = state.claim();
-            drop(state);
-            drop(spare);
-            if is_claimed {
+            if is_driver {
                 self.pump.run();
             }
             return true;
         }
-        state.add_queued(result);
+        let is_lossless = state.buffer.is_lossless();
+        if !is_lossless {
+            state.add_queued(result);
+        }
         let waker = state.waker.take();
         drop(state);
         drop(spare);
         wake_contained(waker);
-        false
+        // A shutdown that has begun meanwhile has released what was in hand, and does not come again.
+        if is_lossless && !tracker.is_some_and(TrackerHandle::is_running) {
+            self.pump.release();
+        }
+        is_lossless
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) request: StreamRequest,
     /// Whether a thread drives the pump.
     pub(crate) is_driven: bool,
+    /// Whether the driver has worked long enough: the next callback is to come over a work queue.
+    pub(crate) is_tired: bool,
     /// Whether the stream is gone.
     pub(crate) is_closed: bool,
     /// Results that were left for the reader, and that a work queue will invoke with as well: what comes first counts.
@@ -77,6 +79,7 @@ impl State {
         State {
             request: StreamRequest::None,
             is_driven: false,
+            is_tired: false,
             is_closed: false,
             queued: Vec::new(),
             buffer: EventBuffer::new(policy),
@@ -94,7 +97,10 @@ impl State {
     #[must_use]
     pub(crate) fn claim(&mut self) -> bool {
         let is_claimed = !std::mem::replace(&mut self.is_driven, true);
-        self.active += u32::from(is_claimed);
+        if is_claimed {
+            self.active += 1;
+            self.is_tired = false;
+        }
         is_claimed
     }
 

@@ -58,7 +58,11 @@ struct State<T, E> {
 
 impl<T, E> OwnCallback<T, E> {
     #[inline]
-    pub(super) fn new(end: E, parameters: CallbackParameters, is_queue_named: bool) -> Arc<OwnCallback<T, E>> {
+    pub(super) fn new(
+        end: E,
+        parameters: CallbackParameters,
+        is_queue_named: bool,
+    ) -> Arc<OwnCallback<T, E>> {
         Arc::new(OwnCallback {
             this: OnceLock::new(),
             parameters,
