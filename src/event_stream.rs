@@ -6,6 +6,7 @@ mod loom;
 mod overflow;
 mod pump;
 mod state;
+mod weak_generator;
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -24,7 +25,8 @@ use tokio::time::{Instant, Sleep};
 
 pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
-use self::pump::{Look, Pump, generator_gone, is_transient};
+use self::pump::{Look, Pump, is_transient};
+use self::weak_generator::generator_gone;
 use crate::contain::{contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
@@ -281,6 +283,10 @@ impl<P: Overflow> EventStream<P> {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<MediaEvent>>> {
+        if let Some(event) = self.ready.pop_front() {
+            self.refusals = 0;
+            return Poll::Ready(Some(Ok(event)));
+        }
         for _ in 0..STEPS {
             match self.step(Some(&mut *cx)) {
                 Progress::Event(event) => return Poll::Ready(Some(Ok(event))),

@@ -6,7 +6,7 @@ use bitflags::bitflags;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Hresult, Result};
-use crate::event::MediaEvent;
+use crate::event::media_event::MediaEvent;
 
 bitflags! {
     /// How [`MediaEventGenerator::get_event`] goes about an empty queue; no flags means that it waits.

@@ -1,5 +1,6 @@
 //! The queue behind a generator: events in the order they came, and at most one request for the next.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -341,7 +342,7 @@ impl SubscribedQueue for Inner {
         subscription: &Arc<Subscription>,
         ended: Option<&AsyncResult>,
         most: usize,
-        into: &mut Vec<MediaEvent>,
+        into: &mut VecDeque<MediaEvent>,
     ) -> Result<()> {
         let request = self.state.locked().take(subscription, ended, most, into)?;
         drop_contained(request);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown, WeakResult};
 use crate::error::{Error, Hresult, Result};
-use crate::event::MediaEvent;
+use crate::event::media_event::MediaEvent;
 use crate::event::subscription::Subscription;
 
 /// The state itself: plain data, under one lock, that calls no code of the user's. What a method removes it returns,
@@ -130,7 +130,7 @@ impl State {
         subscription: &Arc<Subscription>,
         ended: Option<&AsyncResult>,
         most: usize,
-        into: &mut Vec<MediaEvent>,
+        into: &mut VecDeque<MediaEvent>,
     ) -> Result<Option<EventRequest>> {
         const DOING: &str = "take events of an event queue";
         self.open(DOING)?;
@@ -142,8 +142,11 @@ impl State {
             None => None,
         };
         if self.is_ready() {
-            let count = most.min(self.events.len());
-            into.extend(self.events.drain(..count));
+            if self.events.len() <= most {
+                std::mem::swap(&mut self.events, into);
+            } else {
+                into.extend(self.events.drain(..most));
+            }
         }
         Ok(request)
     }

@@ -4,11 +4,12 @@
 //! finds the subscription by the type of the state, and attaches itself; from then on the stream reaches its queue
 //! through the subscription, and no generator in between has to forward anything but the calls of its contract.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Hresult, Result};
-use crate::event::MediaEvent;
+use crate::event::media_event::MediaEvent;
 use crate::sync::{Lock, Mutex};
 
 /// One stream's claim to the events of a generator. It is recognised by its address.
@@ -27,13 +28,13 @@ pub(crate) trait SubscribedQueue: Send + Sync {
         subscription: &Arc<Subscription>,
     ) -> Result<Hresult>;
 
-    /// Takes up to `most` events without waiting, and ends the request of the result `ended`.
+    /// Takes up to `most` events into the empty `into` without waiting, and ends the request of the result `ended`.
     fn take(
         &self,
         subscription: &Arc<Subscription>,
         ended: Option<&AsyncResult>,
         most: usize,
-        into: &mut Vec<MediaEvent>,
+        into: &mut VecDeque<MediaEvent>,
     ) -> Result<()>;
 
     /// The stream is gone: its request is dropped, and another may subscribe. The stream may still hold events that

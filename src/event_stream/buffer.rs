@@ -25,8 +25,12 @@ impl EventBuffer {
     /// Puts events in, as policy and filters say. Returns those that are not kept, and whether anything was kept
     /// or counted.
     #[must_use]
-    pub(crate) fn put(&mut self, batch: &mut Vec<MediaEvent>) -> (Vec<MediaEvent>, bool) {
+    pub(crate) fn put(&mut self, batch: &mut VecDeque<MediaEvent>) -> (Vec<MediaEvent>, bool) {
         let mut lost = Vec::new();
+        if self.events.is_empty() && self.keeps_all() {
+            std::mem::swap(&mut self.events, batch);
+            return (lost, !self.events.is_empty());
+        }
         let before = (self.events.len(), self.dropped);
         for event in batch.drain(..) {
             if let Some(after) = &mut self.after_last {
@@ -99,7 +103,7 @@ impl EventBuffer {
     }
 
     fn refilter(&mut self, ready: &mut VecDeque<MediaEvent>) -> Vec<MediaEvent> {
-        let mut all = self.take_all(std::mem::take(ready));
+        let mut all = VecDeque::from(self.take_all(std::mem::take(ready)));
         self.put(&mut all).0
     }
 
@@ -123,6 +127,11 @@ impl EventBuffer {
 
     fn wants(&self, event: &MediaEvent) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&event.event_type()))
+    }
+
+    /// Whether every event is kept, and none is the last.
+    fn keeps_all(&self) -> bool {
+        self.is_lossless() && self.only.is_none() && self.last.is_none()
     }
 
     pub(crate) fn is_lossless(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The state of a pump: its one request, who drives it, and what is to be done next.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -41,9 +42,9 @@ pub(crate) enum Failure {
 /// What the driver is to do; the empty list is what it fetches into.
 pub(crate) enum Step {
     /// End the request of this result.
-    End(AsyncResult, Vec<MediaEvent>),
+    End(AsyncResult, VecDeque<MediaEvent>),
     /// Fetch what is there, and begin a request if nothing is.
-    Ask(Vec<MediaEvent>),
+    Ask(VecDeque<MediaEvent>),
     /// Nothing: it drives no more.
     Rest,
 }
@@ -71,7 +72,7 @@ pub(crate) struct State {
     /// The request that was ended last: a second call for it is one too many.
     ended: Option<WeakResult>,
     /// What events are fetched into, empty between two fetches.
-    pub(crate) scratch: Vec<MediaEvent>,
+    pub(crate) scratch: VecDeque<MediaEvent>,
 }
 
 impl State {
@@ -89,7 +90,7 @@ impl State {
             unread: Vec::new(),
             callback: None,
             ended: None,
-            scratch: Vec::new(),
+            scratch: VecDeque::new(),
         }
     }
 
