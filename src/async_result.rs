@@ -607,7 +607,9 @@ pub trait HandOver {
     fn hand_over(&self, result: &AsyncResult) -> bool;
 
     /// Takes the result because its queue is gone, and nothing will invoke it any more.
-    fn hand_over_last(&self, result: &AsyncResult);
+    fn hand_over_last(&self, _result: &AsyncResult) -> bool {
+        false
+    }
 }
 
 struct Inner {

@@ -1,23 +1,33 @@
 //! The queue behind a generator: events in the order they came, and at most one request for the next.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
+use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::event::state::{BEGIN, Call, Request, State};
-use crate::event::{GetEventFlags, MediaEvent, MediaEventType, MediaEventValue};
+use crate::event::event_type::MediaEventType;
+use crate::event::generator::GetEventFlags;
+use crate::event::media_event::{MediaEvent, drop_events};
+use crate::event::state::{BEGIN, EventRequest, State};
+use crate::event::subscription::{SubscribedQueue, Subscription};
+use crate::event::value::MediaEventValue;
 use crate::queue::{Job, Priority, Queues};
+use crate::sync::Lock;
 use crate::tracker::{Begun, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
 ///
 /// Made by [`Platform::create_event_queue`](crate::Platform::create_event_queue). Its owner shuts it down
-/// in its own shutdown; the platform's shutdown does so, too. Dropped, it lets go of its events and of a
-/// pending request. It has no size limit.
+/// in its own shutdown; the platform's shutdown does so, too. Dropped, it drops its events and a pending
+/// request. It has no size limit.
+///
+/// An object that an event carries is the user's: where it is dropped with the queue, by a shutdown or by a stream,
+/// a panic of its `Drop` is contained.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -33,31 +43,32 @@ use crate::tracker::{Begun, Outstanding, Registration};
 /// ```
 #[doc(alias = "IMFMediaEventQueue")]
 #[doc(alias = "MFCreateEventQueue")]
-pub struct MediaEventQueue(Arc<Shared>);
+pub struct MediaEventQueue(Arc<Inner>);
 
 impl MediaEventQueue {
     #[track_caller]
     pub(crate) fn new(queues: &Arc<Queues>) -> Result<MediaEventQueue> {
         const DOING: &str = "create an event queue";
         queues.admit(DOING)?;
-        let shared = Arc::new_cyclic(|this| Shared {
+        let inner = Arc::new_cyclic(|this| Inner {
             queues: queues.clone(),
             state: Mutex::default(),
             arrived: Condvar::new(),
-            bell: Mutex::new(Some(Arc::new(Bell(this.clone())))),
-            entry: Mutex::new(None),
+            hook: Mutex::new(Some(Arc::new(ShutdownHook(this.clone())))),
+            registration: Mutex::new(None),
         });
-        shared.register(Location::caller(), DOING)?;
-        Ok(MediaEventQueue(shared))
+        inner.register(Location::caller(), DOING)?;
+        Ok(MediaEventQueue(inner))
     }
 
     /// Takes the next event; waits for it unless told not to.
     ///
-    /// What may go wrong is told at [`MediaEventGenerator::get_event`](crate::MediaEventGenerator::get_event).
-    /// A request that is begun while this waits is served before it.
+    /// A request that is begun while this waits is served before it. While an [`EventStream`](crate::EventStream)
+    /// receives the events this is refused, with and without [`NO_WAIT`](GetEventFlags::NO_WAIT), also while events
+    /// wait that the stream has not taken: a stream counts as an outstanding request for as long as it lives.
     ///
     /// # Errors
-    /// `MF_E_SHUTDOWN`, `MF_E_MULTIPLE_SUBSCRIBERS`, `MF_E_NO_EVENTS_AVAILABLE`, `ERROR_POSSIBLE_DEADLOCK`.
+    /// As [`MediaEventGenerator::get_event`](crate::MediaEventGenerator::get_event): `MF_E_SHUTDOWN`, `MF_E_MULTIPLE_SUBSCRIBERS`, `MF_E_NO_EVENTS_AVAILABLE`, `ERROR_POSSIBLE_DEADLOCK`.
     #[doc(alias = "GetEvent")]
     pub fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
         self.0.get(flags)
@@ -65,20 +76,21 @@ impl MediaEventQueue {
 
     /// Asks for the next event: `callback` will be invoked when there is one, on the queue it names.
     ///
-    /// When the queue is shut down or dropped before that, the callback is let go without being called, as
-    /// Media Foundation does it; an [`Operation`](crate::Operation) then fails with `MF_E_SHUTDOWN`, or as
-    /// abandoned.
+    /// When the queue is shut down before that, an [`Operation`](crate::Operation) ends with `MF_E_SHUTDOWN`, and any
+    /// other callback is dropped without being called, as Media Foundation does it. When the queue is dropped, the
+    /// callback is dropped as well; an operation then ends as abandoned.
     ///
     /// # Errors
     /// As [`MediaEventGenerator::begin_get_event`](crate::MediaEventGenerator::begin_get_event):
-    /// `MF_E_SHUTDOWN`, `MF_E_MULTIPLE_BEGIN`, `MF_E_MULTIPLE_SUBSCRIBERS`, `MF_E_INVALID_WORKQUEUE`.
+    /// `MF_E_SHUTDOWN`, `MF_E_MULTIPLE_BEGIN`, `MF_E_MULTIPLE_SUBSCRIBERS`, `MF_E_INVALID_WORKQUEUE`. `E_UNEXPECTED`
+    /// when the callback panics where it is asked for its queue.
     #[doc(alias = "BeginGetEvent")]
     pub fn begin_get_event(
         &self,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Hresult> {
-        self.0.begin(callback, state)
+        self.0.begin_request(callback, state)
     }
 
     /// Takes the event for which the callback was invoked, and ends the request.
@@ -94,7 +106,9 @@ impl MediaEventQueue {
     /// Puts an event into the queue.
     ///
     /// # Errors
-    /// `MF_E_SHUTDOWN` when the queue or its platform is shut down.
+    /// `MF_E_SHUTDOWN` when the queue or its platform is shut down. That the callback of a request cannot be called,
+    /// or panics where it is asked for its queue or its name, is no error here: the event stays, that request is
+    /// ended, and another may be begun.
     #[doc(alias = "QueueEvent")]
     pub fn queue_event(&self, event: MediaEvent) -> Result<()> {
         self.0.push(event)
@@ -130,21 +144,18 @@ impl MediaEventQueue {
 
     /// Ends the queue: events not yet taken are gone, and everything else says `MF_E_SHUTDOWN` from now on.
     ///
-    /// Threads that wait for an event are woken with that. A pending callback is let go; one that is on its
-    /// way comes, and its End says `MF_E_SHUTDOWN`. A second shutdown succeeds and does nothing.
+    /// Threads that wait for an event are woken with that, and an [`Operation`](crate::Operation) that waits for one
+    /// ends with it. Any other pending callback is dropped without being called; one that is on its way comes, and
+    /// its End says `MF_E_SHUTDOWN`. A second shutdown succeeds and does nothing.
     #[doc(alias = "Shutdown")]
     pub fn shutdown(&self) {
         self.0.shut_down(&Error::shutdown("wait for an event of a queue that was shut down"));
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0
     }
 }
 
 impl fmt::Debug for MediaEventQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.state();
+        let state = self.0.state.locked();
         f.debug_struct("MediaEventQueue")
             .field("events", &state.events.len())
             .field("request", &state.request.is_some())
@@ -153,46 +164,20 @@ impl fmt::Debug for MediaEventQueue {
     }
 }
 
-/// What the owner, and for a moment the platform's register, hold of a queue.
-pub(crate) struct Shared {
+/// What the owner of a queue holds, and for a short time the platform's register.
+struct Inner {
     queues: Arc<Queues>,
     state: Mutex<State>,
     /// A thread that waits in `get` may look again.
     arrived: Condvar,
-    bell: Mutex<Option<Arc<Bell>>>,
-    entry: Mutex<Option<Registration>>,
+    hook: Mutex<Option<Arc<ShutdownHook>>>,
+    registration: Mutex<Option<Registration>>,
 }
 
-impl Shared {
-    pub(crate) fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
-        self.state().subscribe(subscriber)
-    }
-
-    pub(crate) fn leave(&self, subscriber: &Unknown) {
-        let request = self.state().leave(subscriber);
-        drop(request);
-    }
-
-    pub(crate) fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
-        let mut state = self.state();
-        let gone = state.unsubscribe(subscriber, unread);
-        // Somebody else may have begun a request meanwhile, when there was nothing to take.
-        let call = state.call();
-        drop(state);
-        self.arrived.notify_all();
-        drop(gone);
-        if let Some(call) = call {
-            let _ = self.call(&call);
-        }
-    }
-
-    pub(crate) fn take(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
-        self.state().take(most, into)
-    }
-
+impl Inner {
     fn get(&self, flags: GetEventFlags) -> Result<MediaEvent> {
         const DOING: &str = "get an event of an event queue";
-        let mut state = self.state();
+        let mut state = self.state.locked();
         state.free(DOING)?;
         if let Some(event) = state.next() {
             return Ok(event);
@@ -203,7 +188,7 @@ impl Shared {
                 "get an event of an event queue that is empty",
             ));
         }
-        // A thread of the blocking pool is refused as well: tokio does not tell it from a worker.
+        // A thread of the blocking pool is refused as well: tokio does not distinguish it from a worker.
         if self.queues.runs_here().is_some() || Handle::try_current().is_ok() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
@@ -213,151 +198,204 @@ impl Shared {
         state.blocked += 1;
         let mut state = self
             .arrived
-            .wait_while(state, |state| !state.closed && (state.request.is_some() || !state.ready()))
+            .wait_while(state, |state| !state.closed && !state.may_get())
             .unwrap_or_else(PoisonError::into_inner);
         state.blocked -= 1;
         state.open(DOING)?;
         state.next().ok_or_else(|| Error::new(Hresult::E_UNEXPECTED, DOING))
     }
 
-    fn begin(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        if let Some(status) = self.state().begun_before(&callback, state.as_ref())? {
+    fn begin_request(
+        self: &Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Hresult> {
+        let subscription = Subscription::of(state.as_ref());
+        if let Some(status) =
+            self.state.locked().begun_before(&callback, state.as_ref(), subscription.as_ref())?
+        {
             return Ok(status);
         }
         self.queues.admit(BEGIN)?;
-        // Making the result and asking the callback for its queue call out: not under the lock.
+        // Making the result and asking the callback for its queue calls the user's code: not under the lock.
         let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
-        self.queues.check(&Job::Ready(result.clone()))?;
-        let mut queue = self.state();
-        if let Some(status) = queue.begun_before(&callback, state.as_ref())? {
-            drop(queue);
-            return Ok(status);
+        contain(|| self.queues.check(&Job::Ready(result.clone()))).unwrap_or_else(|payload| {
+            Err(Error::panicked("a callback that was asked for its queue", payload))
+        })?;
+        if let Some(subscription) = &subscription {
+            let queue: Weak<Inner> = Arc::downgrade(self);
+            subscription.attach(queue);
         }
-        queue.request = Some(Request::new(result, &callback, state.as_ref()));
-        let call = queue.call();
-        drop(queue);
+        let call = {
+            let mut queue = self.state.locked();
+            let before = queue.begun_before(&callback, state.as_ref(), subscription.as_ref());
+            if !matches!(before, Ok(None)) {
+                drop(queue);
+                drop_contained(result);
+                return before.map(|status| status.unwrap_or(Hresult::S_OK));
+            }
+            queue.begin(EventRequest::new(result, &callback, state.as_ref()), subscription);
+            queue.call()
+        };
         match call {
-            Some(call) => self.call(&call).map(|()| Hresult::S_OK),
+            Some(result) => self.call(result).map(|()| Hresult::S_OK),
             None => Ok(Hresult::S_OK),
         }
     }
 
     fn end(&self, result: &AsyncResult) -> Result<MediaEvent> {
-        let mut state = self.state();
+        let mut state = self.state.locked();
         let (event, request) = state.end(result)?;
-        let wake = state.blocked > 0 && !state.events.is_empty();
+        let wake = state.blocked > 0 && state.may_get();
         drop(state);
         if wake {
             self.arrived.notify_all();
         }
-        drop(request);
+        drop_contained(request);
         Ok(event)
     }
 
     fn push(&self, event: MediaEvent) -> Result<()> {
         const DOING: &str = "queue an event";
-        self.queues.admit(DOING)?;
-        let mut state = self.state();
-        if let Err(error) = state.open(DOING) {
+        let opened = self.queues.admit(DOING);
+        let mut state = self.state.locked();
+        if let Err(error) = opened.and_then(|()| state.open(DOING)) {
             drop(state);
-            drop(event);
+            drop_events([event]);
             return Err(error);
         }
         state.events.push_back(event);
         let call = state.call();
-        let wake = state.blocked > 0 && state.request.is_none();
+        let wake = state.blocked > 0 && state.may_get();
         drop(state);
         if wake {
             self.arrived.notify_one();
         }
-        if let Some(call) = call {
+        if let Some(result) = call {
             // That the subscriber cannot be called is not the producer's error: the event stays, the
-            // subscriber is let go, and another may begin.
-            let _ = self.call(&call);
+            // request is ended, and another may begin.
+            let _ = self.call(result);
         }
         Ok(())
     }
 
     /// Calls the callback of a request; a request that cannot be called is ended.
-    fn call(&self, call: &Call) -> Result<()> {
-        let result = match call {
-            // It only stores the event and wakes who reads it, which a hop over a work queue would delay.
-            Call::Stream(result) => {
-                if let Some(callback) = result.callback() {
-                    callback.invoke(result);
-                }
-                return Ok(());
-            }
-            Call::Callback(result) => result,
-        };
-        let called = self.queues.invoke_late(Priority::Normal, result);
+    fn call(&self, result: AsyncResult) -> Result<()> {
+        let called =
+            contain(|| self.queues.invoke_late(Priority::Normal, &result)).unwrap_or_else(|payload| {
+                Err(Error::panicked("a callback that was asked for its queue or its name", payload))
+            });
         if called.is_err() {
-            let mut state = self.state();
-            let ours = state.request.as_ref().is_some_and(|request| request.id.is(result));
-            let request = if ours { state.request.take() } else { None };
-            drop(state);
-            drop(request);
+            let request = self.state.locked().withdraw(&result);
+            drop_contained(request);
         }
+        drop_contained(result);
         called
     }
 
     fn shut_down(&self, error: &Error) {
-        let former = self.state().close();
+        let State { events, request, .. } = self.state.locked().close();
         self.arrived.notify_all();
-        if let Some(result) = former.request.as_ref().and_then(Request::pending) {
-            result.fail(error.clone());
+        if let Some(result) = request.as_ref().and_then(EventRequest::pending) {
+            // An operation or a stream of this crate ends with the error. Any other callback is not called.
+            let is_own = result.callback().is_some_and(|callback| {
+                contain(|| matches!(callback.shortcut(), Shortcut::HandOver(_))).unwrap_or(false)
+            });
+            if is_own {
+                result.fail(error.clone());
+            }
         }
-        drop(former);
-        // First the bell, so that a report does not take what has ended for something that is stuck.
-        let bell = lock(&self.bell).take();
-        drop(bell);
-        let entry = lock(&self.entry).take();
-        drop(entry);
+        drop_contained(request);
+        drop_events(events);
+        // First the hook, so that a report does not take what has ended for something that is stuck.
+        let hook = self.hook.locked().take();
+        drop(hook);
+        let registration = self.registration.locked().take();
+        drop(registration);
     }
 
     /// Enters the platform's register, so that its shutdown is this queue's.
     fn register(&self, begun: Begun, doing: &'static str) -> Result<()> {
-        let Some(bell) = lock(&self.bell).clone() else { return Ok(()) };
-        let armed: Arc<dyn Outstanding> = bell;
+        let Some(hook) = self.hook.locked().clone() else { return Ok(()) };
+        let hook: Arc<dyn Outstanding> = hook;
         self.queues.admit_new(doing)?;
         let since = Some(tokio::time::Instant::now());
-        let entry = self.queues.tracker.handle().register(Arc::downgrade(&armed), begun, since)?;
-        *lock(&self.entry) = Some(entry);
-        drop(armed);
-        // Shut down meanwhile: then nobody but this takes the entry out again.
-        let late = if self.state().closed { lock(&self.entry).take() } else { None };
+        let registration = self.queues.tracker.handle().register(Arc::downgrade(&hook), begun, since)?;
+        *self.registration.locked() = Some(registration);
+        // A shutdown that came in between has not found the registration.
+        let late = if self.state.locked().closed { self.registration.locked().take() } else { None };
         drop(late);
         Ok(())
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+impl SubscribedQueue for Inner {
+    fn begin(
+        self: Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        subscription: &Arc<Subscription>,
+    ) -> Result<Hresult> {
+        self.begin_request(callback, Some(subscription.as_state()))
+    }
+
+    fn take(
+        &self,
+        subscription: &Arc<Subscription>,
+        ended: Option<&AsyncResult>,
+        most: usize,
+        into: &mut VecDeque<MediaEvent>,
+    ) -> Result<()> {
+        let request = self.state.locked().take(subscription, ended, most, into)?;
+        drop_contained(request);
+        Ok(())
+    }
+
+    fn begin_unsubscribe(&self, subscription: &Arc<Subscription>) {
+        let request = self.state.locked().begin_unsubscribe(subscription);
+        drop_contained(request);
+    }
+
+    fn finish_unsubscribe(&self, subscription: &Arc<Subscription>, unread: Vec<MediaEvent>) {
+        let mut state = self.state.locked();
+        let refused = state.finish_unsubscribe(subscription, unread);
+        // Another may have begun a request meanwhile, when there was nothing to take.
+        let call = state.call();
+        drop(state);
+        self.arrived.notify_all();
+        drop_events(refused);
+        if let Some(result) = call {
+            let _ = self.call(result);
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let State { events, request, .. } = self.state.locked().close();
+        drop_contained(request);
+        drop_events(events);
     }
 }
 
 /// What the platform's register knows of a queue, as long as the queue is open.
-struct Bell(Weak<Shared>);
+struct ShutdownHook(Weak<Inner>);
 
-impl Outstanding for Bell {
+impl Outstanding for ShutdownHook {
     fn shut_down(&self, error: &Error) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.shut_down(error);
+        if let Some(queue) = self.0.upgrade() {
+            queue.shut_down(error);
         }
     }
 
     fn describe(&self) -> String {
-        let Some(shared) = self.0.upgrade() else { return "an event queue that is gone".to_owned() };
-        let state = shared.state();
+        let Some(queue) = self.0.upgrade() else { return "an event queue that is gone".to_owned() };
+        let state = queue.state.locked();
         let request = match &state.request {
-            None => "nobody asks for the next",
-            Some(Request { pending: Some(_), .. }) => "a callback waits for the next",
+            None if state.has_subscriber() => "a stream reads them",
+            None => "no request is outstanding",
+            Some(request) if request.pending().is_some() => "a callback waits for the next",
             Some(_) => "a callback was called, and has not ended its request",
         };
         format!("an event queue with {} event(s), {request}", state.events.len())
     }
-}
-
-/// A lock. A poisoned one is as good as any: no user code runs while it is held.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,399 +1,399 @@
-//! The pump of an event stream: the one callback, and what it does with the events it fetches.
+//! The pump of an event stream: its one callback, and how events are fetched.
 //!
-//! Whoever moves the pump owns it for as long: the callback, when it is invoked, or the stream, when it
-//! is polled. So the generator is asked by one at a time, and never with the lock held.
+//! One thread at a time *drives* the pump: it ends the request whose callback has come, fetches what is there, and
+//! begins the next request when nothing is. The states are in `state.rs`. The generator is called by the driver
+//! only, and never with a lock held.
 //!
-//! ```text
-//!          poll             nothing there          begun
-//!   idle ───────► pumping ───────────────► arming ───────► armed
-//!    ▲               │ ▲                     │ invoked       │ invoked
-//!    │ full, failed  │ └──── End ── calling ◄┴───────────────┘
-//!    └───────────────┘         armed and let go un-called: let go
-//! ```
-//!
-//! A callback that comes while Begin is still on its way, on whatever thread or even on Begin's own
-//! stack, ends its request and leaves the rest to the one who began, unless that one has left: nothing
-//! recurses.
+//! | the callback comes | who ends the request |
+//! |---|---|
+//! | while another thread drives | that one |
+//! | from an event queue that no other generator wraps | the thread that queued the event: no code of the user's is called |
+//! | from any other generator, without a work queue | the reader of a lossless stream; else the reader or the queue MULTITHREADED, whichever is first |
+//! | on a work queue, or called by a component | the thread that it comes on |
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, Weak};
-use std::task::{Context, Waker};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Context;
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, QueueId, Shortcut};
+use crate::contain::{drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType};
+use crate::event::subscription::{SubscribedQueue, Subscription};
+use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
 use crate::event_stream::overflow::Policy;
-use crate::event_stream::slot::{Phase, Slot};
-use crate::sync::{Mutex, MutexGuard};
+use crate::event_stream::state::{Failure, State, Step, StreamRequest};
+use crate::event_stream::weak_generator::WeakGenerator;
+use crate::sync::{Lock, Mutex, MutexGuard};
+use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 /// What the stream and its callback share.
 pub(crate) struct Pump {
-    generator: Weak<dyn MediaEventGenerator>,
-    slot: Mutex<Slot>,
+    generator: Box<dyn WeakGenerator>,
+    /// Whether the stream may take events from the generator's queue itself.
+    is_direct: bool,
+    subscription: Arc<Subscription>,
+    begun: Begun,
+    /// With the platform of the first result that is seen.
+    registration: OnceLock<Registration>,
+    state: Mutex<State>,
 }
 
-/// What a look into the slot found.
+/// What a look at the pump found.
 pub(crate) enum Look {
-    /// An event; a lossless stream also gets those behind it.
     Event(MediaEvent),
     /// The last event was read.
     Ended,
-    /// Nothing is outstanding: the looker owns the pump, and is to move it.
-    Move,
-    /// Fetching or arming failed.
+    /// The looker is the driver now, and is to call [`run`](Pump::run).
+    Drive,
+    /// Fetching or beginning failed.
     Failed(Error),
-    /// The request was let go un-called.
-    LetGo,
-    /// The waker is stored.
+    /// The generator dropped the callback without invoking it.
+    Dropped,
+    /// Nothing now. The waker is stored, if there is one.
     Pending,
 }
 
 impl Pump {
-    /// A pump that its maker owns, and is to move.
-    pub(crate) fn new(generator: Weak<dyn MediaEventGenerator>, policy: Policy) -> Arc<Pump> {
-        Arc::new(Pump { generator, slot: Mutex::new(Slot::new(policy)) })
+    pub(crate) fn new<G>(generator: &Arc<G>, policy: Policy, begun: Begun) -> Arc<Pump>
+    where
+        G: MediaEventGenerator + ?Sized + 'static,
+    {
+        Arc::new(Pump {
+            is_direct: generator.is_direct(),
+            generator: Box::new(Arc::downgrade(generator)),
+            subscription: Arc::default(),
+            begun,
+            registration: OnceLock::new(),
+            state: Mutex::new(State::new(policy)),
+        })
     }
 
-    pub(crate) fn generator(&self) -> Option<Arc<dyn MediaEventGenerator>> {
-        self.generator.upgrade()
+    /// Whether the generator exists.
+    pub(crate) fn has_generator(&self) -> bool {
+        self.generator.exists()
     }
 
-    /// What made the pump rest.
-    pub(crate) fn take_failure(&self) -> Option<Error> {
-        self.slot().failed.take()
+    /// What made the first request fail.
+    pub(crate) fn take_error(&self) -> Option<Error> {
+        match self.state().failure.take_if(|failure| matches!(failure, Failure::Error(_))) {
+            Some(Failure::Error(error)) => Some(error),
+            _ => None,
+        }
     }
 
     pub(crate) fn dropped(&self) -> u64 {
-        self.slot().dropped
+        self.state().buffer.dropped()
     }
 
-    /// From now on only these events are kept; what is kept already is sorted out as well.
+    /// From now on only these events are kept; what is kept already is filtered as well.
     pub(crate) fn only(&self, wanted: Box<[MediaEventType]>, ready: &mut VecDeque<MediaEvent>) {
-        let unwanted = {
-            let mut slot = self.slot();
-            slot.only = Some(wanted);
-            slot.refilter(ready)
-        };
-        drop(unwanted);
+        let unwanted = self.state().buffer.only(wanted, ready);
+        drop_events(unwanted);
     }
 
     /// The events end with the first of this type.
     pub(crate) fn until(&self, last: MediaEventType, ready: &mut VecDeque<MediaEvent>) {
-        let unwanted = {
-            let mut slot = self.slot();
-            slot.last = Some(last);
-            slot.refilter(ready)
-        };
-        drop(unwanted);
+        let unwanted = self.state().buffer.until(last, ready);
+        drop_events(unwanted);
     }
 
-    /// The next event, or what is to be done about there being none.
-    pub(crate) fn look(&self, cx: &mut Context<'_>, ready: &mut VecDeque<MediaEvent>) -> Look {
-        let mut slot = self.slot();
-        if let Some(event) = slot.events.pop_front() {
-            if matches!(slot.policy, Policy::Wait) {
-                std::mem::swap(&mut slot.events, ready);
-            }
+    /// The next event, or what is to be done when there is none. With a context, its task is woken by the next.
+    pub(crate) fn look(&self, cx: Option<&Context<'_>>, ready: &mut VecDeque<MediaEvent>) -> Look {
+        let mut state = self.state();
+        if let Some(event) = state.buffer.pop(ready) {
             return Look::Event(event);
         }
-        if slot.after_last.is_some() {
+        if state.buffer.has_ended() {
             return Look::Ended;
         }
-        match slot.phase {
-            Phase::Idle => match slot.failed.take() {
-                Some(error) => Look::Failed(error),
-                None => {
-                    slot.phase = Phase::Pumping;
-                    Look::Move
+        match state.failure.take() {
+            Some(Failure::Error(error)) => return Look::Failed(error),
+            Some(Failure::Dropped) => return Look::Dropped,
+            None => {}
+        }
+        let is_due = matches!(state.request, StreamRequest::None | StreamRequest::Called(_));
+        if is_due && state.claim() {
+            return Look::Drive;
+        }
+        // The waker is stored under the lock that events are put in under: none is missed.
+        let former = match (cx, &state.waker) {
+            (None, _) => None,
+            (Some(cx), Some(waker)) if waker.will_wake(cx.waker()) => None,
+            (Some(cx), _) => state.waker.replace(cx.waker().clone()),
+        };
+        drop(state);
+        drop_contained(former);
+        Look::Pending
+    }
+
+    /// Drives the pump, unless another thread does.
+    pub(crate) fn drive(self: &Arc<Self>) {
+        let is_claimed = self.state().claim();
+        if is_claimed {
+            self.run();
+        }
+    }
+
+    /// Does what is to be done next, until nothing is. The caller has claimed to be the driver.
+    pub(crate) fn run(self: &Arc<Self>) {
+        let _guard = PumpGuard(self);
+        let mut turns = 0;
+        loop {
+            let step = self.state().step();
+            match step {
+                Step::End(result, batch) => self.end(result, batch),
+                Step::Ask(batch) if turns < TURNS => {
+                    turns += 1;
+                    self.ask(batch);
                 }
-            },
-            Phase::LetGo => {
-                slot.phase = Phase::Idle;
-                Look::LetGo
-            }
-            _ => {
-                // The waker is stored under the lock that events are put in under: none is missed.
-                let former = match &slot.waker {
-                    Some(waker) if waker.will_wake(cx.waker()) => None,
-                    _ => slot.waker.replace(cx.waker().clone()),
-                };
-                drop(slot);
-                drop(former);
-                Look::Pending
+                Step::Ask(_) => return self.pass_on(),
+                Step::Rest => return,
             }
         }
     }
 
-    /// Fetches what is there, and asks for the next when nothing is. The caller owns the pump.
-    pub(crate) fn advance(self: &Arc<Self>) {
-        let _mover = self.mover();
-        let Some(generator) = self.generator() else {
-            self.rest(Some(Error::abandoned(GENERATOR_GONE)));
-            return;
+    /// The driver has worked long enough: the reader of a lossless stream goes on, and else a work queue, so that
+    /// others have their turn.
+    fn pass_on(self: &Arc<Self>) {
+        let is_lossless = {
+            let mut state = self.state();
+            state.is_tired = true;
+            state.buffer.is_lossless()
         };
-        for _ in 0..TURNS {
-            match self.fetch(&*generator) {
-                Ok(Fetched::Enough) => return self.rest(None),
-                Ok(Fetched::Dry) => {}
-                Err(error) => return self.rest(Some(error)),
+        if !is_lossless {
+            self.begin(self.direct_queue());
+        }
+        let waker = {
+            let mut state = self.state();
+            state.is_driven = false;
+            state.waker.take()
+        };
+        self.release();
+        wake_contained(waker);
+    }
+
+    /// Ends the request of this result.
+    fn end(&self, result: AsyncResult, mut batch: VecDeque<MediaEvent>) {
+        let failure = result.take_failure();
+        let ended = match self.direct_queue() {
+            Some(queue) => queue.take(&self.subscription, Some(&result), BATCH, &mut batch),
+            None => self.generator.end(&result).map(|event| batch.push_back(event)),
+        };
+        drop_contained(result);
+        self.put(batch, failure.map_or(ended, Err));
+    }
+
+    /// Fetches what is there without a request, and begins a request if nothing is.
+    fn ask(self: &Arc<Self>, mut batch: VecDeque<MediaEvent>) {
+        let queue = self.direct_queue();
+        if let Some(queue) = &queue {
+            let taken = queue.take(&self.subscription, None, BATCH, &mut batch);
+            if !batch.is_empty() || taken.is_err() {
+                return self.put(batch, taken);
             }
-            if !self.arm(&*generator) {
+        }
+        self.state().scratch = batch;
+        self.begin(queue);
+    }
+
+    /// Begins a request.
+    fn begin(self: &Arc<Self>, queue: Option<Arc<dyn SubscribedQueue>>) {
+        let callback = {
+            let mut state = self.state();
+            if state.is_closed {
                 return;
             }
-            // The callback came before Begin was back, and has ended its request.
-            let mut slot = self.slot();
-            if slot.failed.is_some() || matches!(slot.policy, Policy::Wait) {
-                let failed = slot.failed.take();
-                drop(slot);
-                return self.rest(failed);
-            }
-        }
-        self.rest(None);
-    }
-
-    /// Takes a batch, without waiting.
-    fn fetch(self: &Arc<Self>, generator: &dyn MediaEventGenerator) -> Result<Fetched> {
-        let mut batch = std::mem::take(&mut self.slot().scratch);
-        let taken = generator.take_events(BATCH, &mut batch);
-        let mut slot = self.slot();
-        if slot.phase == Phase::Closed {
-            slot.unread.append(&mut batch);
-            return Ok(Fetched::Enough);
-        }
-        let any = !batch.is_empty();
-        let (lost, waker) = slot.put(&mut batch);
-        let enough = slot.after_last.is_some() || (any && matches!(slot.policy, Policy::Wait));
-        slot.scratch = batch;
-        drop(slot);
-        drop(lost);
-        wake(waker);
-        taken.map(|()| if enough { Fetched::Enough } else { Fetched::Dry })
-    }
-
-    /// Asks for the next event; true if the caller still owns the pump, since the callback has come.
-    fn arm(self: &Arc<Self>, generator: &dyn MediaEventGenerator) -> bool {
-        let callback = {
-            let mut slot = self.slot();
-            if slot.phase == Phase::Closed {
-                return false;
-            }
-            slot.phase = Phase::Arming;
-            slot.callback.take()
+            state.request = StreamRequest::Beginning;
+            state.callback.take()
         };
         let callback = callback.unwrap_or_else(|| PumpCallback::new(self.clone()));
-        let begun = generator.begin_get_event(callback.clone(), Some(self.token()));
-        let mut slot = self.slot();
-        match slot.phase {
-            Phase::Closed => false,
-            Phase::CalledEarly => {
-                slot.phase = Phase::Pumping;
-                slot.callback = Some(callback);
-                true
-            }
-            Phase::CallingEarly => {
-                // The callback is still at it: it goes on from there.
-                slot.phase = Phase::Pumping;
-                false
-            }
-            Phase::Arming => match begun {
-                // A callback that was let go un-called says so when the last handle to it goes, and that
-                // may be this one.
-                Ok(_) => {
-                    slot.phase = Phase::Armed;
-                    drop(slot);
-                    drop(callback);
-                    false
-                }
-                Err(error) => {
-                    slot.callback = Some(callback);
-                    drop(slot);
-                    self.rest(Some(error));
-                    false
-                }
-            },
-            // It failed meanwhile, and the stream was told.
-            _ => {
-                drop(slot);
-                drop(callback);
-                false
-            }
-        }
-    }
-
-    /// The pump is nobody's; the stream is told, if there is something to tell.
-    fn rest(&self, failed: Option<Error>) {
-        let mut slot = self.slot();
-        if slot.phase != Phase::Closed {
-            slot.phase = Phase::Idle;
-            slot.failed = failed;
-        }
-        let waker = slot.waker.take();
-        drop(slot);
-        wake(waker);
-    }
-
-    /// The callback was invoked: End, always, so that the generator can be used again.
-    fn invoked(self: &Arc<Self>, callback: Option<Arc<PumpCallback>>, result: &AsyncResult) {
-        let _mover = self.mover();
-        {
-            let mut slot = self.slot();
-            let again = slot.ended.as_ref().is_some_and(|ended| ended.is(result));
-            let spare = match slot.phase {
-                Phase::Armed if !again => {
-                    slot.phase = Phase::Pumping;
-                    std::mem::replace(&mut slot.callback, callback)
-                }
-                Phase::Arming if !again => {
-                    slot.phase = Phase::CallingEarly;
-                    std::mem::replace(&mut slot.callback, callback)
-                }
-                Phase::Closed => callback,
-                // It is not the request that is outstanding: a call too many.
-                _ => {
-                    drop(slot);
-                    if let Some(tracker) = result.tracker() {
-                        tracker.count_double_call();
-                    }
-                    return;
-                }
-            };
-            slot.ended = Some(result.downgrade());
-            drop(slot);
-            drop(spare);
-        }
-        self.ended(match self.generator() {
-            Some(generator) => generator.end_get_event(result),
-            None => Err(Error::abandoned(GENERATOR_GONE)),
-        });
-    }
-
-    /// A request has ended like this.
-    fn ended(self: &Arc<Self>, event: Result<MediaEvent>) {
-        let mut slot = self.slot();
-        if slot.phase == Phase::Closed {
-            slot.unread.extend(event);
-            return;
-        }
-        let (event, failed) = match event {
-            Ok(event) => (Some(event), None),
-            Err(error) => (None, Some(error)),
+        let begun = match queue {
+            Some(queue) => queue.begin(callback.clone(), &self.subscription),
+            None => self.generator.begin(callback.clone(), self.subscription.as_state()),
         };
-        let mut batch = std::mem::take(&mut slot.scratch);
-        batch.extend(event);
-        let (lost, mut waker) = slot.put(&mut batch);
-        slot.scratch = batch;
-        // Who began is still there, and goes on.
-        let theirs = slot.phase == Phase::CallingEarly;
-        let goes_on = failed.is_none() && slot.after_last.is_none() && !matches!(slot.policy, Policy::Wait);
-        if theirs {
-            slot.phase = Phase::CalledEarly;
-            slot.failed = failed;
-        } else if !goes_on {
-            slot.phase = Phase::Idle;
-            slot.failed = failed;
-            waker = waker.or_else(|| slot.waker.take());
+        let mut state = self.state();
+        let mut waker = None;
+        if matches!(state.request, StreamRequest::Beginning) {
+            match begun {
+                Ok(_) => state.request = StreamRequest::Outstanding,
+                Err(error) => {
+                    state.request = StreamRequest::None;
+                    state.failure = Some(Failure::Error(error));
+                    waker = state.waker.take();
+                }
+            }
         }
-        drop(slot);
-        drop(lost);
-        wake(waker);
-        if !theirs && goes_on {
-            self.advance();
-        }
+        // A callback that the generator has is not kept here: that its last owner drops it is how it is known that the
+        // generator dropped the request, and this may be the last.
+        let spare = match state.request {
+            StreamRequest::Outstanding => Some(callback),
+            _ if state.is_closed => Some(callback),
+            _ => state.callback.replace(callback),
+        };
+        drop(state);
+        drop(spare);
+        wake_contained(waker);
     }
 
-    /// The request was dropped without a call.
-    fn let_go(&self) {
-        let mut slot = self.slot();
-        if slot.phase != Phase::Armed {
+    /// Puts what was fetched into the buffer, and wakes the reader.
+    fn put(&self, mut batch: VecDeque<MediaEvent>, fetched: Result<()>) {
+        let mut state = self.state();
+        if state.is_closed {
+            state.unread.extend(batch);
             return;
         }
-        slot.phase = Phase::LetGo;
-        let waker = slot.waker.take();
-        drop(slot);
-        wake(waker);
+        let (lost, has_changed) = state.buffer.put(&mut batch);
+        state.scratch = batch;
+        let has_failed = fetched.is_err();
+        if let Err(error) = fetched {
+            state.failure = Some(Failure::Error(error));
+        }
+        let waker = if has_changed || has_failed { state.waker.take() } else { None };
+        drop(state);
+        wake_contained(waker);
+        drop_events(lost);
+    }
+
+    /// The queue that the stream may take events from itself.
+    fn direct_queue(&self) -> Option<Arc<dyn SubscribedQueue>> {
+        if self.is_direct { self.subscription.queue() } else { None }
     }
 
     /// The stream goes: its request is taken back, and what it has not read goes back where it came from.
-    pub(crate) fn close(self: &Arc<Self>, unread: VecDeque<MediaEvent>) {
-        let mut slot = self.slot();
-        if slot.phase == Phase::Closed {
-            return;
+    pub(crate) fn close(self: &Arc<Self>, ready: VecDeque<MediaEvent>) {
+        let (dropped, is_driver) = {
+            let mut state = self.state();
+            if state.is_closed {
+                return;
+            }
+            state.is_closed = true;
+            state.active += 1;
+            state.unread = state.buffer.take_all(ready);
+            let dropped = (state.callback.take(), state.waker.take(), state.failure.take());
+            let is_due = matches!(state.request, StreamRequest::Called(_));
+            (dropped, is_due && state.claim())
+        };
+        let _guard = PumpGuard(self);
+        drop_contained(dropped);
+        if is_driver {
+            self.run();
         }
-        slot.phase = Phase::Closed;
-        slot.unread = Vec::from(unread);
-        let mut behind = Vec::from(std::mem::take(&mut slot.events));
-        behind.extend(slot.after_last.take().unwrap_or_default());
-        slot.unread.append(&mut behind);
-        let gone = (slot.callback.take(), slot.waker.take(), slot.failed.take());
-        slot.movers += 1;
-        drop(slot);
-        // Whoever is at work gives nothing back before the generator knows that the stream has left.
-        let _mover = Mover(self);
-        drop(gone);
-        if let Some(generator) = self.generator() {
-            generator.leave(&self.token());
-        }
-    }
-
-    /// The stream is gone, and nobody moves the pump: what was taken goes back in its order.
-    fn give_back(self: &Arc<Self>) {
-        let unread = std::mem::take(&mut self.slot().unread);
-        if let Some(generator) = self.generator() {
-            generator.unsubscribe(&self.token(), unread);
+        if let Some(queue) = self.subscription.queue() {
+            queue.begin_unsubscribe(&self.subscription);
         }
     }
 
-    /// Somebody asks the generator for something, until this is dropped.
-    fn mover(self: &Arc<Self>) -> Mover<'_> {
-        self.slot().movers += 1;
-        Mover(self)
+    /// The stream is gone, and no thread is active: what was taken goes back in its order.
+    fn give_back(&self) {
+        let unread = std::mem::take(&mut self.state().unread);
+        if let Some(queue) = self.subscription.queue() {
+            queue.begin_unsubscribe(&self.subscription);
+            queue.finish_unsubscribe(&self.subscription, unread);
+        } else {
+            unread.into_iter().for_each(|event| self.generator.put_back(event));
+        }
     }
 
-    /// How a generator recognises this pump.
-    pub(crate) fn token(self: &Arc<Self>) -> Unknown {
-        self.clone()
+    /// Registers the stream with the platform of a result, so that a shutdown of that ends the stream.
+    fn register(self: &Arc<Self>, tracker: &TrackerHandle) {
+        if self.registration.get().is_none() {
+            let this: Weak<Pump> = Arc::downgrade(self);
+            if let Ok(registration) = tracker.register(this, self.begun, None) {
+                let _ = self.registration.set(registration);
+            }
+        }
     }
 
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.locked()
     }
 }
 
-/// Somebody who moves the pump, and may hold events that are in neither place. If the stream goes meanwhile, the
-/// last one gives back what was taken, so that it is in order.
-struct Mover<'a>(&'a Arc<Pump>);
-
-impl Drop for Mover<'_> {
-    fn drop(&mut self) {
-        let last = {
-            let mut slot = self.0.slot();
-            slot.movers -= 1;
-            slot.movers == 0 && slot.phase == Phase::Closed
+impl Outstanding for Pump {
+    /// A result that waits for the reader would keep the shutdown waiting: a work queue ends it.
+    fn release(&self) {
+        let result = {
+            let mut state = self.state();
+            match &state.request {
+                StreamRequest::Called(result) if !state.is_driven => {
+                    let result = result.clone();
+                    state.add_queued(&result);
+                    result
+                }
+                _ => return,
+            }
         };
-        if last {
+        if let Ok(dispatcher) = result.dispatcher() {
+            let _ = dispatcher.put_accepted(&result);
+        }
+        drop_contained(result);
+    }
+
+    fn shut_down(&self, error: &Error) {
+        let mut state = self.state();
+        if state.is_closed || state.is_driven || matches!(state.request, StreamRequest::None) {
+            return;
+        }
+        let request = std::mem::take(&mut state.request);
+        let failure = state.failure.replace(Failure::Error(error.clone()));
+        let waker = state.waker.take();
+        drop(state);
+        wake_contained(waker);
+        drop_contained((request, failure));
+    }
+
+    fn describe(&self) -> String {
+        match self.state().request {
+            StreamRequest::Called(_) => "an event stream whose next event waits to be read",
+            _ => "an event stream that waits for an event",
+        }
+        .to_owned()
+    }
+
+    fn has_ended(&self) -> bool {
+        let state = self.state();
+        state.is_closed || matches!(state.request, StreamRequest::None)
+    }
+}
+
+/// A thread that is active. If the stream goes meanwhile, the last one gives back what was taken, so that it is in
+/// order.
+struct PumpGuard<'a>(&'a Arc<Pump>);
+
+impl Drop for PumpGuard<'_> {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut state = self.0.state();
+            state.active -= 1;
+            state.active == 0 && state.is_closed
+        };
+        if is_last {
             self.0.give_back();
         }
     }
 }
 
-enum Fetched {
-    /// Something is there to be read, or nothing more is wanted.
-    Enough,
-    /// Ask for the next.
-    Dry,
-}
-
 /// The callback: one object for as long as the stream lives, and always the same to the generator.
 ///
-/// While a request is outstanding only the generator owns it, so that its drop tells when it was let go.
-pub(crate) struct PumpCallback {
+/// While a request is outstanding only the generator owns it, so that its drop shows when it drops the request.
+struct PumpCallback {
     this: Weak<PumpCallback>,
     pump: Arc<Pump>,
 }
 
 impl PumpCallback {
-    fn new(pump: Arc<Pump>) -> Arc<PumpCallback> {
+    fn new(pump: Arc<Pump>) -> Arc<dyn AsyncCallback> {
         Arc::new_cyclic(|this| PumpCallback { this: this.clone(), pump })
+    }
+
+    /// Keeps the result for the driver. Returns the callback that is not needed.
+    fn keep(&self, state: &mut State, result: &AsyncResult) -> Option<Arc<dyn AsyncCallback>> {
+        state.request = StreamRequest::Called(result.clone());
+        let this: Option<Arc<dyn AsyncCallback>> = match self.this.upgrade() {
+            Some(this) => Some(this),
+            None => None,
+        };
+        if state.is_closed { this } else { std::mem::replace(&mut state.callback, this) }
     }
 }
 
@@ -403,17 +403,92 @@ impl AsyncCallback for PumpCallback {
     }
 
     fn invoke(&self, result: &AsyncResult) {
-        self.pump.invoked(self.this.upgrade(), result);
+        if let Some(tracker) = result.tracker() {
+            self.pump.register(tracker);
+        }
+        let mut state = self.pump.state();
+        let was_left = state.take_queued(result);
+        let mut spare = None;
+        if state.awaits(result) {
+            spare = self.keep(&mut state, result);
+        } else if !matches!(&state.request, StreamRequest::Called(called) if was_left && called.ptr_eq(result))
+        {
+            drop(state);
+            if !was_left {
+                // It is not the request that is outstanding: a call too many.
+                if let Some(tracker) = result.tracker() {
+                    tracker.count_double_call();
+                }
+            }
+            return;
+        }
+        let is_claimed = state.claim();
+        drop(state);
+        drop(spare);
+        if is_claimed {
+            self.pump.run();
+        }
     }
 
     fn name(&self) -> &'static str {
         "an event stream"
     }
+
+    fn shortcut(&self) -> Shortcut<'_> {
+        Shortcut::HandOver(self)
+    }
+}
+
+impl HandOver for PumpCallback {
+    fn hand_over(&self, result: &AsyncResult) -> bool {
+        let is_direct = self.pump.direct_queue().is_some();
+        let tracker = result.tracker();
+        if let (Some(tracker), false) = (tracker, is_direct) {
+            self.pump.register(tracker);
+        }
+        let is_running = tracker.is_some_and(TrackerHandle::is_running);
+        let mut state = self.pump.state();
+        let is_left = is_direct || is_running || state.is_driven;
+        if state.is_closed || state.is_tired || !is_left || !state.awaits(result) {
+            return false;
+        }
+        let spare = self.keep(&mut state, result);
+        let is_driver = is_direct && state.claim();
+        if is_driver || state.is_driven {
+            drop(state);
+            drop(spare);
+            if is_driver {
+                self.pump.run();
+            }
+            return true;
+        }
+        let is_lossless = state.buffer.is_lossless();
+        if !is_lossless {
+            state.add_queued(result);
+        }
+        let waker = state.waker.take();
+        drop(state);
+        drop(spare);
+        wake_contained(waker);
+        // A shutdown that has begun meanwhile has released what was in hand, and does not come again.
+        if is_lossless && !tracker.is_some_and(TrackerHandle::is_running) {
+            self.pump.release();
+        }
+        is_lossless
+    }
 }
 
 impl Drop for PumpCallback {
     fn drop(&mut self) {
-        self.pump.let_go();
+        let mut state = self.pump.state();
+        if !matches!(state.request, StreamRequest::Outstanding) {
+            return;
+        }
+        state.request = StreamRequest::None;
+        state.failure = Some(Failure::Dropped);
+        let waker = state.waker.take();
+        drop(state);
+        wake_contained(waker);
     }
 }
 
@@ -422,16 +497,8 @@ pub(crate) fn is_transient(code: Hresult) -> bool {
     matches!(code, Hresult::MF_E_NOTACCEPTING | Hresult::MF_E_INVALIDREQUEST)
 }
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
+/// At most so many events are fetched at once. In the bench row `events` 1,024 took the same time.
+const BATCH: usize = 256;
 
-pub(crate) const GENERATOR_GONE: &str = "wait for an event of a generator that was dropped";
-
-/// At most so many events are fetched at once.
-const BATCH: usize = 64;
-
-/// How often in a row a callback may come before Begin is back until the stream's reader takes over.
+/// How often in a row the driver asks until the reader takes over.
 const TURNS: u32 = 64;

@@ -185,8 +185,11 @@ where
         true
     }
 
-    fn hand_over_last(&self, result: &AsyncResult) {
-        wake_contained(self.take_in_hand(result).flatten());
+    fn hand_over_last(&self, result: &AsyncResult) -> bool {
+        let taken = self.take_in_hand(result);
+        let was_taken = taken.is_some();
+        wake_contained(taken.flatten());
+        was_taken
     }
 }
 

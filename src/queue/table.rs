@@ -125,13 +125,11 @@ impl Queues {
         let job = Job::Ready(result.clone());
         let queued =
             self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
-        match own {
-            Some(own) if queued.as_ref().is_err_and(Error::is_shutdown) => {
-                own.hand_over_last(result);
-                Ok(())
-            }
-            _ => queued,
+        if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
+        {
+            return Ok(());
         }
+        queued
     }
 
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.

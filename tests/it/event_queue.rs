@@ -5,10 +5,12 @@ use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Weak};
 use std::time::Duration;
 
+use crate::event_generators::everywhere;
+use crate::support::both_runtimes;
 use mf_async::event::{GetEventFlags, MediaEventValue};
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Guid, Hresult, MediaEvent, MediaEventQueue,
-    MediaEventType, Platform, QueueId, Result, Unknown, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, EventStream, Guid, Hresult, MediaEvent,
+    MediaEventQueue, MediaEventType, Platform, QueueId, Result, Unknown, WorkQueueType,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -297,6 +299,88 @@ async fn an_operation_hears_why_its_event_will_not_come() {
     assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::Abandoned);
     drop(queue);
     platform.shutdown().await.unwrap();
+}
+
+/// A callback of the user's around an operation's own.
+struct Wrapped(Arc<dyn AsyncCallback>);
+
+impl AsyncCallback for Wrapped {
+    fn parameters(&self) -> CallbackParameters {
+        self.0.parameters()
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        self.0.invoke(result);
+    }
+}
+
+#[test]
+fn an_operation_that_is_awaited_ends_with_the_shutdown() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = Arc::new(platform.create_event_queue().unwrap());
+        let end = queue.clone();
+        let asked = platform.begin_end(
+            &(),
+            |(), callback| queue.begin_get_event(callback, None),
+            move |(), result| end.end_get_event(result),
+        );
+        let waiting = tokio::spawn(asked);
+        tokio::task::yield_now().await;
+        queue.shutdown();
+        assert_eq!(code(waiting.await.unwrap()), Hresult::MF_E_SHUTDOWN);
+        platform.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn an_operation_whose_callback_is_wrapped_ends_with_the_platforms_shutdown() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = Arc::new(platform.create_event_queue().unwrap());
+        let end = queue.clone();
+        let asked = platform.begin_end(
+            &(),
+            |(), callback| queue.begin_get_event(Arc::new(Wrapped(callback)), None),
+            move |(), result| end.end_get_event(result),
+        );
+        let waiting = tokio::spawn(asked);
+        tokio::task::yield_now().await;
+        platform.shutdown().await.unwrap();
+        assert_eq!(code(waiting.await.unwrap()), Hresult::MF_E_SHUTDOWN);
+    });
+}
+
+#[test]
+fn while_a_stream_lives_no_other_reader_is_given_an_event() {
+    everywhere(|seen| async move {
+        let platform = Platform::startup().unwrap();
+        let source = seen.source(&platform);
+        let get = |flags| code(source.get_event(flags));
+        let mut events = EventStream::lossless(&source).unwrap();
+        let (callback, _called) = recorder();
+        let refused = || {
+            assert_eq!(get(GetEventFlags::NO_WAIT), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+            assert_eq!(get(GetEventFlags::empty()), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+            let begun = source.begin_get_event(callback.clone(), None);
+            assert_eq!(code(begun), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+        };
+        // A request is outstanding; a backlog waits; the reader has taken a part of it.
+        refused();
+        (0..100).for_each(|at| source.queue_event(event(at)).unwrap());
+        refused();
+        for at in 0..50 {
+            assert_eq!(number(events.next().await.unwrap()), at);
+            refused();
+        }
+        // What it has not read is there when it is gone.
+        drop(events);
+        for at in 50..100 {
+            assert_eq!(number(source.get_event(GetEventFlags::NO_WAIT)), at);
+        }
+        assert_eq!(get(GetEventFlags::NO_WAIT), Hresult::MF_E_NO_EVENTS_AVAILABLE);
+        platform.shutdown().await.unwrap();
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,13 +2,17 @@
 //! stream goes while it fetches, asks or ends; the callback comes early, late or fails; the generator goes first.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Gate, current_thread, multi_thread, until};
+use crate::support::{callback, current_thread, multi_thread, until};
 use futures::FutureExt;
 use mf_async::event::GetEventFlags;
 use mf_async::event_stream::DropOldest;
-use mf_async::{AsyncCallback, AsyncResult, Error, ErrorKind, EventStream, Hresult, MediaEvent, MediaEventGenerator, MediaEventType, Platform, Result, Unknown};
+use mf_async::{
+    AsyncCallback, AsyncResult, ErrorKind, EventStream, Hresult, MediaEvent, MediaEventGenerator,
+    MediaEventType, Platform, QueueId, Result, Unknown, WorkItem,
+};
 
 type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
@@ -20,7 +24,8 @@ struct Hooked {
     answer: Mutex<Option<Hresult>>,
     /// The next request is refused with this.
     refuse: Mutex<Option<Hresult>>,
-    on_get: Hook,
+    /// Whether Begin calls back when there is an event.
+    calls_in_begin: AtomicBool,
     on_begin: Hook,
     on_end: Hook,
 }
@@ -33,7 +38,7 @@ impl Hooked {
             request: Mutex::default(),
             answer: Mutex::default(),
             refuse: Mutex::default(),
-            on_get: Mutex::default(),
+            calls_in_begin: AtomicBool::new(false),
             on_begin: Mutex::default(),
             on_end: Mutex::default(),
         })
@@ -63,7 +68,7 @@ impl Hooked {
         self.events.lock().unwrap().iter().map(number).collect()
     }
 
-    /// The next call that finds no event, or ends a request, fails with this.
+    /// The next call that takes an event, or ends a request, fails with this.
     fn answer(&self, code: Hresult) {
         *self.answer.lock().unwrap() = Some(code);
     }
@@ -89,9 +94,7 @@ fn set(hook: &Hook, call: impl FnOnce() + Send + 'static) {
 
 impl MediaEventGenerator for Hooked {
     fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
-        let event = self.next();
-        run(&self.on_get);
-        event
+        self.next()
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
@@ -102,6 +105,9 @@ impl MediaEventGenerator for Hooked {
         let former = self.request.lock().unwrap().replace(result);
         assert!(former.is_none(), "asked twice");
         run(&self.on_begin);
+        if self.calls_in_begin.load(Ordering::SeqCst) && !self.events.lock().unwrap().is_empty() {
+            self.call();
+        }
         Ok(Hresult::S_OK)
     }
 
@@ -114,13 +120,6 @@ impl MediaEventGenerator for Hooked {
     fn queue_event(&self, event: MediaEvent) -> Result<()> {
         self.events.lock().unwrap().push_back(event);
         Ok(())
-    }
-
-    fn unsubscribe(&self, _: &Unknown, unread: Vec<MediaEvent>) {
-        let mut events = self.events.lock().unwrap();
-        unread.into_iter().rev().for_each(|event| events.push_front(event));
-        drop(events);
-        drop(self.request.lock().unwrap().take());
     }
 }
 
@@ -146,21 +145,7 @@ fn droppable(
 }
 
 #[test]
-fn a_stream_that_goes_while_its_callback_fetches_gives_back_what_was_fetched() {
-    current_thread(|| async {
-        let hooked = Hooked::new();
-        let (stream, goes) = droppable(&hooked);
-        [1, 2].into_iter().for_each(|number| hooked.put(number));
-        set(&hooked.on_get, goes);
-        hooked.call();
-        assert!(stream.lock().unwrap().is_none());
-        assert_eq!(hooked.left(), [1, 2]);
-        assert!(hooked.request.lock().unwrap().is_none());
-    });
-}
-
-#[test]
-fn a_stream_that_goes_while_its_callback_asks_again_takes_the_request_back() {
+fn a_stream_that_goes_while_its_callback_asks_again_gives_the_event_back() {
     current_thread(|| async {
         let hooked = Hooked::new();
         let (stream, goes) = droppable(&hooked);
@@ -169,6 +154,10 @@ fn a_stream_that_goes_while_its_callback_asks_again_takes_the_request_back() {
         hooked.call();
         assert!(stream.lock().unwrap().is_none());
         assert_eq!(hooked.left(), [1]);
+        // A generator of this kind keeps the request; its event goes behind the others.
+        hooked.put(2);
+        hooked.call();
+        assert_eq!(hooked.left(), [2, 1]);
         assert!(hooked.request.lock().unwrap().is_none());
     });
 }
@@ -196,7 +185,7 @@ fn a_callback_that_comes_after_the_stream_has_gone_ends_its_request_and_gives_th
         hooked.put(1);
         hooked.put(2);
         request.callback().unwrap().invoke(&request);
-        assert_eq!(hooked.left(), [1, 2]);
+        assert_eq!(hooked.left(), [2, 1]);
     });
 }
 
@@ -218,6 +207,7 @@ fn a_generator_that_goes_while_nothing_is_asked_ends_the_stream_after_its_events
     current_thread(|| async {
         let hooked = Hooked::with([1]);
         let mut stream = EventStream::lossless(&hooked).unwrap();
+        hooked.call();
         drop(hooked);
         assert_eq!(read(&mut stream).await, 1);
         assert!(stream.next().await.is_none());
@@ -226,16 +216,8 @@ fn a_generator_that_goes_while_nothing_is_asked_ends_the_stream_after_its_events
 }
 
 #[test]
-fn a_fetch_or_an_end_that_fails_is_the_last_item() {
+fn an_end_or_a_begin_that_fails_is_the_last_item() {
     current_thread(|| async {
-        let hooked = Hooked::with([1]);
-        let mut stream = EventStream::lossless(&hooked).unwrap();
-        assert_eq!(read(&mut stream).await, 1);
-        hooked.answer(Hresult::E_ACCESSDENIED);
-        let error = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(error.hresult(), Hresult::E_ACCESSDENIED);
-        assert!(stream.next().await.is_none());
-
         let hooked = Hooked::new();
         let mut stream = EventStream::lossless(&hooked).unwrap();
         hooked.answer(Hresult::E_ACCESSDENIED);
@@ -243,11 +225,20 @@ fn a_fetch_or_an_end_that_fails_is_the_last_item() {
         let error = stream.next().await.unwrap().unwrap_err();
         assert_eq!(error.hresult(), Hresult::E_ACCESSDENIED);
         assert!(stream.next().await.is_none());
+
+        let hooked = Hooked::with([1]);
+        let mut stream = EventStream::lossless(&hooked).unwrap();
+        hooked.call();
+        assert_eq!(read(&mut stream).await, 1);
+        *hooked.refuse.lock().unwrap() = Some(Hresult::E_ACCESSDENIED);
+        let error = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(error.hresult(), Hresult::E_ACCESSDENIED);
+        assert!(stream.next().await.is_none());
     });
 }
 
 #[test]
-fn whoever_waits_is_woken_when_the_callback_cannot_go_on() {
+fn a_reader_that_waits_is_woken_when_the_callback_cannot_go_on() {
     current_thread(|| async {
         // What comes is not wanted, so it is not that which wakes.
         let waiting = |hooked: &Arc<Hooked>| {
@@ -257,13 +248,11 @@ fn whoever_waits_is_woken_when_the_callback_cannot_go_on() {
                 async move { stream.next().await.unwrap().unwrap_err().hresult() }
             })
         };
-        // The fetch after the End fails.
+        // The End fails.
         let hooked = Hooked::new();
         let reader = waiting(&hooked);
         tokio::task::yield_now().await;
-        hooked.put(1);
-        let fails = hooked.clone();
-        set(&hooked.on_end, move || fails.answer(Hresult::E_ACCESSDENIED));
+        hooked.answer(Hresult::E_ACCESSDENIED);
         hooked.call();
         assert_eq!(reader.await.unwrap(), Hresult::E_ACCESSDENIED);
         // The next request is refused.
@@ -278,50 +267,34 @@ fn whoever_waits_is_woken_when_the_callback_cannot_go_on() {
 }
 
 #[test]
-fn a_request_that_fails_while_it_is_asked_for_is_told_once() {
+fn a_request_that_fails_with_the_work_behind_it_is_said_once() {
     current_thread(|| async {
         let hooked = Hooked::new();
         let mut stream = EventStream::lossless(&hooked).unwrap();
-        let failing = hooked.take_request();
-        let again = hooked.clone();
-        set(&hooked.on_begin, move || {
-            let request = again.take_request();
-            request.callback().unwrap().fail(&Error::new(Hresult::E_UNEXPECTED, "fail at once"));
-        });
-        failing.callback().unwrap().fail(&Error::new(Hresult::MF_E_NOTACCEPTING, "fail for the moment"));
-        // A second failure of the same request is none.
-        failing.callback().unwrap().fail(&Error::new(Hresult::E_FAIL, "fail again"));
-        drop(failing);
+        // The component's own item carries the request as its state, and panics.
+        let request: Unknown = Arc::new(hooked.take_request());
+        let panics = callback(|_| panic!("the component cannot go on"));
+        hooked.platform.put(QueueId::STANDARD, WorkItem::new(panics).state(request)).unwrap();
         let error = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(error.hresult(), Hresult::E_UNEXPECTED);
+        assert_eq!((error.kind(), error.hresult()), (ErrorKind::Panicked, Hresult::E_UNEXPECTED));
         assert!(stream.next().await.is_none());
     });
 }
 
 #[test]
-fn a_callback_that_is_still_ending_its_request_when_begin_is_back_goes_on_by_itself() {
+fn a_callback_that_comes_on_another_thread_before_begin_is_back_is_ended_once_begin_is() {
     multi_thread(|| async {
         let hooked = Hooked::new();
         let mut stream = EventStream::new(&hooked, DropOldest(8)).unwrap();
         hooked.put(1);
-        let (ending, back) = (Gate::new(), Gate::new());
         let again = hooked.clone();
-        let (opens, waits) = (ending.clone(), back.clone());
         set(&hooked.on_begin, move || {
-            // Called by another thread before Begin is back, and not through when it is.
             again.put(2);
-            set(&again.on_end, move || {
-                opens.open();
-                waits.pass();
-            });
-            std::thread::spawn({
-                let again = again.clone();
-                move || again.call()
-            });
-            ending.pass();
+            let caller = again.clone();
+            std::thread::spawn(move || caller.call()).join().unwrap();
+            assert_eq!(again.left(), [2], "ended while Begin is on its way");
         });
         hooked.call();
-        back.open();
         assert_eq!((read(&mut stream).await, read(&mut stream).await), (1, 2));
         until("it has asked again", || hooked.request.lock().unwrap().is_some()).await;
         hooked.put(3);
@@ -331,12 +304,14 @@ fn a_callback_that_is_still_ending_its_request_when_begin_is_back_goes_on_by_its
 }
 
 #[test]
-fn what_nobody_wants_does_not_keep_the_thread() {
+fn what_is_not_wanted_does_not_keep_the_thread() {
     current_thread(|| async {
-        let hooked = Hooked::with(0..500);
+        let hooked = Hooked::with(0..10_000);
+        hooked.calls_in_begin.store(true, Ordering::SeqCst);
         let mut stream = EventStream::lossless(&hooked).unwrap().only(&[MediaEventType(2)]);
         // It goes on in another turn.
         assert!(stream.next().now_or_never().is_none());
+        assert!(!hooked.left().is_empty());
         hooked.events.lock().unwrap().push_back(MediaEvent::new(2).with_value(7_i64));
         assert_eq!(read(&mut stream).await, 7);
     });

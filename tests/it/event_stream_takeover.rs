@@ -4,13 +4,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Gate, current_thread, within_bound};
+use crate::support::{Gate, multi_thread, within_bound};
 use futures::FutureExt;
 use mf_async::event::GetEventFlags;
 use mf_async::event_stream::DropOldest;
 use mf_async::{
     AsyncCallback, AsyncResult, EventStream, Hresult, MediaEvent, MediaEventGenerator, MediaEventQueue,
-    Platform, Result, Unknown,
+    Platform, QueueId, Result, Unknown,
 };
 
 /// Where in the generator somebody is.
@@ -18,20 +18,11 @@ use mf_async::{
 enum Place {
     BeforeEnd,
     AfterEnd,
-    BeforeFetch,
-    AfterFetch,
     BeforeBegin,
     AfterBegin,
 }
 
-const PLACES: [Place; 6] = [
-    Place::BeforeEnd,
-    Place::AfterEnd,
-    Place::BeforeFetch,
-    Place::AfterFetch,
-    Place::BeforeBegin,
-    Place::AfterBegin,
-];
+const PLACES: [Place; 4] = [Place::BeforeEnd, Place::AfterEnd, Place::BeforeBegin, Place::AfterBegin];
 
 /// An event queue that does something of the test's own, once, in a place of its calls.
 struct Generator {
@@ -84,25 +75,6 @@ impl MediaEventGenerator for Generator {
     fn queue_event(&self, event: MediaEvent) -> Result<()> {
         self.queue.queue_event(event)
     }
-
-    fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
-        MediaEventGenerator::subscribe(&self.queue, subscriber)
-    }
-
-    fn leave(&self, subscriber: &Unknown) {
-        MediaEventGenerator::leave(&self.queue, subscriber);
-    }
-
-    fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
-        MediaEventGenerator::unsubscribe(&self.queue, subscriber, unread);
-    }
-
-    fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
-        self.pass(Place::BeforeFetch);
-        let taken = self.queue.take_events(most, into);
-        self.pass(Place::AfterFetch);
-        taken
-    }
 }
 
 fn number(event: &MediaEvent) -> i64 {
@@ -117,11 +89,10 @@ fn refused(generator: &Arc<Generator>) -> bool {
     EventStream::lossless(generator).is_err_and(|error| error.hresult() == Hresult::MF_E_MULTIPLE_SUBSCRIBERS)
 }
 
-/// A stream whose callback another thread has led to the place, and holds there, with the event 1.
+/// A stream whose callback a worker has led to the place, and holds there, with the event 1.
 struct AtWork {
     stream: EventStream<DropOldest>,
     back: Gate,
-    thread: std::thread::JoinHandle<()>,
 }
 
 impl AtWork {
@@ -133,18 +104,23 @@ impl AtWork {
             arrives.open();
             waits.pass();
         });
-        let sender = generator.clone();
-        let thread = std::thread::spawn(move || sender.send(1));
+        generator.send(1);
         there.pass();
-        AtWork { stream, back, thread }
+        AtWork { stream, back }
     }
 }
 
-/// The test, for each place, in a runtime's context but on no thread that one needs.
+/// Waits until the callbacks that were on their way have come back.
+fn settle(platform: &Platform) {
+    let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+    futures::executor::block_on(queue.quiesce()).unwrap();
+}
+
+/// The test, for each place, on no worker of the runtime.
 fn at_each_place(test: impl Fn(&Platform, Place) + Send + Sync + Clone + 'static) {
     for place in PLACES {
         let test = test.clone();
-        current_thread(move || async move {
+        multi_thread(move || async move {
             let platform = Platform::startup().unwrap();
             test(&platform, place);
             platform.shutdown().await.unwrap_or_else(|error| panic!("{place:?}: {error}"));
@@ -165,7 +141,7 @@ fn the_next_stream_takes_over_where_the_former_is_at_work() {
         generator.send(2);
         assert_eq!(read(&mut stream), None, "{place:?}: what comes behind the former's event waits for that");
         former.back.open();
-        former.thread.join().unwrap();
+        settle(platform);
         assert!(refused(&generator), "{place:?}: still");
         assert_eq!(
             [read(&mut stream), read(&mut stream), read(&mut stream)],
@@ -200,7 +176,7 @@ fn whoever_waits_on_the_next_stream_is_woken_when_the_former_is_through() {
         });
         let event = within_bound(move || reader.join().unwrap());
         assert_eq!(number(&event.unwrap().unwrap()), 1, "{place:?}");
-        former.thread.join().unwrap();
+        settle(platform);
     });
 }
 
@@ -217,7 +193,7 @@ fn streams_that_come_and_go_meanwhile_take_nothing_along() {
         generator.send(2);
         assert_eq!(read(&mut EventStream::lossless(&generator).unwrap()), None, "{place:?}");
         former.back.open();
-        former.thread.join().unwrap();
+        settle(platform);
         let mut stream = EventStream::lossless(&generator).unwrap();
         assert_eq!(
             [read(&mut stream), read(&mut stream), read(&mut stream)],
@@ -228,29 +204,19 @@ fn streams_that_come_and_go_meanwhile_take_nothing_along() {
 }
 
 #[test]
-fn a_stream_that_two_are_at_work_for_leaves_with_the_last() {
-    current_thread(|| async {
+fn a_callback_that_comes_while_the_next_request_begins_leaves_with_its_stream() {
+    multi_thread(|| async {
         let platform = Platform::startup().unwrap();
         let generator = Generator::new(&platform);
-        // Begin is on its way on one thread, and the callback of its request at work on another.
+        // Begin is on its way on one thread when the callback of its request comes on another.
         let first = AtWork::new(&generator, Place::AfterBegin);
-        let (there, back) = (Gate::new(), Gate::new());
-        let (arrives, waits) = (there.clone(), back.clone());
-        generator.at(Place::AfterEnd, move || {
-            arrives.open();
-            waits.pass();
-        });
-        let sender = generator.clone();
-        let thread = std::thread::spawn(move || sender.send(2));
-        there.pass();
+        generator.send(2);
         drop(first.stream);
         let mut stream = EventStream::lossless(&generator).unwrap();
         generator.send(3);
-        first.back.open();
-        first.thread.join().unwrap();
         assert_eq!(read(&mut stream), None);
-        back.open();
-        thread.join().unwrap();
+        first.back.open();
+        settle(&platform);
         assert_eq!([read(&mut stream), read(&mut stream), read(&mut stream)], [Some(1), Some(2), Some(3)]);
         drop((stream, generator));
         platform.shutdown().await.unwrap();
@@ -269,6 +235,7 @@ fn a_callback_that_drops_its_stream_and_makes_another_goes_on_for_it() {
             *made.lock().unwrap() = Some(EventStream::lossless(&again).unwrap());
         });
         [1, 2].into_iter().for_each(|number| generator.send(number));
+        settle(platform);
         let mut stream = next.lock().unwrap().take().unwrap();
         assert_eq!(
             [read(&mut stream), read(&mut stream), read(&mut stream)],
@@ -293,7 +260,7 @@ fn others_are_given_nothing_out_of_turn_meanwhile() {
             move || generator.queue.get_event(GetEventFlags::empty()).map(|event| number(&event))
         });
         former.back.open();
-        former.thread.join().unwrap();
+        settle(platform);
         assert_eq!(within_bound(move || waiting.join().unwrap()).unwrap(), 1, "{place:?}");
         assert_eq!(get().unwrap(), 2, "{place:?}");
     });
@@ -311,6 +278,6 @@ fn a_shutdown_meanwhile_reaches_the_next_stream() {
         assert!(stream.next().now_or_never().unwrap().is_none(), "{place:?}");
         assert!(stream.end_cause().unwrap().is_shutdown(), "{place:?}");
         former.back.open();
-        former.thread.join().unwrap();
+        settle(platform);
     });
 }
