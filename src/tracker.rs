@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use crate::sync::{Lock, MODELLED, Mutex};
+use crate::sync::{LockExt, MODELLED, Mutex};
 use crate::tokio_quirks;
 
 /// Something that a shutdown ends: an operation, a task, an event queue, a pending wait.

@@ -22,7 +22,7 @@ use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Outcome, Source};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Lock, Mutex};
+use crate::sync::{LockExt, Mutex};
 use crate::tracker::{Outstanding, TrackerHandle};
 
 /// What an operation sees of its cell.
