@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use futures::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
@@ -14,6 +14,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
+use crate::sync::LockExt;
 use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 impl WorkQueue {
@@ -311,7 +312,7 @@ impl AsyncCallback for PermitCallback {
     }
 
     fn invoke(&self, result: &AsyncResult) {
-        let _place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _place = self.place.locked().take();
         self.callback.invoke(self.ready.as_ref().unwrap_or(result));
     }
 
@@ -354,7 +355,7 @@ impl Drop for Waiting {
 
 impl Told {
     fn listed(&self) -> MutexGuard<'_, Option<(Arc<Listed>, Registration)>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listed.locked()
     }
 
     fn leave(&self) {

@@ -6,7 +6,7 @@ mod url;
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use bitflags::bitflags;
 
@@ -22,6 +22,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::{BeginStatus, Operation};
 use crate::platform::Platform;
 use crate::queue::Queues;
+use crate::sync::LockExt;
 
 impl Platform {
     /// Makes a source resolver, which knows the scheme `file` and whatever is registered with it.
@@ -29,7 +30,7 @@ impl Platform {
     #[must_use]
     pub fn create_source_resolver(&self) -> SourceResolver {
         let resolver =
-            SourceResolver(Arc::new(Inner { queues: self.queues().clone(), handlers: RwLock::default() }));
+            SourceResolver(Arc::new(Inner { queues: self.queues().clone(), handlers: Mutex::default() }));
         resolver.register_scheme_handler("file", Arc::new(FileHandler::new(self.queues().clone())));
         resolver
     }
@@ -90,7 +91,7 @@ impl SourceResolver {
     #[doc(alias = "MFRegisterLocalSchemeHandler")]
     pub fn register_scheme_handler(&self, scheme: &str, handler: Arc<dyn SchemeHandler>) {
         let scheme = scheme.trim_end_matches(':').to_ascii_lowercase();
-        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.handlers.locked();
         handlers.schemes.push((scheme, handler));
     }
 
@@ -99,7 +100,7 @@ impl SourceResolver {
     #[doc(alias = "MFRegisterLocalByteStreamHandler")]
     pub fn register_byte_stream_handler(&self, extension_or_type: &str, handler: Arc<dyn ByteStreamHandler>) {
         let kind = extension_or_type.to_ascii_lowercase();
-        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.handlers.locked();
         handlers.byte_streams.push((kind, handler));
     }
 
@@ -257,7 +258,7 @@ impl SourceResolver {
 
 impl fmt::Debug for SourceResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.handlers.locked();
         let schemes = handlers.schemes.iter().map(|(scheme, _)| scheme);
         let kinds = handlers.byte_streams.iter().map(|(kind, _)| kind);
         f.debug_struct("SourceResolver")
@@ -353,7 +354,7 @@ impl ResolutionFlags {
 /// What the clones of a resolver share.
 struct Inner {
     queues: Arc<Queues>,
-    handlers: RwLock<Handlers>,
+    handlers: Mutex<Handlers>,
 }
 
 #[derive(Default)]
@@ -377,7 +378,7 @@ impl Inner {
 
     fn scheme_handler(&self, url: &str) -> Result<Arc<dyn SchemeHandler>> {
         let wanted = scheme(url).unwrap_or_else(|| "file".to_owned());
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.handlers.locked();
         let handler = handlers.schemes.iter().rev().find(|(scheme, _)| *scheme == wanted);
         handler.map(|(_, handler)| handler.clone()).ok_or_else(|| {
             let what = format!("resolve {url}: no handler is registered for the scheme {wanted}; `register_scheme_handler` does that");
@@ -396,7 +397,7 @@ impl Inner {
         // What follows a semicolon are parameters of the type.
         let content = content.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
         let extension = url.and_then(extension);
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.handlers.locked();
         let any = flags.contains(ResolutionFlags::CONTENT_DOES_NOT_HAVE_TO_MATCH);
         let mut ranked: Vec<_> = handlers
             .byte_streams

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -25,7 +25,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::closed;
 
 /// Names a periodic callback, to remove it by.
@@ -250,7 +250,7 @@ impl Timers {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.locked()
     }
 }
 

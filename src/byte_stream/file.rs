@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::in_flight::InFlight;
@@ -15,6 +15,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// A file as a byte stream; [`Platform::create_file`](crate::Platform::create_file) and
@@ -269,7 +270,7 @@ type WriteRequest = Request<(usize, Vec<u8>)>;
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     /// Takes the next `wanted` bytes for a read, as far as there are any: from where, and how many.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
@@ -18,6 +18,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// A [`tokio::io`] object as a byte stream.
@@ -288,7 +289,7 @@ struct Inner<T> {
 
 impl<T> Inner<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

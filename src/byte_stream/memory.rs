@@ -1,7 +1,7 @@
 //! `MemoryByteStream`: bytes in memory as a byte stream that grows as it is written.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::{
@@ -10,6 +10,7 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// Bytes in memory as a byte stream: readable, writable, seekable, and as long as they come.
@@ -163,7 +164,7 @@ struct Inner {
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

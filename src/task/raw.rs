@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use futures::task::{ArcWake, waker_ref};
@@ -12,7 +12,7 @@ use crate::async_result::{QueueId, Token};
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Promise;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::task::THE_FUTURE;
 use crate::tracker::{Begun, Outstanding, Registration};
 
@@ -207,7 +207,7 @@ impl<F, E, H: Schedule> Task<F, E, H> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<F, E, H::Hold>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 
