@@ -14,8 +14,9 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
+use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::LockExt;
-use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
+use crate::tracker::TrackerHandle;
 
 impl WorkQueue {
     /// A handle that puts at most `limit` items at a time, for producers that may outrun the queue.

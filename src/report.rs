@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::async_result::QueueId;
 pub use crate::observe::QueueStats;
 use crate::queue::Queues;
+use crate::register::{Begun, OutstandingEntry};
 use crate::timer::Timers;
-use crate::tracker::{Begun, Entry};
 
 /// What is queued, runs, is armed and is held, at one moment.
 ///
@@ -83,7 +83,7 @@ pub struct OperationReport {
 }
 
 impl Report {
-    pub(crate) fn new(queues: &Queues, timers: &Timers, entered: &[Entry]) -> Report {
+    pub(crate) fn new(queues: &Queues, timers: &Timers, entered: &[OutstandingEntry]) -> Report {
         let now = {
             let _context = queues.runtime().enter();
             Instant::now()
@@ -137,7 +137,7 @@ impl QueueReport {
 }
 
 impl OperationReport {
-    fn new(entry: &Entry, now: Instant) -> Option<OperationReport> {
+    fn new(entry: &OutstandingEntry, now: Instant) -> Option<OperationReport> {
         let what = entry.describe()?;
         Some(OperationReport {
             what,

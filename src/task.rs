@@ -19,7 +19,7 @@ use crate::async_result::{AsyncResult, CallbackParameters};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation, Promise};
 use crate::queue::{Queue, WorkQueue};
-use crate::tracker::Outstanding;
+use crate::register::Outstanding;
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order, and gives what it returns.

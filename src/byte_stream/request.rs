@@ -15,8 +15,8 @@ use crate::completion::{Completer, Identity};
 use crate::contain::contain;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::LockExt;
-use crate::tracker::{Begun, Outstanding, Registration};
 
 /// A request that was begun. Its performer owns it and completes it; dropped before that, it completes all the same.
 pub(crate) struct Request<T: Send + 'static> {

@@ -12,9 +12,9 @@ use crate::async_result::{QueueId, Token};
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Promise;
+use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::task::THE_FUTURE;
-use crate::tracker::{Begun, Outstanding, Registration};
 
 /// Who is told how a task ended. Dropped untold, it lets go, so that whoever waits hears of that.
 pub(crate) trait JoinSink<T>: Send {
