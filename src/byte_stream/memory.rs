@@ -1,4 +1,4 @@
-//! `MemoryByteStream`: bytes in memory as a byte stream that grows as it is written.
+//! `MemoryByteStream`: bytes in memory as a byte stream. It grows as it is written.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,9 +15,9 @@ use crate::tracker::TrackerHandle;
 
 /// Bytes in memory as a byte stream: readable, writable, seekable, and as long as they come.
 ///
-/// Clones are the same stream. A request ends inside its Begin call; its callback comes, as always,
-/// from the queue that it names. So nothing is ever in flight that could be cancelled. Zeros fill a gap
-/// between the end and a write past it, which can be after the length was cut below the position.
+/// Clones are the same stream. A request ends inside its Begin call, so none is ever in flight or can be cancelled; its
+/// callback is invoked on the queue that it names, as always. Zeros fill the gap between the end and a write past it,
+/// which is possible after the length was cut below the position.
 ///
 /// Made by [`MemoryByteStream::new`]; the example is at [`ByteStreamExt`](crate::ByteStreamExt).
 #[derive(Clone)]
@@ -29,13 +29,13 @@ impl MemoryByteStream {
         MemoryByteStream(Arc::new(Inner { queues: queues.clone(), state: Mutex::new(state) }))
     }
 
-    /// A copy of all the bytes, wherever the position is; none when the stream is closed.
+    /// A copy of all the bytes, independent of the position; empty when the stream is closed.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.0.state().bytes.clone().unwrap_or_default()
     }
 
-    /// Closes the stream and gives its bytes; none when it is closed already.
+    /// Closes the stream and returns its bytes; empty when it was closed before.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.0.state().bytes.take().unwrap_or_default()
@@ -169,7 +169,7 @@ impl Inner {
 }
 
 struct State {
-    /// `None` when it is closed.
+    /// `None` when the stream is closed.
     bytes: Option<Vec<u8>>,
     position: u64,
 }
@@ -202,7 +202,7 @@ impl State {
         if end > length {
             self.resize(end)?;
         }
-        // Both fit: the bytes are there.
+        // Both conversions are exact: `resize` has allocated that many bytes.
         let range = self.position as usize..end as usize;
         self.bytes("write to")?[range].copy_from_slice(buffer);
         self.position = end;
