@@ -31,7 +31,7 @@ pub struct QueueStats {
     /// Deadlines that were missed.
     pub missed_deadlines: u64,
     /// The longest time from a put to its callback, in real time even if tokio's clock is paused. Measured for puts that
-    /// find the queue empty and for every 16th of the others, with a resolution of 32 µs.
+    /// find the queue empty and for every 16th of the others, accurate to the time of one group (see `longest_run`).
     pub longest_wait: Duration,
     /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
     /// groups of up to 32, and counted with their average; a group with a slow one among them counts as
