@@ -444,7 +444,7 @@ impl Owner {
         Report::new(&self.queues, &self.timers, entered)
     }
 
-    fn tell(&self, what: impl Fn(&dyn PlatformEvents)) {
+    fn notify_events(&self, what: impl Fn(&dyn PlatformEvents)) {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for listener in events.iter().filter_map(Weak::upgrade) {
             // A listener that panics stops neither the shutdown nor the others.

@@ -1,4 +1,4 @@
-//! What a platform is started with: a runtime, or one of its own, and how long its shutdown waits.
+//! `PlatformBuilder`: the runtime of a platform, or the threads of its own, and the deadline of its shutdown.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,7 +12,7 @@ use crate::platform::{Handles, Owner, Platform, sentinel};
 use crate::queue::Queues;
 use crate::timer::Timers;
 
-/// What to start a platform with.
+/// The settings of a platform before it starts.
 #[derive(Default)]
 pub struct PlatformBuilder {
     handle: Option<Handle>,
@@ -28,15 +28,15 @@ impl PlatformBuilder {
         self
     }
 
-    /// Owns a runtime with so many worker threads: for callbacks that are not welcome elsewhere, and for
-    /// programs that have no runtime. It goes with the platform.
+    /// Gives the platform a runtime of its own with this number of worker threads: for callbacks that should not run on
+    /// another runtime, and for programs without one. It ends with the platform.
     #[must_use]
     pub fn worker_threads(mut self, workers: usize) -> PlatformBuilder {
         self.workers = Some(workers);
         self
     }
 
-    /// How long a shutdown waits for what is outstanding; 5 s if nothing is said.
+    /// Sets how long a shutdown waits for what is outstanding; 5 s by default.
     #[must_use]
     pub fn shutdown_deadline(mut self, deadline: Duration) -> PlatformBuilder {
         self.deadline = Some(deadline);
@@ -47,7 +47,8 @@ impl PlatformBuilder {
     ///
     /// # Errors
     /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `MF_E_SHUTDOWN` when the runtime is shut
-    /// down; `E_INVALIDARG` for no worker threads, or more than 1024; the system's error, when it gives no driver.
+    /// down; `E_INVALIDARG` for 0 worker threads or more than 1024; the system's error when it has no I/O driver for the
+    /// runtime.
     #[doc(alias = "MFStartup")]
     pub fn startup(self) -> Result<Platform> {
         let runtime = match self.workers {
@@ -104,8 +105,8 @@ impl fmt::Debug for PlatformBuilder {
     }
 }
 
-/// More threads than any machine has use for; the runtime would panic when the system gives no more.
+/// Largest number of worker threads. A runtime panics when the system refuses it a thread.
 const MOST_WORKERS: usize = 1024;
 
-/// How long a shutdown waits if nothing is said: what one of Media Foundation's pages says.
+/// Default deadline of a shutdown, as on one of Media Foundation's pages.
 const DEADLINE: Duration = Duration::from_secs(5);

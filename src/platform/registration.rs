@@ -1,7 +1,7 @@
 //! Registration of work queues with the Multimedia Class Scheduler Service (MMCSS), and the queues shared by class.
 //!
-//! What is registered is kept and read back everywhere. Threads are really raised where the queue has threads of
-//! its own, which shared queues of a class have with the feature `realtime`.
+//! Each queue keeps its registration, which can be read back. The system raises only the threads of queues that have
+//! threads of their own: the shared queues of a class, with the feature `realtime`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::operation::Operation;
 use crate::queue::{Queues, WorkQueue};
 
 impl Queues {
-    /// Registers a queue: its own item does it, as the calls concern the thread that makes them.
+    /// Registers a queue by an item of that queue, because MMCSS registers the calling thread.
     #[track_caller]
     pub(crate) fn register(
         self: &Arc<Self>,
@@ -49,14 +49,14 @@ impl Queues {
         }
     }
 
-    /// Registers every platform queue, now.
+    /// Registers every platform queue at once.
     pub(crate) fn register_all(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
         let mmcss = self.groups().join(class, task_id, base_priority)?;
         self.set_platform_mmcss(&mmcss)?;
         Ok(mmcss.task_id)
     }
 
-    /// The queue that everybody shares who names this class.
+    /// The queue that all callers with this class share, and its task id.
     #[track_caller]
     pub(crate) fn lock_shared(
         self: &Arc<Self>,
@@ -88,7 +88,7 @@ impl Queues {
         let task = mmcss.task_id;
         let queue = self.allocate_shared(&mmcss)?;
         queue.queue().set_mmcss(mmcss);
-        // Somebody may have been faster: then theirs is the shared one, and ours goes.
+        // If another caller was faster, that queue is the shared one, and this one is dropped.
         if self.groups().share(name, former, (queue.id(), task)) {
             return Ok((queue, task));
         }

@@ -1,4 +1,4 @@
-//! A shutdown on its way: in order, within its deadline, and with a report of what is stuck.
+//! `Shutdown`: the steps of a shutdown in their order, its deadline, and the report of what is stuck.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::platform::Owner;
 use crate::report::Report;
 
-/// A shutdown on its way. Dropped with its runtime before the end, it ends at once.
+/// A shutdown under way. Dropped with its runtime before its end, it aborts the platform.
 pub(crate) struct Shutdown {
     owner: Arc<Owner>,
     ended: bool,
@@ -24,24 +24,24 @@ impl Shutdown {
     pub(crate) async fn run(mut self, deadline: Duration) {
         let owner = self.owner.clone();
         let until = Instant::now().checked_add(deadline);
-        owner.tell(|events| events.shutdown_start());
+        owner.notify_events(|events| events.shutdown_start());
         owner.timers.shut_down();
         let drained = by(until, owner.drained()).await;
-        // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
+        // `close` fails these. Those whose results are still held at the deadline are reported.
         let outstanding = owner.queues.tracker.handle().outstanding();
         let undrained = if drained { None } else { Some(owner.report(&outstanding)) };
         owner.close();
-        // Whoever was just putting may have come through before the doors were closed.
+        // A put that began before the close may have queued an item after the first wait.
         let empty = by(until, owner.queues.drained()).await;
-        let all_back = by(until, owner.queues.tracker.none_left()).await && empty;
+        let is_idle = by(until, owner.queues.tracker.none_left()).await && empty;
         let stuck = match undrained {
-            None if all_back => None,
+            None if is_idle => None,
             None => Some(owner.report(&outstanding)).filter(Report::has_unfinished_work),
             undrained => undrained,
         };
         owner.queues.kill();
         owner.queues.forget();
-        owner.tell(|events| events.shutdown_complete());
+        owner.notify_events(|events| events.shutdown_complete());
         self.end(match stuck {
             None => Ok(()),
             Some(report) => Err(Error::new(
@@ -65,7 +65,7 @@ impl Drop for Shutdown {
     }
 }
 
-/// Waits for `what` until then; true if it came.
+/// Waits for `what` until the time `until`; false if the time came first.
 async fn by(until: Option<Instant>, what: impl Future<Output = ()>) -> bool {
     match until {
         Some(until) => tokio::time::timeout_at(until, what).await.is_ok(),

@@ -14,12 +14,12 @@ impl Platform {
     /// Puts a work item on a queue: a callback, a callback with a state and a priority ([`WorkItem`]), or a ready
     /// result.
     ///
-    /// `queue` decides, whatever queue the callback names; its flags count. The same result may be put again when it
-    /// has run.
+    /// `queue` counts, not the queue that the callback names; the callback's flags count as well. The same result may be
+    /// put again after it has run.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when `queue` is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued then, and nothing kept.
+    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
     #[doc(alias = "MFPutWorkItem2")]
     #[doc(alias = "MFPutWorkItemEx")]
@@ -31,8 +31,8 @@ impl Platform {
 
     /// Runs a work item after `delay`, on the queue that its callback names.
     ///
-    /// Not earlier, and with the granularity of tokio's timers, 1 ms. With tokio's clock paused it is
-    /// exact, and takes no time. The item's priority is not used.
+    /// It never runs earlier; the granularity is 1 ms, that of tokio's timers. With tokio's clock paused it is exact, and
+    /// takes no time. The item's priority is not used.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when that queue is not open, or does not allow the callback's flags;
@@ -48,7 +48,7 @@ impl Platform {
     /// seconds; 0 is as soon as possible.
     ///
     /// # Errors
-    /// `E_INVALIDARG` for a positive number, of which no page says what it means; else as
+    /// `E_INVALIDARG` for a positive number, which no page of Media Foundation defines; otherwise as
     /// [`schedule`](Platform::schedule).
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
@@ -62,8 +62,8 @@ impl Platform {
 
     /// Cancels a scheduled or waiting item by its key.
     ///
-    /// A scheduled one is let go, and its callback never called. A waiting one's callback *is* called,
-    /// with the status `MF_E_OPERATION_CANCELLED`. One that is already on its queue runs.
+    /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
+    /// status `MF_E_OPERATION_CANCELLED`. An item that is already on its queue runs.
     ///
     /// # Errors
     /// `MF_E_NOT_FOUND` when nothing is pending under this key; `MF_E_SHUTDOWN` when the platform is
@@ -76,9 +76,9 @@ impl Platform {
 
     /// Runs a work item when `event` resolves, on the queue that its callback names.
     ///
-    /// `event` stands for the handle: any future will do, a `Notify`, a cancellation token, a channel.
-    /// Nothing blocks a thread meanwhile. Cancelled by its key the item calls back
-    /// with the status `MF_E_OPERATION_CANCELLED`, and if `event` panics with `E_UNEXPECTED`.
+    /// `event` takes the place of the handle. It can be any future: of a `Notify`, a cancellation token, a channel. The
+    /// wait blocks no thread. If the item is cancelled by its key, its callback is called with the status
+    /// `MF_E_OPERATION_CANCELLED`; if `event` panics, with `E_UNEXPECTED`.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -112,7 +112,7 @@ impl Platform {
 
     /// Calls `callback` every 10 ms on the TIMER queue until it is removed.
     ///
-    /// Calls never overlap, and those that were missed are not made up for.
+    /// Calls never overlap, and missed calls are skipped.
     ///
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down.
@@ -123,7 +123,7 @@ impl Platform {
         self.0.timers.add_periodic(Box::new(callback))
     }
 
-    /// Removes a periodic callback. A call that is on its way may still come.
+    /// Removes a periodic callback. A call that is already queued may still come.
     ///
     /// # Errors
     /// `MF_E_NOT_FOUND` when there is none under this key; `MF_E_SHUTDOWN` when the platform is shut
@@ -134,7 +134,7 @@ impl Platform {
         self.0.timers.remove_periodic(key)
     }
 
-    /// How often periodic callbacks are called: every 10 ms.
+    /// The period of periodic callbacks: 10 ms.
     #[doc(alias = "MFGetTimerPeriodicity")]
     #[must_use]
     pub fn timer_periodicity(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! The platform's functions that open work queues, by kind, by number and by MMCSS class.
+//! The platform's functions that open work queues: by kind, by number and by MMCSS class.
 
 use crate::async_result::QueueId;
 use crate::error::Result;
@@ -11,8 +11,7 @@ impl Platform {
     /// Allocates a private queue; the handle is its first lock.
     ///
     /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down; for a window queue the system's error, when it
-    /// gives no thread.
+    /// `MF_E_SHUTDOWN` when the platform is shut down; for a window queue the system's error when it refuses a thread.
     #[doc(alias = "MFAllocateWorkQueue")]
     #[doc(alias = "MFAllocateWorkQueueEx")]
     #[doc(alias = "RtwqAllocateWorkQueue")]
@@ -21,9 +20,9 @@ impl Platform {
         self.queues().allocate(kind)
     }
 
-    /// Allocates a serial queue over another queue, on whose threads it runs its items one at a time.
+    /// Allocates a serial queue over another queue. It runs its items one at a time, on the threads of that queue.
     ///
-    /// It keeps the queue below open. Any queue may be below, a serial one as well.
+    /// It keeps the queue below open. Any queue may be below, also a serial one.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when `base` is not open; `MF_E_SHUTDOWN` when the platform is shut down.
@@ -47,7 +46,7 @@ impl Platform {
         self.queues().handle(queue.into())
     }
 
-    /// Takes off a lock that [`WorkQueue::into_id`] left on a queue.
+    /// Removes a lock that [`WorkQueue::into_id`] left on a queue.
     ///
     /// For the platform's own queues it does nothing and succeeds.
     ///
@@ -59,12 +58,12 @@ impl Platform {
         self.queues().unlock(queue.into())
     }
 
-    /// Locks the parallel queue that everybody shares who names this MMCSS class, and tells its task id.
+    /// Locks the parallel queue that all callers with this MMCSS class share, and returns it with its task id.
     ///
     /// `task_id` is that of a task group to join, or `None` (or 0) for the class's own. The empty class is
-    /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a
-    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that,
-    /// it is told once, and they run as they are.
+    /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a shared queue of a
+    /// class has threads of its own, and they are raised. If the system refuses that, they run with their normal
+    /// priority, and the feature `tracing` warns once.
     ///
     /// # Errors
     /// `E_INVALIDARG` for the empty class with a task id or a priority, or for a priority outside -2 to 2;
@@ -82,9 +81,9 @@ impl Platform {
         self.queues().lock_shared(class, base_priority, task_id)
     }
 
-    /// Registers a queue with an MMCSS class, on the queue's own threads; gives the task id.
+    /// Registers a queue with an MMCSS class, by an item on the queue. The operation's value is the task id.
     ///
-    /// `task_id` 0 asks for a new task group. A queue that is registered already is registered anew.
+    /// `task_id` 0 makes a new task group. A second registration replaces the first.
     ///
     /// # Errors
     /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open, and those of
@@ -108,7 +107,7 @@ impl Platform {
         self.queues().register(queue.into(), class, task_id, base_priority)
     }
 
-    /// Takes a queue's registration with MMCSS back.
+    /// Removes a queue's registration with MMCSS.
     ///
     /// # Errors
     /// The operation's: `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` when the
@@ -125,7 +124,7 @@ impl Platform {
         self.queues().unregister(queue.into())
     }
 
-    /// What a queue is registered as with MMCSS: an empty class, task id 0 and priority 0 if it is not.
+    /// A queue's registration with MMCSS. A queue that is not registered has an empty class, task id 0 and priority 0.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the queue is not open.
@@ -139,7 +138,7 @@ impl Platform {
         self.queues().mmcss(queue.into())
     }
 
-    /// Registers all of the platform's own queues with an MMCSS class; gives the task id.
+    /// Registers all of the platform's own queues with an MMCSS class, and returns the task id.
     ///
     /// # Errors
     /// As [`lock_shared_work_queue`](Platform::lock_shared_work_queue).
@@ -149,7 +148,7 @@ impl Platform {
         self.queues().register_all(class, task_id, base_priority)
     }
 
-    /// Takes the registration of the platform's own queues back.
+    /// Removes the registration of the platform's own queues.
     ///
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down.
