@@ -1,4 +1,5 @@
-//! `TransformDriver`: what to call on an asynchronous transform, and when; plain state that calls nothing.
+//! `TransformDriver`: the state machine that decides what to call on an asynchronous transform next. It calls nothing
+//! itself.
 
 use std::collections::VecDeque;
 
@@ -7,12 +8,12 @@ use crate::error::Hresult;
 /// Media Foundation's rules for asynchronous transforms (MFTs), as a state machine.
 ///
 /// The transform asks by events: one `NeedInput` for each `ProcessInput` it will take, one `HaveOutput` for each
-/// `ProcessOutput` that it has something for. Whoever drives it tells the events to
-/// [`event`](TransformDriver::event), asks [`input`](TransformDriver::input) and
-/// [`output`](TransformDriver::output) what to call next, calls that, and says how it went. The two sides may be
-/// driven by different tasks, each with the machine locked only while it asks.
+/// `ProcessOutput` that it has something for. The caller passes these events to [`event`](TransformDriver::event), asks
+/// [`input`](TransformDriver::input) and [`output`](TransformDriver::output) what to call next, makes the call, and
+/// reports its status. Input and output may be driven by different tasks, each of which locks the machine only while
+/// it asks.
 ///
-/// It makes no call and knows no clock, so it is the same for real transforms, on Windows, and for models of them
+/// The machine makes no call and reads no clock. So it is the same for real transforms on Windows and for models of them
 /// in tests.
 ///
 /// ```
@@ -32,28 +33,28 @@ use crate::error::Hresult;
 /// ```
 #[derive(Debug, Default)]
 pub struct TransformDriver {
-    phase: Phase,
-    /// `NeedInput` events that are not answered.
+    phase: TransformPhase,
+    /// Number of `NeedInput` events that are not answered.
     needs: u32,
-    /// What the transform said about its output, in order.
-    said: VecDeque<Said>,
-    /// The output format changed, and nobody chose another yet.
+    /// The transform's events about its output, in order.
+    outputs: VecDeque<OutputEvent>,
+    /// The output format changed, and no output type was set since.
     changing: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    /// It will not ask for input before it is told that a stream starts.
+enum TransformPhase {
+    /// It asks for no input before the message that a stream starts.
     #[default]
     Stopped,
     Streaming,
-    /// It was told to drain, and asks for no input until it has done so.
+    /// It has the message to drain, and asks for no input until it has drained.
     Draining,
     Shutdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum OutputEvent {
     Output,
     Marker(u64),
     Drained,
@@ -63,7 +64,7 @@ enum Said {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransformEvent {
-    /// It will take one more input.
+    /// It takes one more input.
     #[doc(alias = "METransformNeedInput")]
     NeedInput,
     /// It has one more output.
@@ -81,15 +82,15 @@ pub enum TransformEvent {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransformInput {
-    /// Tell the transform that a stream starts, then ask again.
+    /// Send the transform the message that a stream starts, then ask again.
     #[doc(alias = "MFT_MESSAGE_NOTIFY_START_OF_STREAM")]
     Start,
-    /// Call `ProcessInput` once, and say by [`input_done`](TransformDriver::input_done) how it went.
+    /// Call `ProcessInput` once, and report its status to [`input_done`](TransformDriver::input_done).
     #[doc(alias = "ProcessInput")]
     Process,
-    /// Nothing until the next event.
+    /// Do nothing until the next event.
     Wait,
-    /// Nothing any more: the transform is shut down.
+    /// Stop: the transform is shut down.
     Shutdown,
 }
 
@@ -97,96 +98,96 @@ pub enum TransformInput {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransformOutput {
-    /// Call `ProcessOutput` once, and say by [`output_done`](TransformDriver::output_done) how it went.
+    /// Call `ProcessOutput` once, and report its status to [`output_done`](TransformDriver::output_done).
     #[doc(alias = "ProcessOutput")]
     Process,
-    /// Choose an output type among those the transform has now, set it, and say so by
+    /// Choose an output type among those that the transform has now, set it, and call
     /// [`negotiated`](TransformDriver::negotiated).
     Negotiate,
     /// All output of what was put in before this marker has been taken.
     Marker(u64),
     /// All output of what was put in before the drain has been taken.
     Drained,
-    /// Nothing until the next event.
+    /// Do nothing until the next event.
     Wait,
-    /// Nothing any more: the transform is shut down.
+    /// Stop: the transform is shut down.
     Shutdown,
 }
 
 impl TransformDriver {
-    /// For a transform that was just unlocked and has its media types.
+    /// The machine for a transform that was just unlocked and has its media types.
     #[must_use]
     pub fn new() -> TransformDriver {
         TransformDriver::default()
     }
 
-    /// Takes in an event, in the order in which the transform sent them.
+    /// Takes an event. Events must come in the order in which the transform sent them.
     pub fn event(&mut self, event: TransformEvent) {
         match (self.phase, event) {
-            (Phase::Shutdown, _) => {}
-            // Sent before the transform learnt of a flush or a drain, and void by it.
-            (Phase::Stopped | Phase::Draining, TransformEvent::NeedInput) => {}
-            (Phase::Stopped, TransformEvent::HaveOutput | TransformEvent::Marker(_)) => {}
-            (Phase::Stopped | Phase::Streaming, TransformEvent::DrainComplete) => {}
-            (Phase::Streaming, TransformEvent::NeedInput) => self.needs += 1,
-            (_, TransformEvent::HaveOutput) => self.said.push_back(Said::Output),
-            (_, TransformEvent::Marker(context)) => self.said.push_back(Said::Marker(context)),
-            (Phase::Draining, TransformEvent::DrainComplete) => {
-                self.said.push_back(Said::Drained);
-                self.phase = Phase::Stopped;
+            (TransformPhase::Shutdown, _) => {}
+            // Sent before the transform received a flush or a drain, which makes it void.
+            (TransformPhase::Stopped | TransformPhase::Draining, TransformEvent::NeedInput) => {}
+            (TransformPhase::Stopped, TransformEvent::HaveOutput | TransformEvent::Marker(_)) => {}
+            (TransformPhase::Stopped | TransformPhase::Streaming, TransformEvent::DrainComplete) => {}
+            (TransformPhase::Streaming, TransformEvent::NeedInput) => self.needs += 1,
+            (_, TransformEvent::HaveOutput) => self.outputs.push_back(OutputEvent::Output),
+            (_, TransformEvent::Marker(context)) => self.outputs.push_back(OutputEvent::Marker(context)),
+            (TransformPhase::Draining, TransformEvent::DrainComplete) => {
+                self.outputs.push_back(OutputEvent::Drained);
+                self.phase = TransformPhase::Stopped;
             }
         }
     }
 
-    /// What to do for input that is there. `Process` uses up the event that asked for it.
+    /// What to do with input that is ready. `Process` uses up the event that asked for it.
     pub fn input(&mut self) -> TransformInput {
         match self.phase {
-            Phase::Shutdown => TransformInput::Shutdown,
-            // Output of what was drained comes first: the new stream may have another format.
-            Phase::Stopped if !self.said.is_empty() || self.changing => TransformInput::Wait,
-            Phase::Stopped => {
-                self.phase = Phase::Streaming;
+            TransformPhase::Shutdown => TransformInput::Shutdown,
+            // Output of the drained stream comes first, because the new stream may have another format.
+            TransformPhase::Stopped if !self.outputs.is_empty() || self.changing => TransformInput::Wait,
+            TransformPhase::Stopped => {
+                self.phase = TransformPhase::Streaming;
                 TransformInput::Start
             }
-            Phase::Streaming if self.needs > 0 => {
+            TransformPhase::Streaming if self.needs > 0 => {
                 self.needs -= 1;
                 TransformInput::Process
             }
-            Phase::Streaming | Phase::Draining => TransformInput::Wait,
+            TransformPhase::Streaming | TransformPhase::Draining => TransformInput::Wait,
         }
     }
 
-    /// How `ProcessInput` went; true if the transform took the sample.
+    /// Takes the status of `ProcessInput`; true if the sample is used up.
     ///
-    /// `MF_E_NOTACCEPTING` means that the event was from before a flush: keep the sample for the next. Any other
-    /// failure is the sample's, which is used up.
+    /// `MF_E_NOTACCEPTING` means that the event was from before a flush: keep the sample for the next event. Any other
+    /// failure concerns the sample, which is used up.
     pub fn input_done(&mut self, status: Hresult) -> bool {
         status != Hresult::MF_E_NOTACCEPTING
     }
 
-    /// What to do for output. `Process`, `Marker` and `Drained` use up the event that said so.
+    /// What to do about output. `Process`, `Marker` and `Drained` use up their event.
     pub fn output(&mut self) -> TransformOutput {
-        if self.phase == Phase::Shutdown {
+        if self.phase == TransformPhase::Shutdown {
             return TransformOutput::Shutdown;
         }
         if self.changing {
             return TransformOutput::Negotiate;
         }
-        match self.said.pop_front() {
-            Some(Said::Output) => TransformOutput::Process,
-            Some(Said::Marker(context)) => TransformOutput::Marker(context),
-            Some(Said::Drained) => TransformOutput::Drained,
+        match self.outputs.pop_front() {
+            Some(OutputEvent::Output) => TransformOutput::Process,
+            Some(OutputEvent::Marker(context)) => TransformOutput::Marker(context),
+            Some(OutputEvent::Drained) => TransformOutput::Drained,
             None => TransformOutput::Wait,
         }
     }
 
-    /// How `ProcessOutput` went; true if there is a sample.
+    /// Takes the status of `ProcessOutput`; true if there is a sample.
     ///
-    /// `MF_E_TRANSFORM_STREAM_CHANGE` gives none: the format changed, and when another is chosen the transform
-    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT`, and `E_UNEXPECTED` for an event from
-    /// before a flush, give none either and are no failures.
+    /// `MF_E_TRANSFORM_STREAM_CHANGE` comes without a sample: the format changed, and after another is chosen the transform
+    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT`, and `E_UNEXPECTED` for an event from before a
+    /// flush, come without a sample as well, and are no failures.
     pub fn output_done(&mut self, status: Hresult) -> bool {
-        if status == Hresult::MF_E_TRANSFORM_STREAM_CHANGE && self.phase != Phase::Shutdown {
+        if status == Hresult::MF_E_TRANSFORM_STREAM_CHANGE && self.phase != TransformPhase::Shutdown {
             self.changing = true;
         }
         status.is_success()
@@ -203,53 +204,53 @@ impl TransformDriver {
         status.is_failure() && !procedure.contains(&status)
     }
 
-    /// An output type was set after a change of format.
+    /// Reports that an output type was set after a change of format.
     pub fn negotiated(&mut self) {
         self.changing = false;
     }
 
-    /// The transform is to be told to drain; true if it is to be told, false if there is nothing to drain.
+    /// Starts a drain. True if the message to drain must be sent to the transform; false if there is nothing to drain.
     ///
-    /// Until it has drained it asks for no input, and what it asked for before is void.
+    /// Until it has drained, the transform asks for no input, and its former requests are void.
     #[doc(alias = "MFT_MESSAGE_COMMAND_DRAIN")]
-    #[must_use = "the transform is to be told only if this says so"]
+    #[must_use = "the message is sent only if this is true"]
     pub fn drain(&mut self) -> bool {
-        if self.phase != Phase::Streaming {
+        if self.phase != TransformPhase::Streaming {
             return false;
         }
-        self.phase = Phase::Draining;
+        self.phase = TransformPhase::Draining;
         self.needs = 0;
         true
     }
 
-    /// The transform was told to flush: everything it said and asked is void, and it waits for a start.
+    /// Reports that the message to flush was sent: all former events are void, and the transform waits for a start.
     #[doc(alias = "MFT_MESSAGE_COMMAND_FLUSH")]
     pub fn flush(&mut self) {
-        if self.phase != Phase::Shutdown {
-            self.phase = Phase::Stopped;
+        if self.phase != TransformPhase::Shutdown {
+            self.phase = TransformPhase::Stopped;
             self.needs = 0;
-            self.said.clear();
+            self.outputs.clear();
         }
     }
 
-    /// The transform is shut down.
+    /// Reports that the transform is shut down.
     pub fn shut_down(&mut self) {
-        *self = TransformDriver { phase: Phase::Shutdown, ..TransformDriver::default() };
+        *self = TransformDriver { phase: TransformPhase::Shutdown, ..TransformDriver::default() };
     }
 
-    /// Whether the transform would take an input now, or is to be started first.
+    /// Whether the transform takes an input now, if necessary after the message that a stream starts.
     #[must_use]
     pub fn is_accepting(&self) -> bool {
         match self.phase {
-            Phase::Streaming => self.needs > 0,
-            Phase::Stopped => self.said.is_empty() && !self.changing,
-            Phase::Draining | Phase::Shutdown => false,
+            TransformPhase::Streaming => self.needs > 0,
+            TransformPhase::Stopped => self.outputs.is_empty() && !self.changing,
+            TransformPhase::Draining | TransformPhase::Shutdown => false,
         }
     }
 
-    /// Whether a drain is under way, up to the transform's event.
+    /// Whether a drain is under way: from [`drain`](TransformDriver::drain) to the transform's event.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.phase == Phase::Draining
+        self.phase == TransformPhase::Draining
     }
 }
