@@ -1,5 +1,5 @@
-//! What went wrong, with Media Foundation's code for it: [`Hresult`] keeps success codes and knows
-//! MF's names, [`Error`] adds what was tried and never loses the code.
+//! Errors with Media Foundation's codes: [`Hresult`] keeps success codes and has MF's names, [`Error`] adds what was tried
+//! and keeps the code.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// The result of an operation of this crate.
+/// The result of a call or an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An HRESULT: Media Foundation's status code, of which zero and many others mean success.
@@ -33,10 +33,9 @@ macro_rules! hresults {
             $(#[doc = concat!("`", stringify!($name), "`, ", stringify!($value), ": ", $doc, ".")]
               pub const $name: Hresult = Hresult($value);)*
 
-            /// The name that Media Foundation's headers give this code, if it is one of those that
-            /// this crate speaks.
+            /// The name of this code in Media Foundation's headers; `None` if this crate does not use the code.
             ///
-            /// Where two names share a value (the `RTWQ_E_` twins), this is the `MF_E_` one.
+            /// If two names share a value (the `RTWQ_E_` twins), this is the `MF_E_` name.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -45,7 +44,7 @@ macro_rules! hresults {
                 }
             }
 
-            /// What this code means, in a few words, if it is one that this crate speaks.
+            /// The meaning of this code in a few words; `None` if this crate does not use the code.
             const fn meaning(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some($doc),)*
@@ -126,7 +125,7 @@ impl Hresult {
         !self.is_success()
     }
 
-    /// The code itself if it means success, else an [`Error`] with it.
+    /// The code itself if it means success, otherwise an [`Error`] with it.
     ///
     /// # Errors
     /// The code, when it is a failure.
@@ -171,23 +170,22 @@ pub enum ErrorKind {
     Failed,
     /// The operation was cancelled: by its caller, by a key, or by a timeout.
     Cancelled,
-    /// The callback was let go without being called, so no answer can come any more.
+    /// The callback was dropped without being called, so no answer can come.
     Abandoned,
-    /// A callback panicked; [`Error::into_panic`] has what it panicked with.
+    /// A callback panicked; [`Error::into_panic`] has the payload.
     Panicked,
     /// The platform, or the object asked, is shut down.
     Shutdown,
     /// The time allowed ran out.
     TimedOut,
-    /// Waiting here would have waited for itself.
+    /// The call would have waited for itself.
     WouldDeadlock,
 }
 
 /// Why a call failed or an operation ended without a value: a kind, the HRESULT, and what was tried.
 ///
-/// It is cheap to clone, so that everyone who waited can be given it. Its text is the HRESULT and
-/// what was tried, for people; programs look at [`kind`](Error::kind) and
-/// [`hresult`](Error::hresult).
+/// It is cheap to clone, so that every waiter can get it. Its text has the HRESULT and what was tried, for people;
+/// programs read [`kind`](Error::kind) and [`hresult`](Error::hresult).
 ///
 /// ```
 /// use mf_async::{Error, ErrorKind, Hresult};
@@ -228,7 +226,7 @@ impl Error {
         self.kind
     }
 
-    /// The code that Media Foundation has for it, always a failure code.
+    /// Media Foundation's code for it: a failure code, unless the error was made from a success code.
     #[must_use]
     pub fn hresult(&self) -> Hresult {
         self.hresult
@@ -252,9 +250,9 @@ impl Error {
         self.kind == ErrorKind::Shutdown
     }
 
-    /// What the callback panicked with, for [`std::panic::resume_unwind`].
+    /// The payload of the callback's panic, for [`std::panic::resume_unwind`].
     ///
-    /// `None` when nothing panicked, or when a clone of this error was asked before.
+    /// `None` when nothing panicked, or when it was taken from a clone of this error before.
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         match self.cause.as_deref() {
@@ -263,7 +261,7 @@ impl Error {
         }
     }
 
-    /// The callback was let go without being called.
+    /// The callback was dropped without being called.
     pub(crate) fn abandoned(what: impl Into<Cow<'static, str>>) -> Error {
         Error { kind: ErrorKind::Abandoned, ..Error::new(Hresult::E_ABORT, what) }
     }
@@ -295,7 +293,7 @@ impl Error {
         Error { cause: Some(Arc::new(Cause::Io(error))), ..Error::new(hresult, what) }
     }
 
-    /// The same with another code, for what the system tells less of than Windows does.
+    /// The same with another code, for systems whose errors are less precise than those of Windows.
     pub(crate) fn with_code(self, hresult: Hresult) -> Error {
         Error { hresult, ..self }
     }
@@ -331,7 +329,7 @@ impl From<io::Error> for Error {
 }
 
 impl From<Error> for io::Error {
-    /// The error as the standard library's, with ours inside, code and all.
+    /// An error of the standard library with this one inside.
     fn from(error: Error) -> io::Error {
         let kind = match error.hresult {
             Hresult::ERROR_FILE_NOT_FOUND | Hresult::ERROR_PATH_NOT_FOUND => io::ErrorKind::NotFound,
@@ -349,7 +347,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// What stands behind an error.
+/// The source of an error.
 #[derive(Debug, thiserror::Error)]
 enum Cause {
     #[error("a panic")]
@@ -358,8 +356,8 @@ enum Cause {
     Io(#[source] io::Error),
 }
 
-/// The HRESULT for an operating-system error: the system's own number on Windows, else the one
-/// Windows would have used for the same thing.
+/// The HRESULT for an operating-system error: on Windows the system's own number, elsewhere the number that Windows has
+/// for the same error.
 fn hresult_of_io(error: &io::Error) -> Hresult {
     if cfg!(windows) {
         if let Some(code) = error.raw_os_error() {

@@ -1,4 +1,4 @@
-//! `Guid`: the 128-bit names that Media Foundation gives to attributes, extended event types and the like.
+//! `Guid`: the 128-bit names of Media Foundation's attributes, extended event types and other things.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,7 +64,7 @@ impl FromStr for Guid {
     /// Reads the five groups of digits, with or without braces, in either case.
     ///
     /// # Errors
-    /// `E_INVALIDARG` when it is not written like that.
+    /// `E_INVALIDARG` when the text has another form.
     fn from_str(text: &str) -> Result<Guid, Error> {
         let invalid = || Error::new(Hresult::E_INVALIDARG, format!("read {text:?} as a GUID"));
         let bare = match text.strip_prefix('{') {
