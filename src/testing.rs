@@ -1,8 +1,8 @@
-//! Testing your component: faults on demand, callbacks that remember, and a queue stepped by hand.
+//! Testing your component: faults on demand, callbacks that record their calls, and a queue stepped by hand.
 //!
 //! # Testing your component
-//! Every test starts a platform of its own; nothing is shared, so tests run beside each other. With
-//! tokio's clock paused, timers take no time and are exact:
+//! Every test starts a platform of its own. Platforms share nothing, so tests run in parallel. With tokio's clock
+//! paused, timers take no time and are exact:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -43,12 +43,11 @@
 //! # async fn main() -> Result<()> { a_late_answer_is_asked_for_again().await }
 //! ```
 //!
-//! * [`FaultyComponent`] stands in for a component that you call: it breaks the contract in the way
-//!   that its plan of [`Fault`]s says.
-//! * [`RecordingCallback`] stands in for a caller of a component that you write: it counts its calls and
-//!   remembers the results, the queues and the threads.
-//! * [`ManualQueue`] runs an item when it is told to, and not before: it makes one interleaving out of
-//!   the many.
+//! * [`FaultyComponent`] stands in for a component that you call: it breaks the contract as its plan of [`Fault`]s
+//!   says.
+//! * [`RecordingCallback`] stands in for a caller of a component that you write: it counts its calls, and records
+//!   their results, queues and threads.
+//! * [`ManualQueue`] runs an item only at a call of [`step`](ManualQueue::step): it makes one interleaving certain.
 
 mod fault;
 mod manual_queue;
@@ -56,4 +55,4 @@ mod recording;
 
 pub use self::fault::{Fault, FaultyComponent};
 pub use self::manual_queue::ManualQueue;
-pub use self::recording::{Call, RecordingCallback};
+pub use self::recording::{RecordedCall, RecordingCallback};

@@ -1,4 +1,4 @@
-//! `FaultyComponent`: an asynchronous component that breaks the contract as it is told to.
+//! `FaultyComponent`: an asynchronous component that breaks the contract as planned.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,37 +15,37 @@ use crate::sync::LockExt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It does not.
+    /// It goes well.
     None,
-    /// The callback comes only after so long.
+    /// The callback comes only after this time.
     Late(Duration),
     /// The callback comes twice.
     Twice,
-    /// The callback does not come, and the component keeps the result, until it is dropped or told to
-    /// [let go](FaultyComponent::let_go).
+    /// The callback does not come, and the component keeps the result, until it is dropped or
+    /// [`drop_results`](FaultyComponent::drop_results) is called.
     Never,
-    /// The callback does not come, and the component keeps nothing: its caller can know.
-    LetGo,
+    /// The callback does not come, and the component drops the result: the caller's operation is abandoned.
+    Dropped,
     /// The callback is called by Begin, on its caller's stack.
     Inline,
-    /// The callback is called on a thread that no queue and no runtime knows of, before Begin is back: so
-    /// the thread is gone by then, and a paused clock has nothing to run away from.
+    /// The callback is called on a thread of no queue and no runtime. Begin returns after that thread has ended, so a
+    /// paused clock does not advance meanwhile.
     WrongThread,
     /// Begin fails with this code.
     FailingBegin(Hresult),
-    /// Begin fails with this code, and the callback comes even so.
+    /// Begin fails with this code, but the callback comes.
     FailingBeginThatCallsBack(Hresult),
-    /// The operation fails with this code: it is the result's status, and End's error.
+    /// The operation fails with this code, which is the result's status and End's error.
     Failing(Hresult),
     /// End panics.
     PanickingEnd,
-    /// The platform begins to shut down in Begin, and the operation with it.
+    /// Begin starts the platform's shutdown, which ends the operation.
     ShutdownNow,
 }
 
-/// A component with one asynchronous method, which goes wrong as planned.
+/// A component with one asynchronous method that goes wrong as planned.
 ///
-/// Each Begin takes the next [`Fault`] of the plan; when there is none left, all goes well.
+/// Each Begin takes the next [`Fault`] of the plan; after the last one, all goes well.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -75,7 +75,7 @@ pub struct FaultyComponent<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
-    /// A component whose End gives clones of `value`, without a plan.
+    /// A component whose End returns clones of `value`, without a plan.
     #[must_use]
     pub fn new(platform: &Platform, value: T) -> Arc<FaultyComponent<T>> {
         Arc::new(FaultyComponent {
@@ -88,7 +88,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         })
     }
 
-    /// What is to go wrong, call by call, after what was planned before.
+    /// Adds faults to the plan, one for each call, after those that were planned before.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<_> = faults.into_iter().collect();
         self.plan.locked().extend(faults);
@@ -97,7 +97,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
     /// The Begin of the method.
     ///
     /// # Errors
-    /// What the plan says; `MF_E_SHUTDOWN` when the platform is shut down.
+    /// Those of the plan; `MF_E_SHUTDOWN` when the platform is shut down.
     pub fn begin(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
         // ORDERING: Relaxed, here and below: counters that order nothing.
         self.begins.fetch_add(1, Ordering::Relaxed);
@@ -117,7 +117,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
                 self.kept.locked().push(result);
                 Ok(())
             }
-            Fault::LetGo => Ok(()),
+            Fault::Dropped => Ok(()),
             Fault::Inline => {
                 call(&result);
                 Ok(())
@@ -127,7 +127,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
                     .name("mf-wrong-thread".to_owned())
                     .spawn(move || call(&result))
                     .map_err(|error| Error::io("start the wrong thread", error))?;
-                // What the callback panics with has been told there.
+                // A panic of the callback was reported on that thread.
                 let _ = thread.join();
                 Ok(())
             }
@@ -152,17 +152,17 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
     /// The End of the method.
     ///
     /// # Errors
-    /// The status of the result, when that is a failure; `E_INVALIDARG` when the result is not one of
-    /// such a component, `E_FAIL` when it was ended before.
+    /// The status of the result when that is a failure; `E_INVALIDARG` when the result is not from such a component;
+    /// `E_FAIL` when it was ended before.
     ///
     /// # Panics
-    /// When the plan says so.
+    /// When that is planned.
     pub fn end(&self, result: &AsyncResult) -> Result<T> {
         self.ends.fetch_add(1, Ordering::Relaxed);
         let pending = result.object::<Pending>().ok_or_else(|| {
             Error::new(Hresult::E_INVALIDARG, "end a call with a result that is not of a faulty component")
         })?;
-        // ORDERING: Relaxed, since only the flag itself is told.
+        // ORDERING: Relaxed, because the flag guards no other memory.
         if pending.ended.swap(true, Ordering::Relaxed) {
             return Err(Error::new(
                 Hresult::E_FAIL,
@@ -174,8 +174,8 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         Ok(self.value.clone())
     }
 
-    /// Lets go of the results that were never to be completed; says how many there were.
-    pub fn let_go(&self) -> usize {
+    /// Drops the results of the calls with [`Fault::Never`], and returns how many there were.
+    pub fn drop_results(&self) -> usize {
         let kept = std::mem::take(&mut *self.kept.locked());
         kept.len()
     }
@@ -192,7 +192,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         self.ends.load(Ordering::Relaxed)
     }
 
-    /// Asserts that Begin was called so often.
+    /// Asserts that Begin was called `count` times.
     ///
     /// # Panics
     /// When it was not.
@@ -201,7 +201,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
         assert_eq!(self.begins(), count, "calls of Begin");
     }
 
-    /// Asserts that End was called so often.
+    /// Asserts that End was called `count` times.
     ///
     /// # Panics
     /// When it was not.

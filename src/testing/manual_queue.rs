@@ -1,4 +1,4 @@
-//! `ManualQueue`: a work queue that runs an item when it is told to, and not before.
+//! `ManualQueue`: a work queue that runs an item only when it is stepped.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use crate::queue::{Manual, WorkQueue};
 
 /// A private work queue stepped by hand.
 ///
-/// Its id goes wherever a queue's does: a callback may name it, a serial queue may lie over it, futures
-/// may be spawned on it. Items run one at a time, on the thread that steps, those that may block too.
+/// Its id can be used as that of any queue: a callback may name it, a serial queue may be over it, futures may be spawned
+/// on it. Items run one at a time on the thread that steps, also items that may block.
 ///
-/// A shutdown waits for what is queued here, as everywhere: step until nothing is left, or drop the
-/// queue first, which lets go of it un-called.
+/// A shutdown waits for its items, as for those of any queue: step until none is left, or drop the queue first, which
+/// drops its items without a call.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -38,7 +38,7 @@ pub struct ManualQueue {
 }
 
 impl ManualQueue {
-    /// Allocates a queue that is stepped by hand.
+    /// Allocates a queue that only steps run.
     ///
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down.
@@ -54,28 +54,28 @@ impl ManualQueue {
         self.queue.id()
     }
 
-    /// The queue as any other. A shutdown does not wait for this handle.
+    /// A handle as to any other queue. A shutdown does not wait for it.
     #[must_use]
     pub fn handle(&self) -> &WorkQueue {
         &self.queue
     }
 
-    /// Runs the next item, here and now; false if nothing is queued.
+    /// Runs the next item on this thread; false if none is queued.
     ///
-    /// The next is the first of those with the highest priority. Of a serial queue over this one, a
-    /// step runs one item; its last step finds that no more is there.
+    /// The next item is the first of those with the highest priority. Of a serial queue over this one, each step runs one
+    /// item; one more step finds that queue empty.
     pub fn step(&self) -> bool {
         self.manual.step()
     }
 
-    /// Steps until nothing is queued, and says how many steps that took.
+    /// Steps until no item is queued, and returns the number of steps.
     ///
-    /// An item that puts another each time makes this go on for ever.
+    /// It never returns if each item puts another.
     pub fn run_until_idle(&self) -> usize {
         std::iter::repeat_with(|| self.step()).take_while(|&ran| ran).count()
     }
 
-    /// How many items wait.
+    /// The number of items that wait.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.queue.stats().depth

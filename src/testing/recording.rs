@@ -1,4 +1,4 @@
-//! `RecordingCallback`: a callback that remembers how it was called.
+//! `RecordingCallback`: a callback that records its calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,18 +16,18 @@ use crate::sync::LockExt;
 /// One call of a [`RecordingCallback`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Call {
+pub struct RecordedCall {
     /// The result's status when the call came.
     pub status: Hresult,
-    /// The queue whose thread it came on; `None` when it was no queue's.
+    /// The queue that called; `None` when the caller was no queue.
     pub queue: Option<QueueId>,
-    /// The thread it came on.
+    /// The thread of the call.
     pub thread: ThreadId,
 }
 
-/// A callback that counts its calls, and remembers them.
+/// A callback that records its calls.
 ///
-/// The results are kept until they are taken; while one is kept, a shutdown waits for it.
+/// It keeps the results until they are taken. A shutdown waits for results that are kept.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -58,30 +58,30 @@ pub struct RecordingCallback {
 
 #[derive(Debug, Default)]
 struct Seen {
-    calls: Vec<Call>,
+    calls: Vec<RecordedCall>,
     results: VecDeque<AsyncResult>,
 }
 
 impl RecordingCallback {
-    /// One with default parameters: no flags, and STANDARD.
+    /// A callback with default parameters: no flags, on STANDARD.
     #[must_use]
     pub fn new() -> Arc<RecordingCallback> {
         RecordingCallback::with_parameters(CallbackParameters::default())
     }
 
-    /// One that names this queue.
+    /// A callback that names this queue.
     #[must_use]
     pub fn on(queue: impl Into<QueueId>) -> Arc<RecordingCallback> {
         RecordingCallback::with_parameters(CallbackParameters::on(queue))
     }
 
-    /// One with these parameters.
+    /// A callback with these parameters.
     #[must_use]
     pub fn with_parameters(parameters: CallbackParameters) -> Arc<RecordingCallback> {
         Arc::new(RecordingCallback { parameters, seen: Mutex::default(), called: Notify::new() })
     }
 
-    /// How often it was called.
+    /// The number of calls.
     #[must_use]
     pub fn count(&self) -> usize {
         self.seen().calls.len()
@@ -89,18 +89,18 @@ impl RecordingCallback {
 
     /// The calls, in their order.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<RecordedCall> {
         self.seen().calls.clone()
     }
 
-    /// The results that were not taken yet, in the order of the calls; they are taken by this.
-    #[must_use = "they are let go of if they are not used"]
+    /// Takes the results that were not taken before, in the order of the calls.
+    #[must_use = "the results are dropped if they are not used"]
     pub fn take_results(&self) -> Vec<AsyncResult> {
         let results = std::mem::take(&mut self.seen().results);
         results.into()
     }
 
-    /// Waits for a call, unless one came, and takes its result.
+    /// Takes the next result; waits for a call if there is none.
     ///
     /// # Errors
     /// `ERROR_TIMEOUT` when none came in 5 s of tokio's time.
@@ -111,10 +111,10 @@ impl RecordingCallback {
         self.until("a result", |seen| seen.results.pop_front()).await
     }
 
-    /// Waits until it was called `count` times or more, from the start.
+    /// Waits until it was called at least `count` times in all.
     ///
     /// # Errors
-    /// `ERROR_TIMEOUT` when that was not so after 5 s of tokio's time.
+    /// `ERROR_TIMEOUT` when there were fewer calls after 5 s of tokio's time.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing.
@@ -123,7 +123,7 @@ impl RecordingCallback {
         self.until(&what, |seen| (seen.calls.len() >= count).then_some(())).await
     }
 
-    /// Asserts that it was called so often, and no more.
+    /// Asserts that it was called exactly `count` times.
     ///
     /// # Panics
     /// When it was not.
@@ -163,7 +163,7 @@ impl AsyncCallback for RecordingCallback {
 
     fn invoke(&self, result: &AsyncResult) {
         let queue = CurrentQueue::current().map(|place| place.queue);
-        let call = Call { status: result.status(), queue, thread: thread::current().id() };
+        let call = RecordedCall { status: result.status(), queue, thread: thread::current().id() };
         {
             let mut seen = self.seen();
             seen.calls.push(call);
@@ -173,5 +173,5 @@ impl AsyncCallback for RecordingCallback {
     }
 }
 
-/// Longer than anything takes in a test, and a test that hangs is worse than one that fails.
+/// How long a wait takes at most, so that a test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -33,7 +33,7 @@ async fn each_fault_happens_as_planned() -> Result<()> {
         Fault::Late(Duration::from_secs(3)),
         Fault::Twice,
         Fault::Never,
-        Fault::LetGo,
+        Fault::Dropped,
         Fault::Inline,
         Fault::WrongThread,
         Fault::FailingBegin(Hresult::MF_E_NOTACCEPTING),
@@ -50,7 +50,7 @@ async fn each_fault_happens_as_planned() -> Result<()> {
 
     let never = ask(&platform, &component);
     assert!(!never.is_ended());
-    assert_eq!(component.let_go(), 1);
+    assert_eq!(component.drop_results(), 1);
     assert_eq!(never.await.expect_err("let go at last").kind(), ErrorKind::Abandoned);
 
     assert_eq!(ask(&platform, &component).await.expect_err("let go").kind(), ErrorKind::Abandoned);
@@ -250,8 +250,8 @@ async fn the_kit_can_be_shown() -> Result<()> {
     assert!(queue.step());
     drop(callback.next_result().await?);
     let component = FaultyComponent::new(&platform, 7);
-    component.plan([Fault::LetGo]);
-    assert!(format!("{component:?}").contains("LetGo"), "{component:?}");
+    component.plan([Fault::Dropped]);
+    assert!(format!("{component:?}").contains("Dropped"), "{component:?}");
     drop(queue);
     platform.shutdown().await
 }
