@@ -1,8 +1,8 @@
-//! The contract of an asynchronous call: a callback that is invoked, and the result it is invoked with.
+//! `AsyncResult` and `AsyncCallback`: the result of an asynchronous call, and the callback that is invoked with it.
 //!
-//! They are two halves of one thing, as a sender and a receiver are: a result holds the callback, and
-//! the callback receives the result. A callback *names* the queue it wants by [`QueueId`], which is
-//! data; turning the name into a queue is the platform's business.
+//! They are two halves of one contract, like a sender and a receiver: a result holds the callback, and the callback
+//! receives the result. A callback *names* its queue by a [`QueueId`], which is only a number; the platform finds the
+//! queue.
 
 mod builder;
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker;
 
-/// Any shared object, as `IUnknown` is for Media Foundation: the type of states and private objects.
+/// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
 pub type Unknown = Arc<dyn Any + Send + Sync>;
 
@@ -64,9 +64,8 @@ impl IntoUnknown for AsyncResult {
 /// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
 /// ```
 ///
-/// The queue may call it on any thread, and at the same time for two results; `Send + Sync` is what
-/// says that this is sound. Two callbacks are the same if they are the same object, by
-/// [`Arc::ptr_eq`].
+/// The queue may call it on any thread, and for two results at the same time; `Send + Sync` makes that sound. Two
+/// callbacks are the same if they are the same object, by [`Arc::ptr_eq`].
 ///
 /// This is the Rust side of the page *IMFAsyncCallback interface*.
 #[doc(alias = "IMFAsyncCallback")]
@@ -76,30 +75,28 @@ impl IntoUnknown for AsyncResult {
 pub trait AsyncCallback: Send + Sync {
     /// The queue to be invoked on, and what this callback promises of itself.
     ///
-    /// It is asked on the thread that puts or invokes, once for every such call, and its answer is
-    /// not remembered. The default is no flags and [`QueueId::STANDARD`], as if a COM object had
-    /// answered `E_NOTIMPL`.
+    /// It is called on the thread that puts or invokes, once for each such call, and its value is not kept. The default
+    /// is no flags and [`QueueId::STANDARD`], as for a COM object that returns `E_NOTIMPL`.
     #[doc(alias = "GetParameters")]
     fn parameters(&self) -> CallbackParameters {
         CallbackParameters::default()
     }
 
-    /// An operation has ended, or a queued item is to be performed.
+    /// Called when an operation has ended, or to perform a queued item.
     ///
-    /// It should not wait for anything: the thread it runs on serves others (see [`CallbackFlags`]
-    /// for how long it may take). A panic is caught by the queue; it fails the operation behind the
-    /// result with what was panicked, and is counted.
+    /// It should not wait for anything, because its thread serves other items ([`CallbackFlags`] says how long it may
+    /// take). The queue catches a panic, fails the operation of the result with its payload, and counts it.
     #[doc(alias = "Invoke")]
     fn invoke(&self, result: &AsyncResult);
 
-    /// A name for people, in reports: by default the type's.
+    /// The callback's name in reports; by default the type's.
     #[doc(alias = "GetObjectTag")]
     fn name(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
 
-    /// What this crate's own callbacks offer it beside `invoke`. It makes things faster, and nothing rests on it:
-    /// a callback that wraps another need not forward it.
+    /// What a callback of this crate offers beside `invoke`. It only makes things faster: a callback that wraps another
+    /// need not forward it.
     #[doc(hidden)]
     #[inline]
     fn shortcut(&self) -> Shortcut<'_> {
@@ -116,7 +113,7 @@ where
     }
 }
 
-/// What a callback tells the platform about itself: `IMFAsyncCallback::GetParameters`.
+/// A callback's queue and its promises: `IMFAsyncCallback::GetParameters`.
 ///
 /// ```
 /// use mf_async::{CallbackParameters, QueueId};
@@ -127,9 +124,9 @@ where
 #[doc(alias = "GetParameters")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CallbackParameters {
-    /// What the callback promises, or needs.
+    /// The promises and needs of the callback.
     pub flags: CallbackFlags,
-    /// The queue that it is to be invoked on.
+    /// The queue to invoke it on.
     pub queue: QueueId,
 }
 
@@ -154,8 +151,8 @@ impl Default for CallbackParameters {
 }
 
 bitflags! {
-    /// What a callback promises of itself, or needs; no flags means that it usually takes less than
-    /// 30 ms and may make any system call.
+    /// What a callback promises or needs. No flags means that it usually takes less than 30 ms and may make any system
+    /// call.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct CallbackFlags: u32 {
         /// It takes less than 1 ms and does almost nothing. Only the queues
@@ -166,18 +163,18 @@ bitflags! {
         /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
         #[doc(alias = "MFASYNC_SIGNAL_CALLBACK")]
         const SIGNAL = 0x02;
-        /// It blocks: it runs on the runtime's blocking pool, where that stops nobody else. On a
-        /// queue that runs one item at a time the next item still waits for it.
+        /// It blocks: it runs on the runtime's blocking pool, where it holds up no other item. On a queue that runs one
+        /// item at a time, the next item still waits for it.
         #[doc(alias = "MFASYNC_BLOCKING_CALLBACK")]
         const BLOCKING = 0x04;
-        /// A serial queue does not go on when `invoke` returns, but when the result is given to
-        /// `invoke_callback` again. Other queues take no notice of it.
+        /// A serial queue goes on only when the result is passed to `invoke_callback` again, not when `invoke`
+        /// returns. Other queues ignore it.
         #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
         const REPLY = 0x08;
-        /// Accepted, and without effect here, where nothing crosses processes.
+        /// Accepted and without effect, because nothing here crosses processes.
         #[doc(alias = "MFASYNC_LOCALIZE_REMOTE_CALLBACK")]
         const LOCALIZE_REMOTE = 0x10;
-        // Bits that have no name are carried along unharmed.
+        // Bits without a name are kept.
         const _ = !0;
     }
 }
@@ -202,7 +199,7 @@ impl QueueId {
     /// has no private bit and names no queue.
     #[doc(alias = "MFASYNC_CALLBACK_QUEUE_UNDEFINED")]
     pub const UNDEFINED: QueueId = QueueId(0);
-    /// The default of callbacks: one item at a time, shared by everybody.
+    /// The default of callbacks: one item at a time, shared by all of them.
     #[doc(alias = "MFASYNC_CALLBACK_QUEUE_STANDARD")]
     pub const STANDARD: QueueId = QueueId(1);
     /// Media Foundation's own: one item at a time.
@@ -227,7 +224,7 @@ impl QueueId {
     #[doc(alias = "MFASYNC_CALLBACK_QUEUE_ALL")]
     pub const ALL: QueueId = QueueId(0xFFFF_FFFF);
 
-    /// Whether the number is one that an allocation hands out.
+    /// Whether the number is that of an allocated queue.
     #[must_use]
     pub const fn is_private(self) -> bool {
         self.0 & QueueId::PRIVATE_MASK.0 != 0
@@ -297,7 +294,7 @@ impl AsyncResult {
         AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token)))
     }
 
-    /// The same in the place of one that was [emptied](AsyncResult::empty).
+    /// The same in the memory of a result that was [emptied](AsyncResult::empty).
     #[inline]
     pub(crate) fn refill(mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -308,7 +305,7 @@ impl AsyncResult {
         AsyncResult::of_item(callback, state, self.0.token.clone())
     }
 
-    /// Drops all that it holds but its token, if it has no other owner.
+    /// Drops all that it holds except its token; `None` if it has another owner.
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
@@ -318,8 +315,8 @@ impl AsyncResult {
         Some(self)
     }
 
-    /// Completes the operation: the callback will be invoked, on the queue that it names. This is
-    /// [`Platform::invoke_callback`](crate::Platform::invoke_callback) for a component that has no platform in hand.
+    /// Completes the operation: the callback will be invoked on the queue that it names. This is
+    /// [`Platform::invoke_callback`](crate::Platform::invoke_callback) for a component without a platform.
     ///
     /// # Errors
     /// As [`Platform::invoke_callback`](crate::Platform::invoke_callback); `MF_E_SHUTDOWN` also when the platform
@@ -335,21 +332,21 @@ impl AsyncResult {
     #[must_use]
     #[inline]
     pub fn status(&self) -> Hresult {
-        // ORDERING: Acquire pairs with the Release in `set_status`, so that whoever reads a status
-        // also sees what was written before it was set, even without a queue in between.
+        // ORDERING: Acquire pairs with the Release in `set_status`, so that a thread which reads a status also sees what
+        // was written before it was set, even without a queue in between.
         Hresult(self.0.status.load(Ordering::Acquire))
     }
 
-    /// Sets the operation's status; the last one set is the one that is read.
+    /// Sets the operation's status; the last one set is read.
     ///
-    /// A component does this before it invokes the caller's callback.
+    /// A component sets it before it invokes the caller's callback.
     #[doc(alias = "SetStatus")]
     pub fn set_status(&self, status: Hresult) {
         // ORDERING: Release pairs with the Acquire in `status`.
         self.0.status.store(status.0, Ordering::Release);
     }
 
-    /// The caller's state, if there is one and it is a `T`.
+    /// The caller's state; `None` if there is none or it is not a `T`.
     #[doc(alias = "GetState")]
     #[doc(alias = "GetStateNoAddRef")]
     #[must_use]
@@ -357,7 +354,7 @@ impl AsyncResult {
         self.0.state.as_deref()?.downcast_ref()
     }
 
-    /// The caller's state, or the code that says why not.
+    /// The caller's state, or an error if there is none or it is not a `T`.
     ///
     /// # Errors
     /// `E_POINTER` when there is no state, `E_NOINTERFACE` when it is not a `T`.
@@ -366,14 +363,14 @@ impl AsyncResult {
         require(self.0.state.as_ref(), "state")
     }
 
-    /// The component's private object, if there is one and it is a `T`.
+    /// The component's private object; `None` if there is none or it is not a `T`.
     #[doc(alias = "GetObject")]
     #[must_use]
     pub fn object<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.unknown_object()?.downcast_ref()
     }
 
-    /// The component's private object, or the code that says why not.
+    /// The component's private object, or an error if there is none or it is not a `T`.
     ///
     /// # Errors
     /// `E_POINTER` when there is no object, `E_NOINTERFACE` when it is not a `T`.
@@ -382,24 +379,24 @@ impl AsyncResult {
         require(self.unknown_object(), "object")
     }
 
-    /// The caller's state as it was given, of whatever type.
+    /// The caller's state as it was passed, of any type.
     #[must_use]
     pub fn unknown_state(&self) -> Option<&Unknown> {
         self.0.state.as_ref()
     }
 
-    /// The component's private object as it was given, of whatever type.
+    /// The component's private object as it was passed, of any type.
     #[must_use]
     pub fn unknown_object(&self) -> Option<&Unknown> {
         self.0.object.as_ref().filter(|_| !self.0.hides_object)
     }
 
-    /// What this crate itself keeps in the result, if it is a `T`.
+    /// This crate's own object in the result, if it is a `T`.
     pub(crate) fn hidden_object<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.object.as_ref().filter(|_| self.0.hides_object)?.downcast_ref()
     }
 
-    /// The callback that this result is made for, if it has one.
+    /// The callback of this result, if it has one.
     #[must_use]
     #[inline]
     pub fn callback(&self) -> Option<&Arc<dyn AsyncCallback>> {
@@ -409,22 +406,21 @@ impl AsyncResult {
         }
     }
 
-    /// Whether both are the same result, not only equal ones.
+    /// Whether both are clones of one result.
     #[must_use]
     pub fn ptr_eq(&self, other: &AsyncResult) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Waits until a result *without a callback* is dispatched, as its `hEvent` would tell.
+    /// Waits until a result *without a callback* is dispatched, as by its `hEvent` in Media Foundation.
     ///
-    /// Once dispatched it stays so. A result that has a callback never is, in this sense: the wait
-    /// then fails at once.
+    /// Once dispatched, it stays so. For a result with a callback the wait fails at once.
     ///
     /// # Errors
     /// `E_INVALIDARG` when the result has a callback.
     ///
     /// # Cancel safety
-    /// Cancel safe: dropping the future changes nothing, and it can be asked again.
+    /// Cancel safe: dropping the future changes nothing, and the result can be awaited again.
     #[doc(alias = "hEvent")]
     pub async fn signaled(&self) -> Result<()> {
         match &self.0.target {
@@ -451,7 +447,7 @@ impl AsyncResult {
         self.0.token.as_ref()
     }
 
-    /// The platform's register and phase; `None` for a result that no platform made.
+    /// The platform's phase and register; `None` for a result that no platform made.
     pub(crate) fn tracker(&self) -> Option<&tracker::TrackerHandle> {
         self.token().map(tracker::Token::tracker)
     }
@@ -466,10 +462,10 @@ impl AsyncResult {
             .ok_or_else(|| tracker::closed("invoke a callback"))
     }
 
-    /// What was to complete this has failed: its callback is invoked with the error's code, unless it was invoked
-    /// before. An operation that awaits it ends with `error` itself.
+    /// Completes the result in place of its component, which has failed: invokes the callback with the error's code,
+    /// unless it was invoked before. An operation that awaits the result ends with `error` itself.
     pub(crate) fn fail(&self, error: Error) {
-        // ORDERING: AcqRel: of two that would invoke it for the first time, one does.
+        // ORDERING: AcqRel, so that exactly one of two callers invokes it.
         if self.0.was_invoked.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -478,12 +474,12 @@ impl AsyncResult {
         // ORDERING: Release pairs with the Acquire in `take_failure`.
         self.0.has_rare.store(true, Ordering::Release);
         if let Ok(dispatcher) = self.dispatcher() {
-            // If the callback's queue is gone the callback is dropped with the result, and what awaits it ends.
+            // If the callback's queue is gone, the callback is dropped with the result, and its operation ends.
             let _ = dispatcher.invoke_accepted(self);
         }
     }
 
-    /// Why what was to complete this has failed.
+    /// The error that [`fail`](AsyncResult::fail) has set, once.
     #[inline]
     pub(crate) fn take_failure(&self) -> Option<Error> {
         // ORDERING: Acquire pairs with the Release in `fail`.
@@ -493,7 +489,7 @@ impl AsyncResult {
         self.0.rare.locked().as_mut()?.failure.take()
     }
 
-    /// The callback is about to be invoked: from now on nothing else invokes it in the place of its component.
+    /// The callback is about to be invoked: from now on [`fail`](AsyncResult::fail) does not invoke it.
     #[inline]
     pub(crate) fn set_invoked(&self) {
         // ORDERING: Release, see `fail`.
@@ -505,21 +501,20 @@ impl AsyncResult {
         self.0.was_invoked.load(Ordering::Acquire)
     }
 
-    /// Its identity, for what must recognise it again and not keep it.
+    /// Its identity, for a holder that must recognise it later without owning it.
     pub(crate) fn downgrade(&self) -> WeakResult {
         WeakResult(Arc::downgrade(&self.0))
     }
 
-    /// From now on, invoking this result means a reply to `to`.
+    /// From now on, invoking this result is a reply to `to`.
     pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
         self.0.rare.locked().get_or_insert_default().reply = Some(to);
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
-        // filled. The slot itself is under its lock; the flag only spares that lock to the many results that no
-        // queue awaits.
+        // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
         self.0.has_rare.store(true, Ordering::Release);
     }
 
-    /// The serial queue that awaits a reply by this result, once.
+    /// Takes the serial queue that awaits a reply by this result.
     #[inline]
     pub(crate) fn take_reply(&self) -> Option<Arc<dyn AwaitsReply>> {
         // ORDERING: Acquire pairs with the Release in `await_reply`.
@@ -541,7 +536,7 @@ impl fmt::Debug for AsyncResult {
     }
 }
 
-/// What a result is made of.
+/// The contents of a new result.
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) object: Option<Unknown>,
@@ -551,20 +546,20 @@ pub(crate) struct Parts {
     pub(crate) state: Option<Unknown>,
 }
 
-/// The identity of a result; it keeps nothing of it but its address.
+/// The identity of a result: its address, without its contents.
 pub(crate) struct WeakResult(Weak<Inner>);
 
 impl WeakResult {
-    /// Whether `result` is the one.
+    /// Whether `result` has this identity.
     pub(crate) fn is(&self, result: &AsyncResult) -> bool {
         std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&result.0))
     }
 }
 
-/// What a result holds of its platform: it counts, and leads to the queues.
+/// A result's token: a shutdown waits for it, and it leads to the platform's queues.
 pub(crate) type Token = tracker::Token<Weak<dyn Dispatch>>;
 
-/// What a queue makes tokens with, for the results of what it runs.
+/// Makes the tokens for the results of the items that a queue runs.
 pub(crate) type TokenSource = tracker::TokenSource<Weak<dyn Dispatch>>;
 
 /// The platform's queues, as a result sees them.
@@ -575,19 +570,19 @@ pub(crate) trait Dispatch: Send + Sync {
     /// The same for what was accepted before the platform began to shut down.
     fn invoke_accepted(&self, result: &AsyncResult) -> Result<()>;
 
-    /// Puts what was accepted before on the queue MULTITHREADED, whatever queue the callback names.
+    /// Puts what was accepted before on the queue MULTITHREADED, also if the callback names another.
     fn put_accepted(&self, result: &AsyncResult) -> Result<()>;
 
-    /// Whether the callback could be invoked now: its queue is open and allows its flags.
+    /// Checks that the callback could be invoked now: its queue is open and allows its flags.
     fn check(&self, result: &AsyncResult) -> Result<()>;
 }
 
-/// A serial queue that goes on only when its current item is replied to.
+/// A serial queue that waits for the reply to its current item.
 pub(crate) trait AwaitsReply: Send + Sync {
     fn replied(self: Arc<Self>);
 }
 
-/// What a callback of this crate's own offers beside `invoke`.
+/// What a callback of this crate offers beside `invoke`.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -596,11 +591,11 @@ pub enum Shortcut<'a> {
     None,
     /// It takes a result without a queue.
     HandOver(&'a dyn HandOver),
-    /// It stands for an object of another world.
+    /// It stands for a COM object.
     Foreign(&'a (dyn Any + Send + Sync)),
 }
 
-/// A callback that takes a result without a queue: an operation's own, or an event stream's.
+/// A callback that takes a result without a queue: that of an operation or of an event stream.
 #[doc(hidden)]
 pub trait HandOver {
     /// Takes the result; false if it must be queued and invoked. It calls no user code but a waker.
@@ -619,14 +614,14 @@ struct Inner {
     hides_object: bool,
     status: AtomicU32,
     was_invoked: AtomicBool,
-    /// Whether there is, or was, something in `rare`.
+    /// Whether `rare` has, or had, a value.
     has_rare: AtomicBool,
     rare: Mutex<Option<Box<Rare>>>,
-    /// The last field: shutdown goes on only when what the result held is gone.
+    /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
 
-/// What few results have.
+/// Fields that few results need.
 #[derive(Default)]
 struct Rare {
     reply: Option<Arc<dyn AwaitsReply>>,
@@ -650,12 +645,12 @@ impl Inner {
     }
 }
 
-/// What dispatching a result means.
+/// What is dispatched with a result.
 enum Target {
     Callback(Arc<dyn AsyncCallback>),
     /// No callback: the event that `MFASYNCRESULT` has in its place.
     Event(Box<SetOnce<()>>),
-    /// Nothing: it was emptied, and has no other owner.
+    /// Nothing: the result was emptied, and has one owner.
     Nothing,
 }
 

@@ -1,12 +1,11 @@
-//! The rights to cancel that Begin calls hand out: [`CancelCookie`] for one call, [`WorkItemKey`] for a timed item.
+//! The cancel handles that Begin calls return: [`CancelCookie`] for one call, [`WorkItemKey`] for a timed item.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-/// The right to cancel an operation that was begun, as `MFBeginCreateFile` and the source resolver hand one
-/// out.
+/// A handle that cancels an operation, as `MFBeginCreateFile` and the source resolver return one.
 ///
-/// Dropping it cancels nothing, and it does not keep the operation alive. Clones cancel the same one.
+/// Dropping it cancels nothing, and it does not keep the operation alive. Clones cancel the same operation.
 #[doc(alias = "MFCancelCreateFile")]
 #[doc(alias = "CancelObjectCreation")]
 #[derive(Clone)]
@@ -18,10 +17,9 @@ impl CancelCookie {
         CancelCookie(operation)
     }
 
-    /// Asks the operation to end. It calls back all the same: End gives `E_ABORT`, or its value if it was
-    /// faster.
+    /// Cancels the operation; false if it had ended before.
     ///
-    /// True if it came in time; false when the operation had ended, and nothing changed.
+    /// The operation calls back as well. Its End fails with `E_ABORT`, or returns the value if the operation was faster.
     pub fn cancel(&self) -> bool {
         self.0.upgrade().is_some_and(|operation| operation.cancel())
     }
@@ -33,15 +31,15 @@ impl fmt::Debug for CancelCookie {
     }
 }
 
-/// What a cookie cancels.
+/// An operation that a cookie cancels.
 pub(crate) trait Cancel: Send + Sync {
-    /// Ends the operation, with no lock held; true if it had not ended.
+    /// Ends the operation; false if it had ended before. Called with no lock held.
     fn cancel(&self) -> bool;
 }
 
-/// Names a scheduled or waiting work item, to cancel it by: `MFWORKITEM_KEY`.
+/// The key of a scheduled or waiting work item, for its cancel: `MFWORKITEM_KEY`.
 ///
-/// A key is never used for another item again.
+/// A key is never used again for another item.
 #[doc(alias = "MFWORKITEM_KEY")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkItemKey(

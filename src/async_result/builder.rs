@@ -1,4 +1,4 @@
-//! `ResultBuilder`: makes the result of an operation, part by part.
+//! `ResultBuilder`: makes an asynchronous result from its parts.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -34,13 +34,13 @@ impl<'a> ResultBuilder<'a> {
         ResultBuilder { tracker, parts: Parts { callback, ..Parts::default() } }
     }
 
-    /// The component's private object: what its End reads.
+    /// Sets the component's private object, which its End reads.
     pub fn object(mut self, object: impl IntoUnknown) -> ResultBuilder<'a> {
         self.parts.object = object.into_unknown();
         self
     }
 
-    /// The caller's state, which comes back to the caller's callback.
+    /// Sets the caller's state, which the caller's callback reads.
     pub fn state(mut self, state: impl IntoUnknown) -> ResultBuilder<'a> {
         self.parts.state = state.into_unknown();
         self
