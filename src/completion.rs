@@ -1,15 +1,15 @@
-//! The completion cell: where the one end of something asynchronous meets the one that waits for it.
+//! The completion cell: a slot where the outcome of something asynchronous meets the task that waits for it.
 //!
 //! | state | what it means | next |
 //! |---|---|---|
 //! | `Pending` | not ended; perhaps a waker waits | `InHand`, `Ended`, `Detached` |
 //! | `InHand` | the result is here, and End runs in the next poll | `Taken` (polled), `Pending` (released to a queue), `Ended` |
 //! | `Ended` | the value is here | `Taken` |
-//! | `Taken` | the value was given away; a further end comes too late | |
-//! | `Detached` | not awaited any more; an end is dropped | |
+//! | `Taken` | the value was taken; a further end comes too late | |
+//! | `Detached` | not awaited any more; the value of an end is dropped | |
 //!
-//! A [`Cell`] is plain data: its methods return what the caller is to do when it has unlocked. An operation's cell is in
-//! `operation/cell.rs`; that of a Begin/End pair which this crate serves is a [`Call`].
+//! A [`Cell`] is plain data: its methods return what the caller must do after it has unlocked. An operation's cell is in
+//! `operation/cell.rs`; the cell of a Begin/End pair that this crate serves is in a [`Call`].
 
 mod call;
 
@@ -19,7 +19,7 @@ pub(crate) use self::call::{Call, Completer, Identity};
 use crate::async_result::AsyncResult;
 use crate::error::{Error, Hresult, Result};
 
-/// One completion: its state, and who is woken by its end.
+/// One completion: its state, and the waker of the task that awaits it.
 pub(crate) struct Cell<V> {
     state: State<V>,
     waker: Option<Waker>,
@@ -38,7 +38,7 @@ pub(crate) enum Found<V> {
     Value(V),
     /// End is to run with this result.
     Result(AsyncResult),
-    /// Nothing yet. The former waker is dropped when the cell is unlocked.
+    /// Nothing yet. The caller drops the former waker after it has unlocked the cell.
     Nothing(Option<Waker>),
 }
 
@@ -49,7 +49,7 @@ impl<V> Default for Cell<V> {
 }
 
 impl<V> Cell<V> {
-    /// Takes the result in hand, if nothing has ended it; the waker is to be woken.
+    /// Takes the result in hand; `None` if the cell is not pending. The caller wakes the waker.
     #[inline]
     pub(crate) fn hand_over(&mut self, result: &AsyncResult) -> Option<Option<Waker>> {
         if !matches!(self.state, State::Pending) {
@@ -59,7 +59,7 @@ impl<V> Cell<V> {
         Some(self.waker.take())
     }
 
-    /// Gives the result in hand back, for a queue to end it.
+    /// Returns the result in hand, which a queue then ends.
     pub(crate) fn release(&mut self) -> Option<AsyncResult> {
         match std::mem::replace(&mut self.state, State::Pending) {
             State::InHand(result) => Some(result),
@@ -70,7 +70,7 @@ impl<V> Cell<V> {
         }
     }
 
-    /// Ends it. The waker is to be woken; gives the value back if it has ended before or is not awaited.
+    /// Ends the cell with `value`. The caller wakes the waker. Returns the value if the cell is not pending.
     pub(crate) fn end(&mut self, value: V) -> std::result::Result<Option<Waker>, V> {
         if !matches!(self.state, State::Pending) {
             return Err(value);
@@ -79,7 +79,7 @@ impl<V> Cell<V> {
         Ok(self.waker.take())
     }
 
-    /// Looks for the end, and leaves the waker if there is none yet.
+    /// Takes the value or the result in hand, or leaves the waker if there is none yet.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Found<V> {
         match std::mem::replace(&mut self.state, State::Taken) {
@@ -87,7 +87,7 @@ impl<V> Cell<V> {
             State::InHand(result) => Found::Result(result),
             other => {
                 self.state = other;
-                // The waker is stored under the lock that the end is set under: none is missed.
+                // The waker is stored under the lock that the end is set under, so no wake is missed.
                 Found::Nothing(match &self.waker {
                     Some(waker) if waker.will_wake(cx.waker()) => None,
                     _ => self.waker.replace(cx.waker().clone()),
@@ -96,7 +96,7 @@ impl<V> Cell<V> {
         }
     }
 
-    /// It is not awaited any more. Gives back what it held, and whether it had not ended.
+    /// Detaches the cell. Returns whether it was pending, what to drop, and the result in hand.
     pub(crate) fn detach(&mut self) -> (bool, impl Sized + use<V>, Option<AsyncResult>) {
         let waker = self.waker.take();
         match std::mem::replace(&mut self.state, State::Detached) {
@@ -125,12 +125,12 @@ impl<V> Cell<V> {
         }
     }
 
-    /// The waker of what waits, because the cell goes.
+    /// Takes the waker, because the cell is about to be dropped.
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
         self.waker.take()
     }
 
-    /// The value, while it is here.
+    /// The value, if the cell has one.
     pub(crate) fn value(&mut self) -> Option<&mut V> {
         if let State::Ended(value) = &mut self.state { Some(value) } else { None }
     }
@@ -144,7 +144,7 @@ impl<V> Cell<V> {
         if let State::InHand(result) = &self.state { Some(result) } else { None }
     }
 
-    /// Whether a poll would find something.
+    /// Whether a poll would find a value or a result.
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.state, State::Ended(_) | State::InHand(_))
     }
