@@ -31,14 +31,14 @@ use crate::tracker::TrackerHandle;
 
 /// An asynchronous operation that was begun, as a future of its value.
 ///
-/// It is already on its way: awaiting it only waits. It resolves exactly once; polled again it says
-/// `E_ILLEGAL_METHOD_CALL`, it never hangs.
+/// It runs already: awaiting it only waits. It resolves exactly once; a further poll fails with
+/// `E_ILLEGAL_METHOD_CALL`. It never hangs.
 ///
 /// # Cancel safety
-/// Dropping the future does not lose the operation's *effect*, only its value. Without a canceller the
-/// operation is detached: it goes on, and End is still called, so that the object can be used again.
-/// With one ([`cancel_with`](Operation::cancel_with)) it is cancelled. To wait for the real end of a
-/// cancelled operation use [`cancel`](Operation::cancel).
+/// Dropping the future loses the operation's value, not its *effect*. Without a canceller the operation is detached: it
+/// goes on, and End is still called, so that the object can be used again. With a canceller
+/// ([`cancel_with`](Operation::cancel_with)) it is cancelled. To wait for the real end of a cancelled operation, use
+/// [`cancel`](Operation::cancel).
 #[must_use = "await it for its value, or `detach` it"]
 pub struct Operation<T> {
     source: Source<T>,
@@ -48,10 +48,10 @@ pub struct Operation<T> {
 }
 
 enum Source<T> {
-    /// Begin has handed the result over: End is to run.
+    /// Begin has handed the result over. End runs in the poll.
     Own(Arc<dyn Awaited<T>>),
-    /// Not owned: the holders of the callback own the cell, and when they have all dropped it un-invoked, it is gone.
-    /// A cell that has ended keeps itself until its value is taken.
+    /// The holders of the callback own the cell. When all of them have dropped it without a call, the cell is gone. A
+    /// cell that has ended owns itself until its value is taken.
     Cell(Weak<dyn Awaited<T>>),
     Ready(Outcome<T>),
     Taken,
@@ -61,11 +61,11 @@ enum Source<T> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome<T> {
-    /// What End returned, or why it was not called.
+    /// What End returned, or the error why it was not called.
     pub value: Result<T>,
-    /// The result's status when its callback was invoked; the error's code if it never was.
+    /// The result's status when its callback was invoked; the error's code if the callback was not invoked.
     pub status: Hresult,
-    /// What Begin returned: `S_OK`, or another success code such as `MF_S_MULTIPLE_BEGIN`, or its error.
+    /// What Begin returned: `S_OK`, another success code such as `MF_S_MULTIPLE_BEGIN`, or its error's code.
     pub begin: Hresult,
 }
 
@@ -89,7 +89,7 @@ impl<T> Operation<T> {
         Operation { source, canceller: None, registration: None, budget: Budget::default() }
     }
 
-    /// An operation whose end is promised: what its Begin has returned.
+    /// Adds what Begin has returned to an operation with a promise.
     #[cfg(windows)]
     pub(crate) fn with_begin(mut self, begin: Begin) -> Operation<T> {
         if let (Source::Cell(cell), false) = (&self.source, begin.code == Hresult::S_OK) {
@@ -103,28 +103,28 @@ impl<T> Operation<T> {
         self
     }
 
-    /// An operation whose end is promised: what keeps it in its platform's register.
+    /// Adds the registration to an operation with a promise.
     #[cfg(windows)]
     pub(crate) fn with_registration(mut self, registration: Registration) -> Operation<T> {
         self.registration = Some(registration);
         self
     }
 
-    /// Gives the operation a way to be cancelled: from now on dropping it calls `canceller`.
+    /// Adds a canceller: from now on dropping the operation calls `canceller`.
     ///
-    /// `canceller` asks the component to stop, by a cookie or a key; it is called at most once, never
-    /// after the operation has ended, and with no lock held. What it returns is of no interest.
+    /// `canceller` asks the component to stop, by a cookie or a key. It is called at most once, never after the operation
+    /// has ended, and with no lock held. Its return value is dropped.
     pub fn cancel_with<R>(mut self, canceller: impl FnOnce() -> R + Send + 'static) -> Operation<T> {
         self.canceller = Some(Canceller::new(move || drop(canceller())));
         self
     }
 
-    /// Lets the operation go on, and does not wait for it: End is still called.
+    /// Detaches the operation: it goes on, and End is still called.
     pub fn detach(mut self) {
         self.canceller = None;
     }
 
-    /// Asks the component to stop, and waits for the operation's own verdict: it may have been faster.
+    /// Asks the component to stop, and waits for the operation's own outcome, which may be a value if it was faster.
     ///
     /// Without a canceller this only waits.
     ///
@@ -132,7 +132,7 @@ impl<T> Operation<T> {
     /// The operation's own; usually `E_ABORT` or `MF_E_OPERATION_CANCELLED`.
     ///
     /// # Cancel safety
-    /// Dropping the future detaches the operation, which was told to stop when this was called.
+    /// Dropping the future detaches the operation. The component was asked to stop by the call of this method.
     pub fn cancel(mut self) -> Operation<T> {
         if !self.is_ended() {
             self.call_canceller();
@@ -141,8 +141,7 @@ impl<T> Operation<T> {
         self
     }
 
-    /// Waits for the end and gives all the codes: End's value or error, the result's status, and what
-    /// Begin returned.
+    /// Waits for the end, and returns all the codes: End's value or error, the result's status, and Begin's code.
     ///
     /// # Cancel safety
     /// As the operation's.
@@ -150,7 +149,7 @@ impl<T> Operation<T> {
         std::future::poll_fn(|cx| self.poll_outcome(cx)).await
     }
 
-    /// The status of the result that the callback was invoked with; `None` while it was not.
+    /// The status of the result that the callback was invoked with; `None` before that.
     #[must_use]
     pub fn status(&self) -> Option<Hresult> {
         match &self.source {
@@ -161,7 +160,7 @@ impl<T> Operation<T> {
         }
     }
 
-    /// Whether the operation has ended, so that awaiting it would not wait.
+    /// Whether the operation has ended, so that an await would return at once.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         match &self.source {
@@ -177,7 +176,7 @@ impl<T> Operation<T> {
             Source::Cell(cell) => match cell.upgrade() {
                 Some(cell) => {
                     let polled = self.budget.poll(cx, |cx| cell.poll(cx));
-                    // This may be the last owner, whose drop is the user's code.
+                    // This may be the last owner, whose drop is user code.
                     drop_contained(cell);
                     std::task::ready!(polled)
                 }
@@ -210,8 +209,8 @@ impl<T> Operation<T> {
 }
 
 impl<T: Send + 'static> Operation<T> {
-    /// Begins at once. The operation is registered when Begin is back, before it can be awaited: what Begin has
-    /// completed already is registered without a reading of the clock.
+    /// Begins at once. The operation is registered after Begin has returned, before it can be awaited. An operation that
+    /// Begin itself has completed is registered without a clock reading.
     #[inline]
     #[track_caller]
     pub(crate) fn begin<E>(
@@ -226,13 +225,13 @@ impl<T: Send + 'static> Operation<T> {
     {
         let callback = OwnCallback::new(end, parameters, is_queue_named);
         let own = callback.clone();
-        // A Begin that panics is a Begin that failed.
+        // A panic of Begin is a failure of Begin.
         let begun = contain(|| begin(callback))
             .unwrap_or_else(|payload| Err(Error::panicked("the Begin call", payload)));
         let Begin { code, canceller } = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                // The failure says to other owners of the callback that it is not to be used.
+                // Begin has failed, so other owners of the callback must not invoke it.
                 own.detach();
                 drop_contained(own);
                 return Operation::failed(error);
@@ -260,7 +259,7 @@ impl<T: Send + 'static> Operation<T> {
         operation
     }
 
-    /// Begins an operation that no platform knows of. A queue is named, so its result is never in hand.
+    /// Begins an operation without a platform. Its queue is named, so its result is never in hand.
     pub(crate) fn begin_unregistered<E>(
         parameters: CallbackParameters,
         begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
@@ -283,7 +282,7 @@ impl<T> Future for Operation<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        // Not pinned structurally: nothing in here is ever pinned.
+        // No field is pinned structurally.
         self.get_mut().poll_outcome(cx).map(|outcome| outcome.value)
     }
 }
@@ -306,7 +305,7 @@ impl<T> Drop for Operation<T> {
             Source::Own(cell) => cell,
             Source::Cell(cell) => match cell.upgrade() {
                 Some(cell) => cell,
-                // A cell that is gone has ended, too.
+                // A cell that is gone has ended as well.
                 None => return,
             },
             Source::Ready(outcome) => {

@@ -1,4 +1,4 @@
-//! What a Begin call may return: nothing, a success code, or the right to cancel what it began.
+//! `BeginStatus`: what a Begin call may return: nothing, a success code, or a handle that cancels what it began.
 
 use crate::cancel::{CancelCookie, WorkItemKey};
 use crate::contain::{contain, drop_payload};
@@ -17,8 +17,8 @@ use crate::error::{Hresult, Result};
     note = "it may return `mf_async::Result` of `()`, an `Hresult`, a `CancelCookie` or a `WorkItemKey`"
 )]
 pub trait BeginStatus {
-    /// The code, or the error because of which nothing was begun; and what cancels the operation. `by_key` cancels
-    /// by a work item's key.
+    /// The code and the canceller of the operation, or the error because of which nothing was begun. `by_key` cancels by
+    /// a work item's key.
     ///
     /// # Errors
     /// Begin's own.
@@ -68,7 +68,7 @@ impl Begin {
     }
 }
 
-/// What asks a component to stop. It is user code, and a panic of it stops here.
+/// Asks a component to stop. It is user code; its panic is caught here.
 pub(crate) struct Canceller(Box<dyn FnOnce() + Send>);
 
 impl Canceller {

@@ -13,10 +13,10 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 
 impl<T> Operation<T> {
-    /// Cancels the operation when `token` is cancelled, and then waits for its own verdict.
+    /// Cancels the operation when `token` is cancelled, and then waits for the operation's own outcome.
     ///
-    /// It may have been faster, so a value may come even so. Without a canceller nothing can be asked to
-    /// stop: the operation is detached, and the future ends at once with `MF_E_OPERATION_CANCELLED`.
+    /// That is a value if the operation was faster. Without a canceller the component cannot be asked to stop: the
+    /// operation is detached, and the future ends at once with `MF_E_OPERATION_CANCELLED`.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -50,9 +50,9 @@ impl<T> Operation<T> {
 #[must_use = "await it for the operation's value"]
 #[pin_project]
 pub struct CancelOn<T> {
-    /// `None` when this has ended.
+    /// `None` when the future has ended.
     operation: Option<Operation<T>>,
-    /// `None` when the operation was told to stop.
+    /// `None` when the token was cancelled and the canceller called.
     #[pin]
     cancelled: Option<WaitForCancellationFutureOwned>,
 }
@@ -69,9 +69,9 @@ impl<T> Future for CancelOn<T> {
             )));
         };
         let mut value = Pin::new(&mut *operation).poll(cx);
-        let told_now = value.is_pending()
+        let is_cancelled_now = value.is_pending()
             && this.cancelled.as_mut().as_pin_mut().is_some_and(|cancelled| cancelled.poll(cx).is_ready());
-        if told_now {
+        if is_cancelled_now {
             this.cancelled.set(None);
             value = if operation.canceller.is_some() {
                 operation.call_canceller();

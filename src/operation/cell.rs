@@ -1,14 +1,14 @@
-//! An operation's own callback, and in one allocation with it the cell that its end comes to.
+//! `OwnCallback`: an operation's own callback, in one allocation with the cell that receives its outcome.
 //!
 //! The states of the cell are in `completion.rs`. Four things race to end an operation:
 //!
 //! * the result is handed over, because no queue was named: the awaiting task is woken, and End runs in its poll;
-//! * the callback is invoked on a queue: End runs there, and the value is left in the cell;
-//! * every owner of the callback drops it: the cell goes with it, and the operation finds it gone;
+//! * the callback is invoked on a queue: End runs there, and its value is stored in the cell;
+//! * every owner of the callback drops it: the cell is dropped with it, and the operation finds it gone;
 //! * the platform ends: the cell ends with the error.
 //!
-//! A result in hand that is not going to be polled is released to the queue MULTITHREADED, where End runs: when the
-//! operation is dropped or detached, and when a shutdown begins.
+//! A result in hand that will not be polled is released to the queue MULTITHREADED, where End runs. That happens when
+//! the operation is dropped or detached, and when a shutdown begins.
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
@@ -26,34 +26,34 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex};
 use crate::tracker::TrackerHandle;
 
-/// What an operation sees of its cell.
+/// The operation's view of its cell.
 pub(super) trait Awaited<T>: Outstanding {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
     fn set_begin_status(&self, code: Hresult);
     fn status(&self) -> Option<Hresult>;
     fn is_ready(&self) -> bool;
-    /// The operation is not awaited any more; true if it had not ended.
+    /// Detaches the cell; true if it was pending.
     fn detach(&self) -> bool;
 }
 
 /// The callback of an operation, and its completion.
 pub(super) struct OwnCallback<T, E> {
-    /// Itself, once it may end without its beginner.
+    /// Itself, set when it may end without the thread that began it.
     this: OnceLock<Weak<OwnCallback<T, E>>>,
     parameters: CallbackParameters,
-    /// Whether a queue was named, on which End is to run.
+    /// Whether a queue was named; End then runs on it.
     is_queue_named: bool,
-    /// Whether the result has been handed over; a hint, which is right for what Begin itself did.
+    /// Whether the result was handed over. A hint, except on the thread of Begin, where it is exact.
     was_handed_over: AtomicBool,
     state: Mutex<State<T, E>>,
 }
 
 struct State<T, E> {
     cell: completion::Cell<Outcome<T>>,
-    /// Not called yet. It stays here when the operation ends otherwise: a late callback still calls it.
+    /// `None` when it was called. It stays when the operation ends otherwise, and a late callback still calls it.
     end: Option<E>,
     begin: Hresult,
-    /// An operation that has ended owns itself until its value is taken.
+    /// The cell itself, when it has ended: it owns itself until its value is taken.
     kept: Option<Arc<OwnCallback<T, E>>>,
 }
 
@@ -81,11 +81,11 @@ impl<T, E> OwnCallback<T, E> {
     /// Whether Begin itself has handed the result over.
     #[inline]
     pub(super) fn is_handed_over(&self) -> bool {
-        // ORDERING: Relaxed: what Begin did on this thread is seen; of other threads it is a hint.
+        // ORDERING: Relaxed. A store by Begin on this thread is seen; one by another thread is a hint.
         self.was_handed_over.load(Ordering::Relaxed)
     }
 
-    /// Takes the result in hand, if nothing has ended the operation; the waker is to be woken.
+    /// Takes the result in hand; `None` if the operation has ended. The caller wakes the waker.
     #[inline]
     fn take_in_hand(&self, result: &AsyncResult) -> Option<Option<Waker>> {
         let mut state = self.state.locked();
@@ -95,19 +95,19 @@ impl<T, E> OwnCallback<T, E> {
         state.cell.hand_over(result)
     }
 
-    /// The beginner goes: from now on the operation keeps itself once it has ended.
+    /// Makes the cell own itself when it has ended, because the thread that began it drops its reference.
     pub(super) fn keep_itself(self: &Arc<Self>) -> Weak<OwnCallback<T, E>> {
         let weak = Arc::downgrade(self);
         let _ = self.this.set(weak.clone());
         let mut state = self.state.locked();
         if state.cell.value().is_some() {
-            // It has ended before it knew itself.
+            // It has ended before `this` was set.
             state.kept = Some(self.clone());
         }
         weak
     }
 
-    /// Ends the operation; false if it has ended before, or is not awaited.
+    /// Ends the operation; false if it had ended before, or is not awaited.
     fn finish(&self, value: Result<T>, status: Hresult) -> bool {
         let mut state = self.state.locked();
         let begin = state.begin;
@@ -139,7 +139,7 @@ where
     fn invoke(&self, result: &AsyncResult) {
         let (end, was_awaited) = {
             let mut state = self.state.locked();
-            // What is in hand is ended by the poll; this is a second call.
+            // The poll ends a result in hand, so this is a second call.
             let end = if state.cell.in_hand().is_some() { None } else { state.end.take() };
             (end, state.cell.is_pending() || state.cell.is_detached())
         };
@@ -174,7 +174,7 @@ where
         if self.is_queue_named {
             return false;
         }
-        // A shutdown that has begun has released what was in hand, and does not come again.
+        // A shutdown that has begun has already released the results in hand.
         let Some(tracker) = result.tracker().filter(|tracker| tracker.is_running()) else { return false };
         let Some(waker) = self.take_in_hand(result) else { return false };
         // ORDERING: Relaxed, see `is_handed_over`.
@@ -253,7 +253,7 @@ where
         drop(state);
         drop_contained(held);
         if let Some(result) = result {
-            run_on_a_queue(result);
+            put_on_queue(result);
         }
         drop_contained(kept);
         was_pending
@@ -268,7 +268,7 @@ where
     fn release(&self) {
         let result = self.state.locked().cell.release();
         if let Some(result) = result {
-            run_on_a_queue(result);
+            put_on_queue(result);
         }
     }
 
@@ -292,13 +292,13 @@ where
 
 impl<T, E> Drop for OwnCallback<T, E> {
     fn drop(&mut self) {
-        // Dropped un-invoked: the operation looks again, and finds the cell gone.
+        // Dropped without a call: the operation polls again, and finds the cell gone.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         wake_contained(state.cell.take_waker());
     }
 }
 
-/// Runs End; what failed instead of the component counts for it.
+/// Runs End. If the component has failed, returns that failure instead.
 fn run_end<T, E>(end: E, result: &AsyncResult) -> Result<T>
 where
     E: FnOnce(&AsyncResult) -> Result<T>,
@@ -310,8 +310,8 @@ where
     contain(|| end(result)).unwrap_or_else(|payload| Err(Error::panicked("the End call", payload)))
 }
 
-/// Lets the queue MULTITHREADED invoke the callback; if the platform is gone, the result is dropped.
-fn run_on_a_queue(result: AsyncResult) {
+/// Puts the result on the queue MULTITHREADED, which invokes its callback. If the platform is gone, the result is dropped.
+fn put_on_queue(result: AsyncResult) {
     if let Ok(dispatcher) = result.dispatcher() {
         let _ = dispatcher.put_accepted(&result);
     }
@@ -324,18 +324,19 @@ fn count(result: &AsyncResult, count: fn(&TrackerHandle)) {
     }
 }
 
-/// The right to end an operation directly, for what this crate itself runs. Dropped before, it ends the operation:
-/// with `MF_E_SHUTDOWN` if the platform is gone, else as abandoned.
+/// Completes an operation directly, for what this crate itself runs. Dropped before that, it ends the operation: with
+/// `MF_E_SHUTDOWN` if the platform is gone, otherwise as abandoned.
 pub(crate) struct Promise<T: Send + 'static> {
     callback: Arc<OwnCallback<T, NoEnd<T>>>,
     tracker: Option<TrackerHandle>,
 }
 
-/// The End of an operation that has none.
+/// The End of an operation without one.
 type NoEnd<T> = fn(&AsyncResult) -> Result<T>;
 
 impl<T: Send + 'static> Promise<T> {
-    /// An operation, and the right to end it. It is not registered: the holder of the promise ends it at a shutdown.
+    /// An operation, and the promise that completes it. It is not registered: the holder of the promise ends it at a
+    /// shutdown.
     pub(crate) fn new(queue: QueueId, tracker: Option<&TrackerHandle>) -> (Promise<T>, Operation<T>) {
         let no_end: NoEnd<T> = |_| Err(Error::abandoned(UNANSWERED));
         let callback = OwnCallback::new(no_end, CallbackParameters::on(queue), true);
@@ -343,14 +344,14 @@ impl<T: Send + 'static> Promise<T> {
         (Promise { callback, tracker: tracker.cloned() }, operation)
     }
 
-    /// What a shutdown ends; to be registered.
+    /// The operation as the register takes it.
     #[cfg(windows)]
     pub(crate) fn outstanding(&self) -> Weak<dyn Outstanding> {
         let callback: Weak<OwnCallback<T, NoEnd<T>>> = Arc::downgrade(&self.callback);
         callback
     }
 
-    /// Ends the operation with a value or an error, and the status that came with it.
+    /// Ends the operation with a value or an error, and the result's status.
     pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
         self.callback.finish(value, status);
     }

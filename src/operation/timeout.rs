@@ -1,4 +1,4 @@
-//! `Timeout`: an operation that has so much time and no more.
+//! `Timeout`: an operation with a time limit.
 
 use std::future::Future;
 use std::panic::catch_unwind;
@@ -15,11 +15,10 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 
 impl<T> Operation<T> {
-    /// Gives the operation so much time, from this call: if it has not ended by then it is cancelled, or,
-    /// without a canceller, detached, and the future ends with `ERROR_TIMEOUT`.
+    /// Limits the operation's time, counted from this call. When the time is up, the operation is cancelled, or detached
+    /// if it has no canceller, and the future ends with `ERROR_TIMEOUT`.
     ///
-    /// The time is tokio's, so a test may pause it. An operation that ends just when the time is up has
-    /// ended in time.
+    /// The time is tokio's, so a test may pause it. An operation that ends just when the time is up has ended in time.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> mf_async::Result<()> {
@@ -34,14 +33,13 @@ impl<T> Operation<T> {
     /// ```
     ///
     /// # Errors
-    /// The future's: the operation's own; `ERROR_TIMEOUT` when the time ran out;
-    /// `E_ILLEGAL_METHOD_CALL` when this was called where there is no tokio timer, and the operation has
-    /// not ended.
+    /// The future's: the operation's own; `ERROR_TIMEOUT` when the time is up; `E_ILLEGAL_METHOD_CALL` when this was
+    /// called without a tokio timer, and the operation has not ended.
     ///
     /// # Cancel safety
     /// As [`Operation`]: dropping the future drops the operation.
     pub fn timeout(self, after: Duration) -> Timeout<T> {
-        // A runtime without timers is only known by its panic.
+        // A runtime without timers shows that only by a panic.
         let sleep =
             Handle::try_current().ok().and_then(|_| catch_unwind(move || tokio::time::sleep(after)).ok());
         Timeout { operation: Some(self), sleep, after }
@@ -56,7 +54,7 @@ impl<T> Operation<T> {
 #[pin_project]
 #[derive(Debug)]
 pub struct Timeout<T> {
-    /// `None` when this has ended.
+    /// `None` when the future has ended.
     operation: Option<Operation<T>>,
     #[pin]
     sleep: Option<Sleep>,
@@ -93,7 +91,7 @@ impl<T> Future for Timeout<T> {
                 Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what)
             }
         };
-        // Dropping it cancels it, or detaches it.
+        // The drop cancels or detaches it.
         *this.operation = None;
         Poll::Ready(Err(error))
     }

@@ -1,4 +1,4 @@
-//! Waiting for an operation from code that is not asynchronous.
+//! `Operation::wait`: a blocking wait, for code that is not asynchronous.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::queue::CurrentQueue;
 impl<T> Operation<T> {
     /// Blocks the thread until the operation has ended, for code that is not asynchronous.
     ///
-    /// On a thread that may be needed for the operation to end it refuses to wait; the operation goes on
-    /// then, and can be awaited. One that has ended is never refused.
+    /// It refuses to wait on a thread that the operation may need to end. The operation then goes on, and can be awaited.
+    /// An operation that has ended is never refused.
     ///
     /// ```
     /// # fn main() -> mf_async::Result<()> {
@@ -49,13 +49,13 @@ impl<T> Operation<T> {
             if let Poll::Ready(value) = Pin::new(&mut *self).poll(&mut cx) {
                 return value;
             }
-            // Woken before it parks it does not park; woken for nothing it looks again.
+            // A wake before the park makes it return at once; after a spurious wake the loop polls again.
             thread::park();
         }
     }
 }
 
-/// Wakes the thread that waits.
+/// Wakes the waiting thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
