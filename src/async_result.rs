@@ -332,8 +332,8 @@ impl AsyncResult {
     #[must_use]
     #[inline]
     pub fn status(&self) -> Hresult {
-        // ORDERING: Acquire pairs with the Release in `set_status`, so that a thread which reads a status also sees what
-        // was written before it was set, even without a queue in between.
+        // ORDERING: Acquire pairs with the Release in `set_status`, so that a thread which reads a status also sees
+        // what was written before it was set, even without a queue in between.
         Hresult(self.0.status.load(Ordering::Acquire))
     }
 

@@ -147,7 +147,7 @@ pub trait ByteStream: Send + Sync {
     /// Dropping the last handle closes the stream as well.
     ///
     /// # Errors
-    /// The stream's own; the stream is closed all the same.
+    /// The stream's own; the stream is closed then as well.
     #[doc(alias = "Close")]
     fn close(&self) -> Result<()>;
 

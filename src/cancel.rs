@@ -19,7 +19,8 @@ impl CancelCookie {
 
     /// Cancels the operation; false if it had ended before.
     ///
-    /// The operation calls back as well. Its End fails with `E_ABORT`, or returns the value if the operation was faster.
+    /// The operation calls back as well. Its End fails with `E_ABORT`, or returns the value if the operation was
+    /// faster.
     pub fn cancel(&self) -> bool {
         self.0.upgrade().is_some_and(|operation| operation.cancel())
     }

@@ -8,8 +8,8 @@
 //! | `Taken` | the value was taken; a further end comes too late | |
 //! | `Detached` | not awaited any more; the value of an end is dropped | |
 //!
-//! A [`Cell`] is plain data: its methods return what the caller must do after it has unlocked. An operation's cell is in
-//! `operation/cell.rs`; the cell of a Begin/End pair that this crate serves is in a [`Call`].
+//! A [`Cell`] is plain data: its methods return what the caller must do after it has unlocked. An operation's cell is
+//! in `operation/cell.rs`; the cell of a Begin/End pair that this crate serves is in a [`Call`].
 
 mod call;
 

@@ -1,4 +1,5 @@
-//! The constructors of byte streams: `MFCreateFile` with its asynchronous form, and those of streams that are not files.
+//! The constructors of byte streams: `MFCreateFile` with its asynchronous form, and those of streams that are not
+//! files.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Errors with Media Foundation's codes: [`Hresult`] keeps success codes and has MF's names, [`Error`] adds what was tried
-//! and keeps the code.
+//! Errors with Media Foundation's codes: [`Hresult`] keeps success codes and has MF's names, [`Error`] adds what was
+//! tried and keeps the code.
 
 use std::any::Any;
 use std::borrow::Cow;

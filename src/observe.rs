@@ -30,8 +30,9 @@ pub struct QueueStats {
     pub overrun: u64,
     /// Deadlines that were missed.
     pub missed_deadlines: u64,
-    /// The longest time from a put to its callback, in real time even if tokio's clock is paused. Measured for puts that
-    /// find the queue empty and for every 16th of the others, accurate to the time of one group (see `longest_run`).
+    /// The longest time from a put to its callback, in real time even if tokio's clock is paused. Measured for puts
+    /// that find the queue empty and for every 16th of the others, accurate to the time of one group (see
+    /// `longest_run`).
     pub longest_wait: Duration,
     /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
     /// groups of up to 32, and counted with their average; a group with a slow one among them counts as

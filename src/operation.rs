@@ -209,8 +209,8 @@ impl<T> Operation<T> {
 }
 
 impl<T: Send + 'static> Operation<T> {
-    /// Begins at once. The operation is registered after Begin has returned, before it can be awaited. An operation that
-    /// Begin itself has completed is registered without a clock reading.
+    /// Begins at once. The operation is registered after Begin has returned, before it can be awaited. An operation
+    /// that Begin itself has completed is registered without a clock reading.
     #[inline]
     #[track_caller]
     pub(crate) fn begin<E>(

@@ -160,8 +160,8 @@ impl SourceResolver {
     /// Begins to make a media source of a byte stream. The extension of `url` names the content when the stream does
     /// not.
     ///
-    /// If this or its End fails, the stream is closed, unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` is among the flags or the
-    /// flags themselves are refused.
+    /// If this or its End fails, the stream is closed, unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` is among the flags or
+    /// the flags themselves are refused.
     ///
     /// # Errors
     /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless `MEDIA_SOURCE` is asked for and
@@ -235,8 +235,9 @@ impl SourceResolver {
     /// Makes a media source of a byte stream: Begin and End as one operation.
     ///
     /// # Errors
-    /// The operation's: those of [`begin_create_object_from_byte_stream`](SourceResolver::begin_create_object_from_byte_stream)
-    /// and of [`end_create_object_from_byte_stream`](SourceResolver::end_create_object_from_byte_stream).
+    /// The operation's: those of
+    /// [`begin_create_object_from_byte_stream`](SourceResolver::begin_create_object_from_byte_stream) and of
+    /// [`end_create_object_from_byte_stream`](SourceResolver::end_create_object_from_byte_stream).
     ///
     /// # Cancel safety
     /// Dropping the operation cancels it. A cancel is a failure, so the stream is closed unless the flags keep it

@@ -13,8 +13,8 @@ use crate::error::Hresult;
 /// reports its status. Input and output may be driven by different tasks, each of which locks the machine only while
 /// it asks.
 ///
-/// The machine makes no call and reads no clock. So it is the same for real transforms on Windows and for models of them
-/// in tests.
+/// The machine makes no call and reads no clock. So it is the same for real transforms on Windows and for models of
+/// them in tests.
 ///
 /// ```
 /// use mf_async::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
@@ -184,8 +184,8 @@ impl TransformDriver {
     /// Takes the status of `ProcessOutput`; true if there is a sample.
     ///
     /// `MF_E_TRANSFORM_STREAM_CHANGE` comes without a sample: the format changed, and after another is chosen the transform
-    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT`, and `E_UNEXPECTED` for an event from before a
-    /// flush, come without a sample as well, and are no failures.
+    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT`, and `E_UNEXPECTED` for an event from
+    /// before a flush, come without a sample as well, and are no failures.
     pub fn output_done(&mut self, status: Hresult) -> bool {
         if status == Hresult::MF_E_TRANSFORM_STREAM_CHANGE && self.phase != TransformPhase::Shutdown {
             self.changing = true;

@@ -112,8 +112,8 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         ByteStreamFromIo(Arc::new(Inner { queues: queues.clone(), capabilities, state: Mutex::new(state) }))
     }
 
-    /// Begins the request that `queued` makes. If the length is known, its range is fixed: `advance` returns how far the
-    /// position moves, given the number of bytes up to the end.
+    /// Begins the request that `queued` makes. If the length is known, its range is fixed: `advance` returns how far
+    /// the position moves, given the number of bytes up to the end.
     #[track_caller]
     fn begin<V: Send + 'static>(
         &self,

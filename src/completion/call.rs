@@ -85,8 +85,8 @@ impl<T: Send + 'static> Completer<T> {
         }
     }
 
-    /// Ends the call, and invokes its callback; false if it had ended before. The call was accepted when it began, so it
-    /// may end while the platform shuts down.
+    /// Ends the call, and invokes its callback; false if it had ended before. The call was accepted when it began, so
+    /// it may end while the platform shuts down.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
         self.settle(value) && self.invoke(|dispatcher, result| dispatcher.invoke_accepted(result))
     }

@@ -17,8 +17,8 @@ use crate::error::{Hresult, Result};
     note = "it may return `mf_async::Result` of `()`, an `Hresult`, a `CancelCookie` or a `WorkItemKey`"
 )]
 pub trait BeginStatus {
-    /// The code and the canceller of the operation, or the error because of which nothing was begun. `by_key` cancels by
-    /// a work item's key.
+    /// The code and the canceller of the operation, or the error because of which nothing was begun. `by_key` cancels
+    /// by a work item's key.
     ///
     /// # Errors
     /// Begin's own.

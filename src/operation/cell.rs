@@ -89,9 +89,8 @@ impl<T, E> OwnCallback<T, E> {
     #[inline]
     fn take_in_hand(&self, result: &AsyncResult) -> Option<Option<Waker>> {
         let mut state = self.state.locked();
-        if state.end.is_none() {
-            return None;
-        }
+        // `None` when End was called.
+        state.end.as_ref()?;
         state.cell.hand_over(result)
     }
 
@@ -310,7 +309,8 @@ where
     contain(|| end(result)).unwrap_or_else(|payload| Err(Error::panicked("the End call", payload)))
 }
 
-/// Puts the result on the queue MULTITHREADED, which invokes its callback. If the platform is gone, the result is dropped.
+/// Puts the result on the queue MULTITHREADED, which invokes its callback. If the platform is gone, the result is
+/// dropped.
 fn put_on_queue(result: AsyncResult) {
     if let Ok(dispatcher) = result.dispatcher() {
         let _ = dispatcher.put_accepted(&result);

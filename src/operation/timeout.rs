@@ -15,8 +15,8 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 
 impl<T> Operation<T> {
-    /// Limits the operation's time, counted from this call. When the time is up, the operation is cancelled, or detached
-    /// if it has no canceller, and the future ends with `ERROR_TIMEOUT`.
+    /// Limits the operation's time, counted from this call. When the time is up, the operation is cancelled, or
+    /// detached if it has no canceller, and the future ends with `ERROR_TIMEOUT`.
     ///
     /// The time is tokio's, so a test may pause it. An operation that ends just when the time is up has ended in time.
     ///

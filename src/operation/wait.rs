@@ -14,8 +14,8 @@ use crate::queue::CurrentQueue;
 impl<T> Operation<T> {
     /// Blocks the thread until the operation has ended, for code that is not asynchronous.
     ///
-    /// It refuses to wait on a thread that the operation may need to end. The operation then goes on, and can be awaited.
-    /// An operation that has ended is never refused.
+    /// It refuses to wait on a thread that the operation may need to end. The operation then goes on, and can be
+    /// awaited. An operation that has ended is never refused.
     ///
     /// ```
     /// # fn main() -> mf_async::Result<()> {

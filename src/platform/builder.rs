@@ -47,8 +47,8 @@ impl PlatformBuilder {
     ///
     /// # Errors
     /// `MF_E_PLATFORM_NOT_INITIALIZED` when there is no runtime to start on; `MF_E_SHUTDOWN` when the runtime is shut
-    /// down; `E_INVALIDARG` for 0 worker threads or more than 1024; the system's error when it has no I/O driver for the
-    /// runtime.
+    /// down; `E_INVALIDARG` for 0 worker threads or more than 1024; the system's error when it has no I/O driver for
+    /// the runtime.
     #[doc(alias = "MFStartup")]
     pub fn startup(self) -> Result<Platform> {
         let runtime = match self.workers {

@@ -31,8 +31,8 @@ impl Platform {
 
     /// Runs a work item after `delay`, on the queue that its callback names.
     ///
-    /// It never runs earlier; the granularity is 1 ms, that of tokio's timers. With tokio's clock paused it is exact, and
-    /// takes no time. The item's priority is not used.
+    /// It never runs earlier; the granularity is 1 ms, that of tokio's timers. With tokio's clock paused it is exact,
+    /// and takes no time. The item's priority is not used.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when that queue is not open, or does not allow the callback's flags;
@@ -82,8 +82,9 @@ impl Platform {
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use std::sync::Arc;
     /// # use mf_async::Platform;
-    /// #     /// # let platform = Platform::startup()?;
+    /// # let platform = Platform::startup()?;
     /// let door = Arc::new(tokio::sync::Notify::new());
     /// let open = door.clone();
     /// let opened = platform.begin_end(

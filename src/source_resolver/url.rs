@@ -53,8 +53,8 @@ pub(crate) fn file_path(url: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(without_slash_before_drive(&path)))
 }
 
-/// The text with its percent escapes decoded; `None` when a percent sign is not followed by two digits, or the bytes are
-/// not UTF-8.
+/// The text with its percent escapes decoded; `None` when a percent sign is not followed by two digits, or the bytes
+/// are not UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -56,8 +56,11 @@ pub enum Fault {
 /// let component = FaultyComponent::new(&platform, "fine");
 /// component.plan([Fault::Failing(Hresult::MF_E_END_OF_STREAM)]);
 /// let ask = || {
-///     let ender = component.clone();
-///     platform.begin_end(&(), |(), callback| component.begin(callback, None), move |(), result| ender.end(result))
+///     platform.begin_end(
+///         &component,
+///         |component, callback| component.begin(callback, None),
+///         |component, result| component.end(result),
+///     )
 /// };
 /// assert_eq!(ask().await.unwrap_err().hresult(), Hresult::MF_E_END_OF_STREAM);
 /// assert_eq!(ask().await?, "fine");

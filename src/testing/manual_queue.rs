@@ -9,8 +9,8 @@ use crate::queue::{Manual, WorkQueue};
 
 /// A private work queue stepped by hand.
 ///
-/// Its id can be used as that of any queue: a callback may name it, a serial queue may be over it, futures may be spawned
-/// on it. Items run one at a time on the thread that steps, also items that may block.
+/// Its id can be used as that of any queue: a callback may name it, a serial queue may be over it, futures may be
+/// spawned on it. Items run one at a time on the thread that steps, also items that may block.
 ///
 /// A shutdown waits for its items, as for those of any queue: step until none is left, or drop the queue first, which
 /// drops its items without a call.
@@ -62,8 +62,8 @@ impl ManualQueue {
 
     /// Runs the next item on this thread; false if none is queued.
     ///
-    /// The next item is the first of those with the highest priority. Of a serial queue over this one, each step runs one
-    /// item; one more step finds that queue empty.
+    /// The next item is the first of those with the highest priority. Of a serial queue over this one, each step runs
+    /// one item; one more step finds that queue empty.
     pub fn step(&self) -> bool {
         self.manual.step()
     }

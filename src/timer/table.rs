@@ -52,7 +52,8 @@ pub(super) enum Waits {
     },
 }
 
-/// An entry of the heap. Of two with the same deadline the older is first, because the upper half of its key is smaller.
+/// An entry of the heap. Of two with the same deadline the older is first, because the upper half of its key is
+/// smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct HeapEntry {
     pub(super) at: u64,
