@@ -30,7 +30,7 @@ use self::weak_generator::generator_gone;
 use crate::contain::{contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
-use crate::tokio_quirks::{Budget, poll_unconstrained};
+use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`](crate::MediaEventGenerator), as a [`Stream`].
 ///
@@ -88,7 +88,7 @@ pub struct EventStream<P: Overflow = Lossless> {
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
     pause: Option<Pin<Box<Sleep>>>,
-    budget: Budget,
+    budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
     runtime: Option<Handle>,
@@ -158,7 +158,7 @@ impl<P: Overflow> EventStream<P> {
             pump: Pump::new(generator, policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
-            budget: Budget::default(),
+            budget: CoopBudget::default(),
             refusals: 0,
             runtime: Handle::try_current().ok(),
             end: None,

@@ -25,7 +25,7 @@ use self::cell::{Awaited, OwnCallback, UNANSWERED};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::tokio_quirks::Budget;
+use crate::tokio_quirks::CoopBudget;
 use crate::tracker::{Outstanding, Registration, TrackerHandle};
 
 /// An asynchronous operation that was begun, as a future of its value.
@@ -43,7 +43,7 @@ pub struct Operation<T> {
     source: Source<T>,
     canceller: Option<Canceller>,
     registration: Option<Registration>,
-    budget: Budget,
+    budget: CoopBudget,
 }
 
 enum Source<T> {
@@ -85,7 +85,7 @@ impl<T> Operation<T> {
     }
 
     fn new(source: Source<T>) -> Operation<T> {
-        Operation { source, canceller: None, registration: None, budget: Budget::default() }
+        Operation { source, canceller: None, registration: None, budget: CoopBudget::default() }
     }
 
     /// An operation whose end is promised: what its Begin has returned.

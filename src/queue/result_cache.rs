@@ -1,7 +1,8 @@
 //! The results of work items: each is made when its item runs, in the memory of the one before.
 
-use crate::async_result::{AsyncResult, TokenSource};
-use crate::queue::work_item::Invocation;
+use std::sync::Arc;
+
+use crate::async_result::{AsyncCallback, AsyncResult, TokenSource, Unknown};
 
 /// Makes the results that a worker's callbacks are called with.
 ///
@@ -19,7 +20,7 @@ impl ResultCache {
 
     /// The result that the callback is called with.
     #[inline]
-    pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
+    pub(crate) fn make(&mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
         match self.spare.take() {
             Some(spare) => spare.refill(callback, state),
             None => AsyncResult::of_item(callback, state, self.tokens.token()),

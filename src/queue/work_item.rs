@@ -206,7 +206,7 @@ impl Queued {
     /// The item with its result made, and the result; a turn has none.
     pub(crate) fn with_result(self, results: &mut ResultCache) -> (Queued, Option<AsyncResult>) {
         let result = match self.work {
-            Work::Invocation(invocation) => results.make(invocation),
+            Work::Invocation(Invocation { callback, state }) => results.make(callback, state),
             Work::Ready(result) => result,
             Work::Turn(_) => return (self, None),
         };
@@ -249,8 +249,8 @@ impl Queued {
                 on.enter(|| turn.run(budget, results));
                 return None;
             }
-            Work::Invocation(invocation) => {
-                let result = results.make(invocation);
+            Work::Invocation(Invocation { callback, state }) => {
+                let result = results.make(callback, state);
                 on.enter(|| {
                     invoke(&result) | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
                 })
