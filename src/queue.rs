@@ -7,7 +7,6 @@ mod budget;
 mod contain;
 mod current_queue;
 mod deadline;
-mod deque;
 mod engine;
 mod handle;
 mod kind;

@@ -29,20 +29,20 @@
 
 mod clock_hold;
 mod counters;
-mod generations;
+mod injector;
 #[cfg(all(test, mf_async_loom))]
 pub(super) mod loom;
 #[cfg(feature = "test-util")]
 mod manual;
 mod monitor;
 mod parking;
+mod seat;
 mod spawner;
 mod state;
 mod worker;
 
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::Instant;
 
 use tokio::runtime::Handle;
 
@@ -54,6 +54,7 @@ pub(crate) use self::monitor::Monitor;
 pub(crate) use self::spawner::OwnRuntime;
 pub(crate) use self::spawner::{Spawner, Start};
 
+use self::injector::Phase;
 use self::monitor::Monitored;
 use self::state::EngineState;
 use crate::keepalive::Tenant;
@@ -63,7 +64,7 @@ use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::Queued;
-use crate::sync::atomic::{Ordering, fence};
+use crate::sync::atomic::Ordering;
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
 #[derive(Clone)]
@@ -94,39 +95,37 @@ impl Engine {
 
     /// Puts an item; gives it back when the engine is closed or its runtime is gone.
     #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
-    #[inline]
-    pub(crate) fn put(&self, mut item: Queued) -> Result<(), Queued> {
+    #[inline(always)]
+    pub(crate) fn put(&self, item: Queued) -> Result<(), Queued> {
         let engine = &*self.0;
-        if !engine.is_open() && (engine.is_aborted() || !item.is_turn()) {
-            // A serial queue above still runs what it had when this one was closed.
-            return Err(item);
-        }
         if item.is_turn() {
             // ORDERING: Relaxed, because the item itself is released.
             engine.turns.fetch_add(1, Ordering::Relaxed);
-        } else {
-            let (number, generation) = engine.puts.count_put();
-            item.generation = generation;
-            // ORDERING: Relaxed, a hint. An item that finds the queue empty shows how fast it wakes; of the others, and of
-            // those of quick callbacks, a sample will do.
-            if number % SAMPLE == 0 || (!engine.quick.load(Ordering::Relaxed) && !engine.has_injected()) {
-                item.put_at = Some(Instant::now());
+        }
+        // ORDERING: Relaxed, hints for what to measure. An item that finds the queue empty shows how fast it wakes; of the
+        // others, and of those of quick callbacks, a sample will do.
+        let alone = !engine.quick.load(Ordering::Relaxed) && !engine.injector.waits_any();
+        let measures = |number: u64| alone || number % SAMPLE == 0;
+        // ORDERING: Relaxed, under the injector's lock, which a worker that parks and the monitor take after they have
+        // changed these: either this sees the change, or they see the item.
+        let look = || (engine.parking.wants_unpark(), engine.watched.load(Ordering::Relaxed));
+        match engine.injector.push(item, measures, look) {
+            Ok((unpark, watched)) => {
+                if unpark {
+                    worker::unpark_one(&self.0);
+                }
+                if !watched {
+                    self.watch();
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                if refused.is_turn() {
+                    engine.end_turn();
+                }
+                Err(refused)
             }
         }
-        engine.injector(item.priority).push(item);
-        // ORDERING: SeqCst pairs with the ones in `worker` and `abort`: either this sees a parked worker, an engine that is
-        // not watched or is aborted, or the other side sees the item.
-        fence(Ordering::SeqCst);
-        if engine.parking.wants_unpark() {
-            worker::unpark_one(&self.0);
-        }
-        if !engine.watched.load(Ordering::Relaxed) {
-            self.watch();
-        }
-        if engine.is_aborted() {
-            engine.drop_queued();
-        }
-        Ok(())
     }
 
     /// Whether items run on no other thread than this engine's, those that block, too.
@@ -141,7 +140,7 @@ impl Engine {
 
     /// Puts are refused from now on. What is queued still runs, then the workers end.
     pub(crate) fn close(&self) {
-        self.0.begin_close();
+        drop(self.0.injector.enter(Phase::Closing));
         self.0.parking.unpark_all().into_iter().for_each(Waker::wake);
     }
 
@@ -161,7 +160,7 @@ impl Backend for Engine {
 
     #[inline]
     fn has_backlog(&self) -> bool {
-        self.0.has_injected()
+        self.0.injector.waits_any()
     }
 
     fn set_long_running(&self, enable: bool) {
@@ -170,15 +169,15 @@ impl Backend for Engine {
     }
 
     fn put_count(&self) -> u64 {
-        self.0.puts.put()
+        self.0.injector.put()
     }
 
     fn mark(&self) -> u64 {
-        self.0.puts.mark(|generation| self.0.ended(generation))
+        self.0.injector.mark(|generation| self.0.ended(generation))
     }
 
     fn passed(&self, mark: u64) -> bool {
-        self.0.puts.passed(mark, |generation| self.0.ended(generation))
+        self.0.injector.passed(mark, |generation| self.0.ended(generation))
     }
 
     fn is_quiet(&self) -> bool {
@@ -197,7 +196,7 @@ impl Backend for Engine {
 
     fn running(&self) -> Vec<Running> {
         let outside: Vec<_> = self.0.lock_outside().iter().map(|(_, running)| *running).collect();
-        self.0.seats().filter_map(state::Seat::running).chain(outside).collect()
+        self.0.seats().filter_map(|seat| *seat.running()).chain(outside).collect()
     }
 
     fn abort(&self) {
@@ -228,10 +227,8 @@ impl Monitored for EngineState {
     }
 
     fn unwatch(&self) -> bool {
-        // ORDERING: SeqCst, twice, pairs with the fence in a put, and with `watch`: either that sees that it is not watched,
-        // or this sees its item.
+        // ORDERING: SeqCst with `watch`; before the look under the injector's lock, see `put`.
         self.watched.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
         let wanted = EngineState::has_work(self) || self.waiters.notify_fresh();
         !wanted || self.watched.swap(true, Ordering::SeqCst)
     }

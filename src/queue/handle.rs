@@ -87,6 +87,7 @@ impl WorkQueue {
     /// # Errors
     /// As [`put`](WorkQueue::put).
     #[doc(alias = "MFPutWorkItem2")]
+    #[inline]
     pub fn put_with_priority(
         &self,
         priority: impl Into<Priority>,

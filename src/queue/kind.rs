@@ -65,7 +65,7 @@ impl Queue {
 
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
         match &self.kind {
             Kind::Engine(engine) => engine.put(item),

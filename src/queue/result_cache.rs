@@ -19,7 +19,7 @@ impl ResultCache {
     }
 
     /// The result that the callback is called with.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
         match self.spare.take() {
             Some(spare) => spare.refill(callback, state),
@@ -28,7 +28,7 @@ impl ResultCache {
     }
 
     /// Drops what the result holds, and keeps its memory if no callback has kept the result.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_back(&mut self, result: AsyncResult) {
         if let Some(spare) = result.empty() {
             self.spare = Some(spare);

@@ -147,7 +147,7 @@ impl<B: Base> Serial<B> {
         }
         if !item.is_turn() {
             if mailbox.items.is_empty() || mailbox.put % SAMPLE == 0 {
-                item.put_at = Some(Instant::now());
+                item.measure();
             }
             mailbox.put += 1;
         }

@@ -19,7 +19,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Invocation, Job, Queued, WorkItem};
+use crate::queue::work_item::{Invocation, WorkItem};
 
 /// The table of a platform's queues, and the way in: everything that dispatches shares it.
 pub(crate) struct Queues {
@@ -119,8 +119,8 @@ impl Queues {
             return Ok(());
         };
         let parameters = callback.parameters();
-        let job = Job::Ready(result.clone());
-        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?
+        let item = WorkItem::from(result.clone()).priority(priority);
+        self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
     }
 
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
@@ -130,27 +130,14 @@ impl Queues {
     #[inline]
     pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
         self.admit_item(&item)?;
-        let WorkItem { job, priority } = item;
-        match job.parameters() {
-            Some(parameters) => {
-                self.resolve(queue, |queue| enqueue(queue, job, parameters.flags, priority))?
-            }
-            None => self.resolve(queue, |_| signal(&job)),
-        }
+        self.resolve(queue, |queue| put_item(queue, item))?
     }
 
     /// The same on a queue that the caller holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
         self.admit_item(&item)?;
-        let WorkItem { job, priority } = item;
-        match job.parameters() {
-            Some(parameters) => enqueue(queue, job, parameters.flags, priority),
-            None => {
-                signal(&job);
-                Ok(())
-            }
-        }
+        put_item(queue, item)
     }
 
     /// Admits a work item that is to be put later, by [`call_late`](Queues::call_late), and returns the queue that it is
@@ -170,15 +157,16 @@ impl Queues {
 
     /// Puts what was admitted before. Its callback is asked again where it wants to be called.
     pub(crate) fn call_late(&self, invocation: Invocation) -> Result<()> {
-        let parameters = invocation.callback.parameters();
-        let job = Job::Invocation(invocation);
-        self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, Priority::Normal))?
+        let Invocation { callback, state } = invocation;
+        let parameters = callback.parameters();
+        let item = WorkItem::of(callback, state);
+        self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
     }
 
     #[inline]
     fn admit_item(&self, item: &WorkItem) -> Result<()> {
         self.admit("put a work item")?;
-        if let Job::Invocation(invocation) = &item.job {
+        if let Some(invocation) = item.0.invocation() {
             invocation.callback.lent(&self.lender.shown());
         }
         Ok(())
@@ -395,21 +383,27 @@ impl Queues {
     }
 }
 
+/// Puts an item. A ready result without a callback signals its event instead.
+#[inline(always)]
+fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
+    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
+        if let Some(result) = item.0.ready() {
+            result.signal();
+        }
+        return Ok(());
+    };
+    enqueue(queue, item, flags)
+}
+
 /// Puts an item whose callback has these flags.
-#[inline]
-fn enqueue(queue: &Queue, job: Job, flags: CallbackFlags, priority: Priority) -> Result<()> {
+#[inline(always)]
+fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
     queue.allows(flags)?;
-    queue.put(Queued::new(job, flags, priority)).map_err(|refused| {
+    item.flags = flags;
+    queue.put(item).map_err(|refused| {
         drop_contained(refused);
         closed("put a work item on a queue whose platform or runtime is gone")
     })
-}
-
-/// A ready result without a callback signals its event instead.
-fn signal(job: &Job) {
-    if let Job::Ready(result) = job {
-        result.signal();
-    }
 }
 
 fn closed(doing: &'static str) -> Error {

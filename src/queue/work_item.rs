@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId, Unknown};
 use crate::error::Error;
 use crate::observe::{Run, Running, Span};
-use crate::queue::budget::{Budget, is_timed_alone};
+use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::contain::{contain, drop_contained, drop_payload};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
@@ -24,16 +24,7 @@ use crate::queue::result_cache::ResultCache;
 /// let callback = Arc::new(|result: &AsyncResult| assert_eq!(result.state(), Some(&7)));
 /// let item = WorkItem::new(callback).state(Arc::new(7)).priority(Priority::High);
 /// ```
-pub struct WorkItem {
-    pub(crate) job: Job,
-    pub(crate) priority: Priority,
-}
-
-/// What a work item calls.
-pub(crate) enum Job {
-    Invocation(Invocation),
-    Ready(AsyncResult),
-}
+pub struct WorkItem(pub(crate) Queued);
 
 /// A callback and the state that its result will have.
 pub(crate) struct Invocation {
@@ -48,9 +39,9 @@ impl WorkItem {
         WorkItem::of(callback, None)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem { job: Job::Invocation(Invocation { callback, state }), priority: Priority::Normal }
+        WorkItem(Queued::new(Work::Invocation(Invocation { callback, state }), Priority::Normal))
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -62,7 +53,7 @@ impl WorkItem {
     /// The state of the result that the callback is called with. A ready result keeps its own.
     #[must_use]
     pub fn state(mut self, state: Unknown) -> WorkItem {
-        if let Job::Invocation(invocation) = &mut self.job {
+        if let Work::Invocation(invocation) = &mut self.0.work {
             invocation.state = Some(state);
         }
         self
@@ -70,25 +61,16 @@ impl WorkItem {
 
     /// Before or after which others of the queue it goes.
     #[must_use]
-    pub fn priority(self, priority: impl Into<Priority>) -> WorkItem {
-        WorkItem { priority: priority.into(), ..self }
-    }
-}
-
-impl Job {
-    /// The parameters of the callback; `None` for a ready result without one.
-    #[inline]
-    pub(crate) fn parameters(&self) -> Option<CallbackParameters> {
-        match self {
-            Job::Invocation(invocation) => Some(invocation.callback.parameters()),
-            Job::Ready(result) => result.callback().map(|callback| callback.parameters()),
-        }
+    #[inline(always)]
+    pub fn priority(mut self, priority: impl Into<Priority>) -> WorkItem {
+        self.0.priority = priority.into();
+        self
     }
 }
 
 impl std::fmt::Debug for WorkItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkItem").field("priority", &self.priority).finish_non_exhaustive()
+        f.debug_struct("WorkItem").field("priority", &self.0.priority).finish_non_exhaustive()
     }
 }
 
@@ -107,7 +89,7 @@ impl<C: AsyncCallback + 'static> From<Arc<C>> for WorkItem {
 impl From<AsyncResult> for WorkItem {
     #[inline]
     fn from(result: AsyncResult) -> WorkItem {
-        WorkItem { job: Job::Ready(result), priority: Priority::Normal }
+        WorkItem(Queued::new(Work::Ready(result), Priority::Normal))
     }
 }
 
@@ -121,7 +103,7 @@ impl From<&AsyncResult> for WorkItem {
 pub(crate) struct Queued {
     work: Work,
     /// When it was put; the queue decides for which items that is measured.
-    pub(crate) put_at: Option<Instant>,
+    put_at: Option<Stamp>,
     pub(crate) flags: CallbackFlags,
     pub(crate) priority: Priority,
     /// Which barriers wait for it: see the engine's generations.
@@ -152,18 +134,41 @@ pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn Turn>>) {
 }
 
 impl Queued {
-    #[inline]
-    pub(crate) fn new(job: Job, flags: CallbackFlags, priority: Priority) -> Queued {
-        let work = match job {
-            Job::Invocation(invocation) => Work::Invocation(invocation),
-            Job::Ready(result) => Work::Ready(result),
-        };
+    #[inline(always)]
+    fn new(work: Work, priority: Priority) -> Queued {
+        let flags = CallbackFlags::empty();
         Queued { work, put_at: None, flags, priority, generation: 0, span: Span::current() }
     }
 
     pub(crate) fn turn(of: Arc<dyn Turn>, priority: Priority) -> Queued {
-        let flags = CallbackFlags::empty();
-        Queued { work: Work::Turn(of), put_at: None, flags, priority, generation: 0, span: Span::current() }
+        Queued::new(Work::Turn(of), priority)
+    }
+
+    /// What it calls, if it is a callback and a state.
+    #[inline]
+    pub(crate) fn invocation(&self) -> Option<&Invocation> {
+        if let Work::Invocation(invocation) = &self.work { Some(invocation) } else { None }
+    }
+
+    /// The result, if it is a ready one.
+    pub(crate) fn ready(&self) -> Option<&AsyncResult> {
+        if let Work::Ready(result) = &self.work { Some(result) } else { None }
+    }
+
+    /// The callback that it calls; none if it is a turn, or a result without a callback.
+    #[inline]
+    pub(crate) fn callback(&self) -> Option<&dyn AsyncCallback> {
+        match &self.work {
+            Work::Invocation(invocation) => Some(&*invocation.callback),
+            Work::Ready(result) => result.callback().map(|callback| &**callback),
+            Work::Turn(_) => None,
+        }
+    }
+
+    /// It is put now, and its wait is measured.
+    #[inline]
+    pub(crate) fn measure(&mut self) {
+        self.put_at = Some(Stamp::now());
     }
 
     #[inline]
@@ -181,12 +186,7 @@ impl Queued {
 
     /// What a report says while the item runs. The name is the callback's own code: ask for it under no lock.
     pub(crate) fn running(&self, since: Instant) -> Running {
-        let name = match &self.work {
-            Work::Invocation(invocation) => name_of(&*invocation.callback),
-            Work::Ready(result) => result.callback().map_or("", |callback| name_of(&**callback)),
-            Work::Turn(_) => "a serial queue's turn",
-        };
-        Running { name, since, awaits_reply: false }
+        Running { name: self.callback().map_or("", name_of), since, awaits_reply: false }
     }
 
     /// The item with its result made, and the result; a turn has none.
@@ -208,13 +208,13 @@ impl Queued {
     /// How long it has waited, if that is measured.
     #[inline]
     pub(crate) fn waited(&self, now: Instant) -> Option<Duration> {
-        self.put_at.map(|put_at| now.saturating_duration_since(put_at))
+        self.put_at.map(|put_at| put_at.until(now))
     }
 
     /// Runs the item and drops what it held. `publish` gets the callback's name before it is called.
     ///
     /// Returns what it adds to the counters: nothing for a turn, whose items are counted by the serial queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(
         self,
         on: CurrentQueue,

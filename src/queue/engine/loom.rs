@@ -21,7 +21,7 @@ use crate::queue::engine::spawner::{Local, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
 use crate::queue::priority::Priority;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Invocation, Job, Queued};
+use crate::queue::work_item::WorkItem;
 
 /// A thread that polls workers: what is ready for it.
 #[derive(Default)]
@@ -176,8 +176,7 @@ impl World {
 
     /// Puts an item; false if the engine is closed.
     fn put(&self) -> bool {
-        let job = Job::Invocation(Invocation { callback: self.run.clone(), state: None });
-        let accepted = self.engine.put(Queued::new(job, CallbackFlags::empty(), Priority::Normal)).is_ok();
+        let accepted = self.engine.put(WorkItem::new(self.run.clone()).0).is_ok();
         self.started();
         accepted
     }

@@ -17,7 +17,7 @@ use crate::queue::kind::{Kind, Lock, Queue};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::{Job, Queued};
+use crate::queue::work_item::{Queued, WorkItem};
 
 /// A serial queue over a serial pool, and what its items tell.
 struct Model {
@@ -97,7 +97,7 @@ impl Model {
             told.leave();
         });
         let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
-        let accepted = match self.serial.put(Queued::new(Job::Ready(result), flags, Priority::Normal)) {
+        let accepted = match self.serial.put(Queued { flags, ..WorkItem::from(result).0 }) {
             Ok(turn) => {
                 if let Some(turn) = turn {
                     self.below.put(turn).unwrap_or_else(|_| panic!("the engine is open"));
