@@ -13,13 +13,12 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId};
 use crate::keepalive::Lender;
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::spawner::{Local, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
-use crate::queue::priority::Priority;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::WorkItem;
 

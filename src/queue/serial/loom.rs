@@ -14,10 +14,9 @@ use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::loom::{World, check};
 use crate::queue::kind::{Kind, Lock, Queue};
-use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::{Queued, WorkItem};
+use crate::queue::work_item::WorkItem;
 
 /// A serial queue over a serial pool, and what its items tell.
 struct Model {
@@ -97,7 +96,9 @@ impl Model {
             told.leave();
         });
         let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
-        let accepted = match self.serial.put(Queued { flags, ..WorkItem::from(result).0 }) {
+        let mut item = WorkItem::from(result).0;
+        item.flags = flags;
+        let accepted = match self.serial.put(item) {
             Ok(turn) => {
                 if let Some(turn) = turn {
                     self.below.put(turn).unwrap_or_else(|_| panic!("the engine is open"));
