@@ -27,11 +27,13 @@ pub use self::handle::{WorkQueue, WorkQueueType};
 pub use self::priority::Priority;
 pub use self::work_item::WorkItem;
 
-pub(crate) use self::contain::drop_contained as let_go;
 pub(crate) use self::current_queue::CurrentQueue as Place;
 #[cfg(feature = "test-util")]
 pub(crate) use self::engine::Manual;
 pub(crate) use self::kind::Queue;
 pub(crate) use self::table::Queues;
 pub(crate) use self::waiters::Waiters as Watch;
-pub(crate) use self::work_item::Invocation as Call;
+
+// The former names, until their users have the new ones: `Place`, `Watch`, and these.
+pub(crate) use self::contain::drop_contained as let_go;
+pub(crate) use self::result_cache::Invocation as Call;

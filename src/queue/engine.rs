@@ -2,11 +2,11 @@
 //!
 //! It is the textbook's work-stealing pool, as tokio's, Go's and rayon's readers know it:
 //!
-//! * an *injector* per priority, which puts push to without a lock;
+//! * an *injector*, a lane per priority, which puts push to;
 //! * a *worker* per worker of the runtime, spawned when first needed, with a *local queue*. While callbacks are not known
-//!   to be quick it takes the oldest item alone; then groups, of which others can *steal* half;
-//! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; a searcher that finds
-//!   an item unparks the next if something remains.
+//!   to be quick it takes the oldest item alone; then groups, of which others *steal* half;
+//! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; the last searcher that
+//!   finds an item unparks the next if something remains.
 //!
 //! | state | means | leaves it by |
 //! |---|---|---|
@@ -15,17 +15,29 @@
 //! | running | runs items; yields to the runtime after 100 µs or 512 items | finding nothing → *parked* |
 //! | parked | its waker lies in [`Parking`](parking::Parking) | being unparked → *searching* |
 //!
-//! A worker that would park ends instead when the engine is closed. A serial engine is the same with one worker.
+//! A worker that would park ends instead when the engine is closed. A serial engine is the same with one worker; while an
+//! item of it runs on the blocking pool, its worker waits for the end of that.
 //!
 //! What the textbook lacks:
 //!
-//! * *Order*: high before normal before low at every take; low items are taken out alone, so that none is overtaken by
-//!   what is put meanwhile. Within a priority the first in is the first out.
+//! * *Order*: high before normal before low at every take. High and low items are taken out alone, so that the first wait
+//!   for no group, and none of the second is overtaken by what is put meanwhile.
 //! * *Growth*: when all workers of a parallel engine have been inside callbacks for [`STALL`] ticks while items wait, the
 //!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing.
-//! * *Blocking items* run on the blocking pool; a serial engine waits for the end of each.
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
-//!   [`generations`].
+//!   [`injector`].
+//!
+//! Each step beyond that, with what it gains; the machine has 2 cores, which other programs kept busy:
+//!
+//! | step | figure | without | with |
+//! |---|---|---|---|
+//! | groups of up to 32 quick callbacks | put from outside · inside, CPU time per item | 141 · 141 ns | 102 · 102 ns |
+//! | | ready result on a serial queue | 122 ns | 81 ns |
+//! | a lock in the injector, against `crossbeam_deque` 0.8.8 | put from outside · inside | 126 · 130 ns | 102 · 102 ns |
+//! | | four producers at a time | 131 ns | 103 ns |
+//! | | allocations per item | 0.016 | 0 |
+//! | [`leave_lifo_slot`](crate::tokio_quirks::leave_lifo_slot) | wait of an item put by a callback that goes on for 15 ms, median | 10.4 ms | 8 µs |
+//! | stealing first, once per poll | `tests/it/held_up.rs`: an item behind a callback that waits for it, on a queue that is never empty | never runs | runs |
 
 mod clock_hold;
 mod counters;
@@ -54,7 +66,7 @@ pub(crate) use self::monitor::Monitor;
 pub(crate) use self::spawner::OwnRuntime;
 pub(crate) use self::spawner::{Spawner, Start};
 
-use self::injector::Phase;
+use self::injector::EnginePhase;
 use self::monitor::Monitored;
 use self::state::EngineState;
 use crate::keepalive::Tenant;
@@ -140,7 +152,7 @@ impl Engine {
 
     /// Puts are refused from now on. What is queued still runs, then the workers end.
     pub(crate) fn close(&self) {
-        drop(self.0.injector.enter(Phase::Closing));
+        drop(self.0.injector.enter(EnginePhase::Closing));
         self.0.parking.unpark_all().into_iter().for_each(Waker::wake);
     }
 

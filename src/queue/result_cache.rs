@@ -1,8 +1,15 @@
 //! The results of work items: each is made when its item runs, in the memory of the one before.
 
-use crate::async_result::AsyncResult;
+use std::sync::Arc;
+
+use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::keepalive::Tenant;
-use crate::queue::work_item::Invocation;
+
+/// A callback and the state that its result will have.
+pub(crate) struct Invocation {
+    pub(crate) callback: Arc<dyn AsyncCallback>,
+    pub(crate) state: Option<Unknown>,
+}
 
 /// Makes the results that a worker's callbacks are called with.
 ///

@@ -16,10 +16,11 @@ use crate::mmcss::{Groups, Mmcss};
 use crate::queue::contain::drop_contained;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::{Engine, Monitor, Spawner};
-use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
+use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Invocation, WorkItem};
+use crate::queue::result_cache::Invocation;
+use crate::queue::work_item::WorkItem;
 
 /// The table of a platform's queues, and the way in: everything that dispatches shares it.
 pub(crate) struct Queues {
@@ -332,7 +333,7 @@ impl Queues {
             }
             _ => self.serial(id, self.spawner()),
         };
-        let queue = Queue::new(id, Kind::Engine(engine), Weak::<Private>::new(), Location::caller());
+        let queue = Queue::new(id, QueueKind::Engine(engine), Weak::<Private>::new(), Location::caller());
         queue.set_long_running(id == QueueId::LONG_FUNCTION);
         queue
     }
@@ -349,25 +350,25 @@ impl Queues {
         Spawner::Runtime(self.runtime.clone())
     }
 
-    pub(super) fn lock(&self, id: QueueId) -> Result<Lock> {
+    pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {
         if id.is_private() {
             // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
-            return table.get(&id).map(Lock::new).ok_or_else(|| self.private.not_open(id));
+            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.private.not_open(id));
         }
-        self.resolve(id, Lock::new)
+        self.resolve(id, QueueLock::new)
     }
 
     /// Adds a private queue. Returns the first lock on it, and what its handle holds.
     pub(super) fn add(
         &self,
         begun: Begun,
-        make: impl FnOnce(QueueId) -> Result<Kind>,
-    ) -> Result<(Lock, Held)> {
+        make: impl FnOnce(QueueId) -> Result<QueueKind>,
+    ) -> Result<(QueueLock, Held)> {
         let keepalive = self.lend("allocate a work queue")?;
         let id = self.private.new_id()?;
         let queue = Queue::new(id, make(id)?, self.table(), begun);
-        let lock = Lock::new(&queue);
+        let lock = QueueLock::new(&queue);
         let held = Held::new(&queue, keepalive);
         self.private.lock_write().insert(id, queue);
         Ok((lock, held))

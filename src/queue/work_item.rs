@@ -13,7 +13,7 @@ use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::contain::{contain, drop_contained, drop_payload};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
-use crate::queue::result_cache::ResultCache;
+use crate::queue::result_cache::{Invocation, ResultCache};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -26,12 +26,6 @@ use crate::queue::result_cache::ResultCache;
 /// ```
 pub struct WorkItem(pub(crate) Queued);
 
-/// A callback and the state that its result will have.
-pub(crate) struct Invocation {
-    pub(crate) callback: Arc<dyn AsyncCallback>,
-    pub(crate) state: Option<Unknown>,
-}
-
 impl WorkItem {
     /// A work item that calls `callback` once, with a result made for it.
     #[must_use]
@@ -41,7 +35,7 @@ impl WorkItem {
 
     #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem(Queued::new(Work::Invocation(Invocation { callback, state }), Priority::Normal))
+        WorkItem(Queued::new(QueuedWork::Invocation(Invocation { callback, state }), Priority::Normal))
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -53,7 +47,7 @@ impl WorkItem {
     /// The state of the result that the callback is called with. A ready result keeps its own.
     #[must_use]
     pub fn state(mut self, state: Unknown) -> WorkItem {
-        if let Work::Invocation(invocation) = &mut self.0.work {
+        if let QueuedWork::Invocation(invocation) = &mut self.0.work {
             invocation.state = Some(state);
         }
         self
@@ -89,7 +83,7 @@ impl<C: AsyncCallback + 'static> From<Arc<C>> for WorkItem {
 impl From<AsyncResult> for WorkItem {
     #[inline]
     fn from(result: AsyncResult) -> WorkItem {
-        WorkItem(Queued::new(Work::Ready(result), Priority::Normal))
+        WorkItem(Queued::new(QueuedWork::Ready(result), Priority::Normal))
     }
 }
 
@@ -101,7 +95,7 @@ impl From<&AsyncResult> for WorkItem {
 
 /// An item that waits in a queue.
 pub(crate) struct Queued {
-    work: Work,
+    work: QueuedWork,
     /// When it was put; the queue decides for which items that is measured.
     put_at: Option<Stamp>,
     pub(crate) flags: CallbackFlags,
@@ -111,23 +105,23 @@ pub(crate) struct Queued {
     span: Span,
 }
 
-enum Work {
+enum QueuedWork {
     Invocation(Invocation),
     Ready(AsyncResult),
-    Turn(Arc<dyn Turn>),
+    Turn(Arc<dyn SerialTurn>),
 }
 
 /// The permit of a serial queue to run items on the queue below it. There is one at a time.
-pub(crate) trait Turn: Send + Sync {
+pub(crate) trait SerialTurn: Send + Sync {
     /// Runs items of the serial queue, on a thread of the queue below.
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache);
 
     /// The turn will not come: drops what the serial queue has. Returns the turns of queues above that were among it.
-    fn abandon(&self) -> Vec<Arc<dyn Turn>>;
+    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>>;
 }
 
 /// Abandons turns, and those of the queues above. Not by recursion, because queues may be stacked high.
-pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn Turn>>) {
+pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn SerialTurn>>) {
     while let Some(turn) = turns.pop() {
         turns.append(&mut turn.abandon());
     }
@@ -135,33 +129,33 @@ pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn Turn>>) {
 
 impl Queued {
     #[inline(always)]
-    fn new(work: Work, priority: Priority) -> Queued {
+    fn new(work: QueuedWork, priority: Priority) -> Queued {
         let flags = CallbackFlags::empty();
         Queued { work, put_at: None, flags, priority, generation: 0, span: Span::current() }
     }
 
-    pub(crate) fn turn(of: Arc<dyn Turn>, priority: Priority) -> Queued {
-        Queued::new(Work::Turn(of), priority)
+    pub(crate) fn turn(of: Arc<dyn SerialTurn>, priority: Priority) -> Queued {
+        Queued::new(QueuedWork::Turn(of), priority)
     }
 
     /// What it calls, if it is a callback and a state.
     #[inline]
     pub(crate) fn invocation(&self) -> Option<&Invocation> {
-        if let Work::Invocation(invocation) = &self.work { Some(invocation) } else { None }
+        if let QueuedWork::Invocation(invocation) = &self.work { Some(invocation) } else { None }
     }
 
     /// The result, if it is a ready one.
     pub(crate) fn ready(&self) -> Option<&AsyncResult> {
-        if let Work::Ready(result) = &self.work { Some(result) } else { None }
+        if let QueuedWork::Ready(result) = &self.work { Some(result) } else { None }
     }
 
     /// The callback that it calls; none if it is a turn, or a result without a callback.
     #[inline]
     pub(crate) fn callback(&self) -> Option<&dyn AsyncCallback> {
         match &self.work {
-            Work::Invocation(invocation) => Some(&*invocation.callback),
-            Work::Ready(result) => result.callback().map(|callback| &**callback),
-            Work::Turn(_) => None,
+            QueuedWork::Invocation(invocation) => Some(&*invocation.callback),
+            QueuedWork::Ready(result) => result.callback().map(|callback| &**callback),
+            QueuedWork::Turn(_) => None,
         }
     }
 
@@ -173,13 +167,13 @@ impl Queued {
 
     #[inline]
     pub(crate) fn is_turn(&self) -> bool {
-        matches!(self.work, Work::Turn(_))
+        matches!(self.work, QueuedWork::Turn(_))
     }
 
     /// The turn, if it is one, or the item.
-    pub(crate) fn into_turn(self) -> Result<Arc<dyn Turn>, Queued> {
+    pub(crate) fn into_turn(self) -> Result<Arc<dyn SerialTurn>, Queued> {
         match self.work {
-            Work::Turn(turn) => Ok(turn),
+            QueuedWork::Turn(turn) => Ok(turn),
             _ => Err(self),
         }
     }
@@ -192,11 +186,11 @@ impl Queued {
     /// The item with its result made, and the result; a turn has none.
     pub(crate) fn with_result(self, results: &mut ResultCache) -> (Queued, Option<AsyncResult>) {
         let result = match self.work {
-            Work::Invocation(invocation) => results.make(invocation),
-            Work::Ready(result) => result,
-            Work::Turn(_) => return (self, None),
+            QueuedWork::Invocation(invocation) => results.make(invocation),
+            QueuedWork::Ready(result) => result,
+            QueuedWork::Turn(_) => return (self, None),
         };
-        (Queued { work: Work::Ready(result.clone()), ..self }, Some(result))
+        (Queued { work: QueuedWork::Ready(result.clone()), ..self }, Some(result))
     }
 
     /// Whether the clock is read right before it runs, too.
@@ -231,15 +225,15 @@ impl Queued {
             span.enter(on.queue, name, || invoke(&**callback, result, name, on.queue))
         };
         let panicked = match self.work {
-            Work::Turn(turn) => {
+            QueuedWork::Turn(turn) => {
                 on.enter(|| turn.run(budget, results));
                 return None;
             }
-            Work::Invocation(invocation) => {
+            QueuedWork::Invocation(invocation) => {
                 let result = results.make(invocation);
                 on.enter(|| invoke(&result) | contain(|| results.take_back(result)).is_none())
             }
-            Work::Ready(result) => on.enter(|| invoke(&result) | drop_contained(result)),
+            QueuedWork::Ready(result) => on.enter(|| invoke(&result) | drop_contained(result)),
         };
         Some(Run { panicked, time: budget.record(on.queue, flags, name) })
     }

@@ -34,7 +34,7 @@ pub(super) struct Injector {
 struct Lanes {
     /// By priority, the oldest item first.
     items: [VecDeque<Queued>; 3],
-    phase: Phase,
+    phase: EnginePhase,
     put: u64,
     generation: u64,
     /// How many items were put before this generation, and in the former ones by counter.
@@ -43,7 +43,7 @@ struct Lanes {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum EnginePhase {
     #[default]
     Open,
     /// Puts are refused, except of turns, and workers end when nothing is left.
@@ -63,7 +63,7 @@ impl Injector {
         look: impl FnOnce() -> T,
     ) -> Result<T, Queued> {
         let mut lanes = self.lanes();
-        if lanes.phase != Phase::Open && (lanes.phase == Phase::Aborted || !item.is_turn()) {
+        if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !item.is_turn()) {
             // A serial queue above still runs what it had when this one was closed.
             return Err(item);
         }
@@ -127,13 +127,13 @@ impl Injector {
     }
 
     /// Enters a later phase. Returns what was queued if that is dropped.
-    pub(super) fn enter(&self, phase: Phase) -> impl Iterator<Item = Queued> + use<> {
+    pub(super) fn enter(&self, phase: EnginePhase) -> impl Iterator<Item = Queued> + use<> {
         let mut lanes = self.lanes();
         let mut items = Default::default();
-        if lanes.phase != Phase::Aborted {
+        if lanes.phase != EnginePhase::Aborted {
             lanes.phase = phase;
         }
-        if phase == Phase::Aborted {
+        if phase == EnginePhase::Aborted {
             std::mem::swap(&mut items, &mut lanes.items);
         }
         (0..3).for_each(|lane| self.show(&lanes, lane));
@@ -141,7 +141,7 @@ impl Injector {
         items.into_iter().rev().flatten()
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> EnginePhase {
         self.lanes().phase
     }
 

@@ -17,7 +17,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, QueueId};
 use crate::keepalive::Lender;
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
-use crate::queue::engine::spawner::{Local, Start};
+use crate::queue::engine::spawner::{LocalFuture, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::WorkItem;
@@ -57,7 +57,7 @@ impl Wake for Woken {
 impl Executor {
     /// Polls workers until all is over.
     fn work(self: &Arc<Executor>, starts: &std::sync::Mutex<UnboundedReceiver<Start>>) {
-        let mut tasks: Vec<Option<Local>> = Vec::new();
+        let mut tasks: Vec<Option<LocalFuture>> = Vec::new();
         loop {
             let mut ready = self.ready.lock().unwrap();
             while ready.tasks.is_empty() && !ready.started {

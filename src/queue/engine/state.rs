@@ -9,7 +9,7 @@ use crate::observe::{QueueStats, Run, Running};
 use crate::queue::contain::drop_contained;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::counters::Counters;
-use crate::queue::engine::injector::{GENERATIONS, Injector, Phase};
+use crate::queue::engine::injector::{EnginePhase, GENERATIONS, Injector};
 use crate::queue::engine::monitor::Monitor;
 use crate::queue::engine::parking::Parking;
 use crate::queue::engine::seat::Seat;
@@ -97,12 +97,12 @@ impl EngineState {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.injector.phase() == Phase::Open
+        self.injector.phase() == EnginePhase::Open
     }
 
     /// No item runs from now on. Drops what is queued.
     pub(super) fn abort(&self) {
-        let injected = self.injector.enter(Phase::Aborted);
+        let injected = self.injector.enter(EnginePhase::Aborted);
         // Nothing comes into a local queue any more. What lies there is older.
         let local: Vec<_> = self.seats().flat_map(Seat::take_all).collect();
         local.into_iter().chain(injected).for_each(|item| self.abandon(item));

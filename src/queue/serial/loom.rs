@@ -13,7 +13,7 @@ use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::loom::{World, check};
-use crate::queue::kind::{Kind, Lock, Queue};
+use crate::queue::kind::{Queue, QueueKind, QueueLock};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
 use crate::queue::work_item::WorkItem;
@@ -76,12 +76,12 @@ impl Model {
         let world = World::new(1);
         let below = Queue::new(
             QueueId::STANDARD,
-            Kind::Engine(world.engine.clone()),
+            QueueKind::Engine(world.engine.clone()),
             Weak::<Private>::new(),
             Location::caller(),
         );
         let on = CurrentQueue { platform: 0, queue: QueueId(0x10_0001) };
-        let serial = Serial::new(on, below.clone(), Lock::new(&below));
+        let serial = Serial::new(on, below.clone(), QueueLock::new(&below));
         Arc::new(Model { world, serial, below, told: Arc::default() })
     }
 
