@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use crate::async_result::{AsyncCallback, AsyncResult, TokenSource, Unknown};
 
+/// A callback and the state that its result will have.
+pub(crate) struct Invocation {
+    pub(crate) callback: Arc<dyn AsyncCallback>,
+    pub(crate) state: Option<Unknown>,
+}
+
 /// Makes the results that a worker's callbacks are called with.
 ///
 /// A result that no callback has kept is emptied and filled again, with its token still in it: a flood of items
@@ -19,8 +25,8 @@ impl ResultCache {
     }
 
     /// The result that the callback is called with.
-    #[inline]
-    pub(crate) fn make(&mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
+    #[inline(always)]
+    pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
         match self.spare.take() {
             Some(spare) => spare.refill(callback, state),
             None => AsyncResult::of_item(callback, state, self.tokens.token()),
@@ -28,7 +34,7 @@ impl ResultCache {
     }
 
     /// Drops what the result holds, and keeps its memory if no callback has kept the result.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_back(&mut self, result: AsyncResult) {
         if let Some(spare) = result.empty() {
             self.spare = Some(spare);
