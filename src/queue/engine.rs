@@ -226,7 +226,9 @@ impl Monitored for EngineState {
     }
 
     fn unstall(self: Arc<Self>, ticks: u32) {
-        if ticks % STALL == 1 {
+        // A runtime of one thread loses no wake. There, unparking from this thread would only race with a paused clock,
+        // which goes on when the runtime has nothing to do.
+        if ticks % STALL == 1 && self.spawner.has_workers() {
             worker::unpark_another(&self);
         }
         if ticks >= STALL && !self.serial {
