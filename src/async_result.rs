@@ -16,7 +16,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 use crate::error::{Error, Hresult, Result};
-use crate::sync::Lock;
+use crate::sync::LockExt;
 use crate::tracker;
 
 /// Any shared object, as `IUnknown` is for Media Foundation: the type of states and private objects.

@@ -1,10 +1,10 @@
-//! `BoundedQueue`: a work queue that takes so many items at a time, and tells or holds back who puts more.
+//! `BoundedQueue`: a work queue with a limit of items. A producer beyond it fails, or waits for room.
 
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use futures::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
@@ -14,7 +14,9 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
-use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
+use crate::register::{Begun, Outstanding, Registration};
+use crate::sync::LockExt;
+use crate::tracker::TrackerHandle;
 
 impl WorkQueue {
     /// A handle that puts at most `limit` items at a time, for producers that may outrun the queue.
@@ -44,15 +46,15 @@ impl WorkQueue {
     }
 }
 
-/// A work queue with a limit: what was put through this handle, and waits or runs, is never more.
+/// A work queue with a limit on the items that were put through this handle and wait or run.
 ///
 /// [`WorkQueue::bounded`] makes one. Clones share the limit. Other handles to the same queue, and calls
 /// that name it by number, are not limited.
 ///
-/// An item has its place from the put until its callback has returned, or it was let go un-called; a future
-/// until it has ended. So the memory that a queue takes is bounded by what `limit` items take. When no place
-/// is free, [`try_put`](BoundedQueue::try_put) fails with `MF_E_NOTACCEPTING`, and [`put`](BoundedQueue::put)
-/// waits; who waits longest is first. An item costs one allocation more than one that is put without a limit.
+/// An item has its place from the put until its callback has returned or is dropped without a call; a future has it
+/// until it has ended. So the queue's memory is bounded by that of `limit` items. When no place is free,
+/// [`try_put`](BoundedQueue::try_put) fails with `MF_E_NOTACCEPTING`, and [`put`](BoundedQueue::put) waits, in the
+/// order of the calls. An item costs one allocation more than one that is put without a limit.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -77,13 +79,13 @@ pub struct BoundedQueue {
 }
 
 impl BoundedQueue {
-    /// How many items it takes at a time.
+    /// The largest number of items at a time.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// How many places are free at this moment.
+    /// The number of places that are free now.
     #[must_use]
     pub fn free(&self) -> usize {
         self.places.available_permits()
@@ -114,12 +116,11 @@ impl BoundedQueue {
     /// A place, as soon as one is free.
     ///
     /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down, now or while this waits. `ERROR_POSSIBLE_DEADLOCK` when
-    /// it would have to wait in a callback, or a future, of this very queue, whose place may be the one that
-    /// it waits for.
+    /// `MF_E_SHUTDOWN` when the platform is shut down, now or while this waits. `ERROR_POSSIBLE_DEADLOCK` when it
+    /// would have to wait in a callback or a future of the same queue, because that may hold the place it waits for.
     ///
     /// # Cancel safety
-    /// Cancel safe: dropping the future gives up the place in the line, and nothing else.
+    /// Cancel safe: dropping the future gives up its turn, and nothing else.
     #[track_caller]
     pub fn reserve(&self) -> impl Future<Output = Result<Permit>> + Send + use<> {
         let (this, begun) = (self.clone(), Location::caller());
@@ -134,8 +135,7 @@ impl BoundedQueue {
     /// Puts a work item if there is room: `callback` will be invoked once, with a result that has `state`.
     ///
     /// # Errors
-    /// `MF_E_NOTACCEPTING` when there is no room; else as [`WorkQueue::put`]. Nothing is queued then, and
-    /// nothing kept.
+    /// `MF_E_NOTACCEPTING` when there is no room; otherwise as [`WorkQueue::put`]. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
     pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
         self.try_reserve()?.put(item)
@@ -144,12 +144,11 @@ impl BoundedQueue {
     /// Puts a work item as soon as there is room.
     ///
     /// # Errors
-    /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::put`]. Nothing is queued then, and
-    /// nothing kept.
+    /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::put`]. Nothing is queued or kept then.
     ///
     /// # Cancel safety
-    /// Dropping the future before it has resolved puts nothing, and lets go of `callback` and `state`. Who
-    /// wants to keep them awaits [`reserve`](BoundedQueue::reserve), which is cancel safe, and puts then.
+    /// Dropping the future before it has resolved puts nothing, and drops the item. To keep the item, await
+    /// [`reserve`](BoundedQueue::reserve), which is cancel safe, and then put.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
     pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
@@ -157,14 +156,14 @@ impl BoundedQueue {
         async move { reserved.await?.put(item) }
     }
 
-    /// Runs a closure as soon as there is room, and gives what it returns.
+    /// Runs a closure as soon as there is room, and returns its value.
     ///
     /// # Errors
     /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::run`].
     ///
     /// # Cancel safety
-    /// Dropping the future while it waits for room lets go of the closure, un-called. Later it does not stop
-    /// it, as with [`Operation`].
+    /// Dropping the future while it waits for room drops the closure without a call. Later it does not stop the
+    /// closure, as with [`Operation`].
     #[track_caller]
     pub fn run<T, F>(&self, closure: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
@@ -175,7 +174,7 @@ impl BoundedQueue {
         async move { reserved.await?.run(closure).await }
     }
 
-    /// Runs a future as soon as there is room, and gives its output; it has its place until it has ended.
+    /// Runs a future as soon as there is room, and returns its output. It has its place until it has ended.
     ///
     /// # Errors
     /// Those of [`reserve`](BoundedQueue::reserve) and of [`WorkQueue::spawn`].
@@ -196,16 +195,16 @@ impl BoundedQueue {
         self.queue.id()
     }
 
-    /// Waits for a place; the platform knows of it, and ends the waiting with itself.
+    /// Waits for a place. The wait is registered, so a shutdown ends it.
     async fn wait(&self, begun: Begun) -> Result<Permit> {
         if CurrentQueue::current() == Some(self.queue.queues().place(self.id())) {
             let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
-        let waiting = Waiting::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
-        match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.told())).await {
+        let waiting = RoomWait::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
+        match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.shut_down())).await {
             Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
-            // Nobody closes the semaphore.
+            // Not reached: the semaphore is never closed.
             Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
             Either::Right((error, _)) => Err(error),
         }
@@ -297,10 +296,10 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// A callback that gives its place back when it has been called, or is let go un-called.
+/// A callback that frees its place when it has been called or is dropped.
 struct PermitCallback {
     callback: Arc<dyn AsyncCallback>,
-    /// The result that was put; else the callback is called with the item's.
+    /// The result that was put. Without one, the callback is called with the item's result.
     ready: Option<AsyncResult>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
@@ -311,7 +310,7 @@ impl AsyncCallback for PermitCallback {
     }
 
     fn invoke(&self, result: &AsyncResult) {
-        let _place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _place = self.place.locked().take();
         self.callback.invoke(self.ready.as_ref().unwrap_or(result));
     }
 
@@ -320,59 +319,61 @@ impl AsyncCallback for PermitCallback {
     }
 }
 
-/// A put that waits for room, and its entry in the platform's register.
-struct Waiting(Arc<Told>);
+/// A put that waits for room, with its entry in the platform's register.
+struct RoomWait(Arc<RoomWaitState>);
 
 #[derive(Default)]
-struct Told {
+struct RoomWaitState {
     error: SetOnce<Error>,
-    /// Taken out when the waiting has ended, be it that nobody polls it any more: it is outstanding no longer.
-    listed: Mutex<Option<(Arc<Listed>, Registration)>>,
+    /// `None` when the wait has ended or was dropped: it is not outstanding any more.
+    listed: Mutex<Option<(Arc<ListedWait>, Registration)>>,
 }
 
-impl Waiting {
-    fn register(queue: QueueId, tracker: &TrackerHandle, begun: Begun) -> Result<Waiting> {
-        let told = Arc::new(Told::default());
-        let listed = Arc::new(Listed { queue, told: told.clone() });
-        let waiting: Weak<Listed> = Arc::downgrade(&listed);
+impl RoomWait {
+    fn register(queue: QueueId, tracker: &TrackerHandle, begun: Begun) -> Result<RoomWait> {
+        let state = Arc::new(RoomWaitState::default());
+        let listed = Arc::new(ListedWait { queue, state: state.clone() });
+        let waiting: Weak<ListedWait> = Arc::downgrade(&listed);
         let registration = tracker.register(waiting, begun, Some(Instant::now()))?;
-        *told.listed() = Some((listed, registration));
-        // A shutdown that came in between found nothing to take out, and is seen by the wait that follows.
-        Ok(Waiting(told))
+        *state.listed() = Some((listed, registration));
+        // A shutdown in between has set the error, which the wait that follows finds.
+        Ok(RoomWait(state))
     }
 
-    async fn told(&self) -> Error {
+    /// Resolves when the platform is shut down.
+    async fn shut_down(&self) -> Error {
         self.0.error.wait().await.clone()
     }
 }
 
-impl Drop for Waiting {
+impl Drop for RoomWait {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.unlist();
     }
 }
 
-impl Told {
-    fn listed(&self) -> MutexGuard<'_, Option<(Arc<Listed>, Registration)>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+impl RoomWaitState {
+    fn listed(&self) -> MutexGuard<'_, Option<(Arc<ListedWait>, Registration)>> {
+        self.listed.locked()
     }
 
-    fn leave(&self) {
+    /// Removes the entry in the register.
+    fn unlist(&self) {
         let listed = self.listed().take();
         drop(listed);
     }
 }
 
-/// What the register knows of a put that waits.
-struct Listed {
+/// The register's view of a put that waits.
+struct ListedWait {
     queue: QueueId,
-    told: Arc<Told>,
+    state: Arc<RoomWaitState>,
 }
 
-impl Outstanding for Listed {
+impl Outstanding for ListedWait {
     fn shut_down(&self, error: &Error) {
-        let _ = self.told.error.set(error.clone());
-        self.told.leave();
+        let _ = self.state.error.set(error.clone());
+        self.state.unlist();
     }
 
     fn describe(&self) -> String {

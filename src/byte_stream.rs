@@ -1,4 +1,4 @@
-//! `ByteStream`: bytes that are read and written by Begin and End, at one shared position.
+//! `ByteStream`: bytes that are read and written by Begin and End calls at one shared position.
 
 mod device;
 mod file;
@@ -29,12 +29,11 @@ use crate::tracker::TrackerHandle;
 
 /// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
 ///
-/// Buffers are owned: Begin takes a `Vec<u8>`, End gives it back, and nobody can touch it in between.
-/// Who wants to await uses [`ByteStreamExt`]; who wants `tokio::io` uses [`ByteStreamIo`].
+/// Buffers are owned: Begin takes a `Vec<u8>` and End returns it, so no other code can touch it in between.
+/// [`ByteStreamExt`] has the calls as futures; [`ByteStreamIo`] makes the stream a `tokio::io` object.
 ///
-/// Every method that fails after [`close`](ByteStream::close) does so with `MF_E_INVALIDREQUEST`; the
-/// End methods still answer then. A request that was cancelled, by `close` or by a seek, calls back
-/// all the same, and its End says `E_ABORT`.
+/// After [`close`](ByteStream::close) every method fails with `MF_E_INVALIDREQUEST`, except the End methods, which
+/// still answer. A request that `close` or a seek cancelled calls back as well, and its End fails with `E_ABORT`.
 ///
 /// This is the Rust side of the page *IMFByteStream interface*. An [`Arc`] of a byte stream is one, too.
 #[doc(alias = "IMFByteStream")]
@@ -68,7 +67,7 @@ pub trait ByteStream: Send + Sync {
     /// Sets the position, in bytes from the start.
     ///
     /// # Errors
-    /// `E_INVALIDARG` past the end, save on a file, whose position may be there;
+    /// `E_INVALIDARG` past the end, except on a file, whose position may be there;
     /// `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek.
     #[doc(alias = "SetCurrentPosition")]
     fn set_position(&self, position: u64) -> Result<()>;
@@ -82,12 +81,12 @@ pub trait ByteStream: Send + Sync {
 
     /// Begins to read up to `buffer.len()` bytes at the position.
     ///
-    /// The offset is fixed now, and if the length is known the position moves now: several reads may be
-    /// in flight, and each has its own part of the stream.
+    /// The offset is fixed now. If the length is known, the position also moves now, so several reads may be in flight,
+    /// each with its own part of the stream.
     ///
     /// # Errors
-    /// `E_ACCESSDENIED` when the stream cannot be read; what keeps the platform from taking the request.
-    /// Nothing was begun then.
+    /// `E_ACCESSDENIED` when the stream cannot be read; those of the platform when it refuses the request. Nothing
+    /// was begun then.
     #[doc(alias = "BeginRead")]
     fn begin_read(
         &self,
@@ -96,11 +95,11 @@ pub trait ByteStream: Send + Sync {
         state: Option<Unknown>,
     ) -> Result<()>;
 
-    /// Ends a read: the same buffer, cut to what was read. An empty one is the end of the stream.
+    /// Ends a read: returns the same buffer, cut to what was read. An empty buffer is the end of the stream.
     ///
     /// # Errors
     /// The read's own, with which the buffer is lost; `E_ABORT` when it was cancelled; `E_INVALIDARG`
-    /// when the result is not of a read of this stream; `E_FAIL` when it was ended before; `E_PENDING`
+    /// when the result is not from a read of this stream; `E_FAIL` when it was ended before; `E_PENDING`
     /// when its callback was not called yet.
     #[doc(alias = "EndRead")]
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>>;
@@ -109,7 +108,7 @@ pub trait ByteStream: Send + Sync {
     ///
     /// # Errors
     /// `E_ACCESSDENIED` when the stream cannot be written; `E_INVALIDARG` when no stream could be so long;
-    /// what keeps the platform from taking the request. Nothing was begun then.
+    /// those of the platform when it refuses the request. Nothing was begun then.
     #[doc(alias = "BeginWrite")]
     fn begin_write(
         &self,
@@ -118,7 +117,7 @@ pub trait ByteStream: Send + Sync {
         state: Option<Unknown>,
     ) -> Result<()>;
 
-    /// Ends a write: how many bytes were written, and the buffer as it was given.
+    /// Ends a write: returns the number of bytes written, and the buffer as it was given.
     ///
     /// # Errors
     /// As [`end_read`](ByteStream::end_read).
@@ -135,8 +134,8 @@ pub trait ByteStream: Send + Sync {
     #[doc(alias = "Seek")]
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64>;
 
-    /// Empties the buffers that the stream itself has: what was written and ended is then with the
-    /// operating system, or with whatever is below.
+    /// Empties the stream's own buffers: what was written and ended is then with the operating system, or with the
+    /// object below.
     ///
     /// # Errors
     /// The stream's own.
@@ -145,7 +144,7 @@ pub trait ByteStream: Send + Sync {
 
     /// Closes the stream and cancels what is in flight. Closing again succeeds.
     ///
-    /// Dropping the last handle closes, too.
+    /// Dropping the last handle closes the stream as well.
     ///
     /// # Errors
     /// The stream's own; the stream is closed all the same.
@@ -154,10 +153,10 @@ pub trait ByteStream: Send + Sync {
 
     /// Reads at the position, on the calling thread, and moves it: `IMFByteStream::Read`.
     ///
-    /// It may block: do not call it from asynchronous code. Zero is the end of the stream.
+    /// It may block: do not call it from asynchronous code. It returns 0 at the end of the stream.
     ///
     /// # Errors
-    /// `E_NOTIMPL` when the stream has no way to block, which is what the default says.
+    /// `E_NOTIMPL` when the stream cannot block, which is the default.
     #[doc(alias = "Read")]
     fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
         let what = format!("read {} bytes of a stream that does not block: begin a read", buffer.len());
@@ -174,13 +173,14 @@ pub trait ByteStream: Send + Sync {
         Err(Error::new(Hresult::E_NOTIMPL, what))
     }
 
-    /// The MIME type of what the stream holds, if it knows; by default it does not.
+    /// The MIME type of the stream's content; `None` when it is not known, which is the default.
     #[doc(alias = "MF_BYTESTREAM_CONTENT_TYPE")]
     fn content_type(&self) -> Option<String> {
         None
     }
 
-    /// The platform's register, for this crate's own streams: it spares their operations a queue. Nothing rests on it.
+    /// The platform's tracker, for this crate's own streams: their operations then need no queue. A stream without it
+    /// behaves the same.
     #[doc(hidden)]
     fn tracker(&self) -> Option<&TrackerHandle> {
         None
@@ -267,7 +267,8 @@ impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
     }
 }
 
-/// Every byte stream that can be cloned, as an [`Arc`] of any can, with its Begin/End pairs awaited.
+/// The Begin/End pairs of a byte stream as futures. Every byte stream that can be cloned has them, and an [`Arc`] of
+/// any byte stream can be cloned.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -285,8 +286,8 @@ impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
 /// # }
 /// ```
 pub trait ByteStreamExt: ByteStream + Clone + 'static {
-    /// Reads up to `buffer.len()` bytes at the position; the buffer comes back cut to what was read, and
-    /// empty at the end of the stream.
+    /// Reads up to `buffer.len()` bytes at the position. The buffer comes back cut to what was read; it is empty at the
+    /// end of the stream.
     ///
     /// # Errors
     /// Those of [`begin_read`](ByteStream::begin_read) and [`end_read`](ByteStream::end_read).
@@ -306,7 +307,7 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     /// Reads until the buffer is full.
     ///
     /// # Errors
-    /// `ERROR_HANDLE_EOF` when the stream ends before; else as [`read`](ByteStreamExt::read).
+    /// `ERROR_HANDLE_EOF` when the stream ends before; otherwise as [`read`](ByteStreamExt::read).
     ///
     /// # Cancel safety
     /// Not cancel safe: what was read before is lost with the future.
@@ -327,13 +328,13 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
         }
     }
 
-    /// Writes at the position: how many bytes were written, and the buffer as it was given.
+    /// Writes at the position. The value is the number of bytes written, and the buffer as it was given.
     ///
     /// # Errors
     /// Those of [`begin_write`](ByteStream::begin_write) and [`end_write`](ByteStream::end_write).
     ///
     /// # Cancel safety
-    /// As [`Operation`]: dropped, the write goes on, and nobody hears how it ended.
+    /// As [`Operation`]: dropped, the write goes on, and its outcome is lost.
     #[track_caller]
     fn write(&self, buffer: Vec<u8>) -> Operation<(usize, Vec<u8>)> {
         let stream = self.clone();
@@ -344,10 +345,10 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
         )
     }
 
-    /// Writes until all of the buffer is written, and gives it back.
+    /// Writes until all of the buffer is written, and returns the buffer.
     ///
     /// # Errors
-    /// `E_FAIL` when the stream takes nothing more; else as [`write`](ByteStreamExt::write).
+    /// `E_FAIL` when the stream takes nothing more; otherwise as [`write`](ByteStreamExt::write).
     ///
     /// # Cancel safety
     /// Not cancel safe: how much was written is lost with the future.
@@ -370,8 +371,8 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
 
 impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
 
-/// An operation on a stream. On a user's own stream, which is of no platform that is known here, a queue is named: a
-/// shutdown could not release a result in hand.
+/// An operation on a stream. For a user's own stream, whose platform is not known here, a queue is named, because no
+/// shutdown could release a result in hand.
 #[track_caller]
 fn begin_end<T: Send + 'static>(
     tracker: Option<&TrackerHandle>,
@@ -420,7 +421,7 @@ bitflags! {
         /// It needs no network.
         #[doc(alias = "MFBYTESTREAM_DOES_NOT_USE_NETWORK")]
         const DOES_NOT_USE_NETWORK = 0x800;
-        // Bits that have no name are carried along unharmed.
+        // Bits without a name are kept.
         const _ = !0;
     }
 }
@@ -429,15 +430,15 @@ bitflags! {
     /// How to seek, with Media Foundation's values.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct SeekFlags: u32 {
-        /// When the seek has succeeded, what is in flight is cancelled.
+        /// Cancels what is in flight when the seek has succeeded.
         #[doc(alias = "MFBYTESTREAM_SEEK_FLAG_CANCEL_PENDING_IO")]
         const CANCEL_PENDING_IO = 0x1;
-        // Bits that have no name have no effect.
+        // Bits without a name have no effect.
         const _ = !0;
     }
 }
 
-/// From where a seek counts; there is no *end*.
+/// Where the offset of a seek counts from; Media Foundation has no *end*.
 #[doc(alias = "MFBYTESTREAM_SEEK_ORIGIN")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SeekOrigin {
@@ -449,7 +450,7 @@ pub enum SeekOrigin {
     Current,
 }
 
-/// Where a seek from `position` leads; `E_INVALIDARG` if that is before the start or past any end.
+/// The target of a seek from `position`; `E_INVALIDARG` if it is before the start or past any end.
 fn seek_target(position: u64, origin: SeekOrigin, offset: i64) -> Result<u64> {
     let from = match origin {
         SeekOrigin::Begin => 0,
@@ -483,7 +484,7 @@ fn require(
     Err(Error::new(Hresult::E_ACCESSDENIED, format!("{what} cannot be {verb}")))
 }
 
-/// The stream was closed.
+/// The error of a call on a closed stream.
 fn closed(what: &dyn fmt::Display, doing: &str) -> Error {
     Error::new(Hresult::MF_E_INVALIDREQUEST, format!("{doing} {what}, which is closed"))
 }

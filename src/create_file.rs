@@ -1,5 +1,4 @@
-//! Byte streams made on a platform: `MFCreateFile` and its asynchronous form, and the constructors of the
-//! streams that are no files.
+//! The constructors of byte streams: `MFCreateFile` with its asynchronous form, and those of streams that are not files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,8 +24,8 @@ impl Platform {
     ///
     /// # Errors
     /// `ERROR_FILE_NOT_FOUND` and `ERROR_FILE_EXISTS` by the rules of [`OpenMode`]; `E_ACCESSDENIED` for
-    /// a folder, and when the system says so; `E_INVALIDARG` for `ResetIfExist` without write access;
-    /// whatever else the system says; `MF_E_SHUTDOWN` when the platform is shut down.
+    /// a folder, and when the system denies access; `E_INVALIDARG` for `ResetIfExist` without write access;
+    /// any other error of the system; `MF_E_SHUTDOWN` when the platform is shut down.
     #[doc(alias = "MFCreateFile")]
     pub fn create_file(
         &self,
@@ -42,11 +41,11 @@ impl Platform {
     /// Begins to open or create a file: `MFBeginCreateFile`. The result that the callback receives has no
     /// object.
     ///
+    /// [`CancelCookie::cancel`] cancels the creation. A file that was created meanwhile is closed, and stays.
+    ///
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then. Everything else comes out of
     /// [`end_create_file`](Platform::end_create_file).
-    /// The cookie is [`CancelCookie::cancel`]led to cancel the creation; a file that was created meanwhile is closed,
-    /// and stays.
     #[doc(alias = "MFBeginCreateFile")]
     pub fn begin_create_file(
         &self,
@@ -64,20 +63,20 @@ impl Platform {
     ///
     /// # Errors
     /// As [`create_file`](Platform::create_file); `E_ABORT` when it was cancelled; `E_INVALIDARG` when
-    /// the result is not of a file creation on this platform; `E_FAIL` when it was ended before;
+    /// the result is not from a file creation on this platform; `E_FAIL` when it was ended before;
     /// `E_PENDING` when its callback was not called yet.
     #[doc(alias = "MFEndCreateFile")]
     pub fn end_create_file(&self, result: &AsyncResult) -> Result<FileByteStream> {
         Call::end(&Identity::of(self.queues()), CREATE, result)
     }
 
-    /// Opens or creates a file, awaited.
+    /// Opens or creates a file: [`begin_create_file`](Platform::begin_create_file) and its End as one operation.
     ///
     /// # Errors
     /// The operation's: as [`create_file`](Platform::create_file).
     ///
     /// # Cancel safety
-    /// Dropping the operation cancels it, if it can still be; a file that was created stays.
+    /// Dropping the operation cancels it, if it has not ended; a file that was created stays.
     #[track_caller]
     pub fn open_file(
         &self,
@@ -90,7 +89,7 @@ impl Platform {
     }
 }
 
-/// [`Platform::open_file`] for those who have the queues.
+/// [`Platform::open_file`] for callers that have only the queues.
 #[track_caller]
 pub(crate) fn open_file(
     queues: &Arc<Queues>,
@@ -133,22 +132,22 @@ impl MemoryByteStream {
 }
 
 impl<T: AsyncRead + Send + 'static> ByteStreamFromIo<T> {
-    /// A stream that can be read, from its beginning to its end.
+    /// A stream that can be read from its start to its end.
     pub fn reader(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
         ByteStreamFromIo::reader_on(platform.queues(), io)
     }
 }
 
 impl<T: AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
-    /// A stream that can be written, on and on.
+    /// A stream that can be written, without an end.
     pub fn writer(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
         ByteStreamFromIo::writer_on(platform.queues(), io)
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Send + 'static> ByteStreamFromIo<T> {
-    /// A stream that can be read and written, but cannot seek; one request waits for the other. For
-    /// directions that do not wait, split the object and make a reader and a writer.
+    /// A stream that can be read and written, but cannot seek. Reads and writes wait for each other; for two
+    /// independent directions, split the object and make a reader and a writer.
     pub fn duplex(platform: &Platform, io: T) -> ByteStreamFromIo<T> {
         ByteStreamFromIo::duplex_on(platform.queues(), io)
     }

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -258,7 +258,7 @@ impl Error {
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         match self.cause.as_deref() {
-            Some(Cause::Panic(payload)) => payload.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Some(Cause::Panic(payload)) => payload.lock().ok()?.take(),
             _ => None,
         }
     }

@@ -83,6 +83,7 @@ mod guid;
 mod sync;
 mod tokio_quirks;
 
+mod register;
 mod tracker;
 pub mod transform;
 

@@ -1,14 +1,15 @@
-//! `Mmcss`: what a work queue is registered as with the Multimedia Class Scheduler Service, and the task groups
-//! of a platform.
+//! `Mmcss`: the registration of a work queue with the Multimedia Class Scheduler Service (MMCSS), and the task groups of a
+//! platform.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
+use crate::sync::LockExt;
 
-/// What a queue is registered as with MMCSS.
+/// The registration of a queue with MMCSS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Mmcss {
@@ -21,7 +22,7 @@ pub struct Mmcss {
 }
 
 impl Mmcss {
-    /// What a queue that is not registered reads back.
+    /// The value for a queue that is not registered.
     pub(crate) const fn none() -> Mmcss {
         Mmcss { class: String::new(), task_id: 0, base_priority: 0 }
     }
@@ -30,19 +31,19 @@ impl Mmcss {
 /// The task groups of a platform, and the shared queue of each class.
 #[derive(Default)]
 pub(crate) struct Groups {
-    table: Mutex<Table>,
+    table: Mutex<GroupTable>,
 }
 
 #[derive(Default)]
-struct Table {
-    /// The class of every task id; the id is the index plus one.
+struct GroupTable {
+    /// The class of each task id; the id is the index plus 1.
     tasks: Vec<&'static str>,
-    /// The shared queue of each class, open or not; the empty class is the one without MMCSS.
+    /// The shared queue of each class, open or not. The empty class means no MMCSS.
     shared: HashMap<&'static str, (QueueId, u32)>,
 }
 
 impl Groups {
-    /// A registration in this class, with a task id: the one given, or a new one for 0.
+    /// A registration in this class, with the task id that is given, or a new one for 0.
     pub(crate) fn join(&self, class: &str, task_id: u32, base_priority: i32) -> Result<Mmcss> {
         check_priority(base_priority)?;
         let class = known(class)?;
@@ -64,7 +65,7 @@ impl Groups {
         self.table().shared.get(class).copied()
     }
 
-    /// Makes a queue the shared one of its class, if the one there is still `former`.
+    /// Makes a queue the shared queue of its class, if the present one is still `former`.
     pub(crate) fn share(
         &self,
         class: &'static str,
@@ -79,8 +80,8 @@ impl Groups {
         unchanged
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, GroupTable> {
+        self.table.locked()
     }
 }
 
@@ -90,7 +91,7 @@ impl fmt::Display for Mmcss {
     }
 }
 
-/// The class by the name that Windows has for it.
+/// The class as Windows spells it.
 pub(crate) fn known(class: &str) -> Result<&'static str> {
     CLASSES.into_iter().find(|known| known.eq_ignore_ascii_case(class)).ok_or_else(|| {
         let what = format!("use the MMCSS class {class:?}: the classes are {}", CLASSES.join(", "));
@@ -106,6 +107,6 @@ pub(crate) fn check_priority(base_priority: i32) -> Result<()> {
     Err(Error::new(Hresult::E_INVALIDARG, what))
 }
 
-/// The classes that Windows knows if nobody adds others, as its page on MMCSS lists them.
+/// The classes that Windows has by default, as its page on MMCSS lists them.
 const CLASSES: [&str; 7] =
     ["Audio", "Capture", "Distribution", "Games", "Playback", "Pro Audio", "Window Manager"];

@@ -1,4 +1,4 @@
-//! What can be seen of a queue: counters, how long items waited and ran, and who broke a promise.
+//! Observation: the counters of a queue, the spans and warnings of the feature `tracing`, and the names of tasks.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use crate::async_result::{CallbackFlags, QueueId};
 
 /// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
 ///
-/// `put` is the sum of `run`, `abandoned`, `depth` and `running`, at any time. The turns of a serial queue count in none
-/// of them on the queue below it.
+/// At any time, `put` is the sum of `run`, `abandoned`, `depth` and `running`. The turns of a serial queue are not
+/// counted on the queue below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
@@ -15,13 +15,13 @@ pub struct QueueStats {
     pub depth: usize,
     /// Callbacks that run now.
     pub running: usize,
-    /// Items put since the queue was made.
+    /// Items put since the queue was allocated.
     pub put: u64,
-    /// Items whose callback was called and came back, panicked ones included.
+    /// Items whose callback was called and has returned or panicked.
     pub run: u64,
     /// Scheduled and waiting items for this queue that were cancelled by their key.
     pub cancelled: u64,
-    /// Items let go without a call, because the runtime or the platform went away.
+    /// Items dropped without a call, because the runtime or the platform ended.
     pub abandoned: u64,
     /// Callbacks that panicked.
     pub panicked: u64,
@@ -30,8 +30,8 @@ pub struct QueueStats {
     pub overrun: u64,
     /// Deadlines that were missed.
     pub missed_deadlines: u64,
-    /// The longest time from a put to its callback, in real time whatever tokio's clock says. Measured
-    /// for puts that find the queue empty and for every 16th of the others, to 32 µs.
+    /// The longest time from a put to its callback, in real time even if tokio's clock is paused. Measured for puts that
+    /// find the queue empty and for every 16th of the others, with a resolution of 32 µs.
     pub longest_wait: Duration,
     /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
     /// groups of up to 32, and counted with their average; a group with a slow one among them counts as
@@ -43,11 +43,11 @@ pub struct QueueStats {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
     pub(crate) panicked: bool,
-    /// The time of the group that it closed, if it did.
+    /// The time of the group that this run closed; `None` if it closed none.
     pub(crate) time: Option<Time>,
 }
 
-/// How long a callback took, or one of a group.
+/// How long a callback took, or the average one of a group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time {
     pub(crate) took: Duration,
@@ -86,7 +86,7 @@ pub(crate) struct Running {
     pub(crate) awaits_reply: bool,
 }
 
-/// How long a callback with these flags promises to take at most.
+/// The longest time that a callback with these flags promises to take; `None` if it may block.
 pub(crate) fn promised(flags: CallbackFlags) -> Option<Duration> {
     if flags.contains(CallbackFlags::BLOCKING) {
         None
@@ -99,26 +99,26 @@ pub(crate) fn promised(flags: CallbackFlags) -> Option<Duration> {
     }
 }
 
-/// Tells that a callback broke its promise.
-pub(crate) fn tell_overrun(queue: QueueId, name: &str, took: Duration, promise: Duration) {
+/// Warns that a callback took longer than its flags promise.
+pub(crate) fn warn_overrun(queue: QueueId, name: &str, took: Duration, promise: Duration) {
     trace::overrun(queue, name, took, promise);
 }
 
-/// Tells that a queue missed a deadline.
-pub(crate) fn tell_missed_deadline(queue: QueueId) {
+/// Warns that a queue missed a deadline.
+pub(crate) fn warn_missed_deadline(queue: QueueId) {
     trace::missed_deadline(queue);
 }
 
-/// Tells that the system does not let threads of a queue be raised.
+/// Warns that the system refused to raise the threads of a queue.
 #[cfg_attr(not(feature = "realtime"), expect(dead_code, reason = "only raised threads can be refused"))]
-pub(crate) fn tell_refused(queue: QueueId, reason: &str) {
+pub(crate) fn warn_refused(queue: QueueId, reason: &str) {
     trace::refused(queue, reason);
 }
 
 pub(crate) use self::named::spawn;
 pub(crate) use self::trace::Span;
 
-/// Where tokio-console can see them, tasks have names.
+/// With tokio-console: tasks have names.
 #[cfg(all(feature = "tracing", tokio_unstable))]
 mod named {
     use std::fmt;
@@ -141,7 +141,7 @@ mod named {
     }
 }
 
-/// Elsewhere they have none.
+/// Without it: tasks have no names.
 #[cfg(not(all(feature = "tracing", tokio_unstable)))]
 mod named {
     use std::fmt;
@@ -164,7 +164,7 @@ mod named {
 mod trace {
     use super::{Duration, Instant, QueueId};
 
-    /// The span that was current at the put.
+    /// The span that was current at the put, and its time.
     pub(crate) struct Span {
         put_in: tracing::Span,
         put_at: Instant,
@@ -175,7 +175,7 @@ mod trace {
             Span { put_in: tracing::Span::current(), put_at: Instant::now() }
         }
 
-        /// Calls inside the span of the put, and inside one of its own for this run.
+        /// Calls inside the span of the put, and inside a new span for this run.
         pub(crate) fn enter<T>(&self, queue: QueueId, callback: &str, call: impl FnOnce() -> T) -> T {
             let waited_ns = u64::try_from(self.put_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
             let run = tracing::debug_span!(target: "mf_async", parent: &self.put_in, "run", %queue, callback, waited_ns);
@@ -196,16 +196,18 @@ mod trace {
     }
 }
 
-/// Without it: nothing, of no size.
+/// Without the feature: nothing, in zero bytes.
 #[cfg(not(feature = "tracing"))]
 mod trace {
     use super::{Duration, QueueId};
 
-    pub(crate) struct Span;
+    pub(crate) struct NoSpan;
 
-    impl Span {
-        pub(crate) fn current() -> Span {
-            Span
+    pub(crate) use NoSpan as Span;
+
+    impl NoSpan {
+        pub(crate) fn current() -> NoSpan {
+            NoSpan
         }
 
         pub(crate) fn enter<T>(&self, _: QueueId, _: &str, call: impl FnOnce() -> T) -> T {

@@ -25,8 +25,9 @@ use self::cell::{Awaited, OwnCallback, UNANSWERED};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
+use crate::register::{Outstanding, Registration};
 use crate::tokio_quirks::CoopBudget;
-use crate::tracker::{Outstanding, Registration, TrackerHandle};
+use crate::tracker::TrackerHandle;
 
 /// An asynchronous operation that was begun, as a future of its value.
 ///

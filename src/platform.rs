@@ -34,7 +34,7 @@ use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
 use crate::report::{PLATFORM_LOCK, Report};
 use crate::timer::Timers;
-use crate::tracker::{Begun, Entry, Outstanding, Registration};
+use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
 /// A Media Foundation work-queue platform on a tokio runtime.
 ///
@@ -440,7 +440,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn report(&self, entered: &[Entry]) -> Report {
+    fn report(&self, entered: &[OutstandingEntry]) -> Report {
         Report::new(&self.queues, &self.timers, entered)
     }
 

@@ -1,4 +1,4 @@
-//! What is outstanding on a platform at one moment, as a table for people.
+//! `Report`: what is outstanding on a platform at one moment. Its `Display` is a table.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -11,19 +11,19 @@ use tokio::time::Instant;
 use crate::async_result::QueueId;
 pub use crate::observe::QueueStats;
 use crate::queue::Queues;
+use crate::register::{Begun, OutstandingEntry};
 use crate::timer::Timers;
-use crate::tracker::{Begun, Entry};
 
-/// What is queued, runs, is armed and is held, at one moment.
+/// What is queued, running, pending and held on a platform at one moment.
 ///
 /// Its `Display` is a table with a line for each queue that was used, for each callback that runs, and
 /// for each operation that has not ended, with its age and the source line that began it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The queues that exist, platform queues that were never used left out.
+    /// The queues that exist, without the platform queues that were never used.
     pub queues: Vec<QueueReport>,
-    /// What has been begun and has not ended.
+    /// What was begun and has not ended.
     pub operations: Vec<OperationReport>,
     /// Scheduled items that are not due.
     pub scheduled: usize,
@@ -31,14 +31,14 @@ pub struct Report {
     pub waiting: usize,
     /// Periodic callbacks.
     pub periodic: usize,
-    /// Asynchronous results that somebody still holds, ready ones that were put included. A work item has none
+    /// Asynchronous results that are held by any owner, including ready ones that were put. A work item has no result
     /// before it runs.
     pub results: usize,
     /// Callbacks that were invoked after their operation had ended otherwise, by a shutdown.
     pub late_calls: u64,
     /// Callbacks that were invoked again, after their End had run.
     pub double_calls: u64,
-    /// Whether the platform takes new work.
+    /// Whether the platform accepts new work.
     pub running: bool,
 }
 
@@ -48,9 +48,9 @@ pub struct Report {
 pub struct QueueReport {
     /// Its number.
     pub id: QueueId,
-    /// Where it was allocated; `None` for the platform's own.
+    /// The source line that allocated it; `None` for the platform's own.
     pub allocated: Option<Begun>,
-    /// How many handles to it exist; for the platform's own this is not counted.
+    /// The number of its handles; not counted for the platform's own.
     pub handles: usize,
     /// Its counters.
     pub stats: QueueStats,
@@ -64,9 +64,9 @@ pub struct QueueReport {
 pub struct RunningReport {
     /// The callback's name.
     pub name: &'static str,
-    /// Since when, in real time.
+    /// How long it has run, in real time.
     pub age: Duration,
-    /// The callback is back, and the serial queue waits for the reply.
+    /// The callback has returned, and the serial queue waits for the reply.
     pub awaits_reply: bool,
 }
 
@@ -78,27 +78,27 @@ pub struct OperationReport {
     pub what: String,
     /// The source line that began it.
     pub begun: Begun,
-    /// Since when, in the runtime's time.
+    /// The time since it was begun, by the runtime's clock.
     pub age: Duration,
 }
 
 impl Report {
-    pub(crate) fn new(queues: &Queues, timers: &Timers, entered: &[Entry]) -> Report {
+    pub(crate) fn new(queues: &Queues, timers: &Timers, outstanding: &[OutstandingEntry]) -> Report {
         let now = {
             let _context = queues.runtime().enter();
             Instant::now()
         };
         let all = queues.all();
         let handles: usize = all.iter().map(|queue| queue.handles()).sum();
-        let counted = entered.iter().filter(|entry| entry.holds_token).count();
+        let holders = outstanding.iter().filter(|entry| entry.holds_token).count();
         let (late_calls, double_calls) = queues.tracker.handle().extra_calls();
         let (scheduled, waiting, periodic) = timers.pending();
         Report {
-            operations: entered.iter().filter_map(|entry| OperationReport::new(entry, now)).collect(),
+            operations: outstanding.iter().filter_map(|entry| OperationReport::new(entry, now)).collect(),
             scheduled,
             waiting,
             periodic,
-            results: queues.tracker.tokens().saturating_sub(handles + counted),
+            results: queues.tracker.tokens().saturating_sub(handles + holders),
             late_calls,
             running: queues.is_running(),
             double_calls,
@@ -106,7 +106,7 @@ impl Report {
         }
     }
 
-    /// Whether something was begun and has not ended; locks and handles are not that.
+    /// Whether something was begun and has not ended. Locks and handles do not count.
     #[must_use]
     pub fn has_unfinished_work(&self) -> bool {
         let queued = |queue: &QueueReport| queue.stats.depth > 0 || !queue.running.is_empty();
@@ -116,7 +116,7 @@ impl Report {
     }
 }
 
-/// How a platform lock is called in a report.
+/// The name of a platform lock in a report.
 pub(crate) const PLATFORM_LOCK: &str = "a platform lock";
 
 impl QueueReport {
@@ -137,7 +137,7 @@ impl QueueReport {
 }
 
 impl OperationReport {
-    fn new(entry: &Entry, now: Instant) -> Option<OperationReport> {
+    fn new(entry: &OutstandingEntry, now: Instant) -> Option<OperationReport> {
         let what = entry.describe()?;
         Some(OperationReport {
             what,
@@ -155,7 +155,7 @@ impl fmt::Display for Report {
             "queue", "waiting", "running", "put", "run", "longest wait", "longest run"
         )?;
         self.queues.iter().try_for_each(|queue| writeln!(f, "{queue}"))?;
-        for (number, oldest) in self.alike() {
+        for (number, oldest) in self.groups() {
             let times = if number > 1 { format!("{number} × ") } else { String::new() };
             writeln!(
                 f,
@@ -183,20 +183,20 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// What has not ended, the oldest first; what is the same and was begun by the same line is told once, with
-    /// its number.
-    fn alike(&self) -> Vec<(usize, &OperationReport)> {
-        let mut alike: HashMap<_, (usize, &OperationReport)> = HashMap::new();
+    /// What has not ended, the oldest first. Operations that are the same and were begun by the same line are grouped,
+    /// with their number.
+    fn groups(&self) -> Vec<(usize, &OperationReport)> {
+        let mut groups: HashMap<_, (usize, &OperationReport)> = HashMap::new();
         for operation in &self.operations {
-            let (number, oldest) = alike.entry((&operation.what, operation.begun)).or_insert((0, operation));
+            let (number, oldest) = groups.entry((&operation.what, operation.begun)).or_insert((0, operation));
             *number += 1;
             if operation.age > oldest.age {
                 *oldest = operation;
             }
         }
-        let mut alike: Vec<_> = alike.into_values().collect();
-        alike.sort_by_key(|(_, oldest)| (Reverse(oldest.age), oldest.begun.line()));
-        alike
+        let mut groups: Vec<_> = groups.into_values().collect();
+        groups.sort_by_key(|(_, oldest)| (Reverse(oldest.age), oldest.begun.line()));
+        groups
     }
 }
 
@@ -236,12 +236,12 @@ impl fmt::Display for QueueReport {
     }
 }
 
-/// So many of something.
+/// A number with its noun, which has an s unless the number is 1.
 fn many(number: u64, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The same without the paths of types in it, and without saying of closures that they are some.
+/// The text without the module paths of its types and without `{{closure}}`.
 fn short(text: &str) -> String {
     let mut short = String::new();
     let text = text.replace("::{{closure}}", "");
@@ -249,7 +249,7 @@ fn short(text: &str) -> String {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
         let (path, after) = rest.split_at(end);
-        // What follows a path's arguments, `::next`, is not a path of its own; nor is a lone colon.
+        // `::next` after the arguments of a path is not a path of its own, and neither is a lone colon.
         let from = path.rfind("::").filter(|at| *at > 0 && at + 2 < path.len()).map_or(0, |at| at + 2);
         short.push_str(&path[from..]);
         let separator = after.chars().next().map_or(0, char::len_utf8);
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_without_their_paths() {
+    fn names_are_shown_without_their_paths() {
         assert_eq!(
             short("runs a::b::C<d::E>::next<f::g::{{closure}}>::{{closure}} on"),
             "runs C<E>::next<g> on"

@@ -1,12 +1,12 @@
-//! `SourceResolver`: makes a byte stream or a media source of a URL, or a media source of a byte stream, by
-//! handlers that are registered for schemes and for kinds of content.
+//! `SourceResolver`: makes a byte stream or a media source of a URL, or a media source of a byte stream. It asks handlers
+//! that are registered for schemes and for kinds of content.
 
 mod handler;
 mod url;
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use bitflags::bitflags;
 
@@ -22,14 +22,15 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::{BeginStatus, Operation};
 use crate::platform::Platform;
 use crate::queue::Queues;
+use crate::sync::LockExt;
 
 impl Platform {
-    /// Makes a source resolver, which knows the scheme `file` and whatever is registered with it.
+    /// Makes a source resolver. It has a handler for the scheme `file`; others can be registered.
     #[doc(alias = "MFCreateSourceResolver")]
     #[must_use]
     pub fn create_source_resolver(&self) -> SourceResolver {
         let resolver =
-            SourceResolver(Arc::new(Inner { queues: self.queues().clone(), handlers: RwLock::default() }));
+            SourceResolver(Arc::new(Inner { queues: self.queues().clone(), handlers: Mutex::default() }));
         resolver.register_scheme_handler("file", Arc::new(FileHandler::new(self.queues().clone())));
         resolver
     }
@@ -38,9 +39,8 @@ impl Platform {
 /// Makes objects of URLs and byte streams: Media Foundation's `IMFSourceResolver`.
 ///
 /// A URL's scheme chooses the [`SchemeHandler`], which makes a byte stream of it, or a media source at once.
-/// If a media source is wanted of a byte stream, its content type and the URL's extension choose the
-/// [`ByteStreamHandler`]. What a media source is this crate does not say: it is an [`Unknown`], and the
-/// handler's user knows its type.
+/// For a media source of a byte stream, the content type and the URL's extension choose the [`ByteStreamHandler`]. A
+/// media source is an [`Unknown`]: its type is a matter between the handler and its user.
 ///
 /// The file scheme is built in, and a plain file name works as a URL, relative or not. Clones are the same
 /// resolver, with the same handlers.
@@ -86,24 +86,24 @@ impl Platform {
 pub struct SourceResolver(Arc<Inner>);
 
 impl SourceResolver {
-    /// Registers a handler for a scheme, with or without its colon; the last one registered is asked.
+    /// Registers a handler for a scheme, with or without its colon. The handler registered last is asked.
     #[doc(alias = "MFRegisterLocalSchemeHandler")]
     pub fn register_scheme_handler(&self, scheme: &str, handler: Arc<dyn SchemeHandler>) {
         let scheme = scheme.trim_end_matches(':').to_ascii_lowercase();
-        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.handlers.locked();
         handlers.schemes.push((scheme, handler));
     }
 
-    /// Registers a handler for a file name extension with its dot, or for a MIME type; the last one
-    /// registered is asked first.
+    /// Registers a handler for a file name extension with its dot, or for a MIME type. The handler registered last is
+    /// asked first.
     #[doc(alias = "MFRegisterLocalByteStreamHandler")]
     pub fn register_byte_stream_handler(&self, extension_or_type: &str, handler: Arc<dyn ByteStreamHandler>) {
         let kind = extension_or_type.to_ascii_lowercase();
-        let mut handlers = self.0.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.handlers.locked();
         handlers.byte_streams.push((kind, handler));
     }
 
-    /// Begins to make an object of a URL. `properties` go to the handler, whatever they are.
+    /// Begins to make an object of a URL. `properties` are passed to the handler.
     ///
     /// # Errors
     /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless exactly one of `MEDIA_SOURCE` and
@@ -128,7 +128,7 @@ impl SourceResolver {
             let made = handler.create_object(url.clone(), flags, properties.clone()).await?;
             match made {
                 ResolvedObject::ByteStream(stream) if flags.contains(ResolutionFlags::MEDIA_SOURCE) => {
-                    // Nobody else has this stream, so nobody could keep it alive.
+                    // The caller does not have this stream, so it is closed on failure with any flags.
                     let closing = CloseOnFail(Some(stream.clone()));
                     let candidates = resolver.candidates(&stream, Some(&url), flags)?;
                     let source = from_byte_stream(&stream, candidates, Some(url), flags, properties).await?;
@@ -150,17 +150,18 @@ impl SourceResolver {
     ///
     /// # Errors
     /// The handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows what the URL holds;
-    /// `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not of this resolver; `E_FAIL`
+    /// `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not from this resolver; `E_FAIL`
     /// when it was ended before; `E_PENDING` when its callback was not called yet.
     #[doc(alias = "EndCreateObjectFromURL")]
     pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
         Call::end(&Identity::of(&self.0), RESOLVE_URL, result)
     }
 
-    /// Begins to make a media source of a byte stream. `url` says what it is, where the stream does not.
+    /// Begins to make a media source of a byte stream. The extension of `url` names the content when the stream does
+    /// not.
     ///
-    /// If it fails, from here on or later, the stream is closed unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL`
-    /// is among the flags; flags that are refused leave it alone.
+    /// If this or its End fails, the stream is closed, unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` is among the flags or the
+    /// flags themselves are refused.
     ///
     /// # Errors
     /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless `MEDIA_SOURCE` is asked for and
@@ -212,7 +213,7 @@ impl SourceResolver {
         Call::end(&Identity::of(&self.0), RESOLVE_STREAM, result)
     }
 
-    /// Makes an object of a URL, awaited.
+    /// Makes an object of a URL: Begin and End as one operation.
     ///
     /// # Errors
     /// The operation's: those of [`begin_create_object_from_url`](SourceResolver::begin_create_object_from_url)
@@ -231,13 +232,14 @@ impl SourceResolver {
         )
     }
 
-    /// Makes a media source of a byte stream, awaited.
+    /// Makes a media source of a byte stream: Begin and End as one operation.
     ///
     /// # Errors
-    /// The operation's: those of the two calls that it is made of.
+    /// The operation's: those of [`begin_create_object_from_byte_stream`](SourceResolver::begin_create_object_from_byte_stream)
+    /// and of [`end_create_object_from_byte_stream`](SourceResolver::end_create_object_from_byte_stream).
     ///
     /// # Cancel safety
-    /// Dropping the operation cancels it, which is a failure: the stream is closed, unless it is to be kept
+    /// Dropping the operation cancels it. A cancel is a failure, so the stream is closed unless the flags keep it
     /// alive.
     #[doc(alias = "CreateObjectFromByteStream")]
     #[track_caller]
@@ -257,7 +259,7 @@ impl SourceResolver {
 
 impl fmt::Debug for SourceResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.handlers.locked();
         let schemes = handlers.schemes.iter().map(|(scheme, _)| scheme);
         let kinds = handlers.byte_streams.iter().map(|(kind, _)| kind);
         f.debug_struct("SourceResolver")
@@ -267,10 +269,10 @@ impl fmt::Debug for SourceResolver {
     }
 }
 
-/// What a resolver made.
+/// The object that a resolver made.
 #[derive(Clone)]
 pub enum ResolvedObject {
-    /// A media source, of the type that its handler makes.
+    /// A media source, whose type depends on its handler.
     #[doc(alias = "MF_OBJECT_MEDIASOURCE")]
     MediaSource(Unknown),
     /// A byte stream.
@@ -279,7 +281,7 @@ pub enum ResolvedObject {
 }
 
 impl ResolvedObject {
-    /// The media source, if it is one, and of this type.
+    /// The media source, if the object is one of this type.
     #[must_use]
     pub fn media_source<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         match self {
@@ -288,7 +290,7 @@ impl ResolvedObject {
         }
     }
 
-    /// The byte stream, if it is one.
+    /// The byte stream, if the object is one.
     #[must_use]
     pub fn byte_stream(&self) -> Option<&Arc<dyn ByteStream>> {
         match self {
@@ -322,19 +324,19 @@ bitflags! {
         /// asked.
         #[doc(alias = "MF_RESOLUTION_CONTENT_DOES_NOT_HAVE_TO_MATCH_EXTENSION_OR_MIME_TYPE")]
         const CONTENT_DOES_NOT_HAVE_TO_MATCH = 0x10;
-        /// A byte stream that was given is not closed if no media source could be made of it.
+        /// The caller's byte stream is not closed when no media source can be made of it.
         #[doc(alias = "MF_RESOLUTION_KEEP_BYTE_STREAM_ALIVE_ON_FAIL")]
         const KEEP_BYTE_STREAM_ALIVE_ON_FAIL = 0x20;
-        /// Accepted, and without effect: every handler here was registered by the program.
+        /// Accepted and without effect, because every handler is registered by the program.
         #[doc(alias = "MF_RESOLUTION_DISABLE_LOCAL_PLUGINS")]
         const DISABLE_LOCAL_PLUGINS = 0x40;
-        /// To be read; so it is if nothing is said.
+        /// To be read; the default.
         #[doc(alias = "MF_RESOLUTION_READ")]
         const READ = 0x1_0000;
         /// To be written.
         #[doc(alias = "MF_RESOLUTION_WRITE")]
         const WRITE = 0x2_0000;
-        // Bits that have no name are carried along to the handlers.
+        // Bits without a name are passed to the handlers.
         const _ = !0;
     }
 }
@@ -353,7 +355,7 @@ impl ResolutionFlags {
 /// What the clones of a resolver share.
 struct Inner {
     queues: Arc<Queues>,
-    handlers: RwLock<Handlers>,
+    handlers: Mutex<Handlers>,
 }
 
 #[derive(Default)]
@@ -363,7 +365,7 @@ struct Handlers {
 }
 
 impl Inner {
-    /// An operation that is cancelled by the cookie that `begin` returns.
+    /// An operation whose canceller is the cookie that `begin` returns.
     #[track_caller]
     fn begin_end(
         &self,
@@ -377,7 +379,7 @@ impl Inner {
 
     fn scheme_handler(&self, url: &str) -> Result<Arc<dyn SchemeHandler>> {
         let wanted = scheme(url).unwrap_or_else(|| "file".to_owned());
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.handlers.locked();
         let handler = handlers.schemes.iter().rev().find(|(scheme, _)| *scheme == wanted);
         handler.map(|(_, handler)| handler.clone()).ok_or_else(|| {
             let what = format!("resolve {url}: no handler is registered for the scheme {wanted}; `register_scheme_handler` does that");
@@ -385,7 +387,7 @@ impl Inner {
         })
     }
 
-    /// The handlers to ask, in order: by content type, by extension, and then any, if that is allowed.
+    /// The handlers to ask, in order: by content type, by extension, and then all others if the flags allow that.
     fn candidates(
         &self,
         stream: &Arc<dyn ByteStream>,
@@ -393,10 +395,10 @@ impl Inner {
         flags: ResolutionFlags,
     ) -> Result<Vec<Arc<dyn ByteStreamHandler>>> {
         let content = stream.content_type();
-        // What follows a semicolon are parameters of the type.
+        // The parameters of a MIME type follow a semicolon.
         let content = content.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
         let extension = url.and_then(extension);
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.handlers.locked();
         let any = flags.contains(ResolutionFlags::CONTENT_DOES_NOT_HAVE_TO_MATCH);
         let mut ranked: Vec<_> = handlers
             .byte_streams
@@ -420,7 +422,7 @@ impl Inner {
     }
 }
 
-/// Asks the handlers one after the other, until one knows what the stream holds.
+/// Asks the handlers one after the other, until one accepts the stream's content.
 async fn from_byte_stream(
     stream: &Arc<dyn ByteStream>,
     candidates: Vec<Arc<dyn ByteStreamHandler>>,
@@ -460,7 +462,7 @@ impl CloseOnFail {
 impl Drop for CloseOnFail {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take() {
-            // The failure that is under way is the one worth telling.
+            // The failure that closes the stream is reported, not that of the close.
             let _ = stream.close();
         }
     }

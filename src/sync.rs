@@ -15,7 +15,7 @@ pub(crate) use shuttle::thread_local;
 
 /// Locking without regard to poison: no user code runs while a lock of this crate is held, so a panic leaves
 /// nothing half done.
-pub(crate) trait Lock {
+pub(crate) trait LockExt {
     type Guard<'a>
     where
         Self: 'a;
@@ -23,7 +23,7 @@ pub(crate) trait Lock {
     fn locked(&self) -> Self::Guard<'_>;
 }
 
-impl<T> Lock for std::sync::Mutex<T> {
+impl<T> LockExt for std::sync::Mutex<T> {
     type Guard<'a>
         = std::sync::MutexGuard<'a, T>
     where
@@ -36,7 +36,7 @@ impl<T> Lock for std::sync::Mutex<T> {
 }
 
 #[cfg(all(test, any(mf_async_loom, mf_async_shuttle)))]
-impl<T> Lock for Mutex<T> {
+impl<T> LockExt for Mutex<T> {
     type Guard<'a>
         = MutexGuard<'a, T>
     where

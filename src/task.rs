@@ -1,4 +1,4 @@
-//! Closures and futures on a work queue, for Rust callers who need no callback.
+//! Tasks: closures and futures that run on a work queue, for callers who need no callback.
 
 mod raw;
 mod scheduler;
@@ -19,10 +19,10 @@ use crate::async_result::{AsyncResult, CallbackParameters};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation, Promise};
 use crate::queue::{Queue, WorkQueue};
-use crate::tracker::Outstanding;
+use crate::register::Outstanding;
 
 impl WorkQueue {
-    /// Runs a closure on this queue, in its order, and gives what it returns.
+    /// Runs a closure on this queue, in its order. The operation's value is what the closure returns.
     ///
     /// # Errors
     /// The operation's: `E_UNEXPECTED` when the closure panics, `MF_E_SHUTDOWN` when the platform is
@@ -39,8 +39,8 @@ impl WorkQueue {
         if let Err(error) = self.queues().admit_new("run a closure") {
             return Operation::failed(error);
         }
-        // The closure stands where End stands: it is called on the queue, and what it returns, or what
-        // it panics with, is the operation's outcome.
+        // The closure takes the place of End: it is called on the queue, and its return value or its panic is the
+        // operation's outcome.
         Operation::begin(
             self.queues().tracker.handle(),
             CallbackParameters::on(self.id()),
@@ -55,8 +55,8 @@ impl WorkQueue {
 
     /// Runs a future on this queue: every poll is one item of the queue, under its ordering.
     ///
-    /// Between two polls other items run. The operation is the future's output. A future that is still
-    /// psink when the platform shuts down is dropped, and so is one that nothing can wake any more.
+    /// Between two polls other items run. The operation's value is the future's output. A future that is still
+    /// pending when the platform shuts down is dropped, and so is one that nothing can wake any more.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -140,13 +140,13 @@ impl WorkQueue {
             Err(error) => return Operation::failed(error),
         };
         let start = Box::new(move || {
-            // Polled as what it is, something that runs on this queue, so that waiting for itself is noticed.
+            // Marks the thread as running this queue during each poll, so that a wait for itself is detected.
             let polled = async move {
                 let mut future = pin!(async move { make().await });
                 poll_fn(|cx| place.enter(|| future.as_mut().poll(cx))).await
             };
             let made = Abortable::new(polled, aborted);
-            // The token makes shutdown wait until the future is gone, as for everything that runs.
+            // The token makes a shutdown wait until the future is dropped.
             Box::pin(caught(made).map(move |value| {
                 promise.complete(value.and_then(|value| {
                     value.map_err(|_| Error::shutdown("run a local future: the platform was shut down"))
@@ -161,7 +161,7 @@ impl WorkQueue {
     }
 }
 
-/// Every executor-generic crate can use a queue: the future is polled on it, under its ordering.
+/// Makes a queue an executor for crates that are generic over one: futures are polled on it, under its ordering.
 impl Spawn for WorkQueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
@@ -176,14 +176,14 @@ impl Spawn for WorkQueue {
     }
 }
 
-/// The future's output, or what it panicked with.
+/// Resolves to the future's output, or to an error with its panic.
 fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output>> {
     AssertUnwindSafe(future)
         .catch_unwind()
         .map(|output| output.map_err(|payload| Error::panicked(THE_FUTURE, payload)))
 }
 
-/// What the register knows of a future on a window queue's thread.
+/// The register's view of a future on the thread of a window queue.
 struct Local {
     abort: AbortHandle,
     queue: Arc<Queue>,
@@ -199,5 +199,5 @@ impl Outstanding for Local {
     }
 }
 
-/// What panicked, for the error's text.
+/// Names what panicked in the error's text.
 const THE_FUTURE: &str = "the future on the work queue";

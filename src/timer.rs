@@ -1,6 +1,6 @@
-//! Work that waits for a time, for a period or for something to happen, and the keys that cancel it.
+//! Timers: work items that wait for a time, a period or an event, and the keys that cancel them.
 //!
-//! All scheduled items of a platform are one heap and one task, however many they are.
+//! A platform has one heap of scheduled items and one task that waits for the first of them.
 
 mod table;
 
@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -17,7 +17,7 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::table::{Table, Waits};
+use self::table::{TimerTable, Waits};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
@@ -25,7 +25,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::closed;
 
 /// Names a periodic callback, to remove it by.
@@ -35,18 +35,18 @@ pub struct PeriodicKey(
     pub u32,
 );
 
-/// How often a periodic callback is called.
+/// The period of periodic callbacks, as in Media Foundation.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
 
-/// What a platform has waiting.
+/// The scheduled items, waiting items and periodic callbacks of a platform.
 pub(crate) struct Timers {
     queues: Arc<Queues>,
-    /// Deadlines are counted from here, in nanoseconds.
+    /// Deadlines are nanoseconds since this time.
     start: Instant,
-    table: Mutex<Table>,
-    /// Something is due earlier than the driver knows.
+    table: Mutex<TimerTable>,
+    /// Wakes the driver: something is due earlier than it knows.
     earlier: Notify,
-    /// Tasks of waiting items that have not called back.
+    /// Number of waiting items that have not called back.
     waits: AtomicUsize,
     wait_ended: Waiters,
 }
@@ -91,10 +91,10 @@ impl Timers {
             return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
         }
         let (cancel, cancelled) = oneshot::channel();
-        // Counted before it is in the table: a shutdown that finds it there waits for it.
-        let counted = Counted::new(self.clone());
+        // Counted before it is in the table, so that a shutdown which finds it there waits for it.
+        let counted = WaitCount::new(self.clone());
         let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), DOING)?;
-        let waiting = Waiting { result, key, priority, counted };
+        let waiting = WaitTask { result, key, priority, counted };
         drop(observe::spawn(
             self.queues.runtime(),
             format_args!("a waiting item"),
@@ -142,7 +142,7 @@ impl Timers {
         let mut table = self.table();
         table.open("cancel a work item")?;
         let found = table.find(key);
-        // A periodic callback's place has a number, too, but that is nobody's key.
+        // The entry of a periodic callback has a number as well, but no caller has it as a key.
         let found = found.filter(|at| !matches!(table.entries[*at].waits, Waits::Periodic { .. }));
         let Some(at) = found else { return Err(not_found("cancel a work item", key.0)) };
         let entry = table.remove(at);
@@ -161,7 +161,7 @@ impl Timers {
         Ok(())
     }
 
-    /// How many items wait, for reports: scheduled, waiting, periodic.
+    /// Numbers for reports: scheduled items, waiting items, periodic callbacks.
     pub(crate) fn pending(&self) -> (usize, usize, usize) {
         self.table().entries.iter().fold((0, 0, 0), |(scheduled, waiting, periodic), (_, entry)| match entry
             .waits
@@ -172,7 +172,7 @@ impl Timers {
         })
     }
 
-    /// Lets go of what is scheduled, un-called; cancels the waits, which call back; takes no more.
+    /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
     pub(crate) fn shut_down(&self) {
         let entries = {
             let mut table = self.table();
@@ -190,14 +190,14 @@ impl Timers {
         }
     }
 
-    /// Waits until every waiting item, cancelled or not, has called back.
+    /// Resolves when every waiting item, cancelled or not, has called back.
     pub(crate) async fn waits_ended(&self) {
-        // ORDERING: SeqCst, see `Counted`.
+        // ORDERING: SeqCst, see `WaitCount`.
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
     fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
-        // A shutdown that has begun will close the table in a moment.
+        // A shutdown that has begun is about to close the table.
         if !self.queues.is_running() {
             return Err(closed(doing));
         }
@@ -207,7 +207,7 @@ impl Timers {
         let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
         drop(table);
         if first {
-            let driver = Driver(Arc::downgrade(self));
+            let driver = TimerDriver(Arc::downgrade(self));
             drop(observe::spawn(self.queues.runtime(), format_args!("timers"), driver.run()));
         } else if earliest {
             self.earlier.notify_one();
@@ -220,52 +220,52 @@ impl Timers {
         now.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// The runtime's time: a paused clock is asked even from a thread outside.
+    /// The runtime's time. Entering the runtime makes a paused clock count, also on a thread outside it.
     fn now(&self) -> u64 {
         let _context = self.queues.runtime().enter();
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Takes what is due, a limited number at a time, and says when the next is.
-    fn take_due(&self, due: &mut Vec<Job>) -> Next {
+    /// Takes up to [`BATCH`] due items into `due`, and returns when the next is due.
+    fn take_due(&self, due: &mut Vec<Job>) -> NextDue {
         let now = self.now();
         let mut table = self.table();
         if table.closed {
-            return Next::End;
+            return NextDue::End;
         }
         while let Some(Reverse(first)) = table.due.peek() {
             if first.at > now {
-                return Next::At(first.at);
+                return NextDue::At(first.at);
             }
             if due.len() == BATCH {
-                return Next::More;
+                return NextDue::More;
             }
             let Some(Reverse(first)) = table.due.pop() else { break };
             let Some(at) = table.find(first.key) else {
-                table.left_behind -= 1;
+                table.stale -= 1;
                 continue;
             };
             table.take_one(at, first, now, due);
         }
-        Next::Nothing
+        NextDue::Nothing
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, TimerTable> {
+        self.table.locked()
     }
 }
 
-enum Next {
+enum NextDue {
     At(u64),
     Nothing,
     More,
     End,
 }
 
-/// The one task that waits for what is due next. Dropped with its runtime, it lets go of everything.
-struct Driver(Weak<Timers>);
+/// The task that waits for the next due item. Dropped with its runtime, it shuts the timers down.
+struct TimerDriver(Weak<Timers>);
 
-impl Driver {
+impl TimerDriver {
     async fn run(self) {
         let mut due = Vec::with_capacity(BATCH);
         while let Some(timers) = self.0.upgrade() {
@@ -276,15 +276,15 @@ impl Driver {
                 timers.dispatch(|queues| queues.dispatch(job, Priority::Normal));
             }
             if fired {
-                timers.hand_on();
+                timers.wake_other_worker();
             }
             match next {
-                Next::End => return,
-                Next::More => tokio::task::yield_now().await,
-                Next::Nothing => earlier.await,
-                Next::At(at) => {
+                NextDue::End => return,
+                NextDue::More => tokio::task::yield_now().await,
+                NextDue::Nothing => earlier.await,
+                NextDue::At(at) => {
                     let wait = Duration::from_nanos(at).min(timers.start.elapsed() + LONGEST_SLEEP);
-                    // Either is a reason to look again.
+                    // Both outcomes lead to another look at the table.
                     let _ = tokio::time::timeout_at(timers.start + wait, earlier).await;
                 }
             }
@@ -292,7 +292,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for TimerDriver {
     fn drop(&mut self) {
         if let Some(timers) = self.0.upgrade() {
             timers.shut_down();
@@ -301,20 +301,20 @@ impl Drop for Driver {
 }
 
 impl Timers {
-    /// Invokes a callback whose time has come. A queue that was closed meanwhile lets go of the result.
+    /// Invokes a callback whose time has come. If its queue was closed meanwhile, the result is dropped.
     fn dispatch(&self, invoke: impl FnOnce(&Queues) -> Result<()>) {
-        // `parameters` is the callback's own code, and may panic.
+        // `parameters` is user code, and may panic.
         let invoked = std::panic::catch_unwind(AssertUnwindSafe(|| invoke(&self.queues)));
         if let Err(payload) = invoked {
             drop_contained(payload);
         }
     }
 
-    /// Lets another worker of the runtime take over, which this one is not free to do.
+    /// Wakes another worker of the runtime, which takes over the clock.
     ///
-    /// What was just dispatched is what this worker runs next, and it may run for long. Meanwhile somebody
-    /// else is to look at the clock, but tokio wakes another worker only for a second task; so here is one.
-    fn hand_on(&self) {
+    /// This worker runs next what was just dispatched, which may take long. Tokio wakes another worker only for a
+    /// second task, so this spawns an empty one.
+    fn wake_other_worker(&self) {
         let runtime = self.queues.runtime();
         if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
             drop(runtime.spawn(std::future::ready(())));
@@ -323,15 +323,15 @@ impl Timers {
 }
 
 /// A waiting item's task.
-struct Waiting {
+struct WaitTask {
     result: AsyncResult,
     key: WorkItemKey,
     priority: Priority,
-    /// The last field: a shutdown goes on only when the result is let go.
-    counted: Counted,
+    /// The last field, so that a shutdown goes on only after the result is dropped.
+    counted: WaitCount,
 }
 
-impl Waiting {
+impl WaitTask {
     async fn run(self, event: impl Future<Output = ()> + Send + 'static, cancelled: oneshot::Receiver<()>) {
         let event = pin!(AssertUnwindSafe(event).catch_unwind());
         let happened = match select(event, cancelled).await {
@@ -346,7 +346,7 @@ impl Waiting {
             let mut table = self.counted.0.table();
             table.find(self.key).map(|at| table.remove(at))
         };
-        // A cancel that came first has removed it, even if the event happened at the same time.
+        // If a cancel has removed the entry, the item is cancelled, even if the event has happened as well.
         let status = match (&removed, happened) {
             (Some(_), Ok(())) => None,
             (Some(_), Err(code)) => Some(code),
@@ -357,22 +357,22 @@ impl Waiting {
             self.result.set_status(status);
         }
         self.counted.0.dispatch(|queues| queues.invoke_late(self.priority, &self.result));
-        self.counted.0.hand_on();
+        self.counted.0.wake_other_worker();
     }
 }
 
-/// One of the waits that a shutdown waits for.
-struct Counted(Arc<Timers>);
+/// Counts one waiting item until it is dropped; a shutdown waits for the count to be 0.
+struct WaitCount(Arc<Timers>);
 
-impl Counted {
-    fn new(timers: Arc<Timers>) -> Counted {
+impl WaitCount {
+    fn new(timers: Arc<Timers>) -> WaitCount {
         // ORDERING: SeqCst pairs with the load in `waits_ended`, which comes after `closed` was set.
         timers.waits.fetch_add(1, Ordering::SeqCst);
-        Counted(timers)
+        WaitCount(timers)
     }
 }
 
-impl Drop for Counted {
+impl Drop for WaitCount {
     fn drop(&mut self) {
         // ORDERING: SeqCst, as in `new`.
         self.0.waits.fetch_sub(1, Ordering::SeqCst);
@@ -392,7 +392,7 @@ impl AsyncCallback for Tick {
     }
 
     fn invoke(&self, _: &AsyncResult) {
-        /// The next tick may come, even after a panic.
+        /// Allows the next tick, also after a panic.
         struct Free<'a>(&'a AtomicBool);
         impl Drop for Free<'_> {
             fn drop(&mut self) {
@@ -414,8 +414,8 @@ fn not_found(doing: &str, key: u64) -> Error {
     Error::new(Hresult::MF_E_NOT_FOUND, what)
 }
 
-/// At most so many items are taken under the lock at once.
+/// Largest number of items that are taken under one lock of the table.
 const BATCH: usize = 256;
 
-/// tokio's timers end after about two years; longer waits are made of several.
+/// One year. Tokio's timers reach about two years, so longer waits are made of several.
 const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);

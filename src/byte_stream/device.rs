@@ -1,4 +1,4 @@
-//! A `tokio::io` object below a byte stream, with those of its abilities that are used, and where it is.
+//! `Device`: a `tokio::io` object below a byte stream, with the abilities in use and its own position.
 
 use std::future::poll_fn;
 use std::io::{self, SeekFrom};
@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 use crate::error::{Error, Result};
 
-/// The object, and those of its abilities that the stream was made with.
+/// A `tokio::io` object, with the abilities that the stream was made with.
 pub(crate) struct Device<T> {
     io: Pin<Box<T>>,
     read: Option<PollRead<T>>,
     write: Option<(PollWrite<T>, PollFlush<T>)>,
     seek: Option<(StartSeek<T>, PollSeek<T>)>,
-    /// Where the object is, if that is certain.
+    /// The object's own position; `None` when it is uncertain.
     at: Option<u64>,
 }
 
@@ -57,37 +57,37 @@ impl<T> Device<T> {
             .map_err(|error| Error::io("find the end of a tokio::io object", error))
     }
 
-    /// With a place, all the bytes that it has; without one, what a single read gives.
-    pub(crate) async fn read(&mut self, buffer: &mut [u8], place: Option<Place>) -> io::Result<usize> {
+    /// With a range, reads all of it; without one, what a single read returns.
+    pub(crate) async fn read(&mut self, buffer: &mut [u8], range: Option<ByteRange>) -> io::Result<usize> {
         let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
-        let wanted = match place {
-            Some(place) => usize::try_from(place.count).map_or(buffer.len(), |count| count.min(buffer.len())),
+        let wanted = match range {
+            Some(range) => usize::try_from(range.count).map_or(buffer.len(), |count| count.min(buffer.len())),
             None => buffer.len(),
         };
         let mut buffer = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
         if wanted == 0 {
             return Ok(0);
         }
-        self.go_to(place).await?;
+        self.go_to(range).await?;
         let at = self.at.take();
         loop {
             let before = buffer.filled().len();
             poll_fn(|cx| read(self.io.as_mut(), cx, &mut buffer)).await?;
             let count = buffer.filled().len();
-            if place.is_none() || count == wanted || count == before {
+            if range.is_none() || count == wanted || count == before {
                 self.at = at.map(|at| at.saturating_add(count as u64));
                 return Ok(count);
             }
         }
     }
 
-    /// Writes everything and flushes.
-    pub(crate) async fn write_all(&mut self, mut buffer: &[u8], place: Option<Place>) -> io::Result<()> {
+    /// Writes all bytes, and flushes.
+    pub(crate) async fn write_all(&mut self, mut buffer: &[u8], range: Option<ByteRange>) -> io::Result<()> {
         let Some((write, flush)) = self.write else { return Err(io::ErrorKind::Unsupported.into()) };
         if buffer.is_empty() {
             return Ok(());
         }
-        self.go_to(place).await?;
+        self.go_to(range).await?;
         let end = self.at.take().map(|at| at.saturating_add(buffer.len() as u64));
         while !buffer.is_empty() {
             let count = poll_fn(|cx| write(self.io.as_mut(), cx, buffer)).await?;
@@ -101,10 +101,10 @@ impl<T> Device<T> {
         Ok(())
     }
 
-    /// Seeks to where a request begins, unless the object is there. Interrupted, it is nowhere certain.
-    async fn go_to(&mut self, place: Option<Place>) -> io::Result<()> {
-        if let Some(place) = place.filter(|place| self.at != Some(place.offset)) {
-            self.seek(SeekFrom::Start(place.offset)).await?;
+    /// Seeks to the start of a request's range, unless the object is there. If interrupted, the position is uncertain.
+    async fn go_to(&mut self, range: Option<ByteRange>) -> io::Result<()> {
+        if let Some(range) = range.filter(|range| self.at != Some(range.offset)) {
+            self.seek(SeekFrom::Start(range.offset)).await?;
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl<T> Device<T> {
     async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let Some((start, complete)) = self.seek else { return Err(io::ErrorKind::Unsupported.into()) };
         self.at = None;
-        // One that was interrupted may still be on its way.
+        // A seek that was interrupted may still be under way.
         poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
         start(self.io.as_mut(), to)?;
         let at = poll_fn(|cx| complete(self.io.as_mut(), cx)).await?;
@@ -121,9 +121,9 @@ impl<T> Device<T> {
     }
 }
 
-/// Where a request of a stream that seeks has its bytes.
+/// The bytes of a request on a stream that seeks.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct ByteRange {
     pub(crate) offset: u64,
     pub(crate) count: u64,
 }

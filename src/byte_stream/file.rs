@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::in_flight::InFlight;
@@ -15,15 +15,15 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// A file as a byte stream; [`Platform::create_file`](crate::Platform::create_file) and
 /// [`Platform::open_file`](crate::Platform::open_file) open one.
 ///
-/// Clones are the same stream. Its position is its own, independent of any file handle's, and may be
-/// past the end of the file. A Begin call fixes offset and count: a read takes at most what the file
-/// had at that moment, and the position moves by that much. So several reads and writes may be in flight,
-/// each with its own part of the file.
+/// Clones are the same stream. Its position is independent of any file handle's, and may be past the end of the file.
+/// A Begin call fixes offset and count: a read takes at most the bytes that the file has at that time, and the
+/// position moves by that number. So several reads and writes may be in flight, each with its own part of the file.
 ///
 /// Reads and writes are items of [`QueueId::IO`](crate::QueueId::IO) that run on the runtime's blocking
 /// pool; they never wait for the STANDARD queue, and the IO queue goes on meanwhile.
@@ -31,8 +31,8 @@ use crate::tracker::TrackerHandle;
 /// A write ends when all of its bytes are with the operating system; the stream has no buffers, so that
 /// [`flush`](ByteStream::flush) has nothing to do, and does not wait for the disk.
 ///
-/// [`close`](ByteStream::close) cancels: a request that has not run yet will not; one that is just in a
-/// system call goes on unheard, and the file's handle is released when it is done.
+/// [`close`](ByteStream::close) cancels. A request that has not run yet never runs. A request that is in a system call
+/// goes on, its outcome is dropped, and the file's handle is closed after it.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -66,7 +66,7 @@ impl FileByteStream {
     ) -> Result<FileByteStream> {
         let (file, position) = open(access, mode, flags, path)?;
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            // A pipe or a device has no offsets to fix at Begin, and would read as empty.
+            // A pipe or a device has no offsets to fix at Begin; its length is 0, so it would read as empty.
             let what = format!(
                 "open {}: not a regular file; `ByteStreamFromIo` makes a byte stream of any `AsyncRead`",
                 path.display()
@@ -252,7 +252,7 @@ struct Inner {
 }
 
 struct State {
-    /// `None` when it is closed. A request in flight holds it, too, until its system call returns.
+    /// `None` when the stream is closed. A request in flight holds the file as well, until its system call returns.
     file: Option<Arc<File>>,
     position: u64,
     in_flight: InFlight,
@@ -264,15 +264,15 @@ impl State {
     }
 }
 
-/// Ends with how much was written, and the buffer.
+/// Its value is the number of bytes written, and the buffer.
 type WriteRequest = Request<(usize, Vec<u8>)>;
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
-    /// Takes the next `wanted` bytes for a read, as far as there are any: from where, and how many.
+    /// Takes up to `wanted` bytes for a read: returns their offset and their number.
     fn claim_read(
         &self,
         wanted: usize,
@@ -290,7 +290,7 @@ impl Inner {
         Ok((file, offset, count))
     }
 
-    /// Takes the place of a write of `count` bytes: where it begins.
+    /// Takes the range of a write of `count` bytes: returns its offset.
     fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<(Arc<File>, u64)> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
@@ -302,7 +302,7 @@ impl Inner {
         Ok((file, offset))
     }
 
-    /// Gives a place back whose request was not taken, unless the position has gone on since.
+    /// Moves the position back when a request was refused, unless the position has moved on since.
     fn unclaim(&self, offset: u64, count: usize) {
         let mut state = self.state();
         if state.position == offset.saturating_add(count as u64) {
@@ -379,7 +379,7 @@ mod system {
 mod system {
     use std::os::windows::fs::FileExt;
 
-    // These move the handle's position, which nobody here looks at.
+    // These move the handle's position, which this file does not use.
     pub(super) fn read_at(file: &std::fs::File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
         file.seek_read(buffer, offset)
     }
@@ -389,7 +389,7 @@ mod system {
     }
 }
 
-/// Offsets are signed 64-bit numbers on every system.
+/// The largest offset: 2^63 - 1, because every system has signed 64-bit offsets.
 const FARTHEST: u64 = i64::MAX.unsigned_abs();
 
 const READ: &str = "a read from a file";

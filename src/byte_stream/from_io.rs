@@ -1,15 +1,15 @@
-//! `ByteStreamFromIo`: anything that reads, writes or seeks by `tokio::io` as a byte stream.
+//! `ByteStreamFromIo`: a `tokio::io` object as a byte stream.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
-use crate::byte_stream::device::{Device, Place};
+use crate::byte_stream::device::{ByteRange, Device};
 use crate::byte_stream::in_flight::{InFlight, Interrupt};
 use crate::byte_stream::{
     ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
@@ -18,23 +18,21 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// A [`tokio::io`] object as a byte stream.
 ///
-/// Which of the constructors made it says what it can do: read, write, or both, and seek. Clones are the
-/// same stream.
+/// Its constructor decides what it can do: read, write or both, and seek. Clones are the same stream.
 ///
-/// Requests are performed one after the other, in the order of their Begin calls, by polls that are
-/// items of [`QueueId::IO`]. A write ends when the object has taken all of it and was flushed. If the
-/// object seeks, offset and count of a request are fixed at Begin, and the object is sought to there if it
-/// is elsewhere. If not, the length is unknown, a read takes what one read of the object gives, and the
-/// position counts what was transferred.
+/// Requests are performed one after the other, in the order of their Begin calls, by polls that are items of
+/// [`QueueId::IO`]. A write ends when the object has taken all of it and was flushed. If the object seeks, offset and
+/// count of a request are fixed at Begin, and the object is moved there if it is elsewhere. If it does not seek, the
+/// length is unknown, a read takes what one read of the object returns, and the position counts what was transferred.
 ///
-/// A request that is cancelled while it is performed stops there: a write may have been done in part. A
-/// shutdown of the platform cancels with `MF_E_SHUTDOWN`. Closing drops the object, and so does dropping
-/// the last handle, when what is in flight has ended. If the object panics, what is in flight is
-/// abandoned and the stream is closed.
+/// A request that is cancelled while it is performed stops: a write may have been done in part. A shutdown of the
+/// platform cancels with `MF_E_SHUTDOWN`. Closing drops the object. So does dropping the last handle, after the
+/// requests in flight have ended. If the object panics, its requests fail with `E_UNEXPECTED` and the stream is closed.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -114,8 +112,8 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         ByteStreamFromIo(Arc::new(Inner { queues: queues.clone(), capabilities, state: Mutex::new(state) }))
     }
 
-    /// Begins what `work` makes of the request and its place, which is fixed if the length is known:
-    /// `advance` says how far the position moves.
+    /// Begins the request that `queued` makes. If the length is known, its range is fixed: `advance` returns how far the
+    /// position moves, given the number of bytes up to the end.
     #[track_caller]
     fn begin<V: Send + 'static>(
         &self,
@@ -123,39 +121,40 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         advance: impl FnOnce(u64) -> u64,
-        work: impl FnOnce(Arc<Request<V>>, Option<Place>) -> Work,
+        queued: impl FnOnce(Arc<Request<V>>, Option<ByteRange>) -> QueuedRequest,
     ) -> Result<()> {
         let queue = self.0.queues.handle(QueueId::IO)?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), what, callback, state)?;
-        let begun = request.register(Location::caller()).and_then(|()| self.enqueue(&request, advance, work));
+        let begun =
+            request.register(Location::caller()).and_then(|()| self.enqueue(&request, advance, queued));
         let device = begun.inspect_err(|_| request.withdraw())?;
         if let Some(device) = device {
-            let driver = Driver { stream: self.0.clone(), device: Some(device), has_panicked: false };
+            let driver = DeviceDriver { stream: self.0.clone(), device: Some(device), has_panicked: false };
             queue.spawn(driver.run()).detach();
         }
         Ok(())
     }
 
-    /// Queues a request at the current position; gives the device if it rests, and must be driven.
+    /// Queues a request at the current position. Returns the device if it is idle; the caller then starts its driver.
     fn enqueue<V: Send + 'static>(
         &self,
         request: &Arc<Request<V>>,
         advance: impl FnOnce(u64) -> u64,
-        work: impl FnOnce(Arc<Request<V>>, Option<Place>) -> Work,
+        queued: impl FnOnce(Arc<Request<V>>, Option<ByteRange>) -> QueuedRequest,
     ) -> Result<Option<Device<T>>> {
         let mut state = self.0.state();
         state.check_open("begin a request to")?;
         let offset = state.position;
-        let place = match state.length {
+        let range = match state.length {
             Some(length) => {
                 let count = advance(length.saturating_sub(offset));
                 state.position = offset.checked_add(count).ok_or_else(too_far)?;
-                Some(Place { offset, count })
+                Some(ByteRange { offset, count })
             }
             None => None,
         };
         state.in_flight.push(request);
-        state.queue.push_back(work(request.clone(), place));
+        state.queue.push_back(queued(request.clone(), range));
         Ok(state.device.take())
     }
 }
@@ -207,8 +206,8 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     ) -> Result<()> {
         require(self.0.capabilities, Can::READABLE, &NAME)?;
         let wanted = buffer.len() as u64;
-        let work = |request, place| Work::Read { request, place, buffer };
-        self.begin(READ, callback, state, |left| left.min(wanted), work)
+        let queued = |request, range| QueuedRequest::Read { request, range, buffer };
+        self.begin(READ, callback, state, |left| left.min(wanted), queued)
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
@@ -224,8 +223,8 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     ) -> Result<()> {
         require(self.0.capabilities, Can::WRITABLE, &NAME)?;
         let count = buffer.len() as u64;
-        let work = |request, place| Work::Write { request, place, buffer };
-        self.begin(WRITE, callback, state, |_| count, work)
+        let queued = |request, range| QueuedRequest::Write { request, range, buffer };
+        self.begin(WRITE, callback, state, |_| count, queued)
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
@@ -245,7 +244,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
         Ok(position)
     }
 
-    /// Nothing to do: a write that has ended was flushed.
+    /// Nothing to do: every write that has ended was flushed.
     fn flush(&self) -> Result<()> {
         self.0.state().check_open("flush")
     }
@@ -288,17 +287,17 @@ struct Inner<T> {
 
 impl<T> Inner<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 
 struct State<T> {
-    /// Here while nobody drives it.
+    /// `None` while a driver has it.
     device: Option<Device<T>>,
-    queue: VecDeque<Work>,
+    queue: VecDeque<QueuedRequest>,
     in_flight: InFlight,
     position: u64,
-    /// Known if the device seeks, and only then.
+    /// Known if and only if the device seeks.
     length: Option<u64>,
     met_end: bool,
     closed: bool,
@@ -322,69 +321,69 @@ impl<T> State<T> {
         Ok(())
     }
 
-    fn has_read(&mut self, place: Option<Place>, count: usize, wanted: usize) {
-        if place.is_none() {
+    fn has_read(&mut self, range: Option<ByteRange>, count: usize, wanted: usize) {
+        if range.is_none() {
             self.position = self.position.saturating_add(count as u64);
             self.met_end |= count == 0 && wanted > 0;
         }
     }
 
-    fn has_written(&mut self, place: Option<Place>, count: usize) {
-        match (place, &mut self.length) {
-            (Some(place), Some(length)) => *length = (*length).max(place.offset.saturating_add(place.count)),
+    fn has_written(&mut self, range: Option<ByteRange>, count: usize) {
+        match (range, &mut self.length) {
+            (Some(range), Some(length)) => *length = (*length).max(range.offset.saturating_add(range.count)),
             _ => self.position = self.position.saturating_add(count as u64),
         }
     }
 }
 
-/// One request, in its turn.
-enum Work {
-    Read { request: Arc<Request<Vec<u8>>>, place: Option<Place>, buffer: Vec<u8> },
-    Write { request: Arc<Request<(usize, Vec<u8>)>>, place: Option<Place>, buffer: Vec<u8> },
+/// A request that waits for its turn, with its range if the device seeks.
+enum QueuedRequest {
+    Read { request: Arc<Request<Vec<u8>>>, range: Option<ByteRange>, buffer: Vec<u8> },
+    Write { request: Arc<Request<(usize, Vec<u8>)>>, range: Option<ByteRange>, buffer: Vec<u8> },
 }
 
-impl Work {
+impl QueuedRequest {
     fn fail(self, error: Error) {
         match self {
-            Work::Read { request, .. } => request.interrupt(error),
-            Work::Write { request, .. } => request.interrupt(error),
+            QueuedRequest::Read { request, .. } => request.interrupt(error),
+            QueuedRequest::Write { request, .. } => request.interrupt(error),
         }
     }
 }
 
-/// Performs what is queued, and puts the device back when there is no more.
-struct Driver<T> {
+/// The task that performs the queued requests; it puts the device back when none is left.
+struct DeviceDriver<T> {
     stream: Arc<Inner<T>>,
     device: Option<Device<T>>,
-    /// Whether the device has panicked; then nothing more is asked of it.
+    /// Whether the device has panicked; then it is not called again.
     has_panicked: bool,
 }
 
-impl<T: Send + 'static> Driver<T> {
+impl<T: Send + 'static> DeviceDriver<T> {
     async fn run(mut self) {
         while !self.has_panicked {
-            let Some(work) = self.next() else { return };
+            let Some(request) = self.next() else { return };
             let Some(device) = &mut self.device else { return };
-            match work {
-                Work::Read { request, place, mut buffer } => {
+            match request {
+                QueuedRequest::Read { request, range, mut buffer } => {
                     let wanted = buffer.len();
                     let stream = &self.stream;
-                    let read = async { (device.read(&mut buffer, place).await, buffer) };
+                    let read = async { (device.read(&mut buffer, range).await, buffer) };
                     let value = |(read, mut buffer): (io::Result<usize>, Vec<u8>)| {
                         let count = read.map_err(|error| failed("read", wanted, error))?;
-                        stream.state().has_read(place, count, wanted);
+                        stream.state().has_read(range, count, wanted);
                         buffer.truncate(count);
                         Ok(buffer)
                     };
                     self.has_panicked = !request.perform(read, value).await;
                 }
-                Work::Write { request, place, buffer } => {
+                QueuedRequest::Write { request, range, buffer } => {
                     let count = buffer.len();
                     let stream = &self.stream;
-                    let write = async { (device.write_all(&buffer, place).await, buffer) };
+                    let write = async { (device.write_all(&buffer, range).await, buffer) };
                     let value = |(written, buffer): (io::Result<()>, Vec<u8>)| {
                         written.map_err(|error| failed("write", count, error))?;
-                        stream.state().has_written(place, count);
+                        stream.state().has_written(range, count);
                         Ok((count, buffer))
                     };
                     self.has_panicked = !request.perform(write, value).await;
@@ -393,8 +392,8 @@ impl<T: Send + 'static> Driver<T> {
         }
     }
 
-    /// The next request, or the device goes back, under the same lock.
-    fn next(&mut self) -> Option<Work> {
+    /// The next request. If there is none, the device is put back under the same lock.
+    fn next(&mut self) -> Option<QueuedRequest> {
         let mut state = self.stream.state();
         let next = state.queue.pop_front();
         if next.is_none() && !state.closed {
@@ -404,17 +403,17 @@ impl<T: Send + 'static> Driver<T> {
     }
 }
 
-impl<T> Drop for Driver<T> {
+impl<T> Drop for DeviceDriver<T> {
     fn drop(&mut self) {
-        // Dropped with the device before its time, by a panic, a shutdown, or a runtime that ends: nobody
-        // will perform what is queued, so it fails, and calls back as it was promised.
+        // Dropped with the device by a panic, a shutdown or the runtime's end: the queued requests cannot be performed
+        // any more, so they fail and call back.
         if let Some(device) = self.device.take() {
             let mut state = self.stream.state();
             state.closed = true;
             let queued = std::mem::take(&mut state.queue);
             drop(state);
-            for work in queued {
-                work.fail(if self.has_panicked {
+            for request in queued {
+                request.fail(if self.has_panicked {
                     Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
                 } else {
                     self.stream.queues.tracker.handle().lost(NAME)

@@ -1,5 +1,4 @@
-//! `ByteStreamIo`: any byte stream as `tokio::io`, so that all that is written for files and sockets works
-//! on it.
+//! `ByteStreamIo`: a byte stream as a `tokio::io` object, for code that is written for files and sockets.
 
 use std::fmt;
 use std::io::{self, SeekFrom};
@@ -17,18 +16,18 @@ use crate::queue::Queues;
 
 /// A byte stream as [`AsyncRead`], [`AsyncBufRead`], [`AsyncWrite`] and [`AsyncSeek`].
 ///
-/// It reads ahead, by as much as its capacity. A write is taken at once and goes on behind the caller's
-/// back, as with `tokio::fs::File`: its error comes out of the next write, flush or seek, so flush (or shut
-/// down) at the end. On a stream that seeks, reading and writing share the one position and take turns; on
-/// one that does not, they are two directions that do not wait for each other.
+/// It reads ahead, up to its capacity. A write returns at once and goes on in the background, as with
+/// `tokio::fs::File`: its error comes out of the next write, flush or seek, so flush (or shut down) at the end. On a
+/// stream that seeks, reads and writes share the position and take turns. On one that does not, they are two
+/// directions that do not wait for each other.
 ///
-/// Seeking past the end is what the stream makes of it: `InvalidInput` on most, allowed on files. An
-/// error is the crate's [`Error`] inside an [`io::Error`].
+/// A seek past the end is `InvalidInput` on most streams, and allowed on files. An error is the crate's [`Error`]
+/// inside an [`io::Error`].
 ///
 /// # Cancel safety
-/// Every poll is cancel safe: a request that is in flight stays here when the future that polled for it is
-/// dropped, and the next poll takes it up. Dropping the `ByteStreamIo` itself lets a write that is in flight
-/// go on, loses what was read ahead, and does not close the stream; nor does shutting down, which flushes.
+/// Every poll is cancel safe: when the future that polled is dropped, its request stays in flight, and the next poll
+/// goes on with it. When the `ByteStreamIo` itself is dropped, a write in flight goes on and what was read ahead is
+/// lost. Neither that nor shutting down, which flushes, closes the stream.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -50,7 +49,7 @@ pub struct ByteStreamIo<S> {
     queues: Arc<Queues>,
     seekable: bool,
     capacity: usize,
-    /// What was read ahead, from `taken` on.
+    /// The bytes read ahead; those from `taken` on are not consumed yet.
     ahead: Vec<u8>,
     taken: usize,
     reading: Option<Operation<Vec<u8>>>,
@@ -75,18 +74,18 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
         }
     }
 
-    /// Reads and writes so many bytes at a time; 64 KiB if nothing is said, and at least one.
+    /// Sets how many bytes are read or written at a time: at least 1, by default 64 KiB.
     #[must_use]
     pub fn with_capacity(self, capacity: usize) -> ByteStreamIo<S> {
         ByteStreamIo { capacity: capacity.max(1), ..self }
     }
 
-    /// The stream below. What it reads is not seen here, where it was perhaps read ahead.
+    /// The stream below. Bytes that were read ahead cannot be read from it any more.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream below; what was read ahead is lost, and the stream's position is after it.
+    /// The stream below. Bytes that were read ahead are lost: the stream's position is after them.
     pub fn into_inner(self) -> S {
         self.stream
     }
@@ -95,7 +94,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
         self.ahead.get(self.taken..).unwrap_or_default()
     }
 
-    /// Reads ahead unless something is there, and waits for it. Nothing being there then is the end.
+    /// Reads ahead if no bytes are there, and waits for the read. No bytes after that are the end of the stream.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.unread().is_empty() {
             if self.reading.is_none() {
@@ -117,7 +116,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for the read that is in flight, if there is one.
+    /// Waits for the read in flight, if there is one.
     fn poll_read_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if let Some(reading) = &mut self.reading {
             let read = ready!(Pin::new(reading).poll(cx));
@@ -128,7 +127,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until what was written is with the stream.
+    /// Waits until the stream has all that was written.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Some(writing) = &mut self.writing {
             let ended = ready!(Pin::new(&mut writing.operation).poll(cx));
@@ -154,7 +153,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
     /// On a stream that seeks: waits for the read in flight, and moves back over what was read ahead.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.seekable {
-            // A failed read has nothing that a write would have to move back over.
+            // A failed read has read nothing ahead.
             let _ = ready!(self.poll_read_end(cx));
             let position = self.logical_position()?;
             if !self.unread().is_empty() {
@@ -165,7 +164,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Where the reader is: before what was read ahead.
+    /// The reader's position: before the bytes that were read ahead.
     fn logical_position(&self) -> Result<u64> {
         let unread = if self.seekable { self.unread().len() as u64 } else { 0 };
         Ok(self.stream.position()?.saturating_sub(unread))
@@ -249,12 +248,12 @@ impl<S: ByteStreamExt> AsyncWrite for ByteStreamIo<S> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // While this waits nothing of `buf` was taken.
+        // Nothing of `buf` is taken while this waits.
         ready!(this.poll_written(cx))?;
         ready!(this.poll_turn(cx))?;
         let count = buf.len().min(this.capacity);
         this.start_write(buf[..count].to_vec());
-        // One that failed at once says so at once.
+        // A write that failed at once is reported by this call.
         if this.writing.as_ref().is_some_and(|writing| writing.operation.is_ended()) {
             if let Poll::Ready(Err(error)) = this.poll_written(cx) {
                 return Poll::Ready(Err(error.into()));
@@ -283,7 +282,7 @@ impl<S: ByteStreamExt> AsyncSeek for ByteStreamIo<S> {
     }
 }
 
-/// Nothing in here is ever pinned.
+/// No field is pinned.
 impl<S> Unpin for ByteStreamIo<S> {}
 
 impl<S: fmt::Debug> fmt::Debug for ByteStreamIo<S> {
@@ -302,7 +301,7 @@ struct Writing {
     operation: Operation<(usize, Vec<u8>)>,
 }
 
-/// Flushes on the IO queue, since it may block.
+/// Flushes on the IO queue, because a flush may block.
 fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
     let stream = stream.clone();
     Operation::begin(

@@ -1,7 +1,7 @@
-//! `MemoryByteStream`: bytes in memory as a byte stream that grows as it is written.
+//! `MemoryByteStream`: bytes in memory as a byte stream. It grows as it is written.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::{
@@ -10,13 +10,14 @@ use crate::byte_stream::{
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
+use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
 
 /// Bytes in memory as a byte stream: readable, writable, seekable, and as long as they come.
 ///
-/// Clones are the same stream. A request ends inside its Begin call; its callback comes, as always,
-/// from the queue that it names. So nothing is ever in flight that could be cancelled. Zeros fill a gap
-/// between the end and a write past it, which can be after the length was cut below the position.
+/// Clones are the same stream. A request ends inside its Begin call, so none is ever in flight or can be cancelled; its
+/// callback is invoked on the queue that it names, as always. Zeros fill the gap between the end and a write past it,
+/// which is possible after the length was cut below the position.
 ///
 /// Made by [`MemoryByteStream::new`]; the example is at [`ByteStreamExt`](crate::ByteStreamExt).
 #[derive(Clone)]
@@ -28,13 +29,13 @@ impl MemoryByteStream {
         MemoryByteStream(Arc::new(Inner { queues: queues.clone(), state: Mutex::new(state) }))
     }
 
-    /// A copy of all the bytes, wherever the position is; none when the stream is closed.
+    /// A copy of all the bytes, independent of the position; empty when the stream is closed.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.0.state().bytes.clone().unwrap_or_default()
     }
 
-    /// Closes the stream and gives its bytes; none when it is closed already.
+    /// Closes the stream and returns its bytes; empty when it was closed before.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.0.state().bytes.take().unwrap_or_default()
@@ -163,12 +164,12 @@ struct Inner {
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 
 struct State {
-    /// `None` when it is closed.
+    /// `None` when the stream is closed.
     bytes: Option<Vec<u8>>,
     position: u64,
 }
@@ -201,7 +202,7 @@ impl State {
         if end > length {
             self.resize(end)?;
         }
-        // Both fit: the bytes are there.
+        // Both conversions are exact: `resize` has allocated that many bytes.
         let range = self.position as usize..end as usize;
         self.bytes("write to")?[range].copy_from_slice(buffer);
         self.position = end;

@@ -1,4 +1,4 @@
-//! How to open a file: access, what to do when it exists or not, and how it is shared.
+//! Opening a file: its access mode, its open mode and its sharing, with Media Foundation's values.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,7 +19,7 @@ pub enum AccessMode {
     /// To be written.
     #[doc(alias = "MF_ACCESSMODE_WRITE")]
     Write = 2,
-    /// Both; archive sinks want it, since they read back what they wrote.
+    /// To be read and written; archive sinks need it, because they read back what they wrote.
     #[doc(alias = "MF_ACCESSMODE_READWRITE")]
     ReadWrite = 3,
 }
@@ -36,8 +36,8 @@ pub enum AccessMode {
 ///
 /// In a folder that does not exist, every mode is `ERROR_PATH_NOT_FOUND`.
 ///
-/// An empty file is also created for one who only wants to read it. `ResetIfExist` needs write access,
-/// and is `E_INVALIDARG` without.
+/// The modes that create a file do so with read access as well. `ResetIfExist` needs write access, and is
+/// `E_INVALIDARG` without.
 #[doc(alias = "MF_FILE_OPENMODE")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OpenMode {
@@ -63,12 +63,12 @@ bitflags! {
     #[doc(alias = "MF_FILE_FLAGS")]
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct FileFlags: u32 {
-        /// Without the system's cache. Accepted and without effect, on every system: it would put
-        /// conditions of the device on the size and place of every buffer.
+        /// Without the system's cache. Accepted and without effect on every system, because it would tie the size
+        /// and alignment of every buffer to the device.
         #[doc(alias = "MF_FILEFLAGS_NOBUFFERING")]
         const NOBUFFERING = 0x1;
-        /// Others may write to the file meanwhile. On Windows they may not without it; elsewhere they
-        /// always may, and this only shows in the stream's capabilities.
+        /// Others may write to the file meanwhile. On Windows they may not without this flag. Elsewhere they always
+        /// may, and the flag only shows in the stream's capabilities.
         #[doc(alias = "MF_FILEFLAGS_ALLOW_WRITE_SHARING")]
         const ALLOW_WRITE_SHARING = 0x2;
         // Bits that have no name have no effect.
@@ -85,7 +85,7 @@ impl AccessMode {
         self != AccessMode::Read
     }
 
-    /// What a file that is opened like this can do.
+    /// The capabilities of a file that is opened like this.
     pub(crate) fn capabilities(self, flags: FileFlags) -> ByteStreamCapabilities {
         use ByteStreamCapabilities as Can;
         let mut can = Can::SEEKABLE | Can::DOES_NOT_USE_NETWORK;
@@ -96,11 +96,11 @@ impl AccessMode {
     }
 }
 
-/// Opens a file by MF's rules, and says where its position is to begin. Blocks.
+/// Opens a file by Media Foundation's rules, and returns its first position. Blocks.
 pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &Path) -> Result<(File, u64)> {
     let failed = |error: io::Error| {
         let what = format!("open {} ({access:?}, {mode:?})", path.display());
-        // Windows tells the two apart, and others do not.
+        // Windows has a code of its own for a missing folder; other systems do not.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if error.kind() == io::ErrorKind::NotFound && folder.is_some_and(|folder| !folder.is_dir()) {
             let what = format!("{what}, whose folder does not exist");
@@ -130,8 +130,8 @@ pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &
     Ok((file, position))
 }
 
-/// Opens for reading, and creates if need be: in two steps, since a file that may only be read can be
-/// opened, but not with what creating takes.
+/// Opens for reading, and creates the file if it does not exist. Two steps, because creating needs write access, with
+/// which a read-only file could not be opened.
 fn open_or_create(access: AccessMode, flags: FileFlags, path: &Path) -> io::Result<File> {
     let mut created_by_others = None;
     for _ in 0..TRIES {
@@ -154,7 +154,7 @@ fn existing(access: AccessMode, flags: FileFlags) -> OpenOptions {
     options
 }
 
-/// As for an existing file, and with what creating needs.
+/// As for an existing file, with the write access that creating needs.
 fn created(access: AccessMode, flags: FileFlags) -> OpenOptions {
     let mut options = existing(access, flags);
     options.write(true);
@@ -177,7 +177,7 @@ mod system {
         options.share_mode(if write { FILE_SHARE_READ | FILE_SHARE_WRITE } else { FILE_SHARE_READ });
     }
 
-    /// The handle itself does not write, though the file may be created.
+    /// The handle cannot write, although the file may be created.
     pub(super) fn only_read(options: &mut OpenOptions) {
         options.access_mode(GENERIC_READ);
     }
@@ -193,12 +193,12 @@ mod system {
 
     use super::FileFlags;
 
-    /// No file is kept from others here.
+    /// Other systems do not lock a file that is opened.
     pub(super) fn share(_: &mut OpenOptions, _: FileFlags) {}
 
-    /// Nothing depends on what the handle could do beyond what the stream does.
+    /// The stream checks its own access, so the handle's does not matter.
     pub(super) fn only_read(_: &mut OpenOptions) {}
 }
 
-/// How often a file may appear and vanish between the two steps before that is an error.
+/// Number of tries before a file that appears and vanishes between the two steps is an error.
 const TRIES: usize = 8;

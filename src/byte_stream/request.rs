@@ -1,4 +1,4 @@
-//! A request to a byte stream or a resolver, on its way from Begin to End: who performs it, and what can end it first.
+//! `Request`: one request to a byte stream or a resolver from Begin to End, how it is performed, and what ends it first.
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,10 +15,10 @@ use crate::completion::{Completer, Identity};
 use crate::contain::contain;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
-use crate::sync::Lock;
-use crate::tracker::{Begun, Outstanding, Registration};
+use crate::register::{Begun, Outstanding, Registration};
+use crate::sync::LockExt;
 
-/// A request that was begun. Its performer owns it and completes it; dropped before that, it completes all the same.
+/// A request that was begun. Its performer owns it and completes it. Dropped before that, it completes with an error.
 pub(crate) struct Request<T: Send + 'static> {
     queues: Arc<Queues>,
     completer: Completer<T>,
@@ -27,7 +27,7 @@ pub(crate) struct Request<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Request<T> {
-    /// A request to `of`, for this callback; `what` it is, for people.
+    /// A request to `of` with this callback. `what` names it in errors and reports.
     ///
     /// # Errors
     /// As [`Completer::new`].
@@ -46,14 +46,14 @@ impl<T: Send + 'static> Request<T> {
         }))
     }
 
-    /// Ends the request, and invokes its callback; false if it has ended before.
+    /// Ends the request, and invokes its callback; false if it had ended before.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
         if !self.completer.complete(value) {
             return false;
         }
         let registration = self.registration.locked().take();
         drop(registration);
-        // `notify_one` leaves a permit, which is found by one that waits only later.
+        // `notify_one` leaves a permit for a performer that starts to wait only later.
         self.ended.notify_one();
         true
     }
@@ -75,7 +75,7 @@ impl<T: Send + 'static> Request<T> {
         self: &Arc<Self>,
         body: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<()> {
-        let work = Work { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
+        let work = BlockingItem { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
         let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
         self.queues.put(QueueId::IO, item.into()).inspect_err(|_| self.withdraw())
     }
@@ -94,7 +94,7 @@ impl<T: Send + 'static> Request<T> {
         Ok(())
     }
 
-    /// A shutdown ends the request.
+    /// Registers the request, so that a shutdown ends it.
     pub(crate) fn register(self: &Arc<Self>, begun: Begun) -> Result<()> {
         let this: Weak<Request<T>> = Arc::downgrade(self);
         let registration = self.queues.tracker.handle().register(this, begun, Some(Instant::now()))?;
@@ -103,8 +103,8 @@ impl<T: Send + 'static> Request<T> {
         Ok(())
     }
 
-    /// Completes the request with what becomes of `body`, which may be user code that panics; if the request ends
-    /// first, `body` is dropped. False if it panicked.
+    /// Completes the request with the outcome of `body`, which may be user code that panics. If the request ends first,
+    /// `body` is dropped. False if `body` panicked.
     pub(crate) async fn perform<F: Future>(
         &self,
         body: F,
@@ -161,14 +161,14 @@ impl<T: Send + 'static> Outstanding for Request<T> {
 }
 
 /// The item on the IO queue that performs a blocking request.
-struct Work<T: Send + 'static> {
+struct BlockingItem<T: Send + 'static> {
     request: Arc<Request<T>>,
     body: Mutex<Option<Body<T>>>,
 }
 
 type Body<T> = Box<dyn FnOnce() -> Result<T> + Send>;
 
-impl<T: Send + 'static> AsyncCallback for Work<T> {
+impl<T: Send + 'static> AsyncCallback for BlockingItem<T> {
     fn parameters(&self) -> CallbackParameters {
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING)
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use futures::stream::{FusedStream, Stream};
 
 use crate::contain::wake_contained;
-use crate::sync::Lock;
+use crate::sync::LockExt;
 
 /// What Media Foundation calls a callback object with, in the order of the calls.
 ///

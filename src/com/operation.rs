@@ -12,7 +12,7 @@ use crate::com::error::status_of;
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Hresult, Result};
 use crate::operation::{Begin, BeginStatus, Operation, Promise};
-use crate::sync::Lock;
+use crate::sync::LockExt;
 
 /// Begins an asynchronous operation of a COM object at once; awaiting what it returns gives what End returns.
 ///

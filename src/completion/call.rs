@@ -6,7 +6,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, Parts, Token, Un
 use crate::completion::Cell;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
-use crate::sync::Lock;
+use crate::sync::LockExt;
 use crate::tracker::{Tracker, closed};
 
 /// What End must belong to: the object that Begin was called on. It is kept alive by its calls.

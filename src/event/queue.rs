@@ -17,7 +17,7 @@ use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
 use crate::queue::{Job, Priority, Queues};
-use crate::sync::Lock;
+use crate::sync::LockExt;
 use crate::tracker::{Begun, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Hresult, Result};
 use crate::event::media_event::MediaEvent;
-use crate::sync::{Lock, Mutex};
+use crate::sync::{LockExt, Mutex};
 
 /// One stream's claim to the events of a generator. It is recognised by its address.
 #[derive(Default)]

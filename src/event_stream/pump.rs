@@ -23,7 +23,7 @@ use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events}
 use crate::event_stream::overflow::Policy;
 use crate::event_stream::state::{Failure, State, Step, StreamRequest};
 use crate::event_stream::weak_generator::WeakGenerator;
-use crate::sync::{Lock, Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 /// What the stream and its callback share.

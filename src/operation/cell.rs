@@ -21,9 +21,10 @@ use crate::completion::{self, Found};
 use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Outcome, Source};
+use crate::register::Outstanding;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Lock, Mutex};
-use crate::tracker::{Outstanding, TrackerHandle};
+use crate::sync::{LockExt, Mutex};
+use crate::tracker::TrackerHandle;
 
 /// What an operation sees of its cell.
 pub(super) trait Awaited<T>: Outstanding {

@@ -109,7 +109,7 @@ impl Budget {
         }
         let promise = observe::promised(flags).filter(|promise| took > *promise);
         if let Some(promise) = promise {
-            observe::tell_overrun(queue, self.name, took, promise);
+            observe::warn_overrun(queue, self.name, took, promise);
         }
         Time { took, overrun: promise.is_some() }
     }

@@ -153,7 +153,7 @@ impl Queue {
     pub(super) fn count_missed_deadline(&self) {
         // ORDERING: Relaxed, a counter that orders nothing.
         self.missed_deadlines.fetch_add(1, Ordering::Relaxed);
-        observe::tell_missed_deadline(self.id);
+        observe::warn_missed_deadline(self.id);
     }
 
     pub(crate) fn mmcss(&self) -> Mmcss {

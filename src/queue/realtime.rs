@@ -31,7 +31,7 @@ mod imp {
     /// Raises the current thread; a refusal is reported once for the queue.
     fn raise(queue: QueueId, refused: &Once) {
         if let Err(reason) = audio_thread_priority::promote_current_thread_to_real_time(FRAMES, RATE) {
-            refused.call_once(|| observe::tell_refused(queue, &reason.to_string()));
+            refused.call_once(|| observe::warn_refused(queue, &reason.to_string()));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who makes what a resolver is asked for: handlers of schemes, handlers of content, and the one for files.
+//! The handlers of a resolver: the traits for schemes and for content, and the built-in handler for files.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::source_resolver::{ResolutionFlags, ResolvedObject};
 
 /// Makes an object of a URL of some scheme: `IMFSchemeHandler`, its Begin and End as one future.
 ///
-/// The future is polled by items of the IO queue, so it should not block. If the resolver is told to
-/// cancel, the future is dropped.
+/// The future is polled by items of the IO queue, so it should not block. If the request is cancelled, the future is
+/// dropped.
 #[doc(alias = "IMFSchemeHandler")]
 pub trait SchemeHandler: Send + Sync {
     /// Makes a byte stream, or a media source if the flags ask for one and the handler makes it itself.
     ///
     /// # Errors
-    /// The future's: whatever keeps it from that.
+    /// The future's own.
     #[doc(alias = "BeginCreateObject")]
     #[doc(alias = "EndCreateObject")]
     fn create_object(
@@ -34,15 +34,15 @@ pub trait SchemeHandler: Send + Sync {
 
 /// Makes a media source of a byte stream: `IMFByteStreamHandler`, its Begin and End as one future.
 ///
-/// The future is polled by items of the IO queue, so it should not block. If the resolver is told to
-/// cancel, the future is dropped.
+/// The future is polled by items of the IO queue, so it should not block. If the request is cancelled, the future is
+/// dropped.
 #[doc(alias = "IMFByteStreamHandler")]
 pub trait ByteStreamHandler: Send + Sync {
     /// Makes a media source of the stream, from its current position on.
     ///
     /// # Errors
-    /// The future's: `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when the stream holds something else, so that the
-    /// next handler may be asked; whatever else goes wrong.
+    /// The future's: `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when the stream has other content, so that the next handler is
+    /// asked; any other error ends the request.
     #[doc(alias = "BeginCreateObject")]
     #[doc(alias = "EndCreateObject")]
     fn create_object(

@@ -1,4 +1,4 @@
-//! The little that a resolver needs to know of URLs: scheme, extension, and the path of a file.
+//! The parts of a URL that a resolver reads: its scheme, its extension, and the path of a file.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(crate) fn scheme(url: &str) -> Option<String> {
 /// The extension of the last part of the path, with its dot and in lower case.
 pub(crate) fn extension(url: &str) -> Option<String> {
     let path = match scheme(url) {
-        // A plain file name may have these in it.
+        // A plain file name may contain these characters.
         None => url,
         Some(_) => url.split(['?', '#']).next()?,
     };
@@ -28,7 +28,7 @@ pub(crate) fn extension(url: &str) -> Option<String> {
     Some(name.get(dot..)?.to_ascii_lowercase())
 }
 
-/// The path that a `file:` URL or a plain file name means.
+/// The path of a `file:` URL or of a plain file name.
 pub(crate) fn file_path(url: &str) -> Result<PathBuf> {
     if scheme(url).is_none() {
         return Ok(PathBuf::from(url));
@@ -53,7 +53,8 @@ pub(crate) fn file_path(url: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(without_slash_before_drive(&path)))
 }
 
-/// `None` when a percent sign is not followed by two digits, or the bytes are not UTF-8.
+/// The text with its percent escapes decoded; `None` when a percent sign is not followed by two digits, or the bytes are
+/// not UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -85,7 +86,7 @@ mod tests {
     use crate::error::Hresult;
 
     #[test]
-    fn schemes_are_told_from_file_names() {
+    fn schemes_are_not_file_names() {
         for (url, expected) in [
             ("http://a/b", Some("http")),
             ("HTTP:b", Some("http")),

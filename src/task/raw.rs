@@ -1,9 +1,9 @@
-//! A future that is polled by items of a queue, whoever's queue it is.
+//! `Task`: a future that is polled by items of a queue, and the traits of its queue and of its receiver.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use futures::task::{ArcWake, waker_ref};
@@ -12,11 +12,11 @@ use crate::async_result::{QueueId, Token};
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Promise;
-use crate::sync::{Mutex, MutexGuard};
+use crate::register::{Begun, Outstanding, Registration};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::task::THE_FUTURE;
-use crate::tracker::{Begun, Outstanding, Registration};
 
-/// Who is told how a task ended. Dropped untold, it lets go, so that whoever waits hears of that.
+/// The receiver of a task's outcome. Dropped before [`join`](JoinSink::join), it completes as abandoned.
 pub(crate) trait JoinSink<T>: Send {
     fn join(self, value: Result<T>);
 }
@@ -27,22 +27,22 @@ impl<T: Send + 'static> JoinSink<T> for Promise<T> {
     }
 }
 
-/// Nobody.
+/// Ignores the outcome.
 impl JoinSink<()> for () {
     fn join(self, _: Result<()>) {}
 }
 
 /// The queue that polls a task.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
-    /// What keeps the queue open, held until the task has ended.
+    /// Keeps the queue open; held until the task has ended.
     type Hold: Send + 'static;
 
-    /// The queue's number, for people.
+    /// The queue's number, for reports.
     fn queue(&self) -> QueueId;
 
     /// Queues an item that calls [`Task::poll`] once.
     ///
-    /// If the queue lets go of the item instead, the task is to end: nobody else would poll it.
+    /// If the queue drops the item instead, the task must end, because nothing else would poll it.
     fn put<F, E>(task: &Arc<Task<F, E, Self>>) -> Result<()>
     where
         F: Future + Send + 'static,
@@ -52,30 +52,30 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 /// A future that is polled by items of a queue: each wake puts the task.
 ///
 /// It ends once: by its output, by a panic, by [`cancel`](Task::cancel), because its queue takes no
-/// polls any more, or because the platform shuts down. The first of them is told, and the future is
-/// dropped after that; one that is just being polled is dropped when the poll is back.
+/// polls any more, or because the platform shuts down. The first of them goes to the sink, and then the future is
+/// dropped. A future that is being polled is dropped when the poll has returned.
 pub(crate) struct Task<F, E, H: Schedule> {
     scheduler: H,
-    /// What every poll of the task is put with; the task does not own itself between them.
+    /// Makes the reference that each put needs. The task does not own itself between polls.
     this: Weak<Task<F, E, H>>,
     state: Mutex<State<F, E, H::Hold>>,
 }
 
 struct State<F, E, K> {
-    /// `None` when it has ended. Above the future, so that a task that is let go says so first.
+    /// `None` when the task has ended. Above the future, so that a dropped task completes its sink first.
     open: Option<Open<E, K>>,
-    /// Taken while it is polled, and for good when it has ended.
+    /// `None` while it is polled, and after the task has ended.
     future: Option<Pin<Box<F>>>,
     /// A poll is queued or runs.
     scheduled: bool,
-    /// Woken while it was polled: another poll is due.
+    /// Woken during a poll: another poll is due.
     again: bool,
 }
 
-/// A task that was started, or why it was not, and who was to be told of its end.
+/// A task that was started; or the error why it was not, and its unused sink.
 type Started<F, E, H> = std::result::Result<Arc<Task<F, E, H>>, (Error, E)>;
 
-/// What there is of a task, to be let go.
+/// What a task held, to be dropped without its lock.
 type Taken<F, E, K> = (Option<Open<E, K>>, Option<Pin<Box<F>>>);
 
 /// What a task that has not ended holds.
@@ -91,7 +91,7 @@ where
     E: JoinSink<F::Output> + 'static,
     H: Schedule,
 {
-    /// Starts a task; gives `sink` back, untold, when the platform or the queue refuses it.
+    /// Starts a task. Returns the unused `sink` when the platform or the queue refuses the task.
     pub(crate) fn start(
         (scheduler, hold): (H, H::Hold),
         token: Token,
@@ -116,13 +116,13 @@ where
                     drop_contained(future);
                     Err((error, open.sink))
                 }
-                // A shutdown was faster, and has told.
+                // A shutdown was faster, and has completed the sink.
                 (None, _) => Ok(task),
             },
         }
     }
 
-    /// Polls once: what a queued item is for.
+    /// Polls once. Called by each queued item.
     pub(crate) fn poll(&self) {
         let Some(this) = self.this.upgrade() else { return };
         let Some(mut future) = self.state().future.take() else { return };
@@ -154,7 +154,7 @@ where
         }
     }
 
-    /// Ends the task with `error`, unless it has ended; true if it did by this.
+    /// Ends the task with `error`; false if it had ended before.
     pub(crate) fn cancel(&self, error: Error) -> bool {
         self.end(None, Err(error))
     }
@@ -170,14 +170,14 @@ where
         }
     }
 
-    /// Queues a poll, or ends: nobody would poll it again.
+    /// Queues a poll. If the queue refuses it, the task ends, because nothing would poll it again.
     fn put_or_end(self: &Arc<Self>) {
         if let Err(error) = H::put(self) {
             self.end(None, Err(error));
         }
     }
 
-    /// Tells how it ended, unless that was told, and only then drops the future.
+    /// Completes the sink, unless that was done before, and then drops the future. True for the first end.
     fn end(&self, polled: Option<Pin<Box<F>>>, value: Result<F::Output>) -> bool {
         let (open, future) = self.take();
         let first = open.is_some();
@@ -207,7 +207,7 @@ impl<F, E, H: Schedule> Task<F, E, H> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<F, E, H::Hold>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A task's home on a work queue of the platform's: the task itself is the callback of its items.
+//! `QueueScheduler`: polls tasks on a work queue of the platform. The task itself is the callback of its items.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::queue::{Queue, Queues, WorkItem, WorkQueue};
 use crate::task::{JoinSink, Schedule, Task};
 
-/// A work queue of the platform's.
+/// Puts the polls of a task on a work queue.
 pub(crate) struct QueueScheduler {
     queues: Arc<Queues>,
     queue: Arc<Queue>,
 }
 
 impl QueueScheduler {
-    /// The home, and what keeps the queue open.
+    /// The scheduler of a task, and the handle that keeps the queue open for it.
     pub(crate) fn new(queue: &WorkQueue) -> (QueueScheduler, WorkQueue) {
         (QueueScheduler { queues: queue.queues().clone(), queue: queue.queue().clone() }, queue.unheld())
     }

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
+use crate::sync::LockExt;
 
 /// How one call of a [`FaultyComponent`] goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
     /// What is to go wrong, call by call, after what was planned before.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<_> = faults.into_iter().collect();
-        lock(&self.plan).extend(faults);
+        self.plan.locked().extend(faults);
     }
 
     /// The Begin of the method.
@@ -100,7 +101,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
     pub fn begin(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<()> {
         // ORDERING: Relaxed, here and below: counters that order nothing.
         self.begins.fetch_add(1, Ordering::Relaxed);
-        let fault = lock(&self.plan).pop_front().unwrap_or(Fault::None);
+        let fault = self.plan.locked().pop_front().unwrap_or(Fault::None);
         if let Fault::FailingBegin(code) = fault {
             return Err(planned(code));
         }
@@ -113,7 +114,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
                 self.platform.invoke_callback(&result)
             }
             Fault::Never => {
-                lock(&self.kept).push(result);
+                self.kept.locked().push(result);
                 Ok(())
             }
             Fault::LetGo => Ok(()),
@@ -175,7 +176,7 @@ impl<T: Clone + Send + Sync + 'static> FaultyComponent<T> {
 
     /// Lets go of the results that were never to be completed; says how many there were.
     pub fn let_go(&self) -> usize {
-        let kept = std::mem::take(&mut *lock(&self.kept));
+        let kept = std::mem::take(&mut *self.kept.locked());
         kept.len()
     }
 
@@ -231,8 +232,4 @@ fn call(result: &AsyncResult) {
 
 fn planned(code: Hresult) -> Error {
     Error::new(code, "call a faulty component: it failed as planned")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! `RecordingCallback`: a callback that remembers how it was called.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::CurrentQueue;
+use crate::sync::LockExt;
 
 /// One call of a [`RecordingCallback`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ impl RecordingCallback {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.locked()
     }
 }
 

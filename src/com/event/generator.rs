@@ -16,7 +16,7 @@ use crate::com::event::state::{Asked, CalledTarget, RequestTarget, State, Succes
 use crate::com::{Mta, async_result, prop_variant, raw_event};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
-use crate::sync::Lock;
+use crate::sync::LockExt;
 
 /// A COM object that sends events, as a [`MediaEventGenerator`]: make an [`EventStream`](crate::EventStream)
 /// of it, behind an [`Arc`], under any policy. [`event_stream`](crate::com::event_stream) does both.

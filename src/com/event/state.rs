@@ -11,7 +11,7 @@ use crate::com::work_queue::put_once;
 use crate::com::{Mta, async_result};
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEvent;
-use crate::sync::Lock;
+use crate::sync::LockExt;
 
 #[derive(Default)]
 pub(crate) struct State {
