@@ -172,7 +172,7 @@ impl<P: Overflow> EventStream<P> {
         Ok(stream)
     }
 
-    /// Keeps something alive as long as the stream: a generator that nobody else holds.
+    /// Keeps something alive as long as the stream: a generator that has no other owner.
     #[cfg(windows)]
     pub(crate) fn keep(mut self, kept: Arc<dyn Any + Send + Sync>) -> EventStream<P> {
         self._kept = Some(kept);

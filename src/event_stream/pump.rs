@@ -206,7 +206,7 @@ impl EventPump {
             state.request = StreamRequest::Beginning;
             state.callback.take()
         };
-        let callback = callback.unwrap_or_else(|| PumpCallback::new(self.clone()));
+        let callback = callback.unwrap_or_else(|| PumpCallback::make(self.clone()));
         let begun = match queue {
             Some(queue) => queue.begin(callback.clone(), &self.subscription),
             None => self.generator.begin(callback.clone(), self.subscription.as_state()),
@@ -382,7 +382,7 @@ struct PumpCallback {
 }
 
 impl PumpCallback {
-    fn new(pump: Arc<EventPump>) -> Arc<dyn AsyncCallback> {
+    fn make(pump: Arc<EventPump>) -> Arc<dyn AsyncCallback> {
         Arc::new_cyclic(|this| PumpCallback { this: this.clone(), pump })
     }
 
