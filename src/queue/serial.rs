@@ -29,7 +29,6 @@ use crate::queue::blocking::run_blocking;
 use crate::queue::budget::{Budget, SAMPLE};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::Engine;
-use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::{Queued, SerialTurn, abandon_turns};
@@ -223,10 +222,7 @@ impl<B: Base> Serial<B> {
         }
         let Some(item) = batch.items.pop_front() else {
             (batch.busy, batch.running) = (false, None);
-            let lock = mailbox.as_mut().and_then(|mailbox| {
-                mailbox.turn_is_out = false;
-                if mailbox.closed { self.base_lock().take() } else { None }
-            });
+            let lock = mailbox.as_mut().and_then(|mailbox| self.end_turn(mailbox));
             drop((mailbox, batch));
             drop(lock);
             self.waiters.notify();
@@ -285,14 +281,24 @@ impl<B: Base> Serial<B> {
         true
     }
 
-    /// Puts the turn on the queue below; one that is gone aborts this one, too.
+    /// Puts the turn on the queue below, if there is anything to run; a queue below that is gone aborts this one, too.
     fn put_turn(self: &Arc<Self>) {
-        let priority = {
+        let next = {
             let batch = self.batch();
-            let mailbox = self.mailbox();
-            batch.items.front().or(mailbox.items.front()).map_or(Priority::Normal, |item| item.priority)
+            let mut mailbox = self.mailbox();
+            let first = batch.items.front().or(mailbox.items.front()).map(|item| item.priority);
+            first.ok_or_else(|| self.end_turn(&mut mailbox))
         };
-        self.put_on_base(Queued::turn(self.clone(), priority));
+        match next {
+            Ok(priority) => self.put_on_base(Queued::turn(self.clone(), priority)),
+            Err(lock) => drop(lock),
+        }
+    }
+
+    /// Nothing is left. Returns the lock on the queue below if this one is closed.
+    fn end_turn(&self, mailbox: &mut Mailbox) -> Option<B::BaseLock> {
+        mailbox.turn_is_out = false;
+        if mailbox.closed { self.base_lock().take() } else { None }
     }
 
     fn put_on_base(self: &Arc<Self>, turn: Queued) {
@@ -316,7 +322,7 @@ impl<B: Base> Serial<B> {
     }
 
     /// Lets the engine run the turn of a queue above, which would be nested too deep here. This one's turn is kept until
-    /// that has ended.
+    /// that has ended; as with an item that blocks, the queue below this one goes on meanwhile.
     fn hand_over_turn(self: Arc<Self>, item: Queued) {
         let priority = item.priority;
         if let Ok(turn) = item.into_turn() {
@@ -523,7 +529,8 @@ impl<B: Base> SerialTurn for HandedTurn<B> {
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
         self.turn.clone().run(budget, results);
         if self.below.has_ended(None) {
-            self.below.put_turn();
+            // Here, rather than by all the queues below.
+            self.below.clone().run(budget, results);
         }
     }
 

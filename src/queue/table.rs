@@ -185,7 +185,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Releases a lock that [`WorkQueue::into_id`] left.
+    /// Releases a lock that was left by number.
     pub(crate) fn unlock(&self, id: QueueId) -> Result<()> {
         if !id.is_private() {
             return Ok(());

@@ -99,7 +99,7 @@ impl Injector {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
         let items = &mut lanes.items[lane];
-        if items.len() <= 2 * limit {
+        if items.len() <= limit.saturating_mul(2) {
             // They change places, so that neither allocates again once it has grown.
             std::mem::swap(items, local);
         } else {

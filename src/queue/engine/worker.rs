@@ -183,7 +183,9 @@ impl Worker {
         let normal = if group == 1 {
             injector.take(Priority::Normal)
         } else if injector.waits(Priority::Normal as usize) {
-            seat.fill(|local| injector.take_group(group as usize, local))
+            // Where no other worker takes, all may be taken.
+            let limit = if engine.serial { usize::MAX } else { group as usize };
+            seat.fill(|local| injector.take_group(limit, local))
         } else {
             None
         };
