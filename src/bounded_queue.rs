@@ -235,7 +235,7 @@ impl Permit {
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
     pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
-        let WorkItem { job, priority } = item.into();
+        let (job, priority) = item.into().into_job();
         let place = Mutex::new(Some(self.place));
         let item = match job {
             Job::Ready(result) => {

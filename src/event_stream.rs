@@ -25,12 +25,12 @@ use tokio::time::{Instant, Sleep};
 
 pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
-use self::pump::{Look, Pump, is_transient};
+use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
 use crate::contain::{contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
-use crate::tokio_quirks::{Budget, poll_unconstrained};
+use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`](crate::MediaEventGenerator), as a [`Stream`].
 ///
@@ -83,12 +83,12 @@ use crate::tokio_quirks::{Budget, poll_unconstrained};
 /// and not read, is queued again by [`queue_event`](MediaEventGenerator::queue_event), behind what waits there.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct EventStream<P: Overflow = Lossless> {
-    pump: Arc<Pump>,
+    pump: Arc<EventPump>,
     /// What was taken and is the reader's already.
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
     pause: Option<Pin<Box<Sleep>>>,
-    budget: Budget,
+    budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
     runtime: Option<Handle>,
@@ -155,10 +155,10 @@ impl<P: Overflow> EventStream<P> {
         G: MediaEventGenerator + ?Sized + 'static,
     {
         let mut stream = EventStream {
-            pump: Pump::new(generator, policy.policy(), Location::caller()),
+            pump: EventPump::new(generator, policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
-            budget: Budget::default(),
+            budget: CoopBudget::default(),
             refusals: 0,
             runtime: Handle::try_current().ok(),
             end: None,
@@ -172,7 +172,7 @@ impl<P: Overflow> EventStream<P> {
         Ok(stream)
     }
 
-    /// Keeps something alive as long as the stream: a generator that nobody else holds.
+    /// Keeps something alive as long as the stream: a generator that has no other owner.
     #[cfg(windows)]
     pub(crate) fn keep(mut self, kept: Arc<dyn Any + Send + Sync>) -> EventStream<P> {
         self._kept = Some(kept);

@@ -26,7 +26,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::register::{Outstanding, Registration};
-use crate::tokio_quirks::Budget;
+use crate::tokio_quirks::CoopBudget;
 use crate::tracker::TrackerHandle;
 
 /// An asynchronous operation that was begun, as a future of its value.
@@ -44,7 +44,7 @@ pub struct Operation<T> {
     source: Source<T>,
     canceller: Option<Canceller>,
     registration: Option<Registration>,
-    budget: Budget,
+    budget: CoopBudget,
 }
 
 enum Source<T> {
@@ -86,7 +86,7 @@ impl<T> Operation<T> {
     }
 
     fn new(source: Source<T>) -> Operation<T> {
-        Operation { source, canceller: None, registration: None, budget: Budget::default() }
+        Operation { source, canceller: None, registration: None, budget: CoopBudget::default() }
     }
 
     /// Adds what Begin has returned to an operation with a promise.

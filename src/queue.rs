@@ -6,7 +6,6 @@ mod blocking;
 mod budget;
 mod current_queue;
 mod deadline;
-mod deque;
 mod engine;
 mod handle;
 mod kind;
@@ -31,6 +30,7 @@ pub(crate) use self::current_queue::CurrentQueue;
 #[cfg(feature = "test-util")]
 pub(crate) use self::engine::Manual;
 pub(crate) use self::kind::Queue;
+pub(crate) use self::result_cache::Invocation;
 pub(crate) use self::table::Queues;
 pub(crate) use self::waiters::Waiters;
-pub(crate) use self::work_item::{Invocation, Job};
+pub(crate) use self::work_item::Job;

@@ -68,8 +68,9 @@ impl Timers {
     pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
         self.queues.admit_new(DOING)?;
-        let queue = self.queues.check(&item.job)?.queue;
-        self.add(Some(self.after(delay)), Waits::Scheduled(item.job, queue), DOING)
+        let (job, _) = item.into_job();
+        let queue = self.queues.check(&job)?.queue;
+        self.add(Some(self.after(delay)), Waits::Scheduled(job, queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
@@ -79,7 +80,7 @@ impl Timers {
         item: WorkItem,
     ) -> Result<WorkItemKey> {
         const DOING: &str = "put a waiting work item";
-        let WorkItem { job, priority } = item;
+        let (job, priority) = item.into_job();
         let result = job.into_result(|| self.queues.token(DOING))?;
         let parameters = self.queues.check(&Job::Ready(result.clone()))?;
         if matches!(parameters.queue, QueueId::IO | QueueId::LONG_FUNCTION | QueueId::RT | QueueId::TIMER) {

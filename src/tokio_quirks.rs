@@ -24,11 +24,11 @@ pub(crate) fn is_shut_down(runtime: &Handle) -> bool {
 /// nested in a task, such as `futures::executor::block_on`, polls again without a new budget: a future that insists
 /// on one would never go on. So a future is sent away once, and then goes on.
 #[derive(Default)]
-pub(crate) struct Budget {
+pub(crate) struct CoopBudget {
     was_sent_away: bool,
 }
 
-impl Budget {
+impl CoopBudget {
     /// Runs `poll` unless the budget is used up and this was not yet sent away.
     #[inline]
     pub(crate) fn poll<T>(

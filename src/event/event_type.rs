@@ -1,8 +1,8 @@
-//! The numbers that say what an event tells, with the names of Media Foundation's headers.
+//! The numbers that say what an event reports, with the names of Media Foundation's headers.
 
 use std::fmt;
 
-/// What an event tells: a `MediaEventType` number.
+/// What an event reports: a `MediaEventType` number.
 ///
 /// Any number will do; the named ones are Media Foundation's.
 ///
@@ -46,7 +46,7 @@ event_types! {
     MENonFatalError = 3, "an error that stops nothing";
     MESessionUnknown = 100, "a session event, not said which";
     MESessionTopologySet = 101, "the session has taken a topology";
-    MESessionTopologiesCleared = 102, "the session has let go of its topologies";
+    MESessionTopologiesCleared = 102, "the session has dropped its topologies";
     MESessionStarted = 103, "the session has started";
     MESessionPaused = 104, "the session has paused";
     MESessionStopped = 105, "the session has stopped";

@@ -20,7 +20,7 @@ bitflags! {
 
 /// What sends events: Media Foundation's `IMFMediaEventGenerator`.
 ///
-/// A component implements [`HasEventQueue`] and has this for it. To receive events, make an
+/// A component implements [`HasEventQueue`](crate::HasEventQueue) and has this for it. To receive events, make an
 /// [`EventStream`](crate::EventStream) of the generator; the methods here are what it is made of.
 ///
 /// One request is outstanding at a time, from [`begin_get_event`](Self::begin_get_event) until
@@ -29,7 +29,7 @@ bitflags! {
 /// stream. Do not call these with a lock held that a producer takes as well.
 #[doc(alias = "IMFMediaEventGenerator")]
 pub trait MediaEventGenerator: Send + Sync {
-    /// Takes the next event; waits for it unless told not to.
+    /// Takes the next event; waits for it unless `flags` say not to.
     ///
     /// # Errors
     /// * `MF_E_SHUTDOWN` when the generator is shut down, before or meanwhile;

@@ -61,7 +61,7 @@ impl MediaEventQueue {
         Ok(MediaEventQueue(inner))
     }
 
-    /// Takes the next event; waits for it unless told not to.
+    /// Takes the next event; waits for it unless `flags` say not to.
     ///
     /// A request that is begun while this waits is served before it. While an [`EventStream`](crate::EventStream)
     /// receives the events this is refused, with and without [`NO_WAIT`](GetEventFlags::NO_WAIT), also while events

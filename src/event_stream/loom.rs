@@ -1,124 +1,196 @@
-//! The slot of an event stream and its pump, in every order that there is: no event is lost, no request is
-//! made twice, and whoever waits is woken, be it by an event, a shutdown, or a request that is let go.
+//! The pump of an event stream, in every order that there is: no event is lost, no request is made twice, and the
+//! reader is woken, be it by an event, a shutdown, or a request that is dropped.
 //!
-//! The stream is the real one, and so is the state of the event queue behind it; between the two is a model of
-//! the queue, which calls back on the thread of whoever queues an event, also while Begin is still on its way.
+//! The stream is the real one, and so is the state of the event queue behind it; between the two is a model of the
+//! queue, which hands the result over on the thread that queues an event, also while Begin is on its way. Each model
+//! runs with a stream that takes from the queue itself, and with one that has another generator in between; there a
+//! callback that is not handed over is invoked on the same thread, as a work queue would on another.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
 
 use loom::future::block_on;
 use loom::sync::Mutex;
 use loom::thread;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
-use crate::error::{Error, ErrorKind, Hresult, Result};
-use crate::event::state::{Call, Request, State};
+use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, HandOver, Parts, Shortcut, Unknown};
+use crate::error::{ErrorKind, Hresult, Result};
+use crate::event::state::{EventRequest, State};
+use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::event_stream::{DropOldest, EventStream, Lossless, Overflow};
-use crate::keepalive::Lender;
+use crate::tracker::Tracker;
 
 struct Generator {
+    queue: Arc<ModelQueue>,
+    is_direct: bool,
+}
+
+struct ModelQueue {
     state: Mutex<Inner>,
-    lender: Lender,
+    tracker: Tracker<Weak<dyn Dispatch>>,
 }
 
 #[derive(Default)]
 struct Inner {
     /// That of a real event queue.
     queue: State,
-    /// Every request is let go.
-    forgetful: bool,
+    /// Every request is dropped.
+    is_forgetful: bool,
+}
+
+/// What results lead to: there are no work queues here.
+struct NoQueues;
+
+impl Dispatch for NoQueues {
+    fn invoke(&self, _: &AsyncResult) -> Result<()> {
+        Ok(())
+    }
+
+    fn invoke_accepted(&self, _: &AsyncResult) -> Result<()> {
+        Ok(())
+    }
+
+    fn put_accepted(&self, _: &AsyncResult) -> Result<()> {
+        Ok(())
+    }
+
+    fn check(&self, _: &AsyncResult) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Generator {
-    fn new() -> Arc<Generator> {
-        Arc::new(Generator { state: Mutex::default(), lender: Lender::new() })
-    }
-
-    /// Changes something, then calls the outstanding request back if there is an answer to it.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock().unwrap();
-        let changed = change(&mut state.queue);
-        let call = state.queue.call();
-        drop(state);
-        if let Some(call) = call {
-            let Call::Stream(request) = call else { panic!("called as anybody's") };
-            request.callback().unwrap().invoke(&request);
-        }
-        changed
+    fn new(is_direct: bool) -> Arc<Generator> {
+        let context: Weak<NoQueues> = Weak::new();
+        let tracker = Tracker::new(context as Weak<dyn Dispatch>, None);
+        Arc::new(Generator { queue: Arc::new(ModelQueue { state: Mutex::default(), tracker }), is_direct })
     }
 
     fn shut_down(&self) {
-        let former = self.state.lock().unwrap().queue.close();
-        if let Some(callback) = former.request.as_ref().and_then(Request::to_be_told) {
-            callback.fail(&Error::shutdown("wait in a model"));
+        let former = self.queue.state.lock().unwrap().queue.close();
+        if let Some(result) = former.request.as_ref().and_then(EventRequest::pending) {
+            call(result);
         }
     }
 
-    /// Lets go of the outstanding request, and of all that come.
+    /// Drops the outstanding request, and all that come.
     fn forget(&self) {
         let request = {
-            let mut state = self.state.lock().unwrap();
-            state.forgetful = true;
+            let mut state = self.queue.state.lock().unwrap();
+            state.is_forgetful = true;
             state.queue.request.take()
         };
         drop(request);
     }
 
     fn numbers(&self) -> Vec<i64> {
-        let state = self.state.lock().unwrap();
+        let state = self.queue.state.lock().unwrap();
         assert!(state.queue.request.is_none());
         state.queue.events.iter().map(number).collect()
     }
 }
 
-impl MediaEventGenerator for Generator {
-    fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
-        unreachable!("a stream takes several")
+/// Hands a result over, or invokes its callback as a work queue would.
+fn call(result: &AsyncResult) {
+    let callback = result.callback().unwrap();
+    let Shortcut::HandOver(to) = callback.shortcut() else { panic!("not the stream's own") };
+    if !HandOver::hand_over(to, result) {
+        callback.invoke(result);
+    }
+}
+
+impl ModelQueue {
+    /// Changes something, then calls the outstanding request back if there is an answer to it.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap();
+        let changed = change(&mut state.queue);
+        let due = state.queue.call();
+        drop(state);
+        if let Some(result) = due {
+            call(&result);
+        }
+        changed
     }
 
-    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        let request =
-            AsyncResult::new(None, Some(callback.clone()), state.clone(), self.lender.lend().unwrap());
+    fn request(
+        self: &Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Hresult> {
+        let parts = Parts { callback: Some(callback.clone()), state: state.clone(), ..Parts::default() };
+        let result = AsyncResult::new(parts, Some(self.tracker.token("begin in a model").unwrap()));
+        let subscription = Subscription::of(state.as_ref()).unwrap();
+        let this: Weak<ModelQueue> = Arc::downgrade(self);
+        subscription.attach(this);
         let mut inner = self.state.lock().unwrap();
-        let before = inner.queue.begun_before(&callback, state.as_ref())?;
+        let before = inner.queue.begun_before(&callback, state.as_ref(), Some(&subscription))?;
         assert!(before.is_none(), "asked twice");
-        if !inner.forgetful {
-            inner.queue.request = Some(Request::new(request.clone(), &callback, state.as_ref()));
+        if !inner.is_forgetful {
+            let request = EventRequest::new(result.clone(), &callback, state.as_ref());
+            inner.queue.begin(request, Some(subscription));
         }
         drop(inner);
-        drop(request);
+        drop(result);
         // An event that came before the request calls it back at once, on this stack.
         self.change(|_| ());
         Ok(Hresult::S_OK)
     }
+}
+
+impl SubscribedQueue for ModelQueue {
+    fn begin(
+        self: Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        subscription: &Arc<Subscription>,
+    ) -> Result<Hresult> {
+        self.request(callback, Some(subscription.as_state()))
+    }
+
+    fn take(
+        &self,
+        subscription: &Arc<Subscription>,
+        ended: Option<&AsyncResult>,
+        most: usize,
+        into: &mut VecDeque<MediaEvent>,
+    ) -> Result<()> {
+        let request = self.state.lock().unwrap().queue.take(subscription, ended, most, into)?;
+        drop(request);
+        Ok(())
+    }
+
+    fn begin_unsubscribe(&self, subscription: &Arc<Subscription>) {
+        let request = self.state.lock().unwrap().queue.begin_unsubscribe(subscription);
+        drop(request);
+    }
+
+    fn finish_unsubscribe(&self, subscription: &Arc<Subscription>, unread: Vec<MediaEvent>) {
+        let refused = self.change(|queue| queue.finish_unsubscribe(subscription, unread));
+        drop(refused);
+    }
+}
+
+impl MediaEventGenerator for Generator {
+    fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
+        unreachable!("a stream does not use it")
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
+        self.queue.request(callback, state)
+    }
 
     fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
-        let ended = self.state.lock().unwrap().queue.end(result);
+        let ended = self.queue.state.lock().unwrap().queue.end(result);
         ended.map(|(event, _)| event)
     }
 
     fn queue_event(&self, event: MediaEvent) -> Result<()> {
-        self.change(|queue| queue.events.push_back(event));
+        self.queue.change(|queue| queue.events.push_back(event));
         Ok(())
     }
 
-    fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
-        self.state.lock().unwrap().queue.subscribe(subscriber)
-    }
-
-    fn leave(&self, subscriber: &Unknown) {
-        let request = self.state.lock().unwrap().queue.leave(subscriber);
-        drop(request);
-    }
-
-    fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
-        let gone = self.change(|queue| queue.unsubscribe(subscriber, unread));
-        drop(gone);
-    }
-
-    fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
-        self.state.lock().unwrap().queue.take(most, into)
+    fn is_direct(&self) -> bool {
+        self.is_direct
     }
 }
 
@@ -134,16 +206,18 @@ fn streamed<P: Overflow>(generator: &Arc<Generator>, policy: P) -> EventStream<P
     EventStream::new(generator, policy).unwrap()
 }
 
-fn check(model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
+fn check(model: fn(is_direct: bool)) {
+    for is_direct in [true, false] {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || model(is_direct));
+    }
 }
 
 #[test]
 fn what_two_queue_is_read_once_each() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let producers: Vec<_> = (0..2)
             .map(|number| {
                 let generator = generator.clone();
@@ -160,8 +234,8 @@ fn what_two_queue_is_read_once_each() {
 
 #[test]
 fn what_one_queues_is_read_in_order() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let producer = thread::spawn({
             let generator = generator.clone();
             move || (0..3).for_each(|number| generator.queue_event(event(number)).unwrap())
@@ -176,8 +250,8 @@ fn what_one_queues_is_read_in_order() {
 
 #[test]
 fn what_is_not_read_is_dropped_and_counted() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let producer = thread::spawn({
             let generator = generator.clone();
             move || (0..3).for_each(|number| generator.queue_event(event(number)).unwrap())
@@ -195,9 +269,9 @@ fn what_is_not_read_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_shutdown_reaches_whoever_waits() {
-    check(|| {
-        let generator = Generator::new();
+fn a_shutdown_reaches_the_reader() {
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let mut events = streamed(&generator, Lossless);
         let closer = thread::spawn({
             let generator = generator.clone();
@@ -210,9 +284,9 @@ fn a_shutdown_reaches_whoever_waits() {
 }
 
 #[test]
-fn a_request_that_is_let_go_reaches_whoever_waits() {
-    check(|| {
-        let generator = Generator::new();
+fn a_request_that_is_dropped_reaches_the_reader() {
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let mut events = streamed(&generator, Lossless);
         let forgetter = thread::spawn({
             let generator = generator.clone();
@@ -225,25 +299,9 @@ fn a_request_that_is_let_go_reaches_whoever_waits() {
 }
 
 #[test]
-fn a_request_that_fails_reaches_whoever_waits() {
-    check(|| {
-        let generator = Generator::new();
-        let mut events = streamed(&generator, Lossless);
-        // What was to call back panicked, say.
-        let failed = generator.state.lock().unwrap().queue.request.take().unwrap().pending.unwrap();
-        let failer = thread::spawn(move || {
-            failed.callback().unwrap().fail(&Error::new(Hresult::E_UNEXPECTED, "fail in a model"));
-        });
-        let error = block_on(events.next()).unwrap().unwrap_err();
-        assert_eq!(error.hresult(), Hresult::E_UNEXPECTED);
-        failer.join().unwrap();
-    });
-}
-
-#[test]
 fn what_comes_while_the_stream_goes_is_still_there() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let events = streamed(&generator, Lossless);
         let producer = thread::spawn({
             let generator = generator.clone();
@@ -257,8 +315,8 @@ fn what_comes_while_the_stream_goes_is_still_there() {
 
 #[test]
 fn the_next_stream_takes_over() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let former = streamed(&generator, DropOldest(4));
         let producer = thread::spawn({
             let generator = generator.clone();
@@ -278,8 +336,8 @@ fn the_next_stream_takes_over() {
 
 #[test]
 fn the_next_but_one_takes_over_from_both() {
-    check(|| {
-        let generator = Generator::new();
+    check(|is_direct| {
+        let generator = Generator::new(is_direct);
         let former = streamed(&generator, DropOldest(4));
         let producer = thread::spawn({
             let generator = generator.clone();

@@ -43,7 +43,7 @@ mod sealed {
 
     pub trait Sealed {
         #[doc(hidden)]
-        #[allow(private_interfaces, reason = "nobody outside can call or implement it")]
+        #[allow(private_interfaces, reason = "code outside cannot call or implement it")]
         fn policy(&self) -> Policy;
     }
 }

@@ -21,13 +21,13 @@ use crate::error::{Error, Hresult, Result};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
 use crate::event_stream::overflow::Policy;
-use crate::event_stream::state::{Failure, State, Step, StreamRequest};
+use crate::event_stream::state::{Failure, PumpStep, State, StreamRequest};
 use crate::event_stream::weak_generator::WeakGenerator;
 use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::{Begun, Outstanding, Registration, TrackerHandle};
 
 /// What the stream and its callback share.
-pub(crate) struct Pump {
+pub(crate) struct EventPump {
     generator: Box<dyn WeakGenerator>,
     /// Whether the stream may take events from the generator's queue itself.
     is_direct: bool,
@@ -43,7 +43,7 @@ pub(crate) enum Look {
     Event(MediaEvent),
     /// The last event was read.
     Ended,
-    /// The looker is the driver now, and is to call [`run`](Pump::run).
+    /// The looker is the driver now, and is to call [`run`](EventPump::run).
     Drive,
     /// Fetching or beginning failed.
     Failed(Error),
@@ -53,12 +53,12 @@ pub(crate) enum Look {
     Pending,
 }
 
-impl Pump {
-    pub(crate) fn new<G>(generator: &Arc<G>, policy: Policy, begun: Begun) -> Arc<Pump>
+impl EventPump {
+    pub(crate) fn new<G>(generator: &Arc<G>, policy: Policy, begun: Begun) -> Arc<EventPump>
     where
         G: MediaEventGenerator + ?Sized + 'static,
     {
-        Arc::new(Pump {
+        Arc::new(EventPump {
             is_direct: generator.is_direct(),
             generator: Box::new(Arc::downgrade(generator)),
             subscription: Arc::default(),
@@ -141,13 +141,13 @@ impl Pump {
         loop {
             let step = self.state().step();
             match step {
-                Step::End(result, batch) => self.end(result, batch),
-                Step::Ask(batch) if turns < TURNS => {
+                PumpStep::End(result, batch) => self.end(result, batch),
+                PumpStep::Ask(batch) if turns < TURNS => {
                     turns += 1;
                     self.ask(batch);
                 }
-                Step::Ask(_) => return self.pass_on(),
-                Step::Rest => return,
+                PumpStep::Ask(_) => return self.pass_on(),
+                PumpStep::Rest => return,
             }
         }
     }
@@ -206,7 +206,7 @@ impl Pump {
             state.request = StreamRequest::Beginning;
             state.callback.take()
         };
-        let callback = callback.unwrap_or_else(|| PumpCallback::new(self.clone()));
+        let callback = callback.unwrap_or_else(|| PumpCallback::make(self.clone()));
         let begun = match queue {
             Some(queue) => queue.begin(callback.clone(), &self.subscription),
             None => self.generator.begin(callback.clone(), self.subscription.as_state()),
@@ -297,7 +297,7 @@ impl Pump {
     /// Registers the stream with the platform of a result, so that a shutdown of that ends the stream.
     fn register(self: &Arc<Self>, tracker: &TrackerHandle) {
         if self.registration.get().is_none() {
-            let this: Weak<Pump> = Arc::downgrade(self);
+            let this: Weak<EventPump> = Arc::downgrade(self);
             if let Ok(registration) = tracker.register(this, self.begun, None) {
                 let _ = self.registration.set(registration);
             }
@@ -309,7 +309,7 @@ impl Pump {
     }
 }
 
-impl Outstanding for Pump {
+impl Outstanding for EventPump {
     /// A result that waits for the reader would keep the shutdown waiting: a work queue ends it.
     fn release(&self) {
         let result = {
@@ -358,7 +358,7 @@ impl Outstanding for Pump {
 
 /// A thread that is active. If the stream goes meanwhile, the last one gives back what was taken, so that it is in
 /// order.
-struct PumpGuard<'a>(&'a Arc<Pump>);
+struct PumpGuard<'a>(&'a Arc<EventPump>);
 
 impl Drop for PumpGuard<'_> {
     fn drop(&mut self) {
@@ -378,11 +378,11 @@ impl Drop for PumpGuard<'_> {
 /// While a request is outstanding only the generator owns it, so that its drop shows when it drops the request.
 struct PumpCallback {
     this: Weak<PumpCallback>,
-    pump: Arc<Pump>,
+    pump: Arc<EventPump>,
 }
 
 impl PumpCallback {
-    fn new(pump: Arc<Pump>) -> Arc<dyn AsyncCallback> {
+    fn make(pump: Arc<EventPump>) -> Arc<dyn AsyncCallback> {
         Arc::new_cyclic(|this| PumpCallback { this: this.clone(), pump })
     }
 
@@ -409,7 +409,7 @@ impl AsyncCallback for PumpCallback {
         let mut state = self.pump.state();
         let was_left = state.take_queued(result);
         let mut spare = None;
-        if state.awaits(result) {
+        if !was_left && state.awaits(result) {
             spare = self.keep(&mut state, result);
         } else if !matches!(&state.request, StreamRequest::Called(called) if was_left && called.ptr_eq(result))
         {

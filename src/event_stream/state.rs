@@ -40,7 +40,7 @@ pub(crate) enum Failure {
 }
 
 /// What the driver is to do; the empty list is what it fetches into.
-pub(crate) enum Step {
+pub(crate) enum PumpStep {
     /// End the request of this result.
     End(AsyncResult, VecDeque<MediaEvent>),
     /// Fetch what is there, and begin a request if nothing is.
@@ -69,8 +69,8 @@ pub(crate) struct State {
     pub(crate) unread: Vec<MediaEvent>,
     /// The callback, while no generator has it.
     pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
-    /// The request that was ended last: a second call for it is one too many.
-    ended: Option<WeakResult>,
+    /// The requests that were ended last: a second call for one of them is one too many.
+    ended: VecDeque<WeakResult>,
     /// What events are fetched into, empty between two fetches.
     pub(crate) scratch: VecDeque<MediaEvent>,
 }
@@ -89,7 +89,7 @@ impl State {
             active: 0,
             unread: Vec::new(),
             callback: None,
-            ended: None,
+            ended: VecDeque::with_capacity(ENDED),
             scratch: VecDeque::new(),
         }
     }
@@ -106,25 +106,26 @@ impl State {
     }
 
     /// What the driver does next. End is always called, also when the stream is gone.
-    pub(crate) fn step(&mut self) -> Step {
+    pub(crate) fn step(&mut self) -> PumpStep {
         match std::mem::take(&mut self.request) {
             StreamRequest::Called(result) => {
-                self.ended = Some(result.downgrade());
-                return Step::End(result, std::mem::take(&mut self.scratch));
+                self.ended.truncate(ENDED - 1);
+                self.ended.push_front(result.downgrade());
+                return PumpStep::End(result, std::mem::take(&mut self.scratch));
             }
             StreamRequest::None if !self.is_closed && self.failure.is_none() && !self.buffer.is_full() => {
-                return Step::Ask(std::mem::take(&mut self.scratch));
+                return PumpStep::Ask(std::mem::take(&mut self.scratch));
             }
             other => self.request = other,
         }
         self.is_driven = false;
-        Step::Rest
+        PumpStep::Rest
     }
 
     /// Whether an invocation with this result is the one that the request waits for.
     pub(crate) fn awaits(&self, result: &AsyncResult) -> bool {
         matches!(self.request, StreamRequest::Beginning | StreamRequest::Outstanding)
-            && !self.ended.as_ref().is_some_and(|ended| ended.is(result))
+            && !self.ended.iter().any(|ended| ended.is(result))
     }
 
     /// Leaves a result for the reader or the work queue, whichever comes first.
@@ -138,3 +139,6 @@ impl State {
         found.map(|at| self.queued.swap_remove(at)).is_some()
     }
 }
+
+/// So many requests are remembered after their End.
+const ENDED: usize = 4;

@@ -7,7 +7,7 @@ use crate::async_result::QueueId;
 use crate::error::Result;
 use crate::mmcss::Mmcss;
 use crate::queue::handle::{WorkQueue, WorkQueueType};
-use crate::queue::kind::{Held, Kind, Lock};
+use crate::queue::kind::{Held, QueueKind, QueueLock};
 use crate::queue::serial::Serial;
 use crate::queue::table::Queues;
 use crate::queue::{realtime, window};
@@ -17,7 +17,7 @@ impl Queues {
     pub(crate) fn allocate(self: &Arc<Self>, kind: WorkQueueType) -> Result<WorkQueue> {
         self.admit("allocate a work queue")?;
         let added = self.add(Location::caller(), |id| {
-            Ok(Kind::Engine(match kind {
+            Ok(QueueKind::Engine(match kind {
                 WorkQueueType::Standard => self.serial(id, self.spawner()),
                 WorkQueueType::Multithreaded => self.parallel(id, self.spawner()),
                 WorkQueueType::Window => self.serial(id, window::spawner(self.runtime(), id)?),
@@ -33,7 +33,7 @@ impl Queues {
         self.admit("lock a shared work queue")?;
         let added = self.add(Location::caller(), |id| {
             let spawner = realtime::spawner(mmcss, self.width(), id)?.unwrap_or_else(|| self.spawner());
-            Ok(Kind::Engine(self.parallel(id, spawner)))
+            Ok(QueueKind::Engine(self.parallel(id, spawner)))
         })?;
         Ok(self.work_queue(added))
     }
@@ -43,7 +43,7 @@ impl Queues {
         self.admit("allocate a serial work queue")?;
         let base = self.lock(base)?;
         let added = self.add(Location::caller(), |id| {
-            Ok(Kind::Serial(Serial::new(self.place(id), base.queue().clone(), base)))
+            Ok(QueueKind::Serial(Serial::new(self.place(id), base.queue().clone(), base)))
         })?;
         Ok(self.work_queue(added))
     }
@@ -60,7 +60,7 @@ impl Queues {
         Ok(WorkQueue::new(lock, self.clone(), held))
     }
 
-    pub(super) fn work_queue(self: &Arc<Self>, (lock, held): (Lock, Held)) -> WorkQueue {
+    pub(super) fn work_queue(self: &Arc<Self>, (lock, held): (QueueLock, Held)) -> WorkQueue {
         WorkQueue::new(lock, self.clone(), Some(held))
     }
 }

@@ -5,6 +5,8 @@
 //! callbacks do counts as one callback of that length, because one of them was slow, and the next is timed alone again.
 //! Callbacks that promise a short time are always timed alone.
 
+use std::num::NonZeroU64;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::async_result::{CallbackFlags, QueueId};
@@ -112,6 +114,26 @@ impl Budget {
         Time { took, overrun: promise.is_some() }
     }
 }
+
+/// A time in half the size of an [`Instant`]: nanoseconds since the first one was taken, plus one.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp(NonZeroU64);
+
+impl Stamp {
+    pub(crate) fn now() -> Stamp {
+        let now = Instant::now();
+        let nanos = now.saturating_duration_since(*FIRST.get_or_init(|| now)).as_nanos() as u64;
+        Stamp(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// How long it is until `now`.
+    pub(crate) fn until(self, now: Instant) -> Duration {
+        let at = FIRST.get().map(|first| *first + Duration::from_nanos(self.0.get() - 1));
+        at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+}
+
+static FIRST: OnceLock<Instant> = OnceLock::new();
 
 /// Whether a callback with these flags is timed on its own, from its very start.
 #[inline]

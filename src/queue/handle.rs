@@ -9,7 +9,7 @@ use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
-use crate::queue::kind::{Held, Lock, Queue};
+use crate::queue::kind::{Held, Queue, QueueLock};
 use crate::queue::table::Queues;
 use crate::queue::work_item::WorkItem;
 use crate::tracker::closed;
@@ -56,13 +56,13 @@ pub enum WorkQueueType {
 #[doc(alias = "RtwqUnlockWorkQueue")]
 #[derive(Clone)]
 pub struct WorkQueue {
-    lock: Lock,
+    lock: QueueLock,
     queues: Arc<Queues>,
     _held: Option<Held>,
 }
 
 impl WorkQueue {
-    pub(super) fn new(lock: Lock, queues: Arc<Queues>, held: Option<Held>) -> WorkQueue {
+    pub(super) fn new(lock: QueueLock, queues: Arc<Queues>, held: Option<Held>) -> WorkQueue {
         WorkQueue { lock, queues, _held: held }
     }
 

@@ -20,18 +20,18 @@ use crate::tracker::Begun;
 pub(crate) struct Queue {
     pub(crate) id: QueueId,
     pub(crate) allocated: Begun,
-    pub(super) kind: Kind,
+    pub(super) kind: QueueKind,
     locks: AtomicUsize,
     handles: AtomicUsize,
     missed_deadlines: AtomicU64,
     cancelled: AtomicU64,
     mmcss: Mutex<Mmcss>,
     /// Locks left on it by number.
-    left: Mutex<Vec<Lock>>,
+    left: Mutex<Vec<QueueLock>>,
     table: Weak<dyn OnLastUnlock>,
 }
 
-pub(super) enum Kind {
+pub(super) enum QueueKind {
     Engine(Engine),
     Serial(Arc<Serial<Queue>>),
 }
@@ -39,13 +39,13 @@ pub(super) enum Kind {
 /// The table that a private queue leaves when its last lock is released.
 pub(super) trait OnLastUnlock: Send + Sync {
     /// The queue has no lock. Returns the lock on the queue below that this one gives up, if it ends now.
-    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<Lock>;
+    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<QueueLock>;
 }
 
 impl Queue {
     pub(super) fn new(
         id: QueueId,
-        kind: Kind,
+        kind: QueueKind,
         table: Weak<dyn OnLastUnlock>,
         allocated: Begun,
     ) -> Arc<Queue> {
@@ -65,11 +65,11 @@ impl Queue {
 
     /// Puts an item; gives it back when the queue is closed or the runtime is gone.
     #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
         match &self.kind {
-            Kind::Engine(engine) => engine.put(item),
-            Kind::Serial(serial) => {
+            QueueKind::Engine(engine) => engine.put(item),
+            QueueKind::Serial(serial) => {
                 if let Some(turn) = serial.put(item)? {
                     put_turn(serial, turn);
                 }
@@ -94,8 +94,8 @@ impl Queue {
 
     fn backend(&self) -> &dyn Backend {
         match &self.kind {
-            Kind::Engine(engine) => engine,
-            Kind::Serial(serial) => &**serial,
+            QueueKind::Engine(engine) => engine,
+            QueueKind::Serial(serial) => &**serial,
         }
     }
 
@@ -176,7 +176,7 @@ impl Queue {
 
     /// Starts a future on the thread of a window queue.
     pub(crate) fn start_local(&self, start: Start) -> Result<()> {
-        if matches!(&self.kind, Kind::Engine(engine) if engine.spawn_local(start)) {
+        if matches!(&self.kind, QueueKind::Engine(engine) if engine.spawn_local(start)) {
             return Ok(());
         }
         let what = format!(
@@ -192,19 +192,19 @@ impl Queue {
     }
 
     /// Puts are refused from now on. Returns the lock on the queue below that a serial queue gives up.
-    pub(super) fn close(&self) -> Option<Lock> {
+    pub(super) fn close(&self) -> Option<QueueLock> {
         match &self.kind {
-            Kind::Engine(engine) => {
+            QueueKind::Engine(engine) => {
                 engine.close();
                 None
             }
-            Kind::Serial(serial) => serial.close(),
+            QueueKind::Serial(serial) => serial.close(),
         }
     }
 
     /// No queue waits for a reply any more.
     pub(super) fn await_no_replies(&self) {
-        if let Kind::Serial(serial) = &self.kind {
+        if let QueueKind::Serial(serial) = &self.kind {
             serial.await_no_replies();
         }
     }
@@ -215,12 +215,12 @@ impl Queue {
     }
 
     /// A lock that was left by number.
-    pub(super) fn take_left(&self) -> Option<Lock> {
+    pub(super) fn take_left(&self) -> Option<QueueLock> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// All of them.
-    pub(super) fn take_all_left(&self) -> Vec<Lock> {
+    pub(super) fn take_all_left(&self) -> Vec<QueueLock> {
         std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -230,8 +230,8 @@ fn put_turn(serial: &Serial<Queue>, mut turn: Queued) {
     let mut base = serial.base();
     let refused = loop {
         match &base.kind {
-            Kind::Engine(engine) => break engine.put(turn).err(),
-            Kind::Serial(serial) => match serial.put(turn) {
+            QueueKind::Engine(engine) => break engine.put(turn).err(),
+            QueueKind::Serial(serial) => match serial.put(turn) {
                 Ok(Some(next)) => (turn, base) = (next, serial.base()),
                 Ok(None) => return,
                 Err(refused) => break Some(refused),
@@ -243,7 +243,7 @@ fn put_turn(serial: &Serial<Queue>, mut turn: Queued) {
 }
 
 impl Base for Queue {
-    type Lock = Lock;
+    type BaseLock = QueueLock;
 
     fn put(&self, item: Queued) -> Result<(), Queued> {
         Queue::put(self, item)
@@ -255,8 +255,8 @@ impl Base for Queue {
 
     fn engine(&self) -> &Engine {
         match &self.kind {
-            Kind::Engine(engine) => engine,
-            Kind::Serial(serial) => serial.engine(),
+            QueueKind::Engine(engine) => engine,
+            QueueKind::Serial(serial) => serial.engine(),
         }
     }
 }
@@ -265,20 +265,20 @@ impl Drop for Queue {
     fn drop(&mut self) {
         // While an item awaits its reply the platform or a task owns the queue, so these are gone. The awaited result owns
         // the serial queue in turn, which would stay for ever.
-        if let Kind::Serial(serial) = &self.kind {
+        if let QueueKind::Serial(serial) = &self.kind {
             serial.abort_if_awaiting_reply();
         }
     }
 }
 
 /// A counted lock on a queue; the last one that is released closes a private queue.
-pub(crate) struct Lock(Option<Arc<Queue>>);
+pub(crate) struct QueueLock(Option<Arc<Queue>>);
 
-impl Lock {
-    pub(super) fn new(queue: &Arc<Queue>) -> Lock {
+impl QueueLock {
+    pub(super) fn new(queue: &Arc<Queue>) -> QueueLock {
         // ORDERING: Relaxed: the caller holds the table's lock or another lock on the queue.
         queue.locks.fetch_add(1, Ordering::Relaxed);
-        Lock(Some(queue.clone()))
+        QueueLock(Some(queue.clone()))
     }
 
     pub(super) fn queue(&self) -> &Arc<Queue> {
@@ -291,13 +291,13 @@ impl Lock {
     }
 }
 
-impl Clone for Lock {
-    fn clone(&self) -> Lock {
-        Lock::new(self.queue())
+impl Clone for QueueLock {
+    fn clone(&self) -> QueueLock {
+        QueueLock::new(self.queue())
     }
 }
 
-impl Drop for Lock {
+impl Drop for QueueLock {
     fn drop(&mut self) {
         // A serial queue that ends releases its lock on the queue below. Not by recursion, as with turns.
         let mut released = self.0.take();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::queue::engine::{Manual, Spawner};
 use crate::queue::handle::WorkQueue;
-use crate::queue::kind::Kind;
+use crate::queue::kind::QueueKind;
 use crate::queue::table::Queues;
 
 impl Queues {
@@ -18,7 +18,7 @@ impl Queues {
         let added = self.add(Location::caller(), |id| {
             let engine = self.serial(id, Spawner::Manual(self.runtime().clone()));
             made = Some(Manual::new(engine.clone()));
-            Ok(Kind::Engine(engine))
+            Ok(QueueKind::Engine(engine))
         })?;
         Ok((self.work_queue(added), made.expect("`add` has called the closure, or failed")))
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
-use crate::queue::kind::{Lock, OnLastUnlock, Queue};
+use crate::queue::kind::{OnLastUnlock, Queue, QueueLock};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The private queues by their ids.
@@ -71,7 +71,7 @@ impl Private {
 
 impl OnLastUnlock for Private {
     /// The id becomes invalid, unless the queue was locked again meanwhile.
-    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<Lock> {
+    fn last_unlock(&self, queue: &Arc<Queue>) -> Option<QueueLock> {
         let removed = {
             let mut table = self.lock_write();
             let removed = if queue.is_locked() { None } else { table.remove(&queue.id) };

@@ -1,7 +1,14 @@
 //! The results of work items: each is made when its item runs, in the memory of the one before.
 
-use crate::async_result::{AsyncResult, TokenSource};
-use crate::queue::work_item::Invocation;
+use std::sync::Arc;
+
+use crate::async_result::{AsyncCallback, AsyncResult, TokenSource, Unknown};
+
+/// A callback and the state that its result will have.
+pub(crate) struct Invocation {
+    pub(crate) callback: Arc<dyn AsyncCallback>,
+    pub(crate) state: Option<Unknown>,
+}
 
 /// Makes the results that a worker's callbacks are called with.
 ///
@@ -18,7 +25,7 @@ impl ResultCache {
     }
 
     /// The result that the callback is called with.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
         match self.spare.take() {
             Some(spare) => spare.refill(callback, state),
@@ -27,7 +34,7 @@ impl ResultCache {
     }
 
     /// Drops what the result holds, and keeps its memory if no callback has kept the result.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_back(&mut self, result: AsyncResult) {
         if let Some(spare) = result.empty() {
             self.spare = Some(spare);

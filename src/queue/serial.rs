@@ -29,17 +29,16 @@ use crate::queue::blocking::run_blocking;
 use crate::queue::budget::{Budget, SAMPLE};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::Engine;
-use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, Turn, abandon_turns};
+use crate::queue::work_item::{Queued, SerialTurn, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// What a serial queue can lie over.
 pub(crate) trait Base: Send + Sync + 'static {
     /// Keeps it open.
-    type Lock: Send;
+    type BaseLock: Send;
 
     /// Puts an item; gives it back when the queue is closed.
     fn put(&self, item: Queued) -> Result<(), Queued>;
@@ -57,7 +56,7 @@ pub(crate) struct Serial<B: Base> {
     base: Arc<B>,
     engine: Engine,
     /// Keeps the queue below open until this one is closed and empty.
-    base_lock: Mutex<Option<B::Lock>>,
+    base_lock: Mutex<Option<B::BaseLock>>,
     long_running: AtomicBool,
     /// Whether something waits, as far as a glance can tell.
     backlog: AtomicBool,
@@ -87,12 +86,12 @@ struct Batch {
     /// Whether an item, or the turn of a queue above, runs or is held.
     busy: bool,
     running: Option<Running>,
-    reply: Reply,
+    reply: ReplyState,
     stats: QueueStats,
 }
 
 /// What the turn does next.
-enum Next {
+enum TurnStep {
     Item(Queued),
     /// Nothing is there: first read the clock for the last callbacks, and give the last result back.
     Flush,
@@ -101,7 +100,7 @@ enum Next {
 
 /// What is known of the reply to the current item.
 #[derive(Default)]
-enum Reply {
+enum ReplyState {
     /// It needs none.
     #[default]
     None,
@@ -114,7 +113,7 @@ enum Reply {
 }
 
 impl<B: Base> Serial<B> {
-    pub(crate) fn new(on: CurrentQueue, base: Arc<B>, lock: B::Lock) -> Arc<Serial<B>> {
+    pub(crate) fn new(on: CurrentQueue, base: Arc<B>, lock: B::BaseLock) -> Arc<Serial<B>> {
         Arc::new(Serial {
             on,
             engine: base.engine().clone(),
@@ -147,7 +146,7 @@ impl<B: Base> Serial<B> {
         }
         if !item.is_turn() {
             if mailbox.items.is_empty() || mailbox.put % SAMPLE == 0 {
-                item.put_at = Some(Instant::now());
+                item.measure();
             }
             mailbox.put += 1;
         }
@@ -162,7 +161,7 @@ impl<B: Base> Serial<B> {
 
     /// Puts are refused from now on. What is queued still runs, then the lock on the queue below is released; it is
     /// returned if nothing is queued now.
-    pub(crate) fn close(&self) -> Option<B::Lock> {
+    pub(crate) fn close(&self) -> Option<B::BaseLock> {
         let mut mailbox = self.mailbox();
         mailbox.closed = true;
         if mailbox.turn_is_out { None } else { self.base_lock().take() }
@@ -187,7 +186,7 @@ impl<B: Base> Serial<B> {
     fn set_unreplied(&self) -> bool {
         let batch = self.batch();
         self.mailbox().unreplied = true;
-        matches!(batch.reply, Reply::Awaited(_))
+        matches!(batch.reply, ReplyState::Awaited(_))
     }
 
     /// Ends a group of callbacks, whose time is added with the last of them, `run`.
@@ -204,7 +203,7 @@ impl<B: Base> Serial<B> {
     }
 
     /// The next item, after what ran before was counted; when there is none the turn is over.
-    fn next(&self, ran: &mut Option<Run>, is_flushed: bool, now: Instant) -> Next {
+    fn next(&self, ran: &mut Option<Run>, is_flushed: bool, now: Instant) -> TurnStep {
         let mut batch = self.batch();
         let mut mailbox = None;
         if batch.items.is_empty() {
@@ -216,21 +215,18 @@ impl<B: Base> Serial<B> {
         }
         if batch.items.is_empty() && !is_flushed {
             // What it ran counts as running until its time is known, and its result is given back.
-            return Next::Flush;
+            return TurnStep::Flush;
         }
         if let Some(run) = ran.take() {
             batch.stats.add(run);
         }
         let Some(item) = batch.items.pop_front() else {
             (batch.busy, batch.running) = (false, None);
-            let lock = mailbox.as_mut().and_then(|mailbox| {
-                mailbox.turn_is_out = false;
-                if mailbox.closed { self.base_lock().take() } else { None }
-            });
+            let lock = mailbox.as_mut().and_then(|mailbox| self.end_turn(mailbox));
             drop((mailbox, batch));
             drop(lock);
             self.waiters.notify();
-            return Next::Over;
+            return TurnStep::Over;
         };
         drop(mailbox);
         batch.busy = true;
@@ -242,7 +238,7 @@ impl<B: Base> Serial<B> {
         }
         drop(batch);
         self.waiters.notify();
-        Next::Item(item)
+        TurnStep::Item(item)
     }
 
     /// Prepares for the reply to an item that wants one.
@@ -250,7 +246,7 @@ impl<B: Base> Serial<B> {
         let (item, result) = item.with_result(results);
         if let Some(result) = result {
             result.await_reply(self.clone());
-            self.batch().reply = Reply::Expected(result);
+            self.batch().reply = ReplyState::Expected(result);
         }
         item
     }
@@ -266,8 +262,8 @@ impl<B: Base> Serial<B> {
         }
         let awaits = run.is_some_and(|run| !run.panicked) && !self.mailbox().unreplied;
         let held = match std::mem::take(&mut batch.reply) {
-            Reply::Expected(result) if awaits => {
-                batch.reply = Reply::Awaited(result);
+            ReplyState::Expected(result) if awaits => {
+                batch.reply = ReplyState::Awaited(result);
                 if let Some(running) = &mut batch.running {
                     running.awaits_reply = true;
                 }
@@ -277,7 +273,7 @@ impl<B: Base> Serial<B> {
         };
         (batch.busy, batch.running) = (false, None);
         drop(batch);
-        if let Reply::Expected(result) = &held {
+        if let ReplyState::Expected(result) = &held {
             drop(result.take_reply());
         }
         drop_contained(held);
@@ -285,14 +281,24 @@ impl<B: Base> Serial<B> {
         true
     }
 
-    /// Puts the turn on the queue below; one that is gone aborts this one, too.
+    /// Puts the turn on the queue below, if there is anything to run; a queue below that is gone aborts this one, too.
     fn put_turn(self: &Arc<Self>) {
-        let priority = {
+        let next = {
             let batch = self.batch();
-            let mailbox = self.mailbox();
-            batch.items.front().or(mailbox.items.front()).map_or(Priority::Normal, |item| item.priority)
+            let mut mailbox = self.mailbox();
+            let first = batch.items.front().or(mailbox.items.front()).map(|item| item.priority);
+            first.ok_or_else(|| self.end_turn(&mut mailbox))
         };
-        self.put_on_base(Queued::turn(self.clone(), priority));
+        match next {
+            Ok(priority) => self.put_on_base(Queued::turn(self.clone(), priority)),
+            Err(lock) => drop(lock),
+        }
+    }
+
+    /// Nothing is left. Returns the lock on the queue below if this one is closed.
+    fn end_turn(&self, mailbox: &mut Mailbox) -> Option<B::BaseLock> {
+        mailbox.turn_is_out = false;
+        if mailbox.closed { self.base_lock().take() } else { None }
     }
 
     fn put_on_base(self: &Arc<Self>, turn: Queued) {
@@ -316,7 +322,7 @@ impl<B: Base> Serial<B> {
     }
 
     /// Lets the engine run the turn of a queue above, which would be nested too deep here. This one's turn is kept until
-    /// that has ended.
+    /// that has ended; as with an item that blocks, the queue below this one goes on meanwhile.
     fn hand_over_turn(self: Arc<Self>, item: Queued) {
         let priority = item.priority;
         if let Ok(turn) = item.into_turn() {
@@ -335,26 +341,26 @@ impl<B: Base> Serial<B> {
         self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn base_lock(&self) -> MutexGuard<'_, Option<B::Lock>> {
+    fn base_lock(&self) -> MutexGuard<'_, Option<B::BaseLock>> {
         self.base_lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<B: Base> Turn for Serial<B> {
+impl<B: Base> SerialTurn for Serial<B> {
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
         // What ran last, and is not counted yet; and the name that reports have of it.
         let (mut ran, mut published) = (None, None);
         let mut is_flushed = true;
         loop {
             let item = match self.next(&mut ran, is_flushed, budget.now()) {
-                Next::Item(item) => item,
-                Next::Flush => {
+                TurnStep::Item(item) => item,
+                TurnStep::Flush => {
                     results.clear();
                     ran = self.flush(ran, budget);
                     is_flushed = true;
                     continue;
                 }
-                Next::Over => return,
+                TurnStep::Over => return,
             };
             is_flushed = false;
             // ORDERING: Relaxed, a flag that orders nothing.
@@ -402,13 +408,13 @@ impl<B: Base> Turn for Serial<B> {
         }
     }
 
-    fn abandon(&self) -> Vec<Arc<dyn Turn>> {
+    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>> {
         let (items, reply) = {
             let mut batch = self.batch();
             let mut mailbox = self.mailbox();
             mailbox.aborted = true;
             mailbox.unreplied = true;
-            if let Reply::Awaited(_) = batch.reply {
+            if let ReplyState::Awaited(_) = batch.reply {
                 (batch.busy, batch.running) = (false, None);
             }
             let mut items = std::mem::take(&mut batch.items);
@@ -459,7 +465,8 @@ impl<B: Base> Backend for Serial<B> {
     fn passed(&self, mark: u64) -> bool {
         let batch = self.batch();
         // What awaits its reply was counted when its callback returned.
-        batch.stats.run + batch.stats.abandoned >= mark + u64::from(matches!(batch.reply, Reply::Awaited(_)))
+        batch.stats.run + batch.stats.abandoned
+            >= mark + u64::from(matches!(batch.reply, ReplyState::Awaited(_)))
     }
 
     fn is_quiet(&self) -> bool {
@@ -495,12 +502,12 @@ impl<B: Base> AwaitsReply for Serial<B> {
     fn replied(self: Arc<Self>) {
         let mut batch = self.batch();
         match std::mem::take(&mut batch.reply) {
-            Reply::Expected(result) => {
-                batch.reply = Reply::Came;
+            ReplyState::Expected(result) => {
+                batch.reply = ReplyState::Came;
                 drop(batch);
                 drop_contained(result);
             }
-            Reply::Awaited(result) => {
+            ReplyState::Awaited(result) => {
                 (batch.busy, batch.running) = (false, None);
                 drop(batch);
                 drop_contained(result);
@@ -514,19 +521,20 @@ impl<B: Base> AwaitsReply for Serial<B> {
 
 /// The turn of a queue that lies above another, run by the engine in place of that one.
 struct HandedTurn<B: Base> {
-    turn: Arc<dyn Turn>,
+    turn: Arc<dyn SerialTurn>,
     below: Arc<Serial<B>>,
 }
 
-impl<B: Base> Turn for HandedTurn<B> {
+impl<B: Base> SerialTurn for HandedTurn<B> {
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
         self.turn.clone().run(budget, results);
         if self.below.has_ended(None) {
-            self.below.put_turn();
+            // Here, rather than by all the queues below.
+            self.below.clone().run(budget, results);
         }
     }
 
-    fn abandon(&self) -> Vec<Arc<dyn Turn>> {
+    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>> {
         vec![self.turn.clone(), self.below.clone()]
     }
 }

@@ -16,10 +16,10 @@ use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::{Engine, Monitor, Spawner};
-use crate::queue::kind::{Held, Kind, Lock, OnLastUnlock, Queue};
+use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, Queued, WorkItem};
+use crate::queue::work_item::{Job, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -122,9 +122,8 @@ impl Queues {
             return Ok(());
         }
         let parameters = callback.parameters();
-        let job = Job::Ready(result.clone());
-        let queued =
-            self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?;
+        let item = WorkItem::from(result.clone()).priority(priority);
+        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -139,27 +138,14 @@ impl Queues {
     #[inline]
     pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
         self.admit(PUT)?;
-        let WorkItem { job, priority } = item;
-        match job.parameters() {
-            Some(parameters) => {
-                self.resolve(queue, |queue| enqueue(queue, job, parameters.flags, priority))?
-            }
-            None => self.resolve(queue, |_| signal(&job)),
-        }
+        self.resolve(queue, |queue| put_item(queue, item))?
     }
 
     /// The same on a queue that the caller holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
         self.admit(PUT)?;
-        let WorkItem { job, priority } = item;
-        match job.parameters() {
-            Some(parameters) => enqueue(queue, job, parameters.flags, priority),
-            None => {
-                signal(&job);
-                Ok(())
-            }
-        }
+        put_item(queue, item)
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
@@ -171,15 +157,16 @@ impl Queues {
                 dispatched
             }
             Job::Invocation(_) => {
-                let parameters = job.parameters().unwrap_or_default();
-                self.resolve(parameters.queue, |queue| enqueue(queue, job, parameters.flags, priority))?
+                let parameters = job.parameters();
+                let item = WorkItem::from(job).priority(priority);
+                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
             }
         }
     }
 
     /// Whether the callback could be dispatched now: its queue is open and allows its flags.
     pub(crate) fn check(&self, job: &Job) -> Result<CallbackParameters> {
-        let parameters = job.parameters().unwrap_or_default();
+        let parameters = job.parameters();
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok(parameters)
     }
@@ -198,7 +185,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Releases a lock that [`WorkQueue::into_id`] left.
+    /// Releases a lock that was left by number.
     pub(crate) fn unlock(&self, id: QueueId) -> Result<()> {
         if !id.is_private() {
             return Ok(());
@@ -330,7 +317,7 @@ impl Queues {
             }
             _ => self.serial(id, self.spawner()),
         };
-        let queue = Queue::new(id, Kind::Engine(engine), Weak::<Private>::new(), Location::caller());
+        let queue = Queue::new(id, QueueKind::Engine(engine), Weak::<Private>::new(), Location::caller());
         queue.set_long_running(id == QueueId::LONG_FUNCTION);
         if self.phase() == Phase::Closed && tokio_quirks::is_shut_down(&self.runtime) {
             queue.abort();
@@ -356,25 +343,25 @@ impl Queues {
         Spawner::Runtime(self.runtime.clone())
     }
 
-    pub(super) fn lock(&self, id: QueueId) -> Result<Lock> {
+    pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {
         if id.is_private() {
             // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
-            return table.get(&id).map(Lock::new).ok_or_else(|| self.private.not_open(id));
+            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.private.not_open(id));
         }
-        self.resolve(id, Lock::new)
+        self.resolve(id, QueueLock::new)
     }
 
     /// Adds a private queue. Returns the first lock on it, and what its handle holds.
     pub(super) fn add(
         &self,
         begun: Begun,
-        make: impl FnOnce(QueueId) -> Result<Kind>,
-    ) -> Result<(Lock, Held)> {
+        make: impl FnOnce(QueueId) -> Result<QueueKind>,
+    ) -> Result<(QueueLock, Held)> {
         let token = self.token("allocate a work queue")?;
         let id = self.private.new_id()?;
         let queue = Queue::new(id, make(id)?, self.table(), begun);
-        let lock = Lock::new(&queue);
+        let lock = QueueLock::new(&queue);
         let held = Held::new(&queue, token);
         self.private.lock_write().insert(id, queue);
         Ok((lock, held))
@@ -395,11 +382,24 @@ impl Queues {
     }
 }
 
+/// Puts an item. A ready result without a callback signals its event instead.
+#[inline(always)]
+fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
+    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
+        if let Some(result) = item.0.ready() {
+            result.signal();
+        }
+        return Ok(());
+    };
+    enqueue(queue, item, flags)
+}
+
 /// Puts an item whose callback has these flags.
-#[inline]
-fn enqueue(queue: &Queue, job: Job, flags: CallbackFlags, priority: Priority) -> Result<()> {
+#[inline(always)]
+fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
     queue.allows(flags)?;
-    queue.put(Queued::new(job, flags, priority)).map_err(|refused| {
+    item.flags = flags;
+    queue.put(item).map_err(|refused| {
         drop_contained(refused);
         closed("put a work item on a queue whose platform or runtime is gone")
     })
@@ -417,19 +417,11 @@ impl Dispatch for Queues {
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
         let flags = callback.parameters().flags;
-        let job = Job::Ready(result.clone());
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, job, flags, Priority::Normal))?
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {
         Queues::check(self, &Job::Ready(result.clone())).map(drop)
-    }
-}
-
-/// A ready result without a callback signals its event instead.
-fn signal(job: &Job) {
-    if let Job::Ready(result) = job {
-        result.signal();
     }
 }
 

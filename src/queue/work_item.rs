@@ -9,12 +9,12 @@ use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Token, Unknown,
 };
 use crate::contain::{contain, drop_contained, drop_payload};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::observe::{Run, Running, Span};
-use crate::queue::budget::{Budget, is_timed_alone};
+use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
-use crate::queue::result_cache::ResultCache;
+use crate::queue::result_cache::{Invocation, ResultCache};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -25,22 +25,7 @@ use crate::queue::result_cache::ResultCache;
 /// let callback = Arc::new(|result: &AsyncResult| assert_eq!(result.state(), Some(&7)));
 /// let item = WorkItem::new(callback).state(Arc::new(7)).priority(Priority::High);
 /// ```
-pub struct WorkItem {
-    pub(crate) job: Job,
-    pub(crate) priority: Priority,
-}
-
-/// What a work item calls.
-pub(crate) enum Job {
-    Invocation(Invocation),
-    Ready(AsyncResult),
-}
-
-/// A callback and the state that its result will have.
-pub(crate) struct Invocation {
-    pub(crate) callback: Arc<dyn AsyncCallback>,
-    pub(crate) state: Option<Unknown>,
-}
+pub struct WorkItem(pub(crate) Queued);
 
 impl WorkItem {
     /// A work item that calls `callback` once, with a result made for it.
@@ -49,9 +34,9 @@ impl WorkItem {
         WorkItem::of(callback, None)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem { job: Job::Invocation(Invocation { callback, state }), priority: Priority::Normal }
+        WorkItem(Queued::new(QueuedWork::Invocation(Invocation { callback, state }), Priority::Normal))
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -63,7 +48,7 @@ impl WorkItem {
     /// The state of the result that the callback is called with. A ready result keeps its own.
     #[must_use]
     pub fn state(mut self, state: impl IntoUnknown) -> WorkItem {
-        if let Job::Invocation(invocation) = &mut self.job {
+        if let QueuedWork::Invocation(invocation) = &mut self.0.work {
             invocation.state = state.into_unknown();
         }
         self
@@ -71,17 +56,40 @@ impl WorkItem {
 
     /// Before or after which others of the queue it goes.
     #[must_use]
-    pub fn priority(self, priority: impl Into<Priority>) -> WorkItem {
-        WorkItem { priority: priority.into(), ..self }
+    #[inline(always)]
+    pub fn priority(mut self, priority: impl Into<Priority>) -> WorkItem {
+        self.0.priority = priority.into();
+        self
     }
+}
+
+impl WorkItem {
+    /// What it calls, and its priority, for what is put later or by another.
+    pub(crate) fn into_job(self) -> (Job, Priority) {
+        let job = match self.0.work {
+            QueuedWork::Invocation(invocation) => Job::Invocation(invocation),
+            QueuedWork::Ready(result) => Job::Ready(result),
+            // No work item is a turn: those are made inside the queues.
+            QueuedWork::Turn(_) => {
+                Job::Invocation(Invocation { callback: Arc::new(|_: &AsyncResult| ()), state: None })
+            }
+        };
+        (job, self.0.priority)
+    }
+}
+
+/// What a work item calls.
+pub(crate) enum Job {
+    Invocation(Invocation),
+    Ready(AsyncResult),
 }
 
 impl Job {
     /// The result that it calls back with, made with a token if there is none yet.
     pub(crate) fn into_result(
         self,
-        token: impl FnOnce() -> crate::error::Result<Token>,
-    ) -> crate::error::Result<AsyncResult> {
+        token: impl FnOnce() -> error::Result<Token>,
+    ) -> error::Result<AsyncResult> {
         match self {
             Job::Ready(result) => Ok(result),
             Job::Invocation(Invocation { callback, state }) => {
@@ -90,19 +98,30 @@ impl Job {
         }
     }
 
-    /// The parameters of the callback; `None` for a ready result without one.
+    /// The parameters of the callback; the default ones of a ready result without a callback.
     #[inline]
-    pub(crate) fn parameters(&self) -> Option<CallbackParameters> {
+    pub(crate) fn parameters(&self) -> CallbackParameters {
         match self {
-            Job::Invocation(invocation) => Some(invocation.callback.parameters()),
-            Job::Ready(result) => result.callback().map(|callback| callback.parameters()),
+            Job::Invocation(invocation) => invocation.callback.parameters(),
+            Job::Ready(result) => {
+                result.callback().map_or_else(CallbackParameters::default, |callback| callback.parameters())
+            }
+        }
+    }
+}
+
+impl From<Job> for WorkItem {
+    fn from(job: Job) -> WorkItem {
+        match job {
+            Job::Invocation(Invocation { callback, state }) => WorkItem::of(callback, state),
+            Job::Ready(result) => result.into(),
         }
     }
 }
 
 impl std::fmt::Debug for WorkItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkItem").field("priority", &self.priority).finish_non_exhaustive()
+        f.debug_struct("WorkItem").field("priority", &self.0.priority).finish_non_exhaustive()
     }
 }
 
@@ -121,7 +140,7 @@ impl<C: AsyncCallback + 'static> From<Arc<C>> for WorkItem {
 impl From<AsyncResult> for WorkItem {
     #[inline]
     fn from(result: AsyncResult) -> WorkItem {
-        WorkItem { job: Job::Ready(result), priority: Priority::Normal }
+        WorkItem(Queued::new(QueuedWork::Ready(result), Priority::Normal))
     }
 }
 
@@ -133,9 +152,9 @@ impl From<&AsyncResult> for WorkItem {
 
 /// An item that waits in a queue.
 pub(crate) struct Queued {
-    work: Work,
+    work: QueuedWork,
     /// When it was put; the queue decides for which items that is measured.
-    pub(crate) put_at: Option<Instant>,
+    put_at: Option<Stamp>,
     pub(crate) flags: CallbackFlags,
     pub(crate) priority: Priority,
     /// Which barriers wait for it: see the engine's generations.
@@ -143,74 +162,86 @@ pub(crate) struct Queued {
     span: Span,
 }
 
-enum Work {
+enum QueuedWork {
     Invocation(Invocation),
     Ready(AsyncResult),
-    Turn(Arc<dyn Turn>),
+    Turn(Arc<dyn SerialTurn>),
 }
 
 /// The permit of a serial queue to run items on the queue below it. There is one at a time.
-pub(crate) trait Turn: Send + Sync {
+pub(crate) trait SerialTurn: Send + Sync {
     /// Runs items of the serial queue, on a thread of the queue below.
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache);
 
     /// The turn will not come: drops what the serial queue has. Returns the turns of queues above that were among it.
-    fn abandon(&self) -> Vec<Arc<dyn Turn>>;
+    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>>;
 }
 
 /// Abandons turns, and those of the queues above. Not by recursion, because queues may be stacked high.
-pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn Turn>>) {
+pub(crate) fn abandon_turns(mut turns: Vec<Arc<dyn SerialTurn>>) {
     while let Some(turn) = turns.pop() {
         turns.append(&mut turn.abandon());
     }
 }
 
 impl Queued {
-    #[inline]
-    pub(crate) fn new(job: Job, flags: CallbackFlags, priority: Priority) -> Queued {
-        let work = match job {
-            Job::Invocation(invocation) => Work::Invocation(invocation),
-            Job::Ready(result) => Work::Ready(result),
-        };
+    #[inline(always)]
+    fn new(work: QueuedWork, priority: Priority) -> Queued {
+        let flags = CallbackFlags::empty();
         Queued { work, put_at: None, flags, priority, generation: 0, span: Span::current() }
     }
 
-    pub(crate) fn turn(of: Arc<dyn Turn>, priority: Priority) -> Queued {
-        let flags = CallbackFlags::empty();
-        Queued { work: Work::Turn(of), put_at: None, flags, priority, generation: 0, span: Span::current() }
+    pub(crate) fn turn(of: Arc<dyn SerialTurn>, priority: Priority) -> Queued {
+        Queued::new(QueuedWork::Turn(of), priority)
+    }
+
+    /// The result, if it is a ready one.
+    pub(crate) fn ready(&self) -> Option<&AsyncResult> {
+        if let QueuedWork::Ready(result) = &self.work { Some(result) } else { None }
+    }
+
+    /// The callback that it calls; none if it is a turn, or a result without a callback.
+    #[inline]
+    pub(crate) fn callback(&self) -> Option<&dyn AsyncCallback> {
+        match &self.work {
+            QueuedWork::Invocation(invocation) => Some(&*invocation.callback),
+            QueuedWork::Ready(result) => result.callback().map(|callback| &**callback),
+            QueuedWork::Turn(_) => None,
+        }
+    }
+
+    /// It is put now, and its wait is measured.
+    #[inline]
+    pub(crate) fn measure(&mut self) {
+        self.put_at = Some(Stamp::now());
     }
 
     #[inline]
     pub(crate) fn is_turn(&self) -> bool {
-        matches!(self.work, Work::Turn(_))
+        matches!(self.work, QueuedWork::Turn(_))
     }
 
     /// The turn, if it is one, or the item.
-    pub(crate) fn into_turn(self) -> Result<Arc<dyn Turn>, Queued> {
+    pub(crate) fn into_turn(self) -> Result<Arc<dyn SerialTurn>, Queued> {
         match self.work {
-            Work::Turn(turn) => Ok(turn),
+            QueuedWork::Turn(turn) => Ok(turn),
             _ => Err(self),
         }
     }
 
     /// What a report says while the item runs. The name is the callback's own code: ask for it under no lock.
     pub(crate) fn running(&self, since: Instant) -> Running {
-        let name = match &self.work {
-            Work::Invocation(invocation) => name_of(&*invocation.callback),
-            Work::Ready(result) => result.callback().map_or("", |callback| name_of(&**callback)),
-            Work::Turn(_) => "a serial queue's turn",
-        };
-        Running { name, since, awaits_reply: false }
+        Running { name: self.callback().map_or("", name_of), since, awaits_reply: false }
     }
 
     /// The item with its result made, and the result; a turn has none.
     pub(crate) fn with_result(self, results: &mut ResultCache) -> (Queued, Option<AsyncResult>) {
         let result = match self.work {
-            Work::Invocation(invocation) => results.make(invocation),
-            Work::Ready(result) => result,
-            Work::Turn(_) => return (self, None),
+            QueuedWork::Invocation(invocation) => results.make(invocation),
+            QueuedWork::Ready(result) => result,
+            QueuedWork::Turn(_) => return (self, None),
         };
-        (Queued { work: Work::Ready(result.clone()), ..self }, Some(result))
+        (Queued { work: QueuedWork::Ready(result.clone()), ..self }, Some(result))
     }
 
     /// Whether the clock is read right before it runs, too.
@@ -222,13 +253,13 @@ impl Queued {
     /// How long it has waited, if that is measured.
     #[inline]
     pub(crate) fn waited(&self, now: Instant) -> Option<Duration> {
-        self.put_at.map(|put_at| now.saturating_duration_since(put_at))
+        self.put_at.map(|put_at| put_at.until(now))
     }
 
     /// Runs the item and drops what it held. `publish` gets the callback's name before it is called.
     ///
     /// Returns what it adds to the counters: nothing for a turn, whose items are counted by the serial queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(
         self,
         on: CurrentQueue,
@@ -245,17 +276,17 @@ impl Queued {
             span.enter(on.queue, name, || invoke(&**callback, result, name, on.queue))
         };
         let panicked = match self.work {
-            Work::Turn(turn) => {
+            QueuedWork::Turn(turn) => {
                 on.enter(|| turn.run(budget, results));
                 return None;
             }
-            Work::Invocation(invocation) => {
+            QueuedWork::Invocation(invocation) => {
                 let result = results.make(invocation);
                 on.enter(|| {
                     invoke(&result) | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
                 })
             }
-            Work::Ready(result) => on.enter(|| invoke(&result) | drop_contained(result)),
+            QueuedWork::Ready(result) => on.enter(|| invoke(&result) | drop_contained(result)),
         };
         Some(Run { panicked, time: budget.record(on.queue, flags, name) })
     }

@@ -190,15 +190,19 @@ fn a_saturated_parallel_queue_starts_the_urgent_first() {
         }
         crate::support::until("both workers are busy", || busy.len() == 2).await;
         for priority in [-1, 0, 1] {
-            for _ in 0..50 {
+            for _ in 0..1000 {
                 queue.put(WorkItem::new(log.adds(priority)).priority(priority)).unwrap();
             }
         }
-        assert_eq!(queue.stats().depth, 150);
-        // One of them runs it all, so that the order in which items are taken out can be seen.
         gates[0].open();
-        crate::support::until("all have run", || log.len() == 150).await;
-        assert_eq!(log.all(), [vec![1; 50], vec![0; 50], vec![-1; 50]].concat());
+        crate::support::until("all have run", || log.len() == 3000).await;
+        // What runs at the same time may be logged in another order: the free worker, and up to 64 helpers that came
+        // because all were held up.
+        let all = log.all();
+        for (at, priority) in all.iter().enumerate() {
+            let overtaken = all[at..].iter().filter(|later| *later > priority).count();
+            assert!(overtaken <= 65, "{overtaken} more urgent ones behind number {at}: {all:?}");
+        }
         gates[1].open();
         queue.barrier().await.unwrap();
     });

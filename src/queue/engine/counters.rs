@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64 as Rare;
 use std::time::Duration;
 
 use crate::observe::{QueueStats, Run, Time};
-use crate::queue::engine::generations::GENERATIONS;
+use crate::queue::engine::injector::GENERATIONS;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters of one worker, which alone changes them; or of the blocking pool's threads, which share them.

@@ -13,15 +13,14 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId};
 use crate::keepalive::Lender;
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
-use crate::queue::engine::spawner::{Local, Start};
+use crate::queue::engine::spawner::{LocalFuture, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
-use crate::queue::priority::Priority;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Invocation, Job, Queued};
+use crate::queue::work_item::WorkItem;
 
 /// A thread that polls workers: what is ready for it.
 #[derive(Default)]
@@ -58,7 +57,7 @@ impl Wake for Woken {
 impl Executor {
     /// Polls workers until all is over.
     fn work(self: &Arc<Executor>, starts: &std::sync::Mutex<UnboundedReceiver<Start>>) {
-        let mut tasks: Vec<Option<Local>> = Vec::new();
+        let mut tasks: Vec<Option<LocalFuture>> = Vec::new();
         loop {
             let mut ready = self.ready.lock().unwrap();
             while ready.tasks.is_empty() && !ready.started {
@@ -176,8 +175,7 @@ impl World {
 
     /// Puts an item; false if the engine is closed.
     fn put(&self) -> bool {
-        let job = Job::Invocation(Invocation { callback: self.run.clone(), state: None });
-        let accepted = self.engine.put(Queued::new(job, CallbackFlags::empty(), Priority::Normal)).is_ok();
+        let accepted = self.engine.put(WorkItem::new(self.run.clone()).0).is_ok();
         self.started();
         accepted
     }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::queue::backend::Backend;
 use crate::queue::budget::Budget;
-use crate::queue::deque::Injector;
 use crate::queue::engine::Engine;
+use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 
 /// The right to run an engine's items. Dropping it aborts the engine: what is queued is dropped.
@@ -19,7 +19,9 @@ impl Manual {
     /// Runs the next item on this thread; false if there is none.
     pub(crate) fn step(&self) -> bool {
         let engine = &*self.0.0;
-        let Some(item) = engine.injectors.iter().rev().find_map(Injector::take) else { return false };
+        let take = |priority| engine.injector.take(priority);
+        let next = [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(take);
+        let Some(item) = next else { return false };
         let mut results = ResultCache::new(engine.tokens.clone());
         if item.is_turn() {
             item.run(engine.on, &mut Budget::single(), &mut results, |_| ());

@@ -76,7 +76,7 @@ impl Drop for Monitor {
 }
 
 /// Something watched, and what was seen of it.
-struct Watched {
+struct WatchedQueue {
     of: Weak<dyn Monitored>,
     progress: u64,
     /// For how many ticks something has waited without progress, and for how many nothing has waited.
@@ -84,7 +84,7 @@ struct Watched {
     idle: u32,
 }
 
-impl Watched {
+impl WatchedQueue {
     /// Looks at it; false if it need not be looked at any more.
     fn look(&mut self) -> bool {
         let Some(of) = self.of.upgrade() else { return false };
@@ -107,16 +107,21 @@ impl Watched {
 
 /// What the thread does.
 fn watch_all(shift: &Mutex<Shift>) {
-    let mut watched: Vec<Watched> = Vec::new();
+    let mut watched: Vec<WatchedQueue> = Vec::new();
     loop {
         {
             let mut shift = lock(shift);
             if shift.ended {
                 return;
             }
-            watched.extend(shift.added.drain(..).map(|of| Watched { of, progress: 0, stalled: 0, idle: 0 }));
+            watched.extend(shift.added.drain(..).map(|of| WatchedQueue {
+                of,
+                progress: 0,
+                stalled: 0,
+                idle: 0,
+            }));
         }
-        watched.retain_mut(Watched::look);
+        watched.retain_mut(WatchedQueue::look);
         if watched.is_empty() {
             // What is added after the look above has unparked this thread, and then it does not sleep.
             thread::park();

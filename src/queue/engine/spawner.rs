@@ -28,10 +28,10 @@ pub(crate) enum Spawner {
 }
 
 /// A future that its thread keeps to itself.
-pub(crate) type Local = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a thread is asked to do: make a future there, and run it.
-pub(crate) type Start = Box<dyn FnOnce() -> Local + Send>;
+pub(crate) type Start = Box<dyn FnOnce() -> LocalFuture + Send>;
 
 impl Spawner {
     pub(crate) fn runtime(&self) -> &Handle {

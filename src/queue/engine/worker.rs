@@ -14,9 +14,10 @@ use crate::observe::{Run, Running};
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
-use crate::queue::deque::LocalQueue;
 use crate::queue::engine::parking::Unparked;
-use crate::queue::engine::state::{EngineState, Seat};
+use crate::queue::engine::seat::Seat;
+use crate::queue::engine::state::EngineState;
+use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::work_item::Queued;
 use crate::sync::atomic::{Ordering, fence};
@@ -29,8 +30,6 @@ use crate::tokio_quirks;
 pub(super) struct Worker {
     engine: Arc<EngineState>,
     number: usize,
-    /// `None` when it is given back.
-    local: Option<LocalQueue<Queued>>,
     state: WorkerState,
     /// What ran last, and its generation: counted when the next item is found, or nothing more is.
     ran: Option<(Run, u8)>,
@@ -115,19 +114,8 @@ fn run(engine: &Arc<EngineState>, unparked: Unparked) {
 
 impl Worker {
     fn new(engine: Arc<EngineState>, number: usize, state: WorkerState) -> Worker {
-        let local = engine.seat(number).local().take();
         let results = ResultCache::new(engine.tokens.clone());
-        Worker {
-            local: Some(local.unwrap_or_else(LocalQueue::new)),
-            number,
-            state,
-            ran: None,
-            published: None,
-            results,
-            group_size: 1,
-            blocked: None,
-            engine,
-        }
+        Worker { number, state, ran: None, published: None, results, group_size: 1, blocked: None, engine }
     }
 
     fn seat(&self) -> &Seat {
@@ -174,30 +162,35 @@ impl Worker {
     }
 
     /// The next item: the oldest of the highest priority, and of what was taken out already before the rest.
-    #[inline]
+    #[inline(always)]
     fn find(&self, group: u32, steal_first: bool) -> Option<Queued> {
-        let engine = &*self.engine;
-        if engine.is_aborted() {
-            engine.drop_queued();
-            return None;
+        let (engine, injector, seat) = (&*self.engine, &self.engine.injector, self.seat());
+        let first = if injector.waits(Priority::High as usize) {
+            injector.take(Priority::High)
+        } else if steal_first {
+            engine.steal(self.number)
+        } else {
+            None
+        };
+        // Returned as they are: taken apart and wrapped again, items would be copied once more.
+        if first.is_some() {
+            return first;
         }
-        let (local, [low, normal, high]) = (self.local(), &engine.injectors);
-        if !high.is_empty() {
-            if let Some(item) = high.take() {
-                return Some(item);
-            }
+        let local = seat.pop();
+        if local.is_some() {
+            return local;
         }
-        if steal_first {
-            if let Some(item) = engine.steal(self.number, local) {
-                return Some(item);
-            }
-        }
-        if let Some(item) = local.pop() {
-            return Some(item);
-        }
-        let normal = if group > 1 { normal.take_group(local, group as usize) } else { normal.take() };
+        let normal = if group == 1 {
+            injector.take(Priority::Normal)
+        } else if injector.waits(Priority::Normal as usize) {
+            // Where no other worker takes, all may be taken.
+            let limit = if engine.serial { usize::MAX } else { group as usize };
+            seat.fill(|local| injector.take_group(limit, local))
+        } else {
+            None
+        };
         // Only what is of normal priority lies in local queues.
-        normal.or_else(|| engine.steal(self.number, local)).or_else(|| low.take())
+        normal.or_else(|| engine.steal(self.number)).or_else(|| injector.take(Priority::Low))
     }
 
     /// An item was found: whether another worker shall look for more is this one's to decide, if it was the last searcher.
@@ -209,24 +202,21 @@ impl Worker {
         self.state = WorkerState::Running;
         // ORDERING: Relaxed, a hint for the monitor.
         self.seat().busy.store(true, Ordering::Relaxed);
-        let last = self.engine.parking.stop_searching();
-        // ORDERING: SeqCst pairs with the one in a put: either that sees that none searches, or this sees its item.
-        fence(Ordering::SeqCst);
-        if last && self.engine.has_work() {
+        if self.engine.parking.stop_searching() && self.engine.has_work() {
             unpark_one(&self.engine);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn run_item(&mut self, item: Queued, budget: &mut Budget) {
         let generation = item.generation;
         let (engine, number) = (&self.engine, self.number);
         let since = budget.now();
         if item.is_turn() {
             if self.published.take().is_some() {
-                self.seat().set_running(None);
+                *self.seat().running() = None;
             }
-            budget.has_local = !self.local().is_empty();
+            budget.has_local = self.seat().waits();
             item.run(engine.on, budget, &mut self.results, |_| ());
             engine.end_turn();
             self.seat().counters.add_turn();
@@ -237,7 +227,7 @@ impl Worker {
             // Once for a row of callbacks of the same name.
             if published.is_none_or(|published| !std::ptr::eq(published, name)) {
                 *published = Some(name);
-                engine.seat(number).set_running(Some(Running { name, since, awaits_reply: false }));
+                *engine.seat(number).running() = Some(Running { name, since, awaits_reply: false });
             }
         };
         let run = item.run(engine.on, budget, &mut self.results, publish);
@@ -254,7 +244,7 @@ impl Worker {
             self.blocked = Some(end);
         }
         if self.published.take().is_some() {
-            self.seat().set_running(None);
+            *self.seat().running() = None;
         }
         let (engine, generation) = (self.engine.clone(), item.generation);
         let key = engine.begin_outside(item.running(Instant::now()));
@@ -273,7 +263,9 @@ impl Worker {
             self.seat().counters.add(generation, run);
             // Without a fence: a waiter that registers at this very moment may be missed. It is seen when the worker
             // parks, and by the monitor's next tick if a callback holds the worker up.
-            self.engine.waiters.notify();
+            if self.engine.waiters.any() {
+                self.engine.notify_barriers(generation);
+            }
         }
     }
 
@@ -281,10 +273,11 @@ impl Worker {
     fn flush(&mut self, budget: &mut Budget) {
         self.results.clear();
         self.flush_time(budget);
-        self.count_last();
+        // Before the count: what waits for that must not find it running.
         if self.published.take().is_some() {
-            self.seat().set_running(None);
+            *self.seat().running() = None;
         }
+        self.count_last();
     }
 
     /// Reads the clock, if callbacks have run since it was read last.
@@ -314,12 +307,12 @@ impl Worker {
         let parks = engine.parking.park(self.number, waker, searching, || !engine.is_open());
         self.state = if parks { WorkerState::Parked } else { WorkerState::Ended };
         if !parks {
-            self.give_back_local();
             engine.parking.leave(self.number, searching);
         }
-        // ORDERING: SeqCst pairs with the one in a put: either that sees that this worker is parked, or this sees its item.
+        // ORDERING: SeqCst, see `Waiters::any`.
         fence(Ordering::SeqCst);
         engine.waiters.notify();
+        // Under the injector's lock: either a put sees that this worker is parked, or this sees its item.
         if engine.has_work() {
             unpark_one(&engine);
         }
@@ -339,7 +332,6 @@ impl Worker {
         }
         self.seat().busy.store(false, Ordering::Relaxed);
         self.state = WorkerState::Ended;
-        self.give_back_local();
         let engine = self.engine.clone();
         engine.parking.give_back_helper(self.number);
         // ORDERING: SeqCst, as in `park`.
@@ -348,15 +340,6 @@ impl Worker {
         if engine.has_work() {
             unpark_one(&engine);
         }
-    }
-
-    fn local(&self) -> &LocalQueue<Queued> {
-        self.local.as_ref().expect("it is given back when the worker ends")
-    }
-
-    fn give_back_local(&mut self) {
-        let local = self.local.take();
-        *self.seat().local() = local;
     }
 }
 
@@ -404,7 +387,6 @@ impl Drop for Worker {
         if self.state != WorkerState::Ended {
             self.results.clear();
             self.count_last();
-            self.give_back_local();
             abort(&self.engine);
         }
     }

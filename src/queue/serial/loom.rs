@@ -13,11 +13,10 @@ use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::loom::{World, check};
-use crate::queue::kind::{Kind, Lock, Queue};
-use crate::queue::priority::Priority;
+use crate::queue::kind::{Queue, QueueKind, QueueLock};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::{Job, Queued};
+use crate::queue::work_item::WorkItem;
 
 /// A serial queue over a serial pool, and what its items tell.
 struct Model {
@@ -77,12 +76,12 @@ impl Model {
         let world = World::new(1);
         let below = Queue::new(
             QueueId::STANDARD,
-            Kind::Engine(world.engine.clone()),
+            QueueKind::Engine(world.engine.clone()),
             Weak::<Private>::new(),
             Location::caller(),
         );
         let on = CurrentQueue { platform: 0, queue: QueueId(0x10_0001) };
-        let serial = Serial::new(on, below.clone(), Lock::new(&below));
+        let serial = Serial::new(on, below.clone(), QueueLock::new(&below));
         Arc::new(Model { world, serial, below, told: Arc::default() })
     }
 
@@ -97,7 +96,9 @@ impl Model {
             told.leave();
         });
         let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
-        let accepted = match self.serial.put(Queued::new(Job::Ready(result), flags, Priority::Normal)) {
+        let mut item = WorkItem::from(result).0;
+        item.flags = flags;
+        let accepted = match self.serial.put(item) {
             Ok(turn) => {
                 if let Some(turn) = turn {
                     self.below.put(turn).unwrap_or_else(|_| panic!("the engine is open"));

@@ -46,7 +46,7 @@ impl Rtwq for Ours {
     }
 
     fn cancel_deadline(&self, deadline: Deadline) -> Answer {
-        deadline.cancel();
+        drop(deadline);
         Ok(())
     }
 

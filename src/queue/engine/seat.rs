@@ -1,0 +1,75 @@
+//! A seat: what others see of a worker. It outlives the worker's task, and the next task of the same number takes it over.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use crate::observe::Running;
+use crate::queue::engine::counters::Counters;
+use crate::queue::work_item::Queued;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+/// The local queue, the counters and the current callback of one worker, on lines of memory apart from the others'.
+#[derive(Default)]
+#[repr(align(128))]
+pub(super) struct Seat {
+    /// What the worker has taken out and not run yet, the oldest first, all of normal priority.
+    local: Mutex<VecDeque<Queued>>,
+    /// How many those are, for a glance.
+    waiting: AtomicUsize,
+    pub(super) counters: Counters,
+    running: Mutex<Option<Running>>,
+    /// Whether the worker runs a turn or items.
+    pub(super) busy: AtomicBool,
+}
+
+impl Seat {
+    /// Whether the local queue holds something, as far as a glance can tell.
+    #[inline]
+    pub(super) fn waits(&self) -> bool {
+        // ORDERING: Relaxed, a hint.
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes the oldest item.
+    #[inline]
+    pub(super) fn pop(&self) -> Option<Queued> {
+        if !self.waits() {
+            return None;
+        }
+        self.change(VecDeque::pop_front)
+    }
+
+    /// Fills the local queue, which is empty, and takes the oldest item.
+    #[inline]
+    pub(super) fn fill(&self, fill: impl FnOnce(&mut VecDeque<Queued>)) -> Option<Queued> {
+        self.change(|items| {
+            fill(items);
+            items.pop_front()
+        })
+    }
+
+    /// Takes half of the local queue, the oldest first.
+    pub(super) fn steal_half(&self) -> VecDeque<Queued> {
+        self.change(|items| items.drain(..items.len().div_ceil(2)).collect())
+    }
+
+    /// Takes all of it.
+    pub(super) fn take_all(&self) -> VecDeque<Queued> {
+        self.change(std::mem::take)
+    }
+
+    #[inline(always)]
+    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<Queued>) -> T) -> T {
+        let mut items = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut items);
+        // ORDERING: Relaxed, see `waits`.
+        self.waiting.store(items.len(), Ordering::Relaxed);
+        changed
+    }
+
+    /// What the worker runs, for reports and for the count of what runs.
+    pub(super) fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
