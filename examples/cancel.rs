@@ -20,7 +20,7 @@ fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
         &(),
         |(), callback| {
             let an_hour = tokio::time::sleep(Duration::from_secs(3600));
-            cookie = Some(slow.begin(callback, None, async {
+            cookie = Some(slow.begin(callback, async {
                 an_hour.await;
                 Ok(())
             })?);

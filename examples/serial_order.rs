@@ -25,7 +25,7 @@ impl Source {
         callback: Arc<dyn AsyncCallback>,
     ) -> Result<CancelCookie> {
         let log = self.log.clone();
-        self.method.begin(callback, None, async move {
+        self.method.begin(callback, async move {
             tokio::time::sleep(Duration::from_millis(takes)).await;
             log.lock().unwrap_or_else(PoisonError::into_inner).push(name);
             Ok(())

@@ -146,7 +146,7 @@ async fn round(
             let ender = method.clone();
             let begin = |callback| {
                 let object = tally.object();
-                method.begin(callback, None, async move {
+                method.begin(callback, async move {
                     drop(object);
                     Err(Hresult::MF_E_END_OF_STREAM.into())
                 })
