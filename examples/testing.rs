@@ -18,11 +18,10 @@ async fn faults_are_survived() -> Result<()> {
     let component = FaultyComponent::new(&platform, 42);
     component.plan([Fault::Late(Duration::from_secs(3600)), Fault::Twice]);
     let ask = || {
-        let ender = component.clone();
         platform.begin_end(
-            &(),
-            |(), callback| component.begin(callback, None),
-            move |(), result| ender.end(result),
+            &component,
+            |component, callback| component.begin(callback, None),
+            |component, result| component.end(result),
         )
     };
     let error = ask().timeout(Duration::from_secs(1)).await.expect_err("it is late");

@@ -303,8 +303,7 @@ async fn the_order_goes_on_past_failed_panicked_and_cancelled_calls() -> Result<
             Ok(0)
         })
     });
-    let (waiting, waiting_cookie) =
-        call(&platform, &method, |callback| method.begin(callback, ready(Ok(1))));
+    let (waiting, waiting_cookie) = call(&platform, &method, |callback| method.begin(callback, ready(Ok(1))));
     let (panics, _) = call(&platform, &method, |callback| method.begin(callback, async { panic!() }));
     let (last, _) = call(&platform, &method, |callback| method.begin(callback, ready(Ok(4))));
     assert!(waiting_cookie.expect("begun").cancel());
