@@ -13,9 +13,8 @@
 //! /// What is tested: code that gives a component one second, and one more try.
 //! async fn answer(platform: &Platform, component: &Arc<FaultyComponent<u32>>) -> Result<u32> {
 //!     let ask = || {
-//!         let ender = component.clone();
 //!         platform
-//!             .platform.begin_end(&(), |(), callback| component.begin(callback, None), move |(), result| ender.end(result))
+//!             .begin_end(component, |component, callback| component.begin(callback, None), |component, result| component.end(result))
 //!             .timeout(Duration::from_secs(1))
 //!     };
 //!     match ask().await {
