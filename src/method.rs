@@ -295,7 +295,7 @@ impl<T: Send + 'static> Method<T> {
 
     /// Takes a place in the order, now; the future waits until it is this call's turn.
     fn line_up(&self) -> impl Future<Output = OrderPermit> + Send + use<T> {
-        // Unconstrained, since a task that has used up its budget would be sent away without a place.
+        // Unconstrained, because a task that has used up its budget would be sent away without a place.
         let mut place =
             self.order.clone().map(|order| Box::pin(maybe_done(unconstrained(order.acquire_owned()))));
         if let Some(place) = &mut place {

@@ -88,7 +88,7 @@ impl Queues {
         let task = mmcss.task_id;
         let queue = self.allocate_shared(&mmcss)?;
         queue.queue().set_mmcss(mmcss);
-        // Somebody may have been faster: then theirs is the shared one, and ours goes.
+        // Another thread may have been faster: then its entry is the shared one, and this one is dropped.
         if self.groups().share(name, former, (queue.id(), task)) {
             return Ok((queue, task));
         }

@@ -24,14 +24,14 @@ impl Shutdown {
     pub(crate) async fn run(mut self, deadline: Duration) {
         let owner = self.owner.clone();
         let until = Instant::now().checked_add(deadline);
-        owner.tell(|events| events.shutdown_start());
+        owner.notify(|events| events.shutdown_start());
         owner.timers.shut_down();
         let drained = by(until, owner.drained()).await;
-        // What is armed is failed now; what of it somebody holds on to even so is told at the deadline.
+        // What is armed is failed now. What is still held of it is named at the deadline.
         let outstanding = owner.queues.tracker.handle().outstanding();
         let undrained = if drained { None } else { Some(owner.report(&outstanding)) };
         owner.close();
-        // Whoever was just putting may have come through before the doors were closed.
+        // A put that began before the close may have come through.
         let empty = by(until, owner.queues.drained()).await;
         let all_back = by(until, owner.queues.tracker.none_left()).await && empty;
         let stuck = match undrained {
@@ -41,7 +41,7 @@ impl Shutdown {
         };
         owner.queues.kill();
         owner.queues.forget();
-        owner.tell(|events| events.shutdown_complete());
+        owner.notify(|events| events.shutdown_complete());
         self.end(match stuck {
             None => Ok(()),
             Some(report) => Err(Error::new(

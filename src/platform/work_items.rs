@@ -14,8 +14,8 @@ impl Platform {
     /// Puts a work item on a queue: a callback, a callback with a state and a priority ([`WorkItem`]), or a ready
     /// result.
     ///
-    /// `queue` decides, whatever queue the callback names; its flags count. The same result may be put again when it
-    /// has run.
+    /// The item goes to `queue`, not to the queue that the callback names; the callback's flags count. The same result
+    /// may be put again when it has run.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when `queue` is not open, or does not allow the callback's flags;
@@ -62,8 +62,11 @@ impl Platform {
 
     /// Cancels a scheduled or waiting item by its key.
     ///
-    /// A scheduled one is let go, and its callback never called. A waiting one's callback *is* called,
+    /// A scheduled one is dropped, and its callback never called. A waiting one's callback *is* called,
     /// with the status `MF_E_OPERATION_CANCELLED`. One that is already on its queue runs.
+    ///
+    /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
+    /// not needed.
     ///
     /// # Errors
     /// `MF_E_NOT_FOUND` when nothing is pending under this key; `MF_E_SHUTDOWN` when the platform is
@@ -82,8 +85,9 @@ impl Platform {
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use std::sync::Arc;
     /// # use mf_async::Platform;
-    /// #     /// # let platform = Platform::startup()?;
+    /// # let platform = Platform::startup()?;
     /// let door = Arc::new(tokio::sync::Notify::new());
     /// let open = door.clone();
     /// let opened = platform.begin_end(

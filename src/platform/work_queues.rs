@@ -59,12 +59,12 @@ impl Platform {
         self.queues().unlock(queue.into())
     }
 
-    /// Locks the parallel queue that everybody shares who names this MMCSS class, and tells its task id.
+    /// Locks the parallel queue that all users of this MMCSS class share, and returns its task id.
     ///
     /// `task_id` is that of a task group to join, or `None` (or 0) for the class's own. The empty class is
     /// a queue without MMCSS, the same at every call while it is open. With the feature `realtime` a
-    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that,
-    /// it is told once, and they run as they are.
+    /// shared queue of a class has threads of its own, and they are raised; if the system refuses that, one
+    /// warning says so, and they run as they are.
     ///
     /// # Errors
     /// `E_INVALIDARG` for the empty class with a task id or a priority, or for a priority outside -2 to 2;
