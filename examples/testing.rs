@@ -33,7 +33,7 @@ async fn faults_are_survived() -> Result<()> {
     platform.shutdown().await
 }
 
-async fn items_run_when_told() -> Result<()> {
+async fn items_run_when_stepped() -> Result<()> {
     let platform = Platform::startup()?;
     let queue = ManualQueue::new(&platform)?;
     let first = queue.handle().run(|| 1);
@@ -50,5 +50,5 @@ async fn items_run_when_told() -> Result<()> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<()> {
     faults_are_survived().await?;
-    items_run_when_told().await
+    items_run_when_stepped().await
 }
