@@ -1,4 +1,4 @@
-//! Three ways to stop waiting for a component that is slow: cancel, a timeout, a cancellation token.
+//! Three ways to stop a component that is slow: cancel, a timeout, a cancellation token.
 //!
 //! Run: `cargo run --example cancel`. It prints:
 //! ```text
@@ -12,26 +12,18 @@ use std::time::Duration;
 use mf_async::{Method, Operation, Platform, Result};
 use tokio_util::sync::CancellationToken;
 
-/// Begins what takes an hour, with its cookie as the way to cancel it.
+/// Begins what takes an hour. The cookie that Begin returns makes the operation cancellable.
 fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
-    let ender = slow.clone();
-    let mut cookie = None;
-    let operation = platform.begin_end(
-        &(),
-        |(), callback| {
-            let an_hour = tokio::time::sleep(Duration::from_secs(3600));
-            cookie = Some(slow.begin(callback, None, async {
-                an_hour.await;
-                Ok(())
-            })?);
-            Ok(())
-        },
-        move |(), result| ender.end(result),
-    );
-    match cookie {
-        Some(cookie) => operation.cancel_with(move || _ = cookie.cancel()),
-        None => operation,
-    }
+    platform.begin_end(
+        slow,
+        |slow, callback| slow.begin(callback, an_hour()),
+        |slow, result| slow.end(result),
+    )
+}
+
+async fn an_hour() -> Result<()> {
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    Ok(())
 }
 
 #[tokio::main]

@@ -62,7 +62,7 @@ async fn main() -> Result<()> {
     platform.shutdown().await
 }
 
-/// What the components have to tell.
+/// The events of the components, and when they come.
 async fn play([session, source, sink]: [Arc<Component>; 3], end: CancellationToken) -> Result<()> {
     let sample = |at: i64| MediaEvent::new(MediaEventType::MEMediaSample).with_value(at * 10_000);
     let late = |by: i64| MediaEvent::new(MediaEventType::MEQualityNotify).with_value(by * 10_000);

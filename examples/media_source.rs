@@ -42,28 +42,28 @@ impl ThreePictures {
     fn start(self: &Arc<Self>, from: i64) {
         self.operate(move |source| {
             source.position.store(from, Ordering::Relaxed);
-            source.tell(MediaEventType::MESourceStarted, from)
+            source.send(MediaEventType::MESourceStarted, from)
         });
     }
 
     fn request_sample(self: &Arc<Self>) {
         self.operate(|source| match source.position.fetch_add(PICTURE, Ordering::Relaxed) {
-            at if at < 3 * PICTURE => source.tell(MediaEventType::MEMediaSample, at),
-            _ => source.tell(MediaEventType::MEEndOfStream, MediaEventValue::Empty),
+            at if at < 3 * PICTURE => source.send(MediaEventType::MEMediaSample, at),
+            _ => source.send(MediaEventType::MEEndOfStream, MediaEventValue::Empty),
         });
     }
 
     fn stop(self: &Arc<Self>) {
-        self.operate(|source| source.tell(MediaEventType::MESourceStopped, MediaEventValue::Empty));
+        self.operate(|source| source.send(MediaEventType::MESourceStopped, MediaEventValue::Empty));
     }
 
     fn operate(self: &Arc<Self>, operation: impl FnOnce(&ThreePictures) -> Result<()> + Send + 'static) {
         let source = self.clone();
-        // Fails only when the source is shut down, and then nobody listens.
+        // Fails only when the source is shut down, and then no event is awaited.
         self.operations.run(move || operation(&source)).detach();
     }
 
-    fn tell(&self, what: MediaEventType, value: impl Into<MediaEventValue>) -> Result<()> {
+    fn send(&self, what: MediaEventType, value: impl Into<MediaEventValue>) -> Result<()> {
         self.events.queue_event_param_var(what, Hresult::S_OK, value)
     }
 }
@@ -91,7 +91,7 @@ async fn main() -> Result<()> {
         }
     }
     source.events.shutdown();
-    println!("refused: {}", source.tell(MediaEventType::MESourceStarted, 0).expect_err("it is shut down"));
+    println!("refused: {}", source.send(MediaEventType::MESourceStarted, 0).expect_err("it is shut down"));
     drop((events, source));
     platform.shutdown().await
 }

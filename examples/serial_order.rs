@@ -1,5 +1,5 @@
 //! A media source's operation queue: operations run one at a time in the order in which they were begun,
-//! however long each takes; what is not valid is refused by Begin, and then no callback comes.
+//! however long each takes; what is not valid is refused at once, and then nothing runs.
 //!
 //! Run: `cargo run --example serial_order`. It prints:
 //! ```text
@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mf_async::{AsyncCallback, CancelCookie, Error, Hresult, Method, Operation, Platform, Result};
+use mf_async::{Error, Hresult, Method, Operation, Platform, Result};
 
 struct Source {
     method: Method<()>,
@@ -18,25 +18,29 @@ struct Source {
 }
 
 impl Source {
-    fn begin(
-        &self,
-        name: &'static str,
-        takes: u64,
-        callback: Arc<dyn AsyncCallback>,
-    ) -> Result<CancelCookie> {
+    fn start(&self) -> Operation<()> {
+        self.operate("start", 20)
+    }
+
+    fn seek(&self, to: i64) -> Operation<()> {
+        if to < 0 {
+            let what = format!("seek to {to} s: before the start");
+            return Operation::failed(Error::new(Hresult::E_INVALIDARG, what));
+        }
+        self.operate("seek", 5)
+    }
+
+    fn stop(&self) -> Operation<()> {
+        self.operate("stop", 0)
+    }
+
+    fn operate(&self, name: &'static str, takes_ms: u64) -> Operation<()> {
         let log = self.log.clone();
-        self.method.begin(callback, None, async move {
-            tokio::time::sleep(Duration::from_millis(takes)).await;
+        self.method.call(async move {
+            tokio::time::sleep(Duration::from_millis(takes_ms)).await;
             log.lock().unwrap_or_else(PoisonError::into_inner).push(name);
             Ok(())
         })
-    }
-
-    fn begin_seek(&self, to: i64, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
-        if to < 0 {
-            return Err(Error::new(Hresult::E_INVALIDARG, format!("seek to {to} s: before the start")));
-        }
-        self.begin("seek", 5, callback)
     }
 }
 
@@ -44,17 +48,12 @@ impl Source {
 async fn main() -> Result<()> {
     let platform = Platform::startup()?;
     let source = Source { method: platform.method().serialized(), log: Arc::default() };
-    let operation = |begin: &dyn Fn(Arc<dyn AsyncCallback>) -> Result<CancelCookie>| -> Operation<()> {
-        let ender = source.method.clone();
-        platform.begin_end(&(), |(), callback| begin(callback), move |(), result| ender.end(result))
-    };
 
-    let refused = operation(&|callback| source.begin_seek(-1, callback)).await;
-    println!("refused: {}", refused.expect_err("it is before the start"));
+    println!("refused: {}", source.seek(-1).await.expect_err("it is before the start"));
 
-    operation(&|callback| source.begin("start", 20, callback)).detach();
-    operation(&|callback| source.begin_seek(30, callback)).detach();
-    operation(&|callback| source.begin("stop", 0, callback)).await?;
+    source.start().detach();
+    source.seek(30).detach();
+    source.stop().await?;
     println!("{}", source.log.lock().unwrap_or_else(PoisonError::into_inner).join(", "));
     platform.shutdown().await
 }

@@ -101,61 +101,60 @@ async fn round(
         }
         6 => tally.count(&queue.run(|| panic!("planned")).await),
         7 => {
-            // A callback that is let go.
-            let mut begin = |callback| platform.result(callback).object(tally.object()).build().map(drop);
-            tally.count(&platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())).await);
+            // A callback that is dropped without being called.
+            let operation = platform.begin_end(
+                &(),
+                |(), callback| platform.result(callback).object(tally.object()).build().map(drop),
+                |(), _| Ok(()),
+            );
+            tally.count(&operation.await);
         }
         8 => {
             // One that comes late, and one that comes in time.
-            let mut begin = |callback: Arc<dyn AsyncCallback>| {
-                platform.schedule(
-                    WorkItem::new(callback).state(tally.object()),
-                    Duration::from_millis(number / 16 % 4),
-                )
-            };
-            let operation = platform.begin_end(&(), |(), callback| begin(callback).map(drop), |(), _| Ok(()));
+            let delay = Duration::from_millis(number / 16 % 4);
+            let operation = platform.begin_end(
+                &tally.object(),
+                |object, callback| platform.schedule(WorkItem::new(callback).state(object.clone()), delay),
+                |_, _| Ok(()),
+            );
             tally.count(&operation.timeout(Duration::from_millis(1)).await);
         }
         9 => {
             // One that comes twice.
-            let mut begin = |callback| {
+            let begin = |callback| {
                 let result = platform.result(callback).state(tally.object()).build()?;
-                platform.invoke_callback(&result)?;
-                platform.invoke_callback(&result)
+                result.invoke()?;
+                result.invoke()
             };
             tally.count(&platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())).await);
         }
         10 => {
             // A wait that is cancelled: it calls back, with that status.
-            let mut key = None;
-            let mut begin = |callback| {
-                let result = platform.result(callback).state(tally.object()).build()?;
-                key = Some(platform.put_waiting(std::future::pending(), &result)?);
-                Ok(())
-            };
-            let operation =
-                platform.begin_end(&(), |(), callback| begin(callback), |(), result| result.status().ok());
-            if let Some(key) = key {
-                platform.cancel_work_item(key)?;
-            }
-            tally.count(&operation.await);
+            let operation = platform.begin_end(
+                &tally.object(),
+                |object, callback| {
+                    let item = WorkItem::new(callback).state(object.clone());
+                    platform.put_waiting(std::future::pending(), item)
+                },
+                |_, result| result.status().ok(),
+            );
+            tally.count(&operation.cancel().await);
         }
         11 => {
-            // A method that fails.
+            // A method that fails, awaited both ways.
             let method = platform.method::<u64>();
-            let ender = method.clone();
-            let mut begin = |callback| {
-                let object = tally.object();
-                method.begin(callback, None, async move {
-                    drop(object);
-                    Err(Hresult::MF_E_END_OF_STREAM.into())
-                })
+            let body = |object| async move {
+                drop(object);
+                Err(Hresult::MF_E_END_OF_STREAM.into())
             };
-            tally.count(
-                &platform
-                    .begin_end(&(), |(), callback| begin(callback), move |(), result| ender.end(result))
-                    .await,
+            tally.begun.fetch_add(1, Relaxed);
+            tally.count(&method.call(body(tally.object())).await);
+            let operation = platform.begin_end(
+                &method,
+                |method, callback| method.begin(callback, body(tally.object())),
+                |method, result| method.end(result),
             );
+            tally.count(&operation.await);
         }
         12 => {
             let stream = MemoryByteStream::new(platform, vec![7; 4096]);
@@ -250,13 +249,13 @@ impl AsyncCallback for Replies {
     }
 }
 
-/// The process's memory in KiB, where the system tells it.
+/// The process's memory in KiB, where the system says.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse().ok()
 }
 
-/// How long the threads there are have run, and have waited for a processor, where the system tells it: on a busy
+/// How long the threads there are have run, and have waited for a processor, where the system says: on a busy
 /// machine a round takes as long as they are kept waiting.
 fn scheduled() -> Option<(Duration, Duration)> {
     let mut both = [Duration::ZERO; 2];
@@ -289,10 +288,10 @@ async fn main() -> ExitCode {
         eprintln!("usage: soak [--minutes <number> | --seconds <number>]");
         return ExitCode::FAILURE;
     };
-    let tell = std::panic::take_hook();
+    let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if info.payload().downcast_ref::<&str>() != Some(&"planned") {
-            tell(info);
+            report(info);
         }
     }));
     match soak(time).await {
@@ -403,7 +402,7 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
     }
     let unexpected = tally.unexpected.load(Relaxed);
     if unexpected > 0 {
-        wrong.push(format!("{unexpected} operations ended in a way that nobody planned"));
+        wrong.push(format!("{unexpected} operations ended in a way that was not planned"));
     }
     // From a tenth of the time on nothing grows any more.
     if let [early, .., late] = memory[memory.len() / 10..] {
@@ -471,5 +470,5 @@ const LIMIT: usize = 2;
 
 const HEARTBEAT: Duration = Duration::from_millis(5);
 
-/// The longest round that is told apart from longer ones: a minute, in nanoseconds.
+/// The longest round that is counted apart from longer ones: a minute, in nanoseconds.
 const MOST: u64 = 60_000_000_000;

@@ -18,11 +18,10 @@ async fn faults_are_survived() -> Result<()> {
     let component = FaultyComponent::new(&platform, 42);
     component.plan([Fault::Late(Duration::from_secs(3600)), Fault::Twice]);
     let ask = || {
-        let ender = component.clone();
         platform.begin_end(
-            &(),
-            |(), callback| component.begin(callback, None),
-            move |(), result| ender.end(result),
+            &component,
+            |component, callback| component.begin(callback, None),
+            |component, result| component.end(result),
         )
     };
     let error = ask().timeout(Duration::from_secs(1)).await.expect_err("it is late");
@@ -34,7 +33,7 @@ async fn faults_are_survived() -> Result<()> {
     platform.shutdown().await
 }
 
-async fn items_run_when_told() -> Result<()> {
+async fn items_run_when_stepped() -> Result<()> {
     let platform = Platform::startup()?;
     let queue = ManualQueue::new(&platform)?;
     let first = queue.handle().run(|| 1);
@@ -51,5 +50,5 @@ async fn items_run_when_told() -> Result<()> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<()> {
     faults_are_survived().await?;
-    items_run_when_told().await
+    items_run_when_stepped().await
 }

@@ -1,42 +1,79 @@
 //! Await Media Foundation: its work queues, callbacks, events and byte streams as futures and streams, on tokio.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use mf_async::{AsyncResult, Platform, begin_end};
+//! use mf_async::Platform;
 //!
 //! #[tokio::main]
 //! async fn main() -> mf_async::Result<()> {
 //!     let platform = Platform::startup()?;
+//!     let encoder = Encoder::new(&platform); // a component made for callbacks
 //!
-//!     // A component made for callbacks: Begin is given one, End reads the result it was invoked with.
-//!     let begin = |callback| {
-//!         let result = platform.create_async_result(Some(Arc::new(42)), Some(callback), None)?;
-//!         platform.invoke_callback(&result)
-//!     };
-//!     let end = |result: &AsyncResult| result.require_object::<i32>().copied();
-//!
-//!     println!("the answer is {}", begin_end(begin, end).await?);
+//!     let frames = platform.begin_end(
+//!         &encoder,
+//!         |encoder, callback| encoder.begin_flush(callback), // Begin: starts now
+//!         |encoder, result| encoder.end_flush(result),       // End: runs when you await
+//!     );
+//!     println!("{} frames", frames.await?);
 //!     platform.shutdown().await
 //! }
+//! # use std::sync::Arc;
+//! # use mf_async::{AsyncCallback, AsyncResult, CancelCookie, Method, Operation, Result};
+//! #
+//! # struct Encoder {
+//! #     flush: Method<usize>,
+//! # }
+//! #
+//! # impl Encoder {
+//! #     fn new(platform: &Platform) -> Arc<Encoder> {
+//! #         Arc::new(Encoder { flush: platform.method() })
+//! #     }
+//! #
+//! #     async fn work(self: Arc<Self>) -> Result<usize> {
+//! #         Ok(3)
+//! #     }
+//! #
+//! #     // For callers with a callback: Media Foundation's own shape.
+//! #     fn begin_flush(self: &Arc<Self>, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
+//! #         self.flush.begin(callback, self.clone().work())
+//! #     }
+//! #
+//! #     fn end_flush(&self, result: &AsyncResult) -> Result<usize> {
+//! #         self.flush.end(result)
+//! #     }
+//! #
+//! #     // For callers that await: one operation, cancelled by its drop.
+//! #     fn flush(self: &Arc<Self>) -> Operation<usize> {
+//! #         self.flush.call(self.clone().work())
+//! #     }
+//! # }
 //! ```
 //!
-//! Media Foundation (MF) is made of callbacks: an object implements `IMFAsyncCallback`, a component calls
-//! `MFInvokeCallback` with an asynchronous result, and a work queue runs `Invoke`. This crate is that machinery on
-//! tokio, on Linux, macOS and Windows, with MF's own contract: its queue ids, flags, HRESULTs, order and
-//! shutdown; and futures and streams over it. On Windows the module `com` awaits the operating system's own MF.
+//! It prints `3 frames`. The component is in the README and at [`Method`].
+//!
+//! Media Foundation (MF) is made of callbacks: an object implements `IMFAsyncCallback`, a component calls `MFInvokeCallback`
+//! with an asynchronous result, and a work queue runs `Invoke`. This crate is that machinery on tokio, on Linux, macOS and
+//! Windows, with MF's own contract: its queue ids, flags, HRESULTs, order and shutdown. Futures and streams are built on it.
+//! On Windows the module `com` awaits the operating system's own MF.
+//!
+//! It is for authors of Windows media code who want `.await` where MF wants an `IMFAsyncCallback`; for authors of MF components
+//! who want to test them on any machine, with tokio's paused clock; and for those who port C++ code.
+//!
+//! It promises that every operation ends exactly once, that dropping a future in `select!` loses nothing without saying so,
+//! that a panic in a callback is an error for the caller that awaits, and that ids, codes and order are MF's. The chapter
+//! [What is promised](crate::guide::promises) says how each is held.
 //!
 //! # The road
 //!
 //! ```text
-//!    you                                  the crate                                        you
-//!  begin(..) ──► AsyncResult ──► WorkQueue ──► AsyncCallback ──► completion cell ──► Operation.await
-//!                what            when, where   who                one value           T or Error
+//!    you                             the crate                                              you
+//!  begin(..) ──► AsyncResult ──► invoke ──┬─ a plain callback ──► WorkQueue ──► Invoke
+//!                what                     └─ an operation ──► its task is woken ── End ──► T or Error
 //!
-//!  producer  ──► MediaEventQueue ──(the same road, once per event)────────────────► EventStream.next()
+//!  producer  ──► MediaEventQueue ──(the same road, once per event)──► EventStream.next()
 //! ```
 //!
-//! [`Platform`] keeps the road open: a keepalive rides in every result, and [`shutdown`](Platform::shutdown)
-//! returns when the queues are empty and the last of them is gone.
+//! The [`Platform`] keeps the road open: each result holds a token of it, and [`shutdown`](Platform::shutdown) returns when the
+//! queues are empty and the last token is gone.
 //!
 //! # Names
 //!
@@ -44,19 +81,19 @@
 //! |---|---|---|
 //! | `MFStartup`, `MFShutdown` | [`Platform::startup`], [`Platform::shutdown`] | a value; structured shutdown |
 //! | `IMFAsyncCallback` | [`AsyncCallback`] | a `Fn(&AsyncResult)` that is `Send + Sync` |
-//! | `IMFAsyncResult`, `MFCreateAsyncResult` | [`AsyncResult`] | the shared state of one call |
-//! | `MFInvokeCallback` | [`Platform::invoke_callback`] | completing a promise |
-//! | `BeginX` / `EndX` | [`begin_end`], [`Operation`] | a future |
+//! | `IMFAsyncResult`, `MFCreateAsyncResult` | [`AsyncResult`], [`Platform::result`] | the shared state of one call |
+//! | `MFInvokeCallback` | [`AsyncResult::invoke`] | completing a promise |
+//! | `BeginX` / `EndX` | [`Platform::begin_end`], [`Operation`] | a future |
 //! | implementing `BeginX` / `EndX` | [`Method`] | an `async` block |
-//! | `MFPutWorkItem` and its kin | [`Platform::put_work_item`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
+//! | `MFPutWorkItem` and its kin | [`WorkQueue::put`], [`WorkItem`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
 //! | `MFAllocateWorkQueue`, `MFAllocateSerialWorkQueue` | [`WorkQueue`] | an executor; a counted handle |
-//! | a work queue of bounded depth | [`BoundedQueue`] | a bounded channel |
-//! | `MFScheduleWorkItem`, `MFCancelWorkItem` | [`Platform::schedule_work_item`], [`Platform::cancel_work_item`] | a timer and its key |
-//! | `MFPutWaitingWorkItem` | [`Platform::put_waiting_work_item`] | `select` on any future |
+//! | a work queue of bounded depth | [`rtwq::BoundedQueue`] | a bounded channel |
+//! | `MFScheduleWorkItem`, `MFCancelWorkItem` | [`Platform::schedule`], [`Platform::cancel_work_item`] | a timer and its key |
+//! | `MFPutWaitingWorkItem` | [`Platform::put_waiting`] | `select` on any future |
 //! | `IMFMediaEventGenerator`, `IMFMediaEventQueue` | [`MediaEventGenerator`], [`MediaEventQueue`] | the sending side of a channel |
 //! | a `BeginGetEvent` loop | [`EventStream`] | a `Stream` |
-//! | `IMFByteStream`, `MFCreateFile` | [`ByteStream`], [`FileByteStream`] | `AsyncRead + AsyncWrite + AsyncSeek` |
-//! | `IMFSourceResolver` | [`SourceResolver`] | opening by URL |
+//! | `IMFByteStream`, `MFCreateFile` | [`ByteStream`], [`byte_stream::FileByteStream`] | `AsyncRead + AsyncWrite + AsyncSeek` |
+//! | `IMFSourceResolver` | [`source_resolver::SourceResolver`] | opening by URL |
 //! | `HRESULT` | [`Hresult`], [`Error`] | `Result` |
 //! | `IUnknown` state | [`Unknown`] | `Arc<dyn Any + Send + Sync>` |
 //!

@@ -2,6 +2,7 @@
 
 mod call;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -16,74 +17,85 @@ use tokio::sync::Semaphore;
 use tokio::task::unconstrained;
 
 use self::call::{BodyEnd, OrderPermit, cancelled};
-use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, IntoUnknown, QueueId, Unknown};
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Completer, Identity};
+use crate::contain::drop_contained;
 use crate::error::{Error, Result};
+use crate::operation::{Operation, Promise};
 use crate::queue::{Queues, WorkQueue};
 use crate::task::{QueueScheduler, Task};
 use crate::tracker::Begun;
 
-/// One asynchronous method of a component: what its `begin_x` and `end_x` are made of.
+/// One asynchronous method of a component: what its `begin_x` and `end_x`, and its `x`, are made of.
 ///
-/// The component holds one of these for each of its methods. `begin_x` checks its arguments, and
-/// hands the caller's callback and an `async` block to [`begin`](Method::begin); `end_x` is
-/// [`end`](Method::end). The block runs on a work queue; when it has ended, the result's status is set,
-/// the value waits in the result, and the caller's callback is invoked.
+/// A component holds one for each of its methods. The body is an `async` block, which runs on a work queue.
+/// [`call`](Method::call) begins it for callers that await. [`begin`](Method::begin) and [`end`](Method::end) are
+/// Media Foundation's own shape, for callers with a callback: when the body has ended, the result's status is set, the
+/// value waits in the result, and the callback is invoked.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use mf_async::{AsyncCallback, AsyncResult, CancelCookie, Error, Hresult, Method, Platform, Result};
+/// use mf_async::{AsyncCallback, AsyncResult, CancelCookie, Method, Operation, Platform, Result};
 ///
-/// struct SquareRoot {
-///     method: Method<f64>,
+/// struct Encoder {
+///     flush: Method<usize>,
 /// }
 ///
-/// impl SquareRoot {
-///     fn new(platform: &Platform) -> SquareRoot {
-///         SquareRoot { method: platform.method() }
+/// impl Encoder {
+///     fn new(platform: &Platform) -> Arc<Encoder> {
+///         Arc::new(Encoder { flush: platform.method() })
 ///     }
 ///
-///     fn begin_square_root(&self, x: f64, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
-///         if x < 0.0 {
-///             return Err(Error::new(Hresult::E_INVALIDARG, format!("begin the square root of {x}")));
-///         }
-///         self.method.begin(callback, None, async move { Ok(x.sqrt()) })
+///     async fn work(self: Arc<Self>) -> Result<usize> {
+///         Ok(3)
 ///     }
 ///
-///     fn end_square_root(&self, result: &AsyncResult) -> Result<f64> {
-///         self.method.end(result)
+///     // For callers that await: an operation, cancelled by its drop.
+///     fn flush(self: &Arc<Self>) -> Operation<usize> {
+///         self.flush.call(self.clone().work())
+///     }
+///
+///     // For callers with a callback.
+///     fn begin_flush(self: &Arc<Self>, callback: Arc<dyn AsyncCallback>) -> Result<CancelCookie> {
+///         self.flush.begin(callback, self.clone().work())
+///     }
+///
+///     fn end_flush(&self, result: &AsyncResult) -> Result<usize> {
+///         self.flush.end(result)
 ///     }
 /// }
 ///
 /// # #[tokio::main] async fn main() -> Result<()> {
 /// let platform = Platform::startup()?;
-/// let component = Arc::new(SquareRoot::new(&platform));
-/// let ender = component.clone();
-/// let root = platform.begin_end(
-///     |callback| component.begin_square_root(2.0, callback),
-///     move |result| ender.end_square_root(result),
+/// let encoder = Encoder::new(&platform);
+/// assert_eq!(encoder.flush().await?, 3);
+///
+/// let frames = platform.begin_end(
+///     &encoder,
+///     |encoder, callback| encoder.begin_flush(callback),
+///     |encoder, result| encoder.end_flush(result),
 /// );
-/// assert_eq!(root.await?, 2.0_f64.sqrt());
+/// assert_eq!(frames.await?, 3);
 /// # platform.shutdown().await }
 /// ```
 ///
-/// # What the caller can rely on
+/// # What a caller with a callback can rely on
 /// * An error of Begin means that nothing was started and no callback comes.
-/// * Else the callback comes exactly once, also when the block fails, panics (`E_UNEXPECTED`) or is
-///   cancelled (`E_ABORT`): the status of the result says so, and End returns it.
-/// * End takes the value out, once. A second End is `E_FAIL`, one before the end is `E_PENDING`, and
-///   the result of another method, or of another object's, is `E_INVALIDARG`.
-/// * A block that nothing can wake any more, since it waits for something that is gone, is dropped, and
-///   its call ends with `E_ABORT`: [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned).
-/// * When the platform shuts down, a block that is still psink is dropped, and the method ends with
-///   `MF_E_SHUTDOWN`. An [`Operation`](crate::Operation) that waits for it is told. Queues take no
-///   calls any more by then, so a callback of another kind is let go un-called.
+/// * Else the callback comes exactly once, also when the body fails, panics (`E_UNEXPECTED`) or is cancelled
+///   (`E_ABORT`): the status of the result says so, and End returns it.
+/// * End takes the value out, once. A second End is `E_FAIL`, one before the end is `E_PENDING`, and the result of
+///   another method, or of another object's, is `E_INVALIDARG`.
+/// * A body that nothing can wake any more, because it waits for something that is gone, is dropped, and its call ends
+///   with `E_ABORT`: [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned).
+/// * When the platform shuts down, a body that is still pending is dropped, and the call ends with `MF_E_SHUTDOWN`. An
+///   [`Operation`] that waits for it ends with that error. Queues take no calls any more by then, so a callback of
+///   another kind is dropped without being called.
 ///
 /// # One at a time
-/// A [`serialized`](Method::serialized) method runs its calls one after the other, in the order in
-/// which they were begun; [`sibling`](Method::sibling) makes another method in the same order. That is
-/// the operation queue that the tutorial on custom media sources asks for.
+/// A [`serialized`](Method::serialized) method runs its calls one after the other, in the order in which they were
+/// begun; [`sibling`](Method::sibling) makes another method in the same order. That is the operation queue that the
+/// tutorial on custom media sources asks for.
 ///
 /// Clones are the same method.
 #[doc(alias = "IMFAsyncCallback")]
@@ -130,46 +142,98 @@ impl<T: Send + 'static> Method<T> {
         Method { queue: self.queue.clone(), order: self.order.clone(), ..Method::new(self.queues.clone()) }
     }
 
-    /// Begins a call: `body` will run on the queue, and `callback` be invoked when it has ended, with a
-    /// result that has `state`.
+    /// Begins a call, for a caller that awaits: `body` runs on the queue, and what it returns is the operation's value.
     ///
-    /// It does not run on the caller's stack, and neither does the callback.
+    /// The body does not run on the caller's stack.
     ///
     /// # Errors
-    /// `MF_E_SHUTDOWN` when the platform is shut down, `MF_E_INVALID_WORKQUEUE` when the queue is
-    /// closed. `body` is dropped then, and no callback follows.
+    /// The operation's: what the body returned, `E_UNEXPECTED` when it panicked, `E_ABORT` when it was cancelled or
+    /// nothing can wake it any more, `MF_E_SHUTDOWN` when the platform is shut down, `MF_E_INVALID_WORKQUEUE` when the
+    /// queue is closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the operation cancels the call: the body is dropped before the drop returns, or, if it is being polled
+    /// at that moment, when the poll returns. [`detach`](Operation::detach) lets it run to its end.
     #[track_caller]
-    pub fn begin<F>(
+    pub fn call<F>(&self, body: F) -> Operation<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let begun = Location::caller();
+        let called = self.queues.token("call a method").and_then(|token| Ok((token, self.home()?)));
+        let (token, queue) = match called {
+            Ok(called) => called,
+            Err(error) => {
+                drop_contained(body);
+                return Operation::failed(error);
+            }
+        };
+        let (promise, operation) = Promise::new(queue.id(), Some(token.tracker()));
+        match Task::start(QueueScheduler::new(&queue), token, begun, self.in_turn(body), promise) {
+            Ok(task) => operation.cancelled_by(CancelCookie::of(&task)),
+            Err((error, _)) => Operation::failed(error),
+        }
+    }
+
+    /// Begins a call, for a caller with a callback: `body` runs on the queue, and `callback` is invoked when it has
+    /// ended.
+    ///
+    /// Neither of them runs on the caller's stack.
+    ///
+    /// # Errors
+    /// `MF_E_SHUTDOWN` when the platform is shut down, `MF_E_INVALID_WORKQUEUE` when the method's queue or that of the
+    /// callback is closed. `body` is dropped then, and no callback follows.
+    #[track_caller]
+    pub fn begin<F>(&self, callback: Arc<dyn AsyncCallback>, body: F) -> Result<CancelCookie>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.begin_with_state(callback, None::<Unknown>, body)
+    }
+
+    /// As [`begin`](Method::begin), with the caller's state, which the result hands back.
+    ///
+    /// # Errors
+    /// As [`begin`](Method::begin).
+    #[track_caller]
+    pub fn begin_with_state<F>(
         &self,
         callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
+        state: impl IntoUnknown,
         body: F,
     ) -> Result<CancelCookie>
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let turn = self.line_up();
-        self.start(callback, state, Location::caller(), async move {
-            let turn = turn.await;
-            let value = AssertUnwindSafe(body).catch_unwind().await;
-            (value.unwrap_or_else(|payload| Err(Error::panicked("the body of the method", payload))), turn)
-        })
+        self.start(callback, state.into_unknown(), Location::caller(), self.in_turn(body))
     }
 
     /// Begins a call whose body is a closure that may block: it runs on LONG_FUNCTION, which is the
     /// runtime's blocking pool.
     ///
-    /// Cancelled before it runs it never does. Once it runs nothing can stop it: a cancel ends the call
+    /// Cancelled before it runs, it never does. Once it runs, nothing can stop it: a cancel ends the call
     /// at once, and what the closure returns is dropped. The next call of a serialised method waits
     /// for it all the same.
     ///
     /// # Errors
     /// As [`begin`](Method::begin).
     #[track_caller]
-    pub fn begin_blocking<F>(
+    pub fn begin_blocking<F>(&self, callback: Arc<dyn AsyncCallback>, body: F) -> Result<CancelCookie>
+    where
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        self.begin_blocking_with_state(callback, None::<Unknown>, body)
+    }
+
+    /// As [`begin_blocking`](Method::begin_blocking), with the caller's state, which the result hands back.
+    ///
+    /// # Errors
+    /// As [`begin`](Method::begin).
+    #[track_caller]
+    pub fn begin_blocking_with_state<F>(
         &self,
         callback: Arc<dyn AsyncCallback>,
-        state: Option<Unknown>,
+        state: impl IntoUnknown,
         body: F,
     ) -> Result<CancelCookie>
     where
@@ -177,15 +241,14 @@ impl<T: Send + 'static> Method<T> {
     {
         let blocking = self.queues.handle(QueueId::LONG_FUNCTION)?;
         let turn = self.line_up();
-        self.start(callback, state, Location::caller(), async move {
+        self.start(callback, state.into_unknown(), Location::caller(), async move {
             let turn = turn.await;
-            // Dropped with this block: a closure that is cancelled before it runs sees that.
+            // Dropped with this future: a closure that is cancelled before it runs sees that.
             let wanted = Arc::new(());
             let still_wanted = Arc::downgrade(&wanted);
             let ran = blocking.run(move || {
                 still_wanted.upgrade().map(|_| {
                     let value = catch_unwind(AssertUnwindSafe(body));
-                    let panicked = |payload| Err(Error::panicked("the body of the method", payload));
                     (value.unwrap_or_else(panicked), turn)
                 })
             });
@@ -210,9 +273,29 @@ impl<T: Send + 'static> Method<T> {
         Call::end(&Identity::of(&self.identity), A_CALL, result)
     }
 
+    /// The queue that bodies are polled on.
+    fn home(&self) -> Result<WorkQueue> {
+        match &self.queue {
+            Some(queue) => Ok(queue.unheld()),
+            None => self.queues.handle(QueueId::MULTITHREADED),
+        }
+    }
+
+    /// The body, which waits for its turn; its place in the order is taken now.
+    fn in_turn<F>(&self, body: F) -> impl Future<Output = BodyEnd<T>> + Send + use<T, F>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let turn = self.line_up();
+        async move {
+            let turn = turn.await;
+            (AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(panicked), turn)
+        }
+    }
+
     /// Takes a place in the order, now; the future waits until it is this call's turn.
     fn line_up(&self) -> impl Future<Output = OrderPermit> + Send + use<T> {
-        // Unconstrained, since a task that has used up its budget would be sent away without a place.
+        // Unconstrained, because a task that has used up its budget would be sent away without a place.
         let mut place =
             self.order.clone().map(|order| Box::pin(maybe_done(unconstrained(order.acquire_owned()))));
         if let Some(place) = &mut place {
@@ -237,16 +320,9 @@ impl<T: Send + 'static> Method<T> {
     {
         let of = Identity::of(&self.identity);
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
-        let default;
-        let queue = match &self.queue {
-            Some(queue) => queue,
-            None => {
-                default = self.queues.handle(QueueId::MULTITHREADED).inspect_err(|_| completer.withdraw())?;
-                &default
-            }
-        };
+        let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(queue), token, begun, body, completer) {
+        match Task::start(QueueScheduler::new(&queue), token, begun, body, completer) {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, completer)) => {
                 completer.withdraw();
@@ -276,6 +352,11 @@ impl<T> fmt::Debug for Method<T> {
             .field("serialized", &self.order.is_some())
             .finish()
     }
+}
+
+/// What a body that panicked ends with.
+fn panicked<T>(payload: Box<dyn Any + Send>) -> Result<T> {
+    Err(Error::panicked("the body of the method", payload))
 }
 
 const A_CALL: &str = "a call of a method";

@@ -23,6 +23,7 @@ pub use self::timeout::Timeout;
 
 use self::cell::{Awaited, OwnCallback, UNANSWERED};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters};
+use crate::cancel::CancelCookie;
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::register::{Outstanding, Registration};
@@ -116,6 +117,12 @@ impl<T> Operation<T> {
     /// has ended, and with no lock held. Its return value is dropped.
     pub fn cancel_with<R>(mut self, canceller: impl FnOnce() -> R + Send + 'static) -> Operation<T> {
         self.canceller = Some(Canceller::new(move || drop(canceller())));
+        self
+    }
+
+    /// As [`cancel_with`](Operation::cancel_with), by the right that its Begin handed out.
+    pub(crate) fn cancelled_by(mut self, cookie: CancelCookie) -> Operation<T> {
+        self.canceller = Some(Canceller::Cookie(cookie));
         self
     }
 

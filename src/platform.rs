@@ -39,12 +39,13 @@ use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 /// A Media Foundation work-queue platform on a tokio runtime.
 ///
 /// It is a value: as many as one likes live beside each other, and each test has its own. Clones are
-/// the same platform. [`shutdown`](Platform::shutdown) ends it in order; if the last clone is dropped
-/// without that, what is outstanding is failed with `MF_E_SHUTDOWN` all the same.
+/// the same platform. [`shutdown`](Platform::shutdown) ends it in order. If the last clone is dropped without that, or
+/// the runtime is dropped, the platform ends all the same: what is outstanding fails with `MF_E_SHUTDOWN`, and so does
+/// every later call.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use mf_async::{AsyncResult, Platform, QueueId};
+/// use mf_async::{AsyncResult, Platform, QueueId, WorkItem};
 ///
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
 /// let platform = Platform::startup()?;
@@ -253,7 +254,7 @@ impl Platform {
         Ok(PlatformLock { begun, _registration: registration, _holder: holder, _token: token })
     }
 
-    /// Hears of the platform's shutdown; `InitializationComplete` is called at once, since it is.
+    /// Registers a listener for the platform's shutdown. `initialization_complete` is called at once, because it is.
     ///
     /// Dropping what this returns unregisters.
     #[doc(alias = "RtwqRegisterPlatformEvents")]
@@ -270,17 +271,17 @@ impl Platform {
 
     /// Shuts the platform down, in order.
     ///
-    /// From now on new work is refused with `MF_E_SHUTDOWN`, save from callbacks of this platform,
-    /// whose operations may need another hop. Pending timers are dropped; waits are cancelled, which
-    /// calls back; queued items run; what is still armed then fails with `MF_E_SHUTDOWN`; and
-    /// running callbacks, results, locks and handles to private queues are waited for. All of that has
-    /// 5 s, or what the builder was told; [`shutdown_within`](Platform::shutdown_within) takes another
-    /// deadline. A second shutdown waits for the same end.
+    /// New work is refused with `MF_E_SHUTDOWN`. Exception: a callback that is still running may put further items, to
+    /// finish what it began. Pending timers are dropped; waits are cancelled, which calls back; queued items run; what
+    /// is still armed then fails with `MF_E_SHUTDOWN`; and running callbacks, results, locks and handles to private
+    /// queues are waited for. All of that has 5 s, or the builder's
+    /// [`shutdown_deadline`](PlatformBuilder::shutdown_deadline); [`shutdown_within`](Platform::shutdown_within) takes
+    /// another deadline. A second shutdown waits for the same end.
     ///
     /// # Errors
     /// `ERROR_TIMEOUT` when work was not ended at the deadline: the text says what is stuck, on which
     /// queue, since when, and where it was begun. The platform is shut down all the same, and what was
-    /// queued is let go. Locks and handles alone do not make it fail, as in Media Foundation.
+    /// queued is dropped. Locks and handles alone do not make it fail, as in Media Foundation.
     /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this platform, which it would wait for.
     ///
     /// # Cancel safety
@@ -351,7 +352,7 @@ impl fmt::Debug for Platform {
     }
 }
 
-/// Keeps the platform open: while it lives, shutdown waits, up to its deadline. Dropped, it unlocks.
+/// Keeps the platform open: while it lives, shutdown waits, up to its deadline. Its drop unlocks.
 #[doc(alias = "MFLockPlatform")]
 #[doc(alias = "MFUnlockPlatform")]
 #[doc(alias = "RtwqUnlockPlatform")]
@@ -363,7 +364,7 @@ pub struct PlatformLock {
     _token: Token,
 }
 
-/// What the register knows of a platform lock: it is there, and a shutdown cannot end it.
+/// A platform lock's entry in the register: a shutdown cannot end it.
 struct Holder;
 
 impl Outstanding for Holder {
@@ -380,7 +381,7 @@ impl fmt::Debug for PlatformLock {
     }
 }
 
-/// Hears of a platform's beginning and end: `IRtwqPlatformEvents`.
+/// A listener for a platform's beginning and end: `IRtwqPlatformEvents`.
 #[doc(alias = "IRtwqPlatformEvents")]
 pub trait PlatformEvents: Send + Sync {
     /// The platform is ready.
@@ -396,7 +397,7 @@ pub struct PlatformEventsGuard {
     _registered: Arc<Registered>,
 }
 
-/// What a guard owns alone, whoever else has the listener.
+/// What a guard owns alone, though others may own the listener.
 struct Registered(Arc<dyn PlatformEvents>);
 
 impl fmt::Debug for PlatformEventsGuard {
@@ -405,8 +406,8 @@ impl fmt::Debug for PlatformEventsGuard {
     }
 }
 
-/// What all clones of a platform share. Its drop is the moment when nobody holds one, and so nobody can
-/// reply to a serial queue any more; a shutdown that is on its way goes on with the owner.
+/// What all clones of a platform share. Its drop is the moment when no handle is left, and so no reply to a serial queue
+/// can come any more. A shutdown that is on its way goes on with the owner.
 struct Handles {
     owner: Arc<Owner>,
 }

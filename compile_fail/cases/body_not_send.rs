@@ -7,7 +7,7 @@ use mf_async::{AsyncCallback, Method};
 
 fn begin(method: &Method<u32>, callback: Arc<dyn AsyncCallback>) {
     let number = Rc::new(1);
-    drop(method.begin(callback, None, async move {
+    drop(method.begin(callback, async move {
         std::future::ready(()).await;
         Ok(*number)
     }));

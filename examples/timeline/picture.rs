@@ -1,4 +1,4 @@
-//! The picture: a lane per queue, waits thin, runs thick, and a line down from whoever put a callback.
+//! The picture: a lane per queue, waits thin, runs thick, and a line down from the lane that put a callback.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -81,10 +81,10 @@ fn draw_wait(run: &Run, scale: &Scale, middles: &HashMap<u64, f64>) -> Group {
     }
 }
 
-/// Where in the height whoever put it is.
+/// Where in the height the lane that put it is.
 fn source(run: &Run, middles: &HashMap<u64, f64>) -> Option<f64> {
     match &run.put_by {
-        PutBy::Nobody => None,
+        PutBy::Other => None,
         PutBy::Program => Some(TOP + PROGRAM / 2.0 - 4.0),
         PutBy::Run(number, _) => middles.get(number).copied(),
     }
@@ -207,7 +207,7 @@ const WAIT: f64 = 9.0;
 const GAP: f64 = 22.0;
 const COLORS: usize = 5;
 
-/// On a light page and, where the viewer tells, on a dark one.
+/// On a light page and, where the viewer asks for it, on a dark one.
 const STYLE: &str = "
 .card { fill: #ffffff; stroke: #d0d7de }
 .title { fill: #1f2328; font-size: 14px; font-weight: 600 }

@@ -40,7 +40,7 @@ pub(crate) struct Run {
 pub(crate) enum PutBy {
     /// Nothing that is traced: a timer, a thread of the system's.
     #[default]
-    Nobody,
+    Other,
     /// The main task.
     Program,
     /// Another callback: its number, and its name.
@@ -99,7 +99,7 @@ impl Lane {
 impl fmt::Display for PutBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            PutBy::Nobody => "a timer or the system",
+            PutBy::Other => "a timer or the system",
             PutBy::Program => "the program",
             PutBy::Run(_, name) => name,
         })
@@ -121,7 +121,7 @@ where
         attributes.record(&mut fields);
         // A span is open as long as something that was put from within lives, so a parent is still there.
         let put_by = match span.parent() {
-            None => PutBy::Nobody,
+            None => PutBy::Other,
             Some(parent) => {
                 let extensions = parent.extensions();
                 let running = extensions.get::<Run>().map(|run| (run.number, &run.callback));

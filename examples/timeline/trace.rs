@@ -41,10 +41,10 @@ pub(crate) fn trace(lanes: &[Lane]) -> String {
     format!("{:#}\n", json!({ "traceEvents": events, "displayTimeUnit": "ns" }))
 }
 
-/// From whoever put the run to the run.
+/// From the lane that put the run to the run.
 fn arrow(run: &Run, thread: u32, threads: &[(&Run, u32, &str)]) -> Vec<Value> {
     let from = match &run.put_by {
-        PutBy::Nobody => return Vec::new(),
+        PutBy::Other => return Vec::new(),
         PutBy::Program => PROGRAM,
         PutBy::Run(number, _) => match threads.iter().find(|(other, ..)| other.number == *number) {
             Some((_, thread, _)) => *thread,

@@ -100,7 +100,7 @@ const FIGURE: usize = 5;
 /// Two spaces before a bar, one behind, the figure.
 const AROUND_BAR: usize = 2 + 1 + FIGURE;
 
-/// Three marks still tell soft from loud, and put six channels side by side in 80 columns.
+/// Three marks still show soft and loud, and put six channels side by side in 80 columns.
 const SHORTEST: usize = 3;
 
 /// A mark per dB is enough.

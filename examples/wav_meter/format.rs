@@ -4,7 +4,7 @@ use crate::wav_error::WavError;
 
 /// The meaning of the bytes in a `data` chunk.
 ///
-/// Whoever holds one may rely on this: `channels` and `rate` are not 0, and `sample_bytes` is 1 to 4 for
+/// Each value keeps to this: `channels` and `rate` are not 0, and `sample_bytes` is 1 to 4 for
 /// integers, 4 or 8 for floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WavFormat {

@@ -7,7 +7,7 @@
 //!
 //! Without a file it makes three seconds of tone and meters those. The last line is for programs:
 //! `wav: channels=2 rate=48000 bits=16 frames=144000 peak_dbfs=-0.00 rms_dbfs=-9.55`. What is wrong with a file is
-//! told in one line on standard error, and the exit code is 1.
+//! reported in one line on standard error, and the exit code is 1.
 
 mod bars;
 mod format;
@@ -98,7 +98,7 @@ async fn meter_on(platform: &Platform, path: &Path) -> Result<(), Box<dyn std::e
     };
 
     screen.done();
-    // What could be read of a file that breaks off is told all the same.
+    // What could be read of a file that breaks off is reported all the same.
     if let Some(meter) = meter {
         let summary = meter.finish(&mut |line| screen.line(line));
         screen.line(&summary.to_string());

@@ -4,7 +4,7 @@ use crate::{bars::Bars, format::WavFormat, level::Level, summary::Summary};
 
 /// Meters interleaved samples in constant memory, however many come.
 ///
-/// A slice is 250 ms long, or so much longer that the lines of the whole file fit on a page or two. If nobody
+/// A slice is 250 ms long, or so much longer that the lines of the whole file fit on a page or two. If nothing
 /// knows how long the file is, slices grow with it: after 30 lines, and every 10 from then on, the next are
 /// twice as long.
 pub(crate) struct Meter {

@@ -24,7 +24,7 @@ impl Chunk {
         self.size.map(|size| self.start.saturating_add(size).saturating_add(size % 2))
     }
 
-    /// How much of its body is worth gathering: never more than a few bytes, whatever the size says.
+    /// How much of its body is worth gathering: never more than a few bytes, independent of the size in its header.
     pub(crate) fn body_bytes(&self) -> usize {
         let most = if self.id == *b"ds64" { DS64_BYTES } else { WavFormat::CHUNK_BYTES };
         upto(self.size, 0, most)

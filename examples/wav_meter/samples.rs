@@ -5,7 +5,7 @@ use crate::format::{Encoding, WavFormat};
 /// Appends to `samples` what the whole frames in `frames` say.
 ///
 /// Integers land in -1.0 ..= 1.0, the lowest value on -1.0. Bits of a sample below the format's valid ones
-/// count as zero. Floats are passed on as they are, above full scale too, so that a meter can tell;
+/// count as zero. Floats are passed on as they are, above full scale too, so that a meter shows it;
 /// not-a-number becomes silence, and what `f32` can't hold its largest value, so that sums stay sums.
 pub(crate) fn decode(format: &WavFormat, frames: &[u8], samples: &mut Vec<f32>) {
     samples.reserve(frames.len() / usize::from(format.sample_bytes));

@@ -33,7 +33,7 @@ impl Screen {
         self.bar.finish_and_clear();
     }
 
-    /// Writes a line. An error means that nobody reads on: the other end of a pipe is gone.
+    /// Writes a line. An error means that the output is not read any more: the other end of a pipe is gone.
     pub(crate) fn line(&self, line: &str) -> io::Result<()> {
         self.bar.suspend(|| writeln!(io::stdout().lock(), "{line}"))
     }

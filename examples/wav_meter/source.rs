@@ -1,5 +1,5 @@
 //! A small media source in Media Foundation's manner: it reads a WAV file through a byte stream, a sample per
-//! request, and tells what it finds by media events.
+//! request, and reports what it finds by media events.
 
 use std::sync::Arc;
 
@@ -68,13 +68,13 @@ impl WavSource {
         self.stream.position().unwrap_or(0)
     }
 
-    /// Asks for the next sample, which will be told by an event. Requests are served one after the other.
+    /// Asks for the next sample, which will come as an event. Requests are served one after the other.
     pub(crate) fn request_sample(self: &Arc<Self>) {
         let source = self.clone();
         let served = self.queue.spawn(async move {
             let mut reader = source.reader.lock().await;
             for event in reader.serve().await {
-                // A queue that is shut down has nobody to tell.
+                // A queue that is shut down has no listener.
                 let _ = source.events.queue_event(event);
             }
         });
@@ -100,7 +100,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads on until there is something to tell.
+    /// Reads on until there is something to report.
     async fn serve(&mut self) -> Vec<MediaEvent> {
         let mut events = Vec::new();
         while !self.ended && events.is_empty() {

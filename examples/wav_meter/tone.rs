@@ -1,4 +1,4 @@
-//! Three seconds of test tone as a WAV file, for whoever has no recording at hand.
+//! Three seconds of test tone as a WAV file, for a run without a recording.
 
 use std::{
     f64::consts::TAU,
@@ -15,7 +15,7 @@ pub(crate) struct ToneFile {
 }
 
 impl ToneFile {
-    /// Writes the file, under a name that nobody else has.
+    /// Writes the file, under a name that no other file has.
     pub(crate) fn create() -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

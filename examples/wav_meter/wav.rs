@@ -9,7 +9,7 @@ use crate::{
 /// An incremental reader of RIFF/WAVE files that does no input or output of its own.
 ///
 /// [`push`](Self::push) what was read, then do what [`wants`](Self::wants) says, and [`finish`](Self::finish)
-/// when the file ends. Whatever the bytes, nothing panics, and the parser keeps at most one frame (64 KiB) of
+/// when the file ends. No bytes make it panic, and the parser keeps at most one frame (64 KiB) of
 /// them: sample data is lent to the caller straight out of the pushed piece, except for a frame that two
 /// pieces share.
 ///

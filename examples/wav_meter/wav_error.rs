@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What is wrong with a WAV file.
 ///
-/// `Display` is one line without a full stop, whatever bytes the file holds.
+/// `Display` is one line without a full stop, for any bytes in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WavError {
     /// There is not one byte.
@@ -68,7 +68,7 @@ impl fmt::Display for WavError {
     }
 }
 
-/// ` (MP3)`, or nothing for a tag that nobody meets.
+/// ` (MP3)`, or nothing for a tag that is not in use.
 struct CodecName(u16);
 
 impl fmt::Display for CodecName {

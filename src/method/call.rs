@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::cancel::Cancel;
 use crate::completion::Completer;
 use crate::error::{Error, Hresult, Result};
+use crate::operation::Promise;
 use crate::task::{JoinSink, QueueScheduler, Task};
 
 /// The right to run of a serialized method; calls of others need none.
@@ -23,10 +24,19 @@ impl<T: Send + 'static> JoinSink<BodyEnd<T>> for Completer<T> {
     }
 }
 
-impl<T, F> Cancel for Task<F, Completer<T>, QueueScheduler>
+impl<T: Send + 'static> JoinSink<BodyEnd<T>> for Promise<T> {
+    fn join(self, ended: Result<BodyEnd<T>>) {
+        let (value, permit) = ended.unwrap_or_else(|error| (Err(error), None));
+        self.complete(value);
+        drop(permit);
+    }
+}
+
+impl<T, F, E> Cancel for Task<F, E, QueueScheduler>
 where
     T: Send + 'static,
     F: Future<Output = BodyEnd<T>> + Send + 'static,
+    E: JoinSink<BodyEnd<T>> + 'static,
 {
     fn cancel(&self) -> bool {
         Task::cancel(self, cancelled())

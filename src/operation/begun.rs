@@ -40,7 +40,7 @@ impl BeginStatus for Result<Hresult> {
 
 impl BeginStatus for Result<CancelCookie> {
     fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
-        self.map(|cookie| Begin::cancelled_by(Canceller::new(move || _ = cookie.cancel())))
+        self.map(|cookie| Begin::cancelled_by(Canceller::Cookie(cookie)))
     }
 }
 
@@ -68,16 +68,23 @@ impl Begin {
     }
 }
 
-/// Asks a component to stop. It is user code; its panic is caught here.
-pub(crate) struct Canceller(Box<dyn FnOnce() + Send>);
+/// Asks a component to stop. A closure is user code, and its panic is caught here.
+pub(crate) enum Canceller {
+    Closure(Box<dyn FnOnce() + Send>),
+    Cookie(CancelCookie),
+}
 
 impl Canceller {
     pub(crate) fn new(cancel: impl FnOnce() + Send + 'static) -> Canceller {
-        Canceller(Box::new(cancel))
+        Canceller::Closure(Box::new(cancel))
     }
 
     pub(crate) fn call(self) {
-        if let Err(payload) = contain(self.0) {
+        let called = contain(|| match self {
+            Canceller::Closure(cancel) => cancel(),
+            Canceller::Cookie(cookie) => _ = cookie.cancel(),
+        });
+        if let Err(payload) = called {
             drop_payload(payload);
         }
     }

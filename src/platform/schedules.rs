@@ -1,5 +1,5 @@
-//! A whole platform under thousands of random schedules: whoever comes between whom, what was begun ends
-//! once, what was accepted runs or is let go, and nothing is left.
+//! A whole platform under thousands of random schedules: in every interleaving, what was begun ends once, what was
+//! accepted runs or is dropped, and nothing is left.
 //!
 //! All that is locked or counted by this crate is a place where the schedule may change; tokio's runtime is the
 //! real one, of one thread and with its clock paused, and is polled by a thread of the schedule's until all is over.
@@ -246,13 +246,13 @@ fn cancel_while_it_happens() {
         let world = World::new();
         let platform = world.platform();
         let (calls, status) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Hresult::E_FAIL)));
-        let (count, told) = (calls.clone(), status.clone());
+        let (count, seen) = (calls.clone(), status.clone());
         let called =
             Arc::new(Calling(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &AsyncResult| {
-                *told.lock().unwrap() = result.status();
+                *seen.lock().unwrap() = result.status();
                 count.fetch_add(1, SeqCst);
             }));
-        let result = platform.create_async_result(None, Some(called), world.state()).unwrap();
+        let result = platform.result(called).state(world.state()).build().unwrap();
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
         let key = platform.put_waiting(async { drop(receive.await) }, &result).unwrap();
         drop(result);
@@ -265,8 +265,8 @@ fn cancel_while_it_happens() {
         assert_eq!(calls.load(SeqCst), 1);
         let expected = if cancelled { Hresult::MF_E_OPERATION_CANCELLED } else { Hresult::S_OK };
         // A shutdown cancels what its cancel did not find any more, and what has not happened.
-        let told = *status.lock().unwrap();
-        assert!(told == expected || !cancelled && told == Hresult::MF_E_OPERATION_CANCELLED, "{told}");
+        let seen = *status.lock().unwrap();
+        assert!(seen == expected || !cancelled && seen == Hresult::MF_E_OPERATION_CANCELLED, "{seen}");
         drop(platform);
         world.end();
     });
@@ -285,7 +285,7 @@ fn the_last_handle_dropped_on_a_queue_thread() {
         let mut held = Vec::new();
         let never: Operation<()> = platform.begin_end(
             |callback| {
-                let result = platform.create_async_result(None, Some(callback), world.state())?;
+                let result = platform.result(callback).state(world.state()).build()?;
                 held.push(result);
                 Ok(())
             },
@@ -344,7 +344,7 @@ fn a_queue_locked_by_number_while_its_last_handle_goes() {
         let locker = thread::spawn({
             let (platform, token) = (platform.clone(), world.token());
             move || match platform.queue(id) {
-                // Whoever has a handle has an open queue.
+                // A handle keeps its queue open.
                 Ok(queue) => drop(block_on(queue.run(move || token)).unwrap()),
                 Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE),
             }
@@ -387,7 +387,7 @@ fn a_reply_while_the_last_platform_goes() {
         });
         drop(queue);
         drop(platform);
-        // Nobody can reply when the replier is back: the item behind runs, or hears of it.
+        // No reply can come when the replier has returned: the item behind runs, or ends with an error.
         ends_or_is_shut_down(block_on(behind));
         replier.join().unwrap();
         drop(held);

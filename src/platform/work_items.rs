@@ -65,6 +65,9 @@ impl Platform {
     /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
     /// status `MF_E_OPERATION_CANCELLED`. An item that is already on its queue runs.
     ///
+    /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
+    /// not needed.
+    ///
     /// # Errors
     /// `MF_E_NOT_FOUND` when nothing is pending under this key; `MF_E_SHUTDOWN` when the platform is
     /// shut down.

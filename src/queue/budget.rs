@@ -155,3 +155,15 @@ const QUICK: Duration = Duration::from_micros(2);
 
 /// Of the items that find others waiting, every so many-th has its wait measured.
 pub(crate) const SAMPLE: u64 = 16;
+
+#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_has_these_numbers() {
+        let guide = include_str!("../guide/ordering.md");
+        let numbers = format!("{} µs or {ITEMS} items", SLICE.as_micros());
+        assert!(guide.contains(&numbers), "the chapter on ordering says something else than: {numbers}");
+    }
+}

@@ -38,7 +38,7 @@ pub struct RecordedCall {
 /// let method = platform.method::<f64>();
 ///
 /// let callback = RecordingCallback::on(QueueId::IO);
-/// method.begin(callback.clone(), None, async { Ok(2.0_f64.sqrt()) })?;
+/// method.begin(callback.clone(), async { Ok(2.0_f64.sqrt()) })?;
 /// let result = callback.next_result().await?;
 /// assert_eq!(method.end(&result)?, 2.0_f64.sqrt());
 /// drop(result);

@@ -113,7 +113,7 @@ fn of_methods_and_results() {
         let platform = Platform::startup().unwrap();
         let (one, other) = (platform.method::<u8>(), platform.method::<u8>());
         let end = other.clone();
-        let begin = |callback| one.begin(callback, None, async { Ok(1) });
+        let begin = |callback| one.begin(callback, async { Ok(1) });
         says(
             "E_INVALIDARG (0x80070057): end a call of a method: the result is of another call or object; take the one that its callback was invoked with",
             platform.begin_end(&(), |(), callback| begin(callback), move |(), result| end.end(result)).await,

@@ -89,7 +89,7 @@ fn outstanding(platform: &Platform) -> (Vec<Waits>, Vec<Box<dyn Send>>) {
     let calls = platform.begin_end(
         &method,
         |method, callback| {
-            method.begin(callback, None, async move {
+            method.begin(callback, async move {
                 let _ = called.await;
                 Ok(7)
             })

@@ -56,8 +56,7 @@ async fn everything_can_be_shown() {
     says(&cancelled, &["CancelOn", "Operation"]);
     drop(cancelled);
     says(&platform.method::<u8>(), &["Method", "u8", "MULTITHREADED"]);
-    let cookie =
-        platform.method::<u8>().begin(Arc::new(|_: &AsyncResult| ()), None, async { Ok(1) }).unwrap();
+    let cookie = platform.method::<u8>().begin(Arc::new(|_: &AsyncResult| ()), async { Ok(1) }).unwrap();
     says(&cookie, &["CancelCookie"]);
 
     let generator = Arc::new(platform.create_event_queue().unwrap());

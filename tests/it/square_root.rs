@@ -18,11 +18,10 @@ async fn roots_of_many() -> Result<()> {
     let component = SquareRoot::new(&platform);
     let operations: Vec<_> = (0..CALLS)
         .map(|x| {
-            let ender = component.clone();
             platform.begin_end(
-                &(),
-                |(), callback| component.begin_square_root(f64::from(x), callback, None),
-                move |(), result| ender.end_square_root(result),
+                &component,
+                |component, callback| component.begin_square_root(f64::from(x), callback),
+                |component, result| component.end_square_root(result),
             )
         })
         .collect();
@@ -44,7 +43,7 @@ async fn roots_of_many_on_two() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_callback_comes_once_with_the_caller_s_state() -> Result<()> {
+async fn the_callback_comes_once_and_keeps_the_component() -> Result<()> {
     let platform = Platform::startup()?;
     let component = SquareRoot::new(&platform);
     let calls = Arc::new(AtomicUsize::new(0));
@@ -52,12 +51,11 @@ async fn the_callback_comes_once_with_the_caller_s_state() -> Result<()> {
     let (ender, counter) = (component.clone(), calls.clone());
     let callback = Arc::new(move |result: &AsyncResult| {
         counter.fetch_add(1, Ordering::SeqCst);
-        let _ = tell.send((ender.end_square_root(result), result.state::<&str>().copied()));
+        let _ = tell.send(ender.end_square_root(result));
     });
-    component.begin_square_root(9.0, callback, Some(Arc::new("mine")))?;
-    let (root, state) = told.recv().await.expect("it is called");
-    assert_eq!((root?, state), (3.0, Some("mine")));
+    component.begin_square_root(9.0, callback)?;
     drop(component);
+    assert_eq!(told.recv().await.expect("it is called")?, 3.0);
     platform.shutdown().await?;
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     assert!(told.recv().await.is_none());
@@ -68,12 +66,11 @@ async fn the_callback_comes_once_with_the_caller_s_state() -> Result<()> {
 async fn a_failure_comes_by_the_callback_as_the_status() -> Result<()> {
     let platform = Platform::startup()?;
     let component = SquareRoot::new(&platform);
-    let ender = component.clone();
     let outcome = platform
         .begin_end(
-            &(),
-            |(), callback| component.begin_square_root(-1.0, callback, None),
-            move |(), result| ender.end_square_root(result),
+            &component,
+            |component, callback| component.begin_square_root(-1.0, callback),
+            |component, result| component.end_square_root(result),
         )
         .outcome()
         .await;
@@ -102,8 +99,26 @@ async fn begin_fails_when_the_platform_is_shut_down_and_nobody_is_called() -> Re
     platform.shutdown().await?;
     let (tell, mut told) = mpsc::unbounded_channel();
     let callback = Arc::new(move |_: &AsyncResult| _ = tell.send(()));
-    let code = component.begin_square_root(2.0, callback, None).map_err(Hresult::from);
+    let code = component.begin_square_root(2.0, callback).map_err(Hresult::from);
     assert_eq!(code, Err(Hresult::MF_E_SHUTDOWN));
     assert!(told.recv().await.is_none(), "the callback was let go");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_component_that_is_kept_does_not_keep_the_platform() -> Result<()> {
+    let platform = Platform::startup()?;
+    let component = SquareRoot::new(&platform);
+    let operation = platform.begin_end(
+        &component,
+        |component, callback| component.begin_square_root(4.0, callback),
+        |component, result| component.end_square_root(result),
+    );
+    drop(platform);
+    // The item had run, or the platform has ended: the operation does not wait for a shutdown.
+    let root = operation.await.map_err(Hresult::from);
+    assert!(root == Ok(2.0) || root == Err(Hresult::MF_E_SHUTDOWN), "{root:?}");
+    let code = component.begin_square_root(2.0, Arc::new(|_: &AsyncResult| ())).map_err(Hresult::from);
+    assert_eq!(code, Err(Hresult::MF_E_SHUTDOWN));
     Ok(())
 }
