@@ -102,12 +102,12 @@ async fn round(
         6 => tally.count(&queue.run(|| panic!("planned")).await),
         7 => {
             // A callback that is let go.
-            let mut begin = |callback| platform.result(callback).object(tally.object()).build().map(drop);
+            let begin = |callback| platform.result(callback).object(tally.object()).build().map(drop);
             tally.count(&platform.begin_end(&(), |(), callback| begin(callback), |(), _| Ok(())).await);
         }
         8 => {
             // One that comes late, and one that comes in time.
-            let mut begin = |callback: Arc<dyn AsyncCallback>| {
+            let begin = |callback: Arc<dyn AsyncCallback>| {
                 platform.schedule(
                     WorkItem::new(callback).state(tally.object()),
                     Duration::from_millis(number / 16 % 4),
@@ -118,7 +118,7 @@ async fn round(
         }
         9 => {
             // One that comes twice.
-            let mut begin = |callback| {
+            let begin = |callback| {
                 let result = platform.result(callback).state(tally.object()).build()?;
                 platform.invoke_callback(&result)?;
                 platform.invoke_callback(&result)
@@ -144,7 +144,7 @@ async fn round(
             // A method that fails.
             let method = platform.method::<u64>();
             let ender = method.clone();
-            let mut begin = |callback| {
+            let begin = |callback| {
                 let object = tally.object();
                 method.begin(callback, None, async move {
                     drop(object);

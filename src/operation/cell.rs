@@ -89,9 +89,7 @@ impl<T, E> OwnCallback<T, E> {
     #[inline]
     fn take_in_hand(&self, result: &AsyncResult) -> Option<Option<Waker>> {
         let mut state = self.state.locked();
-        if state.end.is_none() {
-            return None;
-        }
+        state.end.as_ref()?;
         state.cell.hand_over(result)
     }
 
