@@ -419,6 +419,37 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
     drop(platform);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_events_to_itself_while_it_lives() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, _alive) = component();
+    let generator = Arc::new(EventGenerator::new(com.clone()));
+    let (callback, _none) = telling();
+    let refused = || {
+        let got = generator.get_event(GetEventFlags::NO_WAIT);
+        assert_eq!(code(got), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+        let begun = generator.begin_get_event(callback.clone(), None);
+        assert_eq!(code(begun), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    };
+    let mut events = EventStream::lossless(&generator).unwrap();
+    refused();
+    (1..=3).for_each(|kind| send(&com, kind));
+    refused();
+    // Whatever is outstanding between two events.
+    for kind in 1..=3 {
+        assert_eq!(types(&mut events, 1).await, [kind]);
+        refused();
+    }
+    send(&com, 4);
+    drop(events);
+    until("what was not read is back", || {
+        generator.get_event(GetEventFlags::NO_WAIT).is_ok_and(|event| event.event_type().0 == 4)
+    });
+    shut_down(&com);
+    drop((generator, com));
+    drop(platform);
+}
+
 /// A generator that wraps another, and sends its calls of the callback to be made later.
 struct Holding {
     generator: Arc<EventGenerator>,
