@@ -70,12 +70,12 @@ impl Bench {
 
     /// Put → invoke: the same callback, put again and again from a thread outside.
     fn put(&self, table: &mut Table, name: &str, id: QueueId) -> Result<()> {
-        let (items, queue) = (self.items(), self.ours.lock_work_queue(id)?);
+        let (items, queue) = (self.items(), self.ours.queue(id)?);
         let ours = || {
             let countdown = Countdown::new(items);
             let start = Instant::now();
             for _ in 0..items {
-                queue.put(countdown.clone(), None).expect("the platform runs");
+                queue.put(countdown.clone()).expect("the platform runs");
             }
             self.runtime.block_on(countdown.wait());
             per_item(start, items)
@@ -125,7 +125,7 @@ impl Bench {
     /// Put → invoked → told, one at a time, from inside a task.
     fn round_trip(&self, table: &mut Table) -> Result<()> {
         let turns = self.options.pick(20_000, 2_000);
-        let queue = self.ours.lock_work_queue(QueueId::MULTITHREADED)?;
+        let queue = self.ours.queue(QueueId::MULTITHREADED)?;
         let ours = || {
             let (told, queue) = (Arc::new(Notify::new()), queue.clone());
             let tell = told.clone();
@@ -134,7 +134,7 @@ impl Bench {
             self.inside(async move {
                 let start = Instant::now();
                 for _ in 0..turns {
-                    queue.put(callback.clone(), None).expect("the platform runs");
+                    queue.put(callback.clone()).expect("the platform runs");
                     told.notified().await;
                 }
                 per_item(start, turns)

@@ -27,7 +27,7 @@ use crate::queue::{Priority, WorkQueueType};
 /// use mf_async::{QueueId, com};
 ///
 /// let platform = com::Platform::startup()?;
-/// let queue = platform.lock_work_queue(QueueId::MULTITHREADED)?;
+/// let queue = platform.queue(QueueId::MULTITHREADED)?;
 /// assert_eq!(queue.run(|| 6 * 7).await?, 42);
 /// # Ok(()) }
 /// ```
@@ -67,12 +67,12 @@ impl Platform {
         Ok(self.locked(unsafe { MFAllocateSerialWorkQueue(base.into().0) }?))
     }
 
-    /// Locks a queue by its number, which may be one of the platform's own.
+    /// A handle to a queue that is open, by its number, which may be one of the platform's own: another lock on it.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when no private queue has this number.
     #[doc(alias = "MFLockWorkQueue")]
-    pub fn lock_work_queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
+    pub fn queue(&self, queue: impl Into<QueueId>) -> Result<WorkQueue> {
         let id = queue.into();
         // SAFETY: takes a number, which may be any.
         unsafe { MFLockWorkQueue(id.0) }?;

@@ -7,7 +7,7 @@ use crate::support::{mta, refs, status, token, until, within};
 use mf_async::com::{self, Mta};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, Hresult, Platform, QueueId, Result, Unknown,
-    WorkItem, WorkQueueType,
+    WorkQueueType,
 };
 use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED, S_OK};
 use windows::Win32::Media::MediaFoundation::{
@@ -263,9 +263,7 @@ async fn a_portable_component_works_on_the_systems_queues() {
             |component, callback| {
                 let cell: Unknown = Arc::new(Mutex::new(0.0_f64));
                 let answer = platform.result(callback).object(cell).build()?;
-                component.begin(number, answer, |compute, request| {
-                    queue.put(WorkItem::new(compute).state(request))
-                })
+                component.begin(number, answer, |compute, request| queue.put(compute, Some(request)))
             },
             |component, answer| component.end(answer),
         )

@@ -420,28 +420,99 @@ async fn the_next_stream_takes_over_where_the_former_is_at_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_events_to_itself_while_it_lives() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, _alive) = component();
+    let generator = Arc::new(EventGenerator::new(com.clone()));
+    let (callback, _none) = telling();
+    let refused = || {
+        let got = generator.get_event(GetEventFlags::NO_WAIT);
+        assert_eq!(code(got), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+        let begun = generator.begin_get_event(callback.clone(), None);
+        assert_eq!(code(begun), Hresult::MF_E_MULTIPLE_SUBSCRIBERS);
+    };
+    let mut events = EventStream::lossless(&generator).unwrap();
+    refused();
+    (1..=3).for_each(|kind| send(&com, kind));
+    refused();
+    // Whatever is outstanding between two events.
+    for kind in 1..=3 {
+        assert_eq!(types(&mut events, 1).await, [kind]);
+        refused();
+    }
+    send(&com, 4);
+    drop(events);
+    until("what was not read is back", || {
+        generator.get_event(GetEventFlags::NO_WAIT).is_ok_and(|event| event.event_type().0 == 4)
+    });
+    shut_down(&com);
+    drop((generator, com));
+    drop(platform);
+}
+
+/// A generator that wraps another, and sends its calls of the callback to be made later.
+struct Holding {
+    generator: Arc<EventGenerator>,
+    held: mpsc::Sender<Held>,
+}
+
+type Held = Box<dyn Fn() + Send>;
+
+impl MediaEventGenerator for Holding {
+    fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent, Error> {
+        self.generator.get_event(flags)
+    }
+
+    fn begin_get_event(
+        &self,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Hresult, Error> {
+        let callback = HeldCallback { callback, held: self.held.clone() };
+        self.generator.begin_get_event(Arc::new(callback), state)
+    }
+
+    fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent, Error> {
+        self.generator.end_get_event(result)
+    }
+
+    fn queue_event(&self, event: MediaEvent) -> Result<(), Error> {
+        self.generator.queue_event(event)
+    }
+}
+
+struct HeldCallback {
+    callback: Arc<dyn AsyncCallback>,
+    held: mpsc::Sender<Held>,
+}
+
+impl AsyncCallback for HeldCallback {
+    fn invoke(&self, result: &AsyncResult) {
+        let (callback, result) = (self.callback.clone(), result.clone());
+        let _ = self.held.send(Box::new(move || callback.invoke(&result)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_stream_waits_for_the_end_that_a_former_subscriber_owes() {
     let platform = com::Platform::startup().unwrap();
     let (com, _alive) = component();
     let generator = Arc::new(EventGenerator::new(com.clone()));
-    // What a stream does, one step at a time: its callback is called, and gets no further before it goes.
-    let subscriber: Unknown = Arc::new(());
-    let (callback, mut told) = telling();
-    generator.subscribe(&subscriber).unwrap();
-    generator.begin_get_event(callback, Some(subscriber.clone())).unwrap();
+    // Its callback is called, and gets no further before it goes.
+    let (held, calls) = mpsc::channel();
+    let holding = Arc::new(Holding { generator: generator.clone(), held });
+    let former = EventStream::lossless(&holding).unwrap();
     send(&com, 1);
-    let result = within(told.recv()).await.unwrap();
-    generator.leave(&subscriber);
-    generator.unsubscribe(&subscriber, Vec::new());
+    let late = calls.recv_timeout(LIMIT).unwrap();
+    drop(former);
     // The object takes no other request before that is ended.
     let mut events = EventStream::lossless(&generator).unwrap();
     send(&com, 2);
     assert!(futures::poll!(Box::pin(events.next())).is_pending());
-    let event = generator.end_get_event(&result).unwrap();
-    generator.unsubscribe(&subscriber, vec![event]);
+    late();
     assert_eq!(types(&mut events, 2).await, [1, 2]);
     shut_down(&com);
-    drop((events, result, generator, com));
+    drop((events, late, holding, generator, com));
     drop(platform);
 }
 

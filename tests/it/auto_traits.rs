@@ -9,9 +9,9 @@ use std::rc::Rc;
 use mf_async::report::{OperationReport, QueueReport, QueueStats, RunningReport};
 use mf_async::rtwq::{BoundedQueue, PeriodicKey, Permit, PlatformEvents, PlatformEventsGuard};
 use mf_async::{
-    AsyncCallback, AsyncResult, BeginStatus, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult,
-    Operation, Outcome, Platform, PlatformBuilder, PlatformLock, Priority, QueueId, Report, Unknown,
-    WorkItemKey, WorkQueue, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, Operation,
+    Outcome, Platform, PlatformBuilder, PlatformLock, Priority, QueueId, Report, Unknown, WorkItemKey,
+    WorkQueue, WorkQueueType,
 };
 
 /// `value!(Type: Send Sync Unpin)`: the type has these; with a `!` in front it has not.

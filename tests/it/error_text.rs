@@ -8,8 +8,8 @@ use mf_async::byte_stream::{AccessMode, FileFlags, MemoryByteStream, OpenMode};
 use mf_async::event::GetEventFlags;
 use mf_async::source_resolver::ResolutionFlags;
 use mf_async::{
-    AsyncResult, ByteStream, ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType,
-    Operation, Platform, Priority, QueueId, Result, WorkQueueType,
+    ByteStream, ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType, Operation, Platform,
+    QueueId, Result, WorkQueueType,
 };
 
 /// The text, where `…` stands for anything.

@@ -65,11 +65,9 @@ fn end_runs_in_the_poll_of_the_awaiting_task_and_on_no_queue() {
         let seen = WHO
             .scope(7, async move {
                 begun
-                    .begin_end(
-                        &begun.clone(),
-                        |platform, callback| Component::begin(platform, callback),
-                        |_, _| Ok((WHO.try_with(|who| *who).ok(), std::thread::current().id())),
-                    )
+                    .begin_end(&begun.clone(), Component::begin, |_, _| {
+                        Ok((WHO.try_with(|who| *who).ok(), std::thread::current().id()))
+                    })
                     .map(|seen| (seen.unwrap(), std::thread::current().id()))
                     .await
             })
@@ -107,15 +105,10 @@ fn an_operation_with_a_named_queue_takes_it() {
         let (gate, component) = (Gate::new(), Arc::new(Component::default()));
         let pass = gate.clone();
         let holds = CallbackParameters::on(&queue).with_flags(CallbackFlags::BLOCKING);
-        let held = platform.begin_end_with(
-            holds,
-            &platform.clone(),
-            |platform, callback| Component::begin(platform, callback),
-            move |_, _| {
-                pass.pass();
-                Ok(())
-            },
-        );
+        let held = platform.begin_end_with(holds, &platform.clone(), Component::begin, move |_, _| {
+            pass.pass();
+            Ok(())
+        });
         let begun = platform.clone();
         let mut behind = platform.begin_end_with(
             CallbackParameters::on(&queue),

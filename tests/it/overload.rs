@@ -12,8 +12,8 @@ use crate::support::{
 use futures::FutureExt;
 use mf_async::rtwq::BoundedQueue;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Error, ErrorKind, Hresult, Platform,
-    QueueId, WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, Platform, QueueId,
+    WorkItem, WorkQueueType,
 };
 
 fn started(limit: usize) -> (Platform, BoundedQueue) {

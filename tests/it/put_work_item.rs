@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::support::{Count, Drops, Log, both_runtimes, callback, on, until, with};
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkItem,
-    WorkQueueType,
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkQueueType,
 };
 
 const PLATFORM_QUEUES: [QueueId; 6] = [
@@ -42,12 +41,12 @@ fn the_four_forms_do_the_same() {
         let result = |number: i32| platform.result(called.clone()).state(Arc::new(number)).build().unwrap();
         platform.put(&queue, WorkItem::new(called.clone()).state(Arc::new(0))).unwrap();
         platform.put(&queue, WorkItem::new(called.clone()).state(Arc::new(1)).priority(0)).unwrap();
-        platform.put(&queue, &result(2)).unwrap();
-        platform.put(&queue, &result(3)).unwrap();
+        platform.put(&queue, result(2)).unwrap();
+        platform.put(&queue, result(3)).unwrap();
         queue.put(WorkItem::new(called.clone()).state(Arc::new(4))).unwrap();
         queue.put(WorkItem::new(called.clone()).state(Arc::new(5)).priority(0)).unwrap();
-        queue.put(&result(6)).unwrap();
-        queue.put(&result(7)).unwrap();
+        queue.put(result(6)).unwrap();
+        queue.put(result(7)).unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(log.all(), [0, 1, 2, 3, 4, 5, 6, 7]);
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{callback, paused_time};
 use mf_async::byte_stream::ByteStreamFromIo;
-use mf_async::{ByteStreamExt, Platform, Priority, QueueId};
+use mf_async::{ByteStreamExt, Platform, QueueId};
 use tokio::sync::oneshot;
 
 #[test]

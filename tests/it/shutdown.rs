@@ -12,8 +12,8 @@ use crate::support::{
 };
 use mf_async::rtwq::PlatformEvents;
 use mf_async::{
-    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, Priority, QueueId,
-    WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, ErrorKind, Hresult, Operation, Platform, QueueId, WorkItem,
+    WorkQueueType,
 };
 use tokio::time::Instant;
 

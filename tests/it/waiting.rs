@@ -7,9 +7,7 @@ use std::time::Duration;
 use crate::support::{
     Count, Drops, Log, both_runtimes, callback, multi_thread, on, paused_time, until, with,
 };
-use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, Priority, QueueId, WorkQueueType,
-};
+use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueueType};
 use tokio::sync::{Notify, oneshot};
 
 /// A result whose callback writes its status down.
@@ -23,7 +21,7 @@ fn told(platform: &Platform, log: &Log<Hresult>) -> AsyncResult {
 fn an_event_that_happened_already_calls_back() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        platform.put_waiting(async {}, &told(&platform, &log)).unwrap();
+        platform.put_waiting(async {}, told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(log.all(), [Hresult::S_OK]);
     });
@@ -52,7 +50,7 @@ fn an_event_that_happens_later_calls_back_then() {
 fn cancelled_it_calls_back_and_says_so() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        let key = platform.put_waiting(std::future::pending(), &told(&platform, &log)).unwrap();
+        let key = platform.put_waiting(std::future::pending(), told(&platform, &log)).unwrap();
         platform.cancel_work_item(key).unwrap();
         assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
         until("it calls back", || log.len() == 1).await;
@@ -66,7 +64,7 @@ fn cancelled_it_calls_back_and_says_so() {
 fn after_it_has_happened_there_is_nothing_to_cancel() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        let key = platform.put_waiting(async {}, &told(&platform, &log)).unwrap();
+        let key = platform.put_waiting(async {}, told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(platform.cancel_work_item(key).unwrap_err().hresult(), Hresult::MF_E_NOT_FOUND);
     });
@@ -76,7 +74,7 @@ fn after_it_has_happened_there_is_nothing_to_cancel() {
 fn an_event_that_panics_calls_back_with_unexpected() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
-        platform.put_waiting(async { panic!("expected in a test") }, &told(&platform, &log)).unwrap();
+        platform.put_waiting(async { panic!("expected in a test") }, told(&platform, &log)).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(log.all(), [Hresult::E_UNEXPECTED]);
         platform.shutdown().await.unwrap();
@@ -163,7 +161,7 @@ fn a_shutdown_cancels_every_wait_and_each_calls_back() {
     both_runtimes(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
         for _ in 0..1000 {
-            platform.put_waiting(std::future::pending(), &told(&platform, &log)).unwrap();
+            platform.put_waiting(std::future::pending(), told(&platform, &log)).unwrap();
         }
         platform.shutdown().await.unwrap();
         assert_eq!(log.all(), vec![Hresult::MF_E_OPERATION_CANCELLED; 1000]);
@@ -178,7 +176,7 @@ fn a_thousand_waits_block_no_thread() {
         for _ in 0..1000 {
             let mut event = happens.subscribe();
             let event = async move { drop(event.recv().await) };
-            platform.put_waiting(event, &told(&platform, &log)).unwrap();
+            platform.put_waiting(event, told(&platform, &log)).unwrap();
         }
         platform.queue(QueueId::MULTITHREADED).unwrap().run(|| ()).await.unwrap();
         happens.send(()).unwrap();
@@ -201,7 +199,7 @@ fn a_timer_can_be_the_event() {
     paused_time(|| async {
         let (platform, log) = (Platform::startup().unwrap(), Log::new());
         let hour = Duration::from_secs(3600);
-        platform.put_waiting(tokio::time::sleep(hour), &told(&platform, &log)).unwrap();
+        platform.put_waiting(tokio::time::sleep(hour), told(&platform, &log)).unwrap();
         tokio::time::sleep(hour - Duration::from_millis(1)).await;
         assert_eq!(log.len(), 0);
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,5 +1,6 @@
 //! `EventGenerator`: a COM object's events by the portable contract, so that streams can be made of it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -12,9 +13,10 @@ use windows::core::{GUID, IUnknown_Vtbl, Interface};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::com::callback::OnceCallback;
-use crate::com::event::state::{Asked, CalledTarget, RequestTarget, State, Successor, same};
+use crate::com::event::state::{Asked, CalledTarget, RequestTarget, State, Successor};
 use crate::com::{Mta, async_result, prop_variant, raw_event};
 use crate::error::{Error, Hresult, Result};
+use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::sync::LockExt;
 
@@ -31,7 +33,7 @@ pub struct EventGenerator(Arc<Inner>);
 impl EventGenerator {
     /// The object's events. Nothing is asked of it before this is asked.
     pub fn new(com: Mta<IMFMediaEventGenerator>) -> EventGenerator {
-        EventGenerator(Arc::new(Inner { com, state: Mutex::default() }))
+        EventGenerator(Arc::new_cyclic(|this| Inner { this: this.clone(), com, state: Mutex::default() }))
     }
 
     /// The object.
@@ -75,78 +77,19 @@ impl MediaEventGenerator for EventGenerator {
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
-        self.0.begin(RequestTarget { callback, state })
+        self.0.begin_request(RequestTarget { callback, state })
     }
 
     fn end_get_event(&self, result: &AsyncResult) -> Result<MediaEvent> {
-        // The request has failed after Begin had returned.
-        if let Some(error) = result.take_failure() {
-            return Err(error);
-        }
-        let com = async_result::foreign(result)
-            .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event with another's result"))?;
-        self.0.end(com)
+        self.0.end(result)
     }
 
     fn queue_event(&self, event: MediaEvent) -> Result<()> {
         queue(&self.0.com, &event)
     }
 
-    fn subscribe(&self, subscriber: &Unknown) -> Result<()> {
-        let mut state = self.0.state();
-        state.free()?;
-        if state.subscriber.as_ref().is_some_and(|former| former.strong_count() > 0) {
-            let what = "receive the events of a generator that another stream receives";
-            return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
-        }
-        state.subscriber = Some(Arc::downgrade(subscriber));
-        Ok(())
-    }
-
-    fn leave(&self, subscriber: &Unknown) {
-        let gone = self.0.state().leave(subscriber);
-        drop(gone);
-    }
-
-    fn unsubscribe(&self, subscriber: &Unknown, unread: Vec<MediaEvent>) {
-        let mut state = self.0.state();
-        state.leaving.retain(|former| former.end_pending || !same(&former.stream, subscriber));
-        for event in unread.into_iter().rev() {
-            state.unread.push_front(event);
-        }
-        // A request that was begun meanwhile had to wait for this.
-        let target = if state.leaving.is_empty() { state.target.take() } else { None };
-        drop(state);
-        let Some(target) = target else { return };
-        let waiting = target.clone();
-        if let Err(error) = self.0.begin(target) {
-            waiting.fail(error);
-        }
-    }
-
-    fn take_events(&self, most: usize, into: &mut Vec<MediaEvent>) -> Result<()> {
-        {
-            let mut state = self.0.state();
-            state.free()?;
-            if !state.leaving.is_empty() {
-                return Ok(());
-            }
-            let count = most.min(state.unread.len());
-            into.extend(state.unread.drain(..count));
-            if state.asked != Asked::No {
-                return Ok(());
-            }
-        }
-        while into.len() < most {
-            match self.0.take_one() {
-                Ok(event) => into.push(MediaEvent::try_from(&event)?),
-                Err(error) if error.hresult() == Hresult::MF_E_NO_EVENTS_AVAILABLE => break,
-                // What was taken is not lost: the error comes again, when it is all there is.
-                Err(_) if !into.is_empty() => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn is_direct(&self) -> bool {
+        true
     }
 }
 
@@ -181,17 +124,35 @@ impl fmt::Debug for EventGenerator {
 
 /// The object, and what is asked of it. A request's callback does not keep this, nor the object.
 struct Inner {
+    this: Weak<Inner>,
     com: Mta<IMFMediaEventGenerator>,
     state: Mutex<State>,
 }
 
 impl Inner {
-    fn begin(self: &Arc<Self>, target: RequestTarget) -> Result<Hresult> {
-        let mut state = self.state();
-        if let Some(before) = state.begun_before(&target) {
-            return before;
+    /// Begins a request; if it is a stream's, the stream has the events to itself from now on.
+    fn begin_request(&self, target: RequestTarget) -> Result<Hresult> {
+        let subscription = Subscription::of(target.state.as_ref());
+        if let Some(status) = self.state().begun_before(&target, subscription.as_ref())? {
+            return Ok(status);
         }
-        state.refuse_leaving(target.state.as_ref())?;
+        if let Some(subscription) = &subscription {
+            // Calls the queue that it was attached to before: not under the lock.
+            subscription.attach(self.this.clone());
+        }
+        let mut state = self.state();
+        if let Some(status) = state.begun_before(&target, subscription.as_ref())? {
+            return Ok(status);
+        }
+        if state.subscriber.is_none() {
+            state.subscriber = subscription;
+        }
+        self.ask(state, target)
+    }
+
+    /// Calls the callback for an event that was taken before, or asks the object for the next.
+    fn ask(&self, mut state: MutexGuard<'_, State>, target: RequestTarget) -> Result<Hresult> {
+        state.refuse_gone(&target)?;
         if !state.unread.is_empty() && state.leaving.is_empty() {
             drop(state);
             return self.call_for_unread(target);
@@ -204,7 +165,7 @@ impl Inner {
         let successor = Arc::new(Successor::default());
         state.successor = Arc::downgrade(&successor);
         drop(state);
-        let request = ObjectRequest { shared: Arc::downgrade(self), successor, called: false };
+        let request = ObjectRequest { shared: self.this.clone(), successor, called: false };
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
         let callback =
             OnceCallback::create(parameters, move |result: &IMFAsyncResult| request.invoked(result));
@@ -214,8 +175,8 @@ impl Inner {
     }
 
     /// Calls the callback, with a result of this crate's, for an event that was taken before.
-    fn call_for_unread(self: &Arc<Self>, target: RequestTarget) -> Result<Hresult> {
-        let (called, stream) = (CalledTarget::new(&target), target.state.clone());
+    fn call_for_unread(&self, target: RequestTarget) -> Result<Hresult> {
+        let (called, asking) = (CalledTarget::new(&target), target.clone());
         let callback = OnceCallback::create(
             CallbackParameters::on(QueueId::MULTITHREADED),
             move |result: &IMFAsyncResult| {
@@ -227,7 +188,7 @@ impl Inner {
         let result = unsafe { Mta::new(MFCreateAsyncResult(None, &callback, None)?) };
         {
             let mut state = self.state();
-            state.refuse_leaving(stream.as_ref())?;
+            state.refuse_gone(&asking)?;
             state.called = Some(CalledTarget { synthetic: Some(result.clone()), ..called });
         }
         // SAFETY: the result is Media Foundation's own.
@@ -240,7 +201,7 @@ impl Inner {
     }
 
     /// The object has called back for its request.
-    fn invoked(self: &Arc<Self>, result: &IMFAsyncResult) {
+    fn invoked(&self, result: &IMFAsyncResult) {
         let mut state = self.state();
         let target = if state.leaving.is_empty() { state.target.take() } else { None };
         if let Some(target) = target {
@@ -274,7 +235,13 @@ impl Inner {
         }
     }
 
-    fn end(&self, result: &Mta<IMFAsyncResult>) -> Result<MediaEvent> {
+    fn end(&self, result: &AsyncResult) -> Result<MediaEvent> {
+        // The request has failed after Begin had returned.
+        if let Some(error) = result.take_failure() {
+            return Err(error);
+        }
+        let result = async_result::foreign(result)
+            .ok_or_else(|| Error::new(Hresult::E_FAIL, "end a request for an event with another's result"))?;
         let mut state = self.state();
         if state.called.as_ref().is_some_and(|called| called.synthetic.as_ref() == Some(result)) {
             let called = state.called.take();
@@ -315,6 +282,72 @@ impl Inner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.locked()
+    }
+}
+
+impl SubscribedQueue for Inner {
+    fn begin(
+        self: Arc<Self>,
+        callback: Arc<dyn AsyncCallback>,
+        subscription: &Arc<Subscription>,
+    ) -> Result<Hresult> {
+        self.begin_request(RequestTarget { callback, state: Some(subscription.as_state()) })
+    }
+
+    /// A stream that is gone ends its request, too: before that, the object takes no other.
+    fn take(
+        &self,
+        subscription: &Arc<Subscription>,
+        ended: Option<&AsyncResult>,
+        most: usize,
+        into: &mut VecDeque<MediaEvent>,
+    ) -> Result<()> {
+        if let Some(result) = ended {
+            into.push_back(self.end(result)?);
+        }
+        {
+            let mut state = self.state();
+            if !state.is_subscriber(subscription) {
+                let what = "take the events of a generator that another stream receives";
+                let refused = Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what);
+                return if into.is_empty() { Err(refused) } else { Ok(()) };
+            }
+            if !state.leaving.is_empty() {
+                return Ok(());
+            }
+            let count = most.saturating_sub(into.len()).min(state.unread.len());
+            into.extend(state.unread.drain(..count));
+            if state.asked != Asked::No {
+                return Ok(());
+            }
+        }
+        while into.len() < most {
+            match self.take_one() {
+                Ok(event) => into.push_back(MediaEvent::try_from(&event)?),
+                Err(error) if error.hresult() == Hresult::MF_E_NO_EVENTS_AVAILABLE => break,
+                // The error comes again, when it is all there is.
+                Err(_) if !into.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_unsubscribe(&self, subscription: &Arc<Subscription>) {
+        let gone = self.state().begin_unsubscribe(subscription);
+        drop(gone);
+    }
+
+    fn finish_unsubscribe(&self, subscription: &Arc<Subscription>, unread: Vec<MediaEvent>) {
+        let mut state = self.state();
+        state.finish_unsubscribe(subscription, unread);
+        // A request that was begun meanwhile had to wait for this.
+        let Some(target) = (if state.leaving.is_empty() { state.target.take() } else { None }) else {
+            return;
+        };
+        if let Err(error) = self.ask(state, target.clone()) {
+            target.fail(error);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::com::work_queue::put_once;
 use crate::com::{Mta, async_result};
 use crate::error::{Error, Hresult, Result};
 use crate::event::MediaEvent;
+use crate::event::subscription::Subscription;
 use crate::sync::LockExt;
 
 #[derive(Default)]
@@ -23,7 +24,8 @@ pub(crate) struct State {
     /// What was called, and has not ended the request.
     pub(crate) called: Option<CalledTarget>,
     pub(crate) successor: Weak<Successor>,
-    pub(crate) subscriber: Option<Weak<dyn Any + Send + Sync>>,
+    /// The stream that has the events to itself, from its first request until it is gone.
+    pub(crate) subscriber: Option<Arc<Subscription>>,
     /// Streams that are gone, and have not given back what they took: until they have, no event that came later is
     /// read.
     pub(crate) leaving: Vec<LeavingStream>,
@@ -31,7 +33,7 @@ pub(crate) struct State {
 
 /// A stream that is gone.
 pub(crate) struct LeavingStream {
-    pub(crate) stream: Weak<dyn Any + Send + Sync>,
+    pub(crate) stream: Arc<Subscription>,
     /// It was called, and its End is still to come: before that, the object takes no other request.
     pub(crate) end_pending: bool,
 }
@@ -64,61 +66,95 @@ pub(crate) struct CalledTarget {
 }
 
 impl State {
-    /// No request that was begun here and is wanted is outstanding.
+    /// No request that was begun here and is wanted is outstanding, and no stream subscribed.
     pub(crate) fn free(&self) -> Result<()> {
-        if self.target.is_none() && self.called.is_none() {
-            return Ok(());
+        if self.target.is_some() || self.called.is_some() {
+            let what = "get an event of a generator while a request for the next is outstanding";
+            return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
         }
-        let what = "get an event of a generator while a request for the next is outstanding";
-        Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
+        if self.subscriber.is_some() {
+            let what = "get an event of a generator whose events a stream receives";
+            return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
+        }
+        Ok(())
     }
 
-    /// The stream is gone: another may subscribe. Returns what is to be dropped.
+    pub(crate) fn is_subscriber(&self, subscription: &Arc<Subscription>) -> bool {
+        self.subscriber.as_ref().is_some_and(|subscriber| Arc::ptr_eq(subscriber, subscription))
+    }
+
+    /// A stream is gone: another may subscribe. Returns what is to be dropped.
     #[must_use]
-    pub(crate) fn leave(&mut self, subscriber: &Unknown) -> (Option<RequestTarget>, Option<CalledTarget>) {
-        let Some(stream) = self.subscriber.take_if(|former| same(former, subscriber)) else {
+    pub(crate) fn begin_unsubscribe(
+        &mut self,
+        subscription: &Arc<Subscription>,
+    ) -> (Option<RequestTarget>, Option<CalledTarget>) {
+        let Some(stream) = self.subscriber.take_if(|subscriber| Arc::ptr_eq(subscriber, subscription)) else {
             return (None, None);
         };
-        let target = self
-            .target
-            .take_if(|target| target.state.as_ref().is_some_and(|state| Arc::ptr_eq(state, subscriber)));
-        let called =
-            self.called.take_if(|called| called.state.as_ref().is_some_and(|state| same(state, subscriber)));
+        // As long as it was subscribed, no other's request was accepted.
+        let (target, called) = (self.target.take(), self.called.take());
         let end_pending = called.as_ref().is_some_and(|called| called.synthetic.is_none());
         self.leaving.push(LeavingStream { stream, end_pending });
         (target, called)
     }
 
-    /// A stream that has left asks for nothing more, though its callback may still be at it.
-    pub(crate) fn refuse_leaving(&self, stream: Option<&Unknown>) -> Result<()> {
-        if stream.is_some_and(|stream| self.leaving.iter().any(|former| same(&former.stream, stream))) {
-            let what = "begin a request for an event of a stream that is gone";
-            return Err(Error::new(Hresult::MF_E_NOTACCEPTING, what));
+    /// A stream that is gone gives back what it took and was not read. If its End is still to come, it comes again.
+    pub(crate) fn finish_unsubscribe(&mut self, subscription: &Arc<Subscription>, unread: Vec<MediaEvent>) {
+        self.leaving.retain(|former| former.end_pending || !Arc::ptr_eq(&former.stream, subscription));
+        for event in unread.into_iter().rev() {
+            self.unread.push_front(event);
         }
-        Ok(())
     }
 
-    /// The answer to a request while one that was begun here, and is wanted, is outstanding.
-    pub(crate) fn begun_before(&self, target: &RequestTarget) -> Option<Result<Hresult>> {
+    /// A stream that is gone asks for nothing more, though its callback may still be at it.
+    pub(crate) fn refuse_gone(&self, target: &RequestTarget) -> Result<()> {
+        match Subscription::of(target.state.as_ref()) {
+            Some(subscription) if !self.is_subscriber(&subscription) => Err(gone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a request may be begun: `None` says yes, a code that it was begun before.
+    pub(crate) fn begun_before(
+        &self,
+        target: &RequestTarget,
+        subscription: Option<&Arc<Subscription>>,
+    ) -> Result<Option<Hresult>> {
+        let is_leaving = |stream| self.leaving.iter().any(|former| Arc::ptr_eq(&former.stream, stream));
+        if subscription.is_some_and(is_leaving) {
+            return Err(gone());
+        }
         let former = match (&self.target, &self.called) {
             (Some(former), _) => &CalledTarget::new(former),
             (None, Some(called)) => called,
-            (None, None) => return None,
+            (None, None) => {
+                let may_begin = match (&self.subscriber, subscription) {
+                    (None, _) => true,
+                    (Some(subscriber), Some(subscription)) => Arc::ptr_eq(subscriber, subscription),
+                    (Some(_), None) => false,
+                };
+                if may_begin {
+                    return Ok(None);
+                }
+                let what = "begin a request for an event of a generator whose events a stream receives";
+                return Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what));
+            }
         };
         let same_state = match (&former.state, &target.state) {
             (None, None) => true,
             (Some(former), Some(state)) => same(former, state),
             _ => false,
         };
-        Some(if !same(&former.callback, &target.callback) {
+        if !same(&former.callback, &target.callback) {
             let what = "begin a request for an event while another callback's is outstanding";
             Err(Error::new(Hresult::MF_E_MULTIPLE_SUBSCRIBERS, what))
         } else if same_state {
-            Ok(Hresult::MF_S_MULTIPLE_BEGIN)
+            Ok(Some(Hresult::MF_S_MULTIPLE_BEGIN))
         } else {
             let what = "begin a request for an event while one with another state is outstanding";
             Err(Error::new(Hresult::MF_E_MULTIPLE_BEGIN, what))
-        })
+        }
     }
 }
 
@@ -162,8 +198,12 @@ impl Successor {
     }
 }
 
+fn gone() -> Error {
+    Error::new(Hresult::MF_E_NOTACCEPTING, "begin a request for an event of a stream that is gone")
+}
+
 /// Whether both are the same object, of any type.
-pub(crate) fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
+fn same<T: ?Sized>(weak: &Weak<T>, strong: &Arc<T>) -> bool {
     std::ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(strong))
 }
 
