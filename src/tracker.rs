@@ -12,6 +12,9 @@
 //! | `Draining` | accepted from callbacks | handed out | was released: it ends without being polled |
 //! | `Closed` | refused | none for new work | was shut down |
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
 use std::cell::Cell;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
