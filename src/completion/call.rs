@@ -1,12 +1,15 @@
 //! A call that this crate serves: the value on its way from the body to End, and the duty to call back.
 
-use std::sync::{Arc, Mutex, Weak};
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
+use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, Parts, Token, Unknown};
 use crate::completion::Cell;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
-use crate::sync::Lock;
+use crate::sync::{Lock, Mutex};
 use crate::tracker::{Tracker, closed};
 
 /// What End must belong to: the object that Begin was called on. It is kept alive by its calls.
