@@ -20,7 +20,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackPar
 use crate::error::{Hresult, Result};
 use crate::operation::Operation;
 use crate::platform::Platform;
-use crate::queue::{WorkQueue, WorkQueueType};
+use crate::queue::{WorkItem, WorkQueue, WorkQueueType};
 
 /// A runtime that a thread of the schedule's polls, and what is counted.
 struct World {
@@ -252,7 +252,7 @@ fn cancel_while_it_happens() {
                 *told.lock().unwrap() = result.status();
                 count.fetch_add(1, SeqCst);
             }));
-        let result = platform.create_async_result(None, Some(called), world.state()).unwrap();
+        let result = platform.result(called).state(world.state()).build().unwrap();
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
         let key = platform.put_waiting(async { drop(receive.await) }, &result).unwrap();
         drop(result);
@@ -284,12 +284,12 @@ fn the_last_handle_dropped_on_a_queue_thread() {
         let behind = queue.run(move || token);
         let mut held = Vec::new();
         let never: Operation<()> = platform.begin_end(
-            |callback| {
-                let result = platform.create_async_result(None, Some(callback), world.state())?;
-                held.push(result);
+            &(),
+            |(), callback| {
+                held.push(platform.result(callback).state(world.state()).build()?);
                 Ok(())
             },
-            |_: &AsyncResult| Ok(()),
+            |(), _| Ok(()),
         );
         let other = thread::spawn(move || {
             drop(queue);
@@ -472,7 +472,7 @@ fn a_put_that_waits_for_room_while_it_is_shut_down() {
     check(|| {
         let world = World::new();
         let platform = world.platform();
-        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().bounded(1).unwrap();
         let place = queue.try_reserve().unwrap();
         let putters: Vec<_> = (0..2)
             .map(|_| {
@@ -495,6 +495,47 @@ fn a_put_that_waits_for_room_while_it_is_shut_down() {
                 Ok(()) => assert_eq!(calls.load(SeqCst), 1),
                 Err(error) => assert!(error.is_shutdown() && calls.load(SeqCst) == 0, "{error}"),
             }
+        }
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn results_put_in_hand_while_it_is_shut_down() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        let beginners: Vec<_> = [true, false]
+            .map(|is_polled| {
+                let (platform, state, token) = (platform.clone(), world.state(), world.token());
+                thread::spawn(move || {
+                    let (ends, mut component) = (Arc::new(AtomicUsize::new(0)), None);
+                    let count = ends.clone();
+                    let operation = platform.begin_end(
+                        &(),
+                        |(), callback| {
+                            let result = platform.result(callback).state(state).build()?;
+                            component = Some(thread::spawn(move || result.invoke().is_ok()));
+                            Ok(())
+                        },
+                        move |(), _| {
+                            count.fetch_add(1, SeqCst);
+                            Ok(token)
+                        },
+                    );
+                    let has_ended = is_polled && ends_or_is_shut_down(block_on(operation));
+                    let accepted = component.is_some_and(|component| component.join().unwrap());
+                    (ends, accepted, has_ended)
+                })
+            })
+            .into();
+        let shutdown = platform.shutdown();
+        let begun: Vec<_> = beginners.into_iter().map(|beginner| beginner.join().unwrap()).collect();
+        block_on(shutdown).unwrap();
+        for (ends, accepted, has_ended) in begun {
+            let ends = ends.load(SeqCst);
+            assert!(usize::from(has_ended) <= ends && ends <= usize::from(accepted));
         }
         drop(platform);
         world.end();
