@@ -63,7 +63,7 @@ pub(crate) enum Phase {
 /// `C` is what a token leads to: the way back from a result to its platform.
 pub(crate) struct Tracker<C> {
     root: Weak<Root<C>>,
-    /// The platform's own token, dropped when it shuts down.
+    /// The platform's own token, dropped when it shuts down. Its lock is held while the phase changes.
     own: Mutex<Option<Token<C>>>,
     handle: TrackerHandle,
 }
@@ -110,18 +110,26 @@ impl<C> Tracker<C> {
     /// From now on only callbacks of this platform may begin something, and what is registered is released.
     /// False if that was so before.
     pub(crate) fn start_draining(&self) -> bool {
-        if !self.handle.advance(RUNNING, DRAINING) {
-            return false;
+        {
+            let _one_at_a_time = self.own.locked();
+            if !self.handle.is_running() {
+                return false;
+            }
+            // While the platform still runs: what is refused from then on is lost by the shutdown.
+            self.handle.mark_lost();
+            self.handle.advance(RUNNING, DRAINING);
         }
-        self.handle.mark_lost();
         self.handle.outstanding().iter().for_each(Entry::release);
         true
     }
 
     /// Nothing new any more: ends what is registered with `error`, and refuses later registrations.
     pub(crate) fn close(&self, error: &Error) {
-        self.handle.advance(RUNNING, DRAINING);
-        self.handle.advance(DRAINING, CLOSED);
+        {
+            let _one_at_a_time = self.own.locked();
+            self.handle.advance(RUNNING, DRAINING);
+            self.handle.advance(DRAINING, CLOSED);
+        }
         self.handle.0.shards.iter().for_each(|shard| shard.locked().closed = true);
         self.handle.outstanding().iter().for_each(|entry| entry.shut_down(error));
     }
@@ -312,7 +320,7 @@ impl TrackerHandle {
         all
     }
 
-    /// Tells what was lost before the shutdown from what is lost by it.
+    /// Marks what is lost before the shutdown, so that it can be known from what is lost by it.
     fn mark_lost(&self) {
         for shard in &self.0.shards {
             let mut shard = shard.locked();
@@ -347,10 +355,10 @@ impl TrackerHandle {
         (self.0.late_calls.load(Ordering::Relaxed), self.0.double_calls.load(Ordering::Relaxed))
     }
 
-    fn advance(&self, from: u8, to: u8) -> bool {
-        // ORDERING: AcqRel, so that exactly one caller makes each step, and what follows it comes after what the
-        // threads did that still saw the phase before.
-        self.0.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Goes from one phase to the next, if it is in that one. Under the lock of [`Tracker::own`].
+    fn advance(&self, from: u8, to: u8) {
+        // ORDERING: AcqRel, so that what follows comes after what the threads did that still saw the phase before.
+        let _ = self.0.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

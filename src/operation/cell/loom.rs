@@ -307,6 +307,30 @@ fn a_callback_dropped_un_invoked_reaches_the_waiter() {
 }
 
 #[test]
+fn what_a_shutdown_refuses_to_invoke_ends_with_the_shutdown() {
+    bounded(|| {
+        let platform = Platform::new();
+        let tracker = platform.tracker.handle().clone();
+        let mut component = None;
+        let operation = platform.begin(true, |result| {
+            component = Some(thread::spawn(move || {
+                // As the platform's own `invoke`: the component is refused, and drops the result.
+                if tracker.is_running() { result.invoke().unwrap() } else { drop(result) }
+            }));
+        });
+        let shutdown = platform.begin_shutdown();
+        // Joined first, because the checker does not see that the drop of the last owner comes before the poll.
+        component.unwrap().join().unwrap();
+        match block_on(operation) {
+            Ok(value) => assert_eq!(value, 7),
+            Err(error) => assert!(error.is_shutdown(), "{error}"),
+        }
+        shutdown.join().unwrap();
+        platform.drained();
+    });
+}
+
+#[test]
 fn a_promised_value_reaches_the_waiter() {
     loom::model(|| {
         let (promise, operation) = Promise::new(QueueId::STANDARD, None);
