@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
-use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use crate::sync::{Lock, MODELLED, Mutex};
 use crate::tokio_quirks;
 
@@ -330,6 +330,9 @@ impl TrackerHandle {
 
     /// Why something ended without an answer: the platform or its runtime is gone, or else `what`.
     pub(crate) fn lost(&self, what: &'static str) -> Error {
+        // ORDERING: Acquire pairs with the Release of an `Arc`'s drop: a caller that finds the last owner gone sees the
+        // phase because of which it went. A failed `Weak::upgrade` itself orders nothing.
+        fence(Ordering::Acquire);
         let gone = || self.0.runtime.as_ref().is_some_and(tokio_quirks::is_shut_down);
         if !self.is_running() || gone() {
             return Error::shutdown("wait for an operation of a platform that was shut down");
