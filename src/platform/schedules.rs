@@ -506,6 +506,8 @@ fn results_put_in_hand_while_it_is_shut_down() {
     check(|| {
         let world = World::new();
         let platform = world.platform();
+        // A queue is made under a lock that the schedules do not see: this one is there before the threads are.
+        drop(platform.queue(QueueId::MULTITHREADED).unwrap());
         let beginners: Vec<_> = [true, false]
             .map(|is_polled| {
                 let (platform, state, token) = (platform.clone(), world.state(), world.token());
