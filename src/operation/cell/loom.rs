@@ -182,6 +182,19 @@ fn an_operation_that_ends_before_its_beginner_returns_keeps_its_value() {
 }
 
 #[test]
+fn an_operation_that_ended_within_begin_keeps_its_value() {
+    loom::model(|| {
+        let platform = Platform::new();
+        // The checker does not see the cell's `OnceLock`: this is the order in which it is empty at the end.
+        let operation = platform.begin(true, |result| {
+            invoke_elsewhere(result).join().unwrap();
+            platform.drained();
+        });
+        assert_eq!((platform.ends(), block_on(operation).unwrap()), (1, 7));
+    });
+}
+
+#[test]
 fn a_result_in_hand_of_a_dropped_operation_is_ended_once_on_a_queue() {
     loom::model(|| {
         let platform = Platform::new();
