@@ -3,7 +3,7 @@
 //! | state of a shard | set by | what is registered then |
 //! |---|---|---|
 //! | `Open` | | goes on |
-//! | `Released` | [`Register::release`] | is released at once: it ends without being polled |
+//! | `Releasing` | [`Register::start_releasing`] | is released at once: it ends without being polled |
 //! | `Closed` | [`Register::close`] | is refused |
 //!
 //! Each state is set under the shard's lock before the entries are read. So an insert is seen by that reading, or sees
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::contain::drop_contained;
 use crate::error::Error;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{LockExt, MODELLED, Mutex};
 use crate::tokio_quirks;
 
@@ -64,11 +64,11 @@ struct Shard {
 }
 
 /// Only ever moves on, from top to bottom.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum ShardState {
     #[default]
     Open,
-    Released,
+    Releasing,
     Closed,
 }
 
@@ -83,7 +83,7 @@ impl Register {
         let mut shard = self.shards[index].locked();
         let late = match shard.state {
             ShardState::Open => None,
-            ShardState::Released => Some(entry.clone()),
+            ShardState::Releasing => Some(entry.clone()),
             ShardState::Closed => return None,
         };
         let key = shard.entries.insert(entry);
@@ -112,33 +112,25 @@ impl Register {
         }
     }
 
-    /// A shutdown begins: releases what is registered, and from now on what is registered later.
+    /// A shutdown begins: what is registered later is released at once.
+    pub(crate) fn start_releasing(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.locked();
+            // What is gone by now was lost before the shutdown, and not by it.
+            shard.entries.iter_mut().for_each(|(_, entry)| entry.was_lost = entry.what.strong_count() == 0);
+            shard.state = ShardState::Releasing;
+        }
+    }
+
+    /// Releases what is registered, after [`start_releasing`](Register::start_releasing).
     pub(crate) fn release(&self) {
-        self.set_state(ShardState::Released);
         self.outstanding().iter().for_each(OutstandingEntry::release);
     }
 
     /// The platform ends: refuses later entries, and ends those that are here with `error`.
     pub(crate) fn close(&self, error: &Error) {
-        self.set_state(ShardState::Closed);
+        self.shards.iter().for_each(|shard| shard.locked().state = ShardState::Closed);
         self.outstanding().iter().for_each(|entry| entry.shut_down(error));
-    }
-
-    fn set_state(&self, state: ShardState) {
-        for shard in &self.shards {
-            let mut shard = shard.locked();
-            if shard.state >= state {
-                continue;
-            }
-            if state == ShardState::Released {
-                // What is gone by now was lost before the shutdown, and not by it.
-                shard
-                    .entries
-                    .iter_mut()
-                    .for_each(|(_, entry)| entry.was_lost = entry.what.strong_count() == 0);
-            }
-            shard.state = state;
-        }
     }
 
     /// What is registered and has not ended. Copies, so that nothing is called and nothing dropped under a lock.
@@ -173,6 +165,8 @@ pub(crate) struct Registration {
 impl Registration {
     /// Why what was registered is gone without an answer: see [`Register::lost`].
     pub(crate) fn lost(&self, what: &'static str) -> Error {
+        // ORDERING: Acquire, as in `TrackerHandle::lost`.
+        fence(Ordering::Acquire);
         let shard = self.register.shards[self.shard].locked();
         let was_lost = shard.entries.get(self.key).is_some_and(|entry| entry.was_lost);
         let is_shutting_down = shard.state != ShardState::Open;

@@ -10,6 +10,9 @@
 //! | `Draining` | accepted from callbacks | handed out | releases: what only waits to be polled ends |
 //! | `Closed` | refused | none for new work | is closed, with everything in it shut down |
 
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
@@ -19,7 +22,7 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::register::Register;
 pub(crate) use crate::register::{Begun, Outstanding, OutstandingEntry, Registration};
-use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use crate::sync::{LockExt, Mutex};
 
 /// The phase of a platform's life.
@@ -35,7 +38,7 @@ pub(crate) enum Phase {
 /// `C` is what a token leads to: the way back from a result to its platform.
 pub(crate) struct Tracker<C> {
     root: Weak<Root<C>>,
-    /// The platform's own token, dropped when it shuts down.
+    /// The platform's own token, dropped when it shuts down. Its lock is held while a drain begins.
     own: Mutex<Option<Token<C>>>,
     handle: TrackerHandle,
 }
@@ -81,7 +84,7 @@ impl<C> Tracker<C> {
     /// Moves on to `Draining`: only callbacks of this platform may begin something, and the register is released.
     /// False if the platform was not running.
     pub(crate) fn start_draining(&self) -> bool {
-        if !self.handle.advance(Phase::Running, Phase::Draining) {
+        if !self.enter_draining() {
             return false;
         }
         self.handle.0.register.release();
@@ -90,9 +93,20 @@ impl<C> Tracker<C> {
 
     /// Moves on to `Closed`: ends what is registered with `error`, and refuses later registrations.
     pub(crate) fn close(&self, error: &Error) {
-        self.handle.advance(Phase::Running, Phase::Draining);
+        self.enter_draining();
         self.handle.advance(Phase::Draining, Phase::Closed);
         self.handle.0.register.close(error);
+    }
+
+    /// The register first: what is refused because of the phase is lost by the shutdown, and not before it.
+    fn enter_draining(&self) -> bool {
+        let _one_at_a_time = self.own.locked();
+        if !self.handle.is_running() {
+            return false;
+        }
+        self.handle.0.register.start_releasing();
+        self.handle.advance(Phase::Running, Phase::Draining);
+        true
     }
 
     /// Drops the platform's own token: from now on the last one dropped ends [`none_left`](Tracker::none_left).
@@ -221,6 +235,9 @@ impl TrackerHandle {
 
     /// Why something ended without an answer: the platform's shutdown or its runtime's end, or else `what`.
     pub(crate) fn lost(&self, what: &'static str) -> Error {
+        // ORDERING: Acquire pairs with the Release of an `Arc`'s drop: a caller that finds the last owner gone sees the
+        // phase because of which it went. A failed `Weak::upgrade` itself orders nothing.
+        fence(Ordering::Acquire);
         self.0.register.lost(what, !self.is_running())
     }
 
@@ -242,10 +259,9 @@ impl TrackerHandle {
         (self.0.late_calls.load(Ordering::Relaxed), self.0.double_calls.load(Ordering::Relaxed))
     }
 
-    fn advance(&self, from: Phase, to: Phase) -> bool {
-        // ORDERING: AcqRel, so that exactly one caller makes each step, and what follows it comes after what the
-        // threads did that still saw the phase before.
-        self.0.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn advance(&self, from: Phase, to: Phase) {
+        // ORDERING: AcqRel, so that what follows comes after what the threads did that still saw the phase before.
+        let _ = self.0.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

@@ -1,15 +1,18 @@
-//! `Call` and `Completer`: the value of a call that this crate serves, and the duty to complete it.
+//! A call that this crate serves: the value on its way from the body to End, and the duty to call back.
 
-use std::sync::{Arc, Mutex, Weak};
+#[cfg(all(test, mf_async_loom))]
+mod loom;
+
+use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, Parts, Token, Unknown};
 use crate::completion::Cell;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
-use crate::sync::LockExt;
+use crate::sync::{LockExt, Mutex};
 use crate::tracker::{Tracker, closed};
 
-/// The object that Begin was called on, and that End must be called on. Its calls keep it alive.
+/// What End must belong to: the object that Begin was called on. It is kept alive by its calls.
 #[derive(Clone)]
 pub(crate) struct Identity(Unknown);
 
@@ -23,7 +26,7 @@ impl Identity {
     }
 }
 
-/// The value of one call. It is the hidden object of the call's result.
+/// The value of one call; it lies in the call's result, where users do not see it.
 pub(crate) struct Call<T> {
     of: Identity,
     what: &'static str,
@@ -31,10 +34,10 @@ pub(crate) struct Call<T> {
 }
 
 impl<T: Send + 'static> Call<T> {
-    /// Takes the value of the call of `result`, for its End.
+    /// End: the value of the call that `result` belongs to.
     ///
     /// # Errors
-    /// The call's own; `E_INVALIDARG` when the result is from another call or object; `E_PENDING` when the call has
+    /// The call's own; `E_INVALIDARG` when the result is of another call or object; `E_PENDING` when the call has
     /// not ended; `E_FAIL` when it was ended before.
     pub(crate) fn end(of: &Identity, what: &'static str, result: &AsyncResult) -> Result<T> {
         let call = result.hidden_object::<Call<T>>().filter(|call| call.of.is(of) && call.what == what);
@@ -49,15 +52,15 @@ impl<T: Send + 'static> Call<T> {
     }
 }
 
-/// The duty to complete a call. If it is dropped before that, it completes the call itself: with `MF_E_SHUTDOWN` if the
-/// platform is gone, otherwise as abandoned.
+/// The duty to complete a call. Dropped before, it completes: with `MF_E_SHUTDOWN` if the platform is gone, else as
+/// abandoned.
 pub(crate) struct Completer<T: Send + 'static> {
     result: AsyncResult,
     call: Arc<Call<T>>,
 }
 
 impl<T: Send + 'static> Completer<T> {
-    /// Begins a call, after a check that its callback can be invoked.
+    /// A call whose callback can be invoked.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the callback's queue is not open or does not allow its flags; `MF_E_SHUTDOWN`
@@ -85,8 +88,8 @@ impl<T: Send + 'static> Completer<T> {
         }
     }
 
-    /// Ends the call, and invokes its callback; false if it had ended before. The call was accepted when it began, so
-    /// it may end while the platform shuts down.
+    /// Ends the call, and invokes its callback; false if it has ended before. The call was accepted when it began,
+    /// so it may come home while the platform is being shut down.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
         self.settle(value) && self.invoke(|dispatcher, result| dispatcher.invoke_accepted(result))
     }
@@ -134,7 +137,7 @@ impl<T: Send + 'static> Completer<T> {
     }
 
     fn invoke(&self, invoke: impl FnOnce(&dyn Dispatch, &AsyncResult) -> Result<()>) -> bool {
-        // If the callback's queue is gone, the callback is dropped with the result, and its operation ends.
+        // If the callback's queue is gone the callback is dropped with the result, and what awaits it ends.
         let _ = self.result.dispatcher().and_then(|dispatcher| invoke(&*dispatcher, &self.result));
         true
     }

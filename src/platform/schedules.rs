@@ -1,5 +1,5 @@
-//! A whole platform under thousands of random schedules: in every interleaving, what was begun ends once, what was
-//! accepted runs or is dropped, and nothing is left.
+//! A whole platform under thousands of random schedules: whoever comes between whom, what was begun ends
+//! once, what was accepted runs or is let go, and nothing is left.
 //!
 //! All that is locked or counted by this crate is a place where the schedule may change; tokio's runtime is the
 //! real one, of one thread and with its clock paused, and is polled by a thread of the schedule's until all is over.
@@ -20,7 +20,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackPar
 use crate::error::{Hresult, Result};
 use crate::operation::Operation;
 use crate::platform::Platform;
-use crate::queue::{WorkQueue, WorkQueueType};
+use crate::queue::{WorkItem, WorkQueue, WorkQueueType};
 
 /// A runtime that a thread of the schedule's polls, and what is counted.
 struct World {
@@ -246,10 +246,10 @@ fn cancel_while_it_happens() {
         let world = World::new();
         let platform = world.platform();
         let (calls, status) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Hresult::E_FAIL)));
-        let (count, seen) = (calls.clone(), status.clone());
+        let (count, told) = (calls.clone(), status.clone());
         let called =
             Arc::new(Calling(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &AsyncResult| {
-                *seen.lock().unwrap() = result.status();
+                *told.lock().unwrap() = result.status();
                 count.fetch_add(1, SeqCst);
             }));
         let result = platform.result(called).state(world.state()).build().unwrap();
@@ -265,8 +265,8 @@ fn cancel_while_it_happens() {
         assert_eq!(calls.load(SeqCst), 1);
         let expected = if cancelled { Hresult::MF_E_OPERATION_CANCELLED } else { Hresult::S_OK };
         // A shutdown cancels what its cancel did not find any more, and what has not happened.
-        let seen = *status.lock().unwrap();
-        assert!(seen == expected || !cancelled && seen == Hresult::MF_E_OPERATION_CANCELLED, "{seen}");
+        let told = *status.lock().unwrap();
+        assert!(told == expected || !cancelled && told == Hresult::MF_E_OPERATION_CANCELLED, "{told}");
         drop(platform);
         world.end();
     });
@@ -284,12 +284,12 @@ fn the_last_handle_dropped_on_a_queue_thread() {
         let behind = queue.run(move || token);
         let mut held = Vec::new();
         let never: Operation<()> = platform.begin_end(
-            |callback| {
-                let result = platform.result(callback).state(world.state()).build()?;
-                held.push(result);
+            &(),
+            |(), callback| {
+                held.push(platform.result(callback).state(world.state()).build()?);
                 Ok(())
             },
-            |_: &AsyncResult| Ok(()),
+            |(), _| Ok(()),
         );
         let other = thread::spawn(move || {
             drop(queue);
@@ -344,7 +344,7 @@ fn a_queue_locked_by_number_while_its_last_handle_goes() {
         let locker = thread::spawn({
             let (platform, token) = (platform.clone(), world.token());
             move || match platform.queue(id) {
-                // A handle keeps its queue open.
+                // Whoever has a handle has an open queue.
                 Ok(queue) => drop(block_on(queue.run(move || token)).unwrap()),
                 Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE),
             }
@@ -387,7 +387,7 @@ fn a_reply_while_the_last_platform_goes() {
         });
         drop(queue);
         drop(platform);
-        // No reply can come when the replier has returned: the item behind runs, or ends with an error.
+        // Nobody can reply when the replier is back: the item behind runs, or hears of it.
         ends_or_is_shut_down(block_on(behind));
         replier.join().unwrap();
         drop(held);
@@ -472,7 +472,7 @@ fn a_put_that_waits_for_room_while_it_is_shut_down() {
     check(|| {
         let world = World::new();
         let platform = world.platform();
-        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().with_limit(1).unwrap();
+        let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().bounded(1).unwrap();
         let place = queue.try_reserve().unwrap();
         let putters: Vec<_> = (0..2)
             .map(|_| {
@@ -495,6 +495,49 @@ fn a_put_that_waits_for_room_while_it_is_shut_down() {
                 Ok(()) => assert_eq!(calls.load(SeqCst), 1),
                 Err(error) => assert!(error.is_shutdown() && calls.load(SeqCst) == 0, "{error}"),
             }
+        }
+        drop(platform);
+        world.end();
+    });
+}
+
+#[test]
+fn results_put_in_hand_while_it_is_shut_down() {
+    check(|| {
+        let world = World::new();
+        let platform = world.platform();
+        // A queue is made under a lock that the schedules do not see: this one is there before the threads are.
+        drop(platform.queue(QueueId::MULTITHREADED).unwrap());
+        let beginners: Vec<_> = [true, false]
+            .map(|is_polled| {
+                let (platform, state, token) = (platform.clone(), world.state(), world.token());
+                thread::spawn(move || {
+                    let (ends, mut component) = (Arc::new(AtomicUsize::new(0)), None);
+                    let count = ends.clone();
+                    let operation = platform.begin_end(
+                        &(),
+                        |(), callback| {
+                            let result = platform.result(callback).state(state).build()?;
+                            component = Some(thread::spawn(move || result.invoke().is_ok()));
+                            Ok(())
+                        },
+                        move |(), _| {
+                            count.fetch_add(1, SeqCst);
+                            Ok(token)
+                        },
+                    );
+                    let has_ended = is_polled && ends_or_is_shut_down(block_on(operation));
+                    let accepted = component.is_some_and(|component| component.join().unwrap());
+                    (ends, accepted, has_ended)
+                })
+            })
+            .into();
+        let shutdown = platform.shutdown();
+        let begun: Vec<_> = beginners.into_iter().map(|beginner| beginner.join().unwrap()).collect();
+        block_on(shutdown).unwrap();
+        for (ends, accepted, has_ended) in begun {
+            let ends = ends.load(SeqCst);
+            assert!(usize::from(has_ended) <= ends && ends <= usize::from(accepted));
         }
         drop(platform);
         world.end();

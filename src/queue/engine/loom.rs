@@ -5,22 +5,23 @@
 //! worker back into its thread's queue.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::async_result::{AsyncCallback, AsyncResult, QueueId};
-use crate::keepalive::Lender;
+use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, QueueId};
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::spawner::{LocalFuture, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
+use crate::queue::table::Queues;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::WorkItem;
+use crate::tracker::Tracker;
 
 /// A thread that polls workers: what is ready for it.
 #[derive(Default)]
@@ -95,12 +96,17 @@ impl Executor {
     }
 }
 
+/// Items are put on the engine itself: no result leads back to a platform.
+fn nowhere() -> Weak<dyn Dispatch> {
+    Weak::<Queues>::new()
+}
+
 /// An engine, what it runs on, and how much has run.
 pub(in crate::queue) struct World {
     pub(in crate::queue) engine: Engine,
     pub(in crate::queue) executors: Vec<Arc<Executor>>,
     starts: Arc<std::sync::Mutex<UnboundedReceiver<Start>>>,
-    pub(in crate::queue) lender: Lender,
+    pub(in crate::queue) tracker: Tracker<Weak<dyn Dispatch>>,
     run: Arc<Counted>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -136,10 +142,10 @@ impl World {
         let on = CurrentQueue { platform: 0, queue: QueueId::STANDARD };
         let spawner =
             Spawner::Thread { runtime: runtime.handle().clone(), start, hold: ClockHold::default() };
-        let lender = Lender::new();
+        let tracker = Tracker::new(nowhere(), None);
         let engine = match workers {
-            1 => Engine::serial(on, lender.tenant(), spawner, Arc::default()),
-            _ => Engine::parallel(on, lender.tenant(), spawner, Arc::default(), workers),
+            1 => Engine::serial(on, tracker.token_source(), spawner, Arc::default()),
+            _ => Engine::parallel(on, tracker.token_source(), spawner, Arc::default(), workers),
         };
         // Workers reach their threads by a channel that loom does not see: what they use is made before that.
         (0..workers).for_each(|number| drop(engine.0.seat(number).running()));
@@ -147,7 +153,7 @@ impl World {
             engine,
             executors: (0..workers).map(|_| Arc::default()).collect(),
             starts: Arc::new(std::sync::Mutex::new(starts)),
-            lender,
+            tracker,
             run: Arc::default(),
             _runtime: runtime,
         })

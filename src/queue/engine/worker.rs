@@ -115,6 +115,8 @@ fn run(engine: &Arc<EngineState>, unparked: Unparked) {
 impl Worker {
     fn new(engine: Arc<EngineState>, number: usize, state: WorkerState) -> Worker {
         let results = ResultCache::new(engine.tokens.clone());
+        // Its seat is there before the task runs, so that those of later numbers are found behind it.
+        engine.seat(number);
         Worker { number, state, ran: None, published: None, results, group_size: 1, blocked: None, engine }
     }
 
@@ -204,6 +206,10 @@ impl Worker {
         self.seat().busy.store(true, Ordering::Relaxed);
         if self.engine.parking.stop_searching() && self.engine.has_work() {
             unpark_one(&self.engine);
+            // The callback that comes now may hold this thread up.
+            if self.engine.spawner.has_workers() {
+                tokio_quirks::leave_lifo_slot(self.engine.spawner.runtime());
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use crate::async_result::{AsyncResult, CallbackFlags, QueueId};
+use crate::async_result::{AsyncResult, CallbackFlags, Parts, QueueId};
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::loom::{World, check};
@@ -95,7 +95,9 @@ impl Model {
             }
             told.leave();
         });
-        let result = AsyncResult::new(None, Some(callback), None, self.world.lender.lend().unwrap());
+        let parts = Parts { callback: Some(callback), ..Parts::default() };
+        let token = self.world.tracker.token("put an item of a model").unwrap();
+        let result = AsyncResult::new(parts, Some(token));
         let mut item = WorkItem::from(result).0;
         item.flags = flags;
         let accepted = match self.serial.put(item) {
