@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::poll;
 use mf_async::{
-    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Platform, QueueId, Result,
+    AsyncCallback, AsyncResult, EventStream, MediaEvent, MediaEventType, Method, Platform, QueueId, Result,
     WorkQueueType,
 };
 use tokio::runtime::Builder;
@@ -33,12 +34,14 @@ fn main() -> Result<()> {
 }
 
 /// Every case; `.ci/instructions` asks for them one by one.
-const CASES: [&str; 13] = [
+const CASES: [&str; 17] = [
     "put",
     "put_ready",
     "put_run",
     "ready_run",
     "await",
+    "await_later",
+    "await_method",
     "serial_step",
     "timer_insert",
     "timer_cancel",
@@ -46,6 +49,8 @@ const CASES: [&str; 13] = [
     // Not ours: what tokio alone costs, to compare with.
     "tokio_spawn",
     "tokio_await",
+    "tokio_later",
+    "tokio_join",
     "tokio_channel",
     "tokio_sleep",
 ];
@@ -56,7 +61,7 @@ async fn run(case: &str, items: usize) -> Result<()> {
     let queue = platform.queue(QueueId::MULTITHREADED)?;
     let ready = platform.result(callback.clone()).build()?;
     match case {
-        // Put only: what is queued is let go with the process.
+        // Put only: what is queued is never run.
         "put" => {
             (0..items).try_for_each(|_| queue.put(callback.clone()))?;
             std::process::exit(0);
@@ -79,10 +84,32 @@ async fn run(case: &str, items: usize) -> Result<()> {
         }
         "await" => {
             for _ in 0..items {
-                let complete = |callback| platform.invoke_callback(&platform.result(callback).build()?);
-                platform
-                    .begin_end(&(), |(), callback| complete(callback), |(), result| result.status().ok())
-                    .await?;
+                let answer = platform.begin_end(
+                    &(),
+                    |(), callback| platform.result(callback).build()?.invoke(),
+                    |(), result| result.status().ok(),
+                );
+                answer.await?;
+            }
+        }
+        // Completed when the operation is awaited already.
+        "await_later" => {
+            for _ in 0..items {
+                let mut begun = None;
+                let mut answer = platform.begin_end(
+                    &(),
+                    |(), callback| platform.result(callback).build().map(|result| begun = Some(result)),
+                    |(), result| result.status().ok(),
+                );
+                assert!(poll!(&mut answer).is_pending());
+                begun.take().expect("Begin has run").invoke()?;
+                answer.await?;
+            }
+        }
+        "await_method" => {
+            let method: Method<u32> = platform.method();
+            for _ in 0..items {
+                assert!(matches!(method.call(async { Ok(42) }).await, Ok(42)));
             }
         }
         "serial_step" => {
@@ -133,6 +160,19 @@ async fn run(case: &str, items: usize) -> Result<()> {
                 let (send, receive) = oneshot::channel();
                 tokio::spawn(async move { send.send(42) });
                 assert_eq!(receive.await, Ok(42));
+            }
+        }
+        "tokio_later" => {
+            for _ in 0..items {
+                let (send, mut receive) = oneshot::channel();
+                assert!(poll!(&mut receive).is_pending());
+                let _ = send.send(42);
+                assert_eq!(receive.await, Ok(42));
+            }
+        }
+        "tokio_join" => {
+            for _ in 0..items {
+                assert!(matches!(tokio::spawn(async { 42 }).await, Ok(42)));
             }
         }
         "tokio_channel" => {

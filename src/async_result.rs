@@ -324,7 +324,26 @@ impl AsyncResult {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke(&self) -> Result<()> {
+        if self.hand_over() {
+            return Ok(());
+        }
         self.dispatcher()?.invoke(self)
+    }
+
+    /// Hands the result to a callback that needs no queue: the same as the way through the platform's queues, without
+    /// counting an owner of theirs. False if that way is to be gone.
+    #[inline]
+    fn hand_over(&self) -> bool {
+        let Some(Shortcut::HandOver(own)) = self.callback().map(|callback| callback.shortcut()) else {
+            return false;
+        };
+        // ORDERING: Acquire, as in `take_reply`: a serial queue may await this result as a reply.
+        let may_be_reply = self.0.has_rare.load(Ordering::Acquire);
+        if may_be_reply || !self.tracker().is_some_and(tracker::TrackerHandle::is_running) {
+            return false;
+        }
+        self.set_invoked();
+        own.hand_over(self)
     }
 
     /// The operation's status: `S_OK` until another is set.

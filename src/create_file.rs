@@ -104,7 +104,7 @@ pub(crate) fn open_file(
         queues.tracker.handle(),
         CallbackParameters::on(QueueId::MULTITHREADED),
         false,
-        |callback| begin(queues, access, mode, flags, path, callback, None).begin_status(|_| ()),
+        |callback| begin(queues, access, mode, flags, path, callback, None).begin_status(|| |_| ()),
         move |result: &AsyncResult| Call::end(&of, CREATE, result),
     )
 }

@@ -211,10 +211,10 @@ impl Platform {
         }
         let ends = object.clone();
         let begin = |callback| {
-            let timers = Arc::downgrade(&self.0.timers);
-            begin(object, callback).begin_status(move |key| {
+            begin(object, callback).begin_status(|| {
+                let timers = Arc::downgrade(&self.0.timers);
                 // An item that has run, or a platform that is gone, needs no cancelling.
-                let _ = timers.upgrade().map(|timers| timers.cancel(key));
+                move |key| _ = timers.upgrade().map(|timers| timers.cancel(key))
             })
         };
         let end = move |result: &AsyncResult| end(&ends, result);

@@ -374,7 +374,7 @@ impl Inner {
         end: impl FnOnce(&AsyncResult) -> Result<ResolvedObject> + Send + 'static,
     ) -> Operation<ResolvedObject> {
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-        let begin = |callback| begin(callback).begin_status(|_| ());
+        let begin = |callback| begin(callback).begin_status(|| |_| ());
         Operation::begin(self.queues.tracker.handle(), parameters, false, begin, end)
     }
 

@@ -6,17 +6,19 @@ pub(crate) mod allocations;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mf_async::{AsyncCallback, AsyncResult};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-/// What was asked for on the command line: `cargo bench --bench versus -- [--quick] [name]`.
+/// What was asked for on the command line: `cargo bench --bench versus -- [--quick] [--exact] [name]`.
 pub(crate) struct Options {
     /// Fewer and smaller rounds.
     pub(crate) quick: bool,
+    exact: bool,
     filter: Option<String>,
 }
 
@@ -26,13 +28,16 @@ impl Options {
         let args: Vec<String> = std::env::args().skip(1).collect();
         Options {
             quick: args.iter().any(|arg| arg == "--quick" || arg == "--test"),
+            exact: args.iter().any(|arg| arg == "--exact"),
             filter: args.into_iter().find(|arg| !arg.starts_with('-')),
         }
     }
 
     /// Whether a figure of this name is wanted.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
+        let matches =
+            |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        self.filter.as_ref().is_none_or(matches)
     }
 
     /// The first in a full run, the second in a quick one.
@@ -42,17 +47,15 @@ impl Options {
 }
 
 /// What a figure is to reach.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Goal {
     /// The other takes at least so many times as long.
     Faster(f64),
     /// It takes at most so many times as long as the other.
     Within(f64),
-    /// It takes less than the other.
-    Below,
     /// Exactly so many, to a thousandth.
     Exactly(f64),
-    /// At most so many.
+    /// At most so many, rounded as the goal is.
     AtMost(f64),
     /// None; it is there to be seen.
     Shown,
@@ -71,10 +74,17 @@ impl Goal {
         match self {
             Goal::Faster(least) => ratio >= least,
             Goal::Within(most) => ratio <= most,
-            Goal::Below => ratio < 1.0,
             Goal::Exactly(count) => (ours - count).abs() < 0.001,
-            Goal::AtMost(most) => ours <= most,
+            Goal::AtMost(most) => ours.round() <= most,
             Goal::Shown => true,
+        }
+    }
+
+    fn verdict(self, ours: f64, other: f64) -> &'static str {
+        match self {
+            Goal::Shown => "-",
+            _ if self.reached(ours, other) => "yes",
+            _ => "NO",
         }
     }
 }
@@ -84,10 +94,68 @@ impl fmt::Display for Goal {
         match self {
             Goal::Faster(least) => write!(f, ">={least}x"),
             Goal::Within(most) => write!(f, "<={most}x"),
-            Goal::Below => f.write_str("<1x"),
             Goal::Exactly(count) => write!(f, "={count}"),
             Goal::AtMost(most) => write!(f, "<={most}"),
             Goal::Shown => f.write_str("-"),
+        }
+    }
+}
+
+/// What else the machine has to do while a figure is measured.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Load {
+    Quiet,
+    /// Two neighbours keep two cores busy.
+    Busy,
+}
+
+impl Load {
+    /// The figure's name under this load.
+    pub(crate) fn name(self, name: &str) -> String {
+        match self {
+            Load::Quiet => name.to_owned(),
+            Load::Busy => format!("{name}_busy"),
+        }
+    }
+
+    /// The figure's goal under this load: busy neighbours may make a ratio so much worse.
+    pub(crate) fn goal(self, goal: Goal) -> Goal {
+        const WORSE: f64 = 1.25;
+        match (self, goal) {
+            (Load::Busy, Goal::Faster(least)) => Goal::Faster(least / WORSE),
+            (Load::Busy, Goal::Within(most)) => Goal::Within(most * WORSE),
+            _ => goal,
+        }
+    }
+
+    /// The load, until it is dropped.
+    pub(crate) fn start(self) -> Neighbours {
+        let ended = Arc::new(AtomicBool::new(false));
+        let spin = || {
+            let ended = ended.clone();
+            thread::spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let count = if self == Load::Busy { 2 } else { 0 };
+        let threads = (0..count).map(|_| spin()).collect();
+        Neighbours { ended, threads }
+    }
+}
+
+/// Threads that spin.
+pub(crate) struct Neighbours {
+    ended: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Neighbours {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }
@@ -150,7 +218,7 @@ impl Table {
     /// Prints a figure's line at once and keeps it for the closing table.
     pub(crate) fn add(&mut self, name: &str, (ours, other): (Samples, Samples), goal: Goal) {
         let (a, b) = (ours.median(), other.median());
-        let ok = if goal.reached(a, b) { "yes" } else { "no" };
+        let ok = goal.verdict(a, b);
         let ratio = goal.ratio(a, b);
         println!("figure {name} ours={a:.3} other={b:.3} ratio={ratio:.3} goal={goal} ok={ok}");
         self.0.push(Figure { name: name.to_owned(), ours, other, goal });
@@ -159,32 +227,47 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line =
-            "figure              ours            (spread)     other            (spread)    ratio   goal  ok";
+        let line = "figure                 ours           (spread)     other           (spread)    ratio      goal  met";
         writeln!(f, "{line}")?;
+        let (mut goals, mut met) = (0, 0);
         for figure in &self.0 {
             let (a, b) = (figure.ours.median(), figure.other.median());
-            let spread = |samples: &Samples| {
-                let (least, most) = samples.extremes();
-                format!("({least:.0}..{most:.0})")
+            let spread = |samples: &Samples| match samples.extremes() {
+                (least, most) if least < most => format!("({least:.0}..{most:.0})"),
+                _ => String::new(),
             };
+            let number = |number: f64| match number {
+                number if number.is_nan() => "-".to_owned(),
+                // A count per item, of which a hundredth matters.
+                number if number < 10.0 => format!("{number:.3}"),
+                number => format!("{number:.1}"),
+            };
+            let ratio = figure.goal.ratio(a, b);
+            if figure.goal != Goal::Shown {
+                goals += 1;
+                met += usize::from(figure.goal.reached(a, b));
+            }
             writeln!(
                 f,
-                "{:<16} {:>9} {:>18} {:>9} {:>18} {:>8.2} {:>6} {:>3}",
+                "{:<17} {:>9} {:>18} {:>9} {:>18} {:>8} {:>9} {:>4}",
                 figure.name,
-                format!("{a:.1}"),
+                number(a),
                 spread(&figure.ours),
-                format!("{b:.1}"),
+                number(b),
                 spread(&figure.other),
-                figure.goal.ratio(a, b),
+                if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") },
                 figure.goal.to_string(),
-                if figure.goal.reached(a, b) { "yes" } else { "NO" },
+                figure.goal.verdict(a, b),
             )?;
         }
         write!(
             f,
             "in nanoseconds, allocations or bytes: the median, and the least and the most of all rounds"
-        )
+        )?;
+        if goals > 0 {
+            write!(f, "\n{met} of {goals} goals met")?;
+        }
+        Ok(())
     }
 }
 
@@ -208,7 +291,7 @@ pub(crate) fn nanos(duration: Duration) -> f64 {
     duration.as_nanos() as f64
 }
 
-/// The callback of the throughput figures: counts down, and the last call tells who waits. Both sides
+/// The callback of the throughput figures: counts down, and the last call wakes what waits. Both sides
 /// of a figure call the same one.
 pub(crate) struct Countdown {
     left: AtomicUsize,

@@ -215,7 +215,7 @@ impl ComBeginStatus for windows::core::Result<WorkItemKey> {
     const HAS_KEY: bool = true;
 
     fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
-        BeginStatus::begin_status(self.map_err(Error::from), by_key)
+        BeginStatus::begin_status(self.map_err(Error::from), || by_key)
     }
 }
 

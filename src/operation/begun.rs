@@ -17,36 +17,56 @@ use crate::error::{Hresult, Result};
     note = "it may return `mf_async::Result` of `()`, an `Hresult`, a `CancelCookie` or a `WorkItemKey`"
 )]
 pub trait BeginStatus {
-    /// The code and the canceller of the operation, or the error because of which nothing was begun. `by_key` cancels
-    /// by a work item's key.
+    /// The code and the canceller of the operation, or the error because of which nothing was begun. `by_key` makes what
+    /// cancels by a work item's key; most Begin calls need none.
     ///
     /// # Errors
     /// Begin's own.
     #[doc(hidden)]
-    fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin>;
+    fn begin_status<K>(self, by_key: impl FnOnce() -> K) -> Result<Begin>
+    where
+        K: Fn(WorkItemKey) + Send + 'static;
 }
 
 impl BeginStatus for Result<()> {
-    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+    #[inline]
+    fn begin_status<K>(self, _: impl FnOnce() -> K) -> Result<Begin>
+    where
+        K: Fn(WorkItemKey) + Send + 'static,
+    {
         self.map(|()| Begin::with_code(Hresult::S_OK))
     }
 }
 
 impl BeginStatus for Result<Hresult> {
-    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+    #[inline]
+    fn begin_status<K>(self, _: impl FnOnce() -> K) -> Result<Begin>
+    where
+        K: Fn(WorkItemKey) + Send + 'static,
+    {
         self.and_then(Hresult::ok).map(Begin::with_code)
     }
 }
 
 impl BeginStatus for Result<CancelCookie> {
-    fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
+    #[inline]
+    fn begin_status<K>(self, _: impl FnOnce() -> K) -> Result<Begin>
+    where
+        K: Fn(WorkItemKey) + Send + 'static,
+    {
         self.map(|cookie| Begin::cancelled_by(Canceller::Cookie(cookie)))
     }
 }
 
 impl BeginStatus for Result<WorkItemKey> {
-    fn begin_status(self, by_key: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
-        self.map(|key| Begin::cancelled_by(Canceller::new(move || by_key(key))))
+    fn begin_status<K>(self, by_key: impl FnOnce() -> K) -> Result<Begin>
+    where
+        K: Fn(WorkItemKey) + Send + 'static,
+    {
+        self.map(|key| {
+            let cancel = by_key();
+            Begin::cancelled_by(Canceller::new(move || cancel(key)))
+        })
     }
 }
 

@@ -23,7 +23,7 @@ impl Waiters {
     /// Whether a task waits. It may be missed if it has only just registered; see the callers.
     #[inline]
     pub(crate) fn any(&self) -> bool {
-        // ORDERING: SeqCst pairs with the increment and the fence in `Registration::new`, for callers whose change is made
+        // ORDERING: SeqCst pairs with the increment and the fence in `WaiterEntry::new`, for callers whose change is made
         // under a lock that the condition takes as well, or is followed by a SeqCst fence: either the condition sees the
         // change, or this load sees the waiter.
         self.count.load(Ordering::SeqCst) > 0
@@ -58,10 +58,10 @@ impl Waiters {
 
     /// Waits until `condition` holds.
     pub(crate) fn until(&self, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
-        let mut registration = None;
+        let mut entry = None;
         poll_fn(move |cx| {
             // Register, then look.
-            let registration = registration.get_or_insert_with(|| Registration::new(self));
+            let entry = entry.get_or_insert_with(|| WaiterEntry::new(self));
             registration.set(cx.waker());
             if condition() { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -73,17 +73,17 @@ impl Waiters {
 }
 
 /// A task among the waiters.
-struct Registration<'a>(&'a Waiters, usize);
+struct WaiterEntry<'a>(&'a Waiters, usize);
 
-impl<'a> Registration<'a> {
-    fn new(waiters: &'a Waiters) -> Registration<'a> {
+impl<'a> WaiterEntry<'a> {
+    fn new(waiters: &'a Waiters) -> WaiterEntry<'a> {
         let key = waiters.wakers().insert(None);
         // ORDERING: SeqCst, with the fence: see `any`.
         waiters.count.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed, see `notify_fresh`.
         waiters.fresh.store(true, Ordering::Relaxed);
-        Registration(waiters, key)
+        WaiterEntry(waiters, key)
     }
 
     fn set(&self, waker: &Waker) {
@@ -93,7 +93,7 @@ impl<'a> Registration<'a> {
     }
 }
 
-impl Drop for Registration<'_> {
+impl Drop for WaiterEntry<'_> {
     fn drop(&mut self) {
         // ORDERING: SeqCst as its counterpart; a late decrement only costs a look at an empty table.
         self.0.count.fetch_sub(1, Ordering::SeqCst);

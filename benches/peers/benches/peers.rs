@@ -1,6 +1,6 @@
 //! Put → invoke and round trip beside other executors and thread pools, each as its documentation uses it.
 //!
-//! Run: `cargo bench -p mf-async-peers --bench peers -- [--quick] [name]`. Everybody has two threads and the same callback.
+//! Run: `cargo bench -p mf-async-peers --bench peers -- [--quick] [name]`. Each has two threads and the same callback.
 //! GLib's main context is left out: it needs a system library to build.
 
 #[path = "../../support/mod.rs"]
