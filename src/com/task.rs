@@ -8,7 +8,7 @@ use futures::task::{FutureObj, Spawn, SpawnError};
 use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncResult, MFPutWorkItem};
 
 use crate::async_result::{CallbackParameters, QueueId};
-use crate::com::work_queue::{QueueLock, put_once};
+use crate::com::work_queue::{SystemQueueLock, put_once};
 use crate::com::{WorkQueue, operation};
 use crate::contain::contain;
 use crate::error::{Error, Result};
@@ -94,13 +94,13 @@ struct SystemScheduler(QueueId);
 
 impl SystemScheduler {
     /// The scheduler, and what keeps the queue open.
-    fn new(queue: &WorkQueue) -> (SystemScheduler, Arc<QueueLock>) {
+    fn new(queue: &WorkQueue) -> (SystemScheduler, Arc<SystemQueueLock>) {
         (SystemScheduler(queue.id()), queue.lock().clone())
     }
 }
 
 impl Schedule for SystemScheduler {
-    type Hold = Arc<QueueLock>;
+    type Hold = Arc<SystemQueueLock>;
 
     fn queue(&self) -> QueueId {
         self.0

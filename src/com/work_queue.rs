@@ -35,7 +35,7 @@ use crate::queue::{Priority, WorkQueueType};
 #[doc(alias = "MFUnlockWorkQueue")]
 #[derive(Clone)]
 pub struct WorkQueue {
-    lock: Arc<QueueLock>,
+    lock: Arc<SystemQueueLock>,
     platform: Platform,
 }
 
@@ -105,7 +105,7 @@ impl Platform {
     }
 
     fn locked(&self, id: u32) -> WorkQueue {
-        WorkQueue { lock: Arc::new(QueueLock(QueueId(id))), platform: self.clone() }
+        WorkQueue { lock: Arc::new(SystemQueueLock(QueueId(id))), platform: self.clone() }
     }
 }
 
@@ -147,7 +147,7 @@ impl WorkQueue {
         Ok(unsafe { MFPutWorkItem2(self.id().0, priority, &*callback, state.as_deref()) }?)
     }
 
-    pub(crate) fn lock(&self) -> &Arc<QueueLock> {
+    pub(crate) fn lock(&self) -> &Arc<SystemQueueLock> {
         &self.lock
     }
 
@@ -170,9 +170,9 @@ impl From<&WorkQueue> for QueueId {
 
 /// One lock on a queue, held by its handles and by the items that they put. It does not hold the platform: the last
 /// item may end on a thread of Media Foundation's, where the platform must not be shut down.
-pub(crate) struct QueueLock(QueueId);
+pub(crate) struct SystemQueueLock(QueueId);
 
-impl Drop for QueueLock {
+impl Drop for SystemQueueLock {
     #[doc(alias = "MFUnlockWorkQueue")]
     fn drop(&mut self) {
         let id = self.0;

@@ -62,7 +62,7 @@ impl Waiters {
         poll_fn(move |cx| {
             // Register, then look.
             let entry = entry.get_or_insert_with(|| WaiterEntry::new(self));
-            registration.set(cx.waker());
+            entry.set(cx.waker());
             if condition() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
