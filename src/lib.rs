@@ -116,10 +116,10 @@
 
 mod contain;
 mod error;
-mod guid;
 mod sync;
 mod tokio_quirks;
 
+mod guid;
 mod register;
 mod tracker;
 pub mod transform;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Open` | | goes on |
 //! | `Releasing` | [`Register::start_releasing`] | is released at once: it ends without being polled |
-//! | `Closed` | [`Register::close`] | is refused |
+//! | `Closed` | [`Register::start_refusing`] | is refused |
 //!
 //! Each state is set under the shard's lock before the entries are read. So an insert is seen by that reading, or sees
 //! the state itself.
@@ -127,9 +127,13 @@ impl Register {
         self.outstanding().iter().for_each(OutstandingEntry::release);
     }
 
-    /// The platform ends: refuses later entries, and ends those that are here with `error`.
-    pub(crate) fn close(&self, error: &Error) {
+    /// The platform ends: later entries are refused.
+    pub(crate) fn start_refusing(&self) {
         self.shards.iter().for_each(|shard| shard.locked().state = ShardState::Closed);
+    }
+
+    /// Ends what is registered with `error`, after [`start_refusing`](Register::start_refusing).
+    pub(crate) fn shut_down(&self, error: &Error) {
         self.outstanding().iter().for_each(|entry| entry.shut_down(error));
     }
 

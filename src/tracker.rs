@@ -38,7 +38,7 @@ pub(crate) enum Phase {
 /// `C` is what a token leads to: the way back from a result to its platform.
 pub(crate) struct Tracker<C> {
     root: Weak<Root<C>>,
-    /// The platform's own token, dropped when it shuts down. Its lock is held while a drain begins.
+    /// The platform's own token, dropped when it shuts down. Its lock is held while the phase changes.
     own: Mutex<Option<Token<C>>>,
     handle: TrackerHandle,
 }
@@ -84,8 +84,14 @@ impl<C> Tracker<C> {
     /// Moves on to `Draining`: only callbacks of this platform may begin something, and the register is released.
     /// False if the platform was not running.
     pub(crate) fn start_draining(&self) -> bool {
-        if !self.enter_draining() {
-            return false;
+        {
+            let _one_at_a_time = self.own.locked();
+            if !self.handle.is_running() {
+                return false;
+            }
+            // The register first: what is refused because of the phase is lost by the shutdown, and not before it.
+            self.handle.0.register.start_releasing();
+            self.handle.advance(Phase::Running, Phase::Draining);
         }
         self.handle.0.register.release();
         true
@@ -93,20 +99,13 @@ impl<C> Tracker<C> {
 
     /// Moves on to `Closed`: ends what is registered with `error`, and refuses later registrations.
     pub(crate) fn close(&self, error: &Error) {
-        self.enter_draining();
-        self.handle.advance(Phase::Draining, Phase::Closed);
-        self.handle.0.register.close(error);
-    }
-
-    /// The register first: what is refused because of the phase is lost by the shutdown, and not before it.
-    fn enter_draining(&self) -> bool {
-        let _one_at_a_time = self.own.locked();
-        if !self.handle.is_running() {
-            return false;
+        {
+            let _one_at_a_time = self.own.locked();
+            self.handle.0.register.start_refusing();
+            self.handle.advance(Phase::Running, Phase::Draining);
+            self.handle.advance(Phase::Draining, Phase::Closed);
         }
-        self.handle.0.register.start_releasing();
-        self.handle.advance(Phase::Running, Phase::Draining);
-        true
+        self.handle.0.register.shut_down(error);
     }
 
     /// Drops the platform's own token: from now on the last one dropped ends [`none_left`](Tracker::none_left).
