@@ -188,14 +188,7 @@ fn a_saturated_parallel_queue_starts_the_urgent_first() {
             });
             queue.put(occupy).unwrap();
         }
-        for _ in 0..3000 {
-            if busy.len() == 66 {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-        println!("BUSY {} stats {:?}", busy.len(), queue.stats());
-        assert_eq!(busy.len(), 66);
+        crate::support::until("all threads are busy", || busy.len() == 66).await;
         for priority in [-1, 0, 1] {
             for _ in 0..1000 {
                 queue.put(WorkItem::new(log.adds(priority)).priority(priority)).unwrap();
