@@ -1,11 +1,13 @@
-//! End is called whenever the callback comes, so it cannot borrow a buffer of its caller's.
+//! End may run on another thread, later: it borrows nothing.
 
-use mf_async::{AsyncResult};
+use mf_async::Platform;
 
-fn read() {
+fn awaited(platform: &Platform) {
     let buffer = [0_u8; 16];
     let length = &buffer;
     drop(platform.begin_end(&(), |(), _| Ok(()), move |(), _| Ok(length.len())));
 }
 
-fn main() {}
+fn main() {
+    let _ = awaited;
+}
