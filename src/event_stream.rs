@@ -32,7 +32,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
-/// The events of a [`MediaEventGenerator`](crate::MediaEventGenerator), as a [`Stream`].
+/// The events of a [`MediaEventGenerator`], as a [`Stream`].
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {

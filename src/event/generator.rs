@@ -20,7 +20,7 @@ bitflags! {
 
 /// What sends events: Media Foundation's `IMFMediaEventGenerator`.
 ///
-/// A component implements [`HasEventQueue`](crate::HasEventQueue) and has this for it. To receive events, make an
+/// A component implements [`HasEventQueue`](crate::event::HasEventQueue) and has this for it. To receive events, make an
 /// [`EventStream`](crate::EventStream) of the generator; the methods here are what it is made of.
 ///
 /// One request is outstanding at a time, from [`begin_get_event`](Self::begin_get_event) until
