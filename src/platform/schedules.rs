@@ -1,5 +1,5 @@
-//! A whole platform under thousands of random schedules: whoever comes between whom, what was begun ends
-//! once, what was accepted runs or is let go, and nothing is left.
+//! A whole platform under thousands of random schedules: in every interleaving, what was begun ends
+//! once, what was accepted runs or is dropped, and nothing is left.
 //!
 //! All that is locked or counted by this crate is a place where the schedule may change; tokio's runtime is the
 //! real one, of one thread and with its clock paused, and is polled by a thread of the schedule's until all is over.

@@ -1,4 +1,4 @@
-//! A deadline on a queue: what was put before it was set has run by then, or the miss is told.
+//! A deadline on a queue: what was put before it was set has run by then, or the miss is reported.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub enum DeadlineStatus {
 impl WorkQueue {
     /// Sets a deadline: everything that was put so far is to have run within `within`.
     ///
-    /// A miss is counted in [`QueueStats::missed_deadlines`](crate::report::QueueStats::missed_deadlines), told
+    /// A miss is counted in [`QueueStats::missed_deadlines`](crate::report::QueueStats::missed_deadlines), reported
     /// with the feature `tracing`, and read from the [`Deadline`]. To change a deadline set another and
     /// drop the first. (Media Foundation's unit is 100 ns; here it is a [`Duration`] in the runtime's
     /// time.)

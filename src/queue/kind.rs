@@ -1,4 +1,4 @@
-//! One queue, of whatever kind, and the counted locks that keep it open.
+//! One queue, of any kind, and the counted locks that keep it open.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +16,7 @@ use crate::queue::work_item::{Queued, abandon_turns};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
-/// One queue, of whatever kind.
+/// One queue, of any kind.
 pub(crate) struct Queue {
     pub(crate) id: QueueId,
     pub(crate) allocated: Begun,

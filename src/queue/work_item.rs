@@ -1,6 +1,6 @@
 //! `WorkItem`, what is put on a queue, and what a queue makes of it: a queued item, and how it runs.
 //!
-//! Panics of user code stop here: of a callback, its name, and the drop of whatever the item held.
+//! Panics of user code stop here: of a callback, its name, and the drop of what the item held.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -29,6 +29,18 @@ async fn hold_up(queue: &WorkQueue, blocked: usize) {
     assert_eq!((stats.panicked, stats.put, stats.depth), (0, stats.run, 0), "{queue:?}");
 }
 
+/// Returns when a queue of another platform, on a runtime of its own, has grown: this one could have grown meanwhile.
+fn another_grows() {
+    let grown = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let platform = Platform::startup().unwrap();
+            hold_up(&platform.queue(QueueId::MULTITHREADED).unwrap(), 3).await;
+        });
+    });
+    grown.join().unwrap();
+}
+
 #[test]
 fn callbacks_that_wait_for_a_further_item_do_not_wait_for_ever() {
     both_runtimes(|| async {
@@ -65,7 +77,7 @@ fn a_serial_queue_does_not_grow() {
             let running = running.clone();
             let one = callback(move |_| {
                 assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
-                std::thread::sleep(Duration::from_millis(40));
+                another_grows();
                 running.fetch_sub(1, Ordering::SeqCst);
             });
             queue.put(one).unwrap();
@@ -107,7 +119,7 @@ fn a_runtime_that_is_not_driven_runs_nothing() {
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
         let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
         (0..3).for_each(|_| queue.put(callback(|_| {})).unwrap());
-        std::thread::sleep(Duration::from_millis(60));
+        another_grows();
         assert_eq!((queue.stats().run, queue.stats().depth), (0, 3));
         runtime.block_on(until("all have run", || queue.stats().run == 3));
     });

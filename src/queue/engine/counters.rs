@@ -77,7 +77,7 @@ impl Counters {
         self.run[generation].load(Ordering::Acquire)
     }
 
-    /// A number that grows with whatever runs.
+    /// A number that grows with each run.
     pub(super) fn progress(&self) -> u64 {
         // ORDERING: Relaxed, a hint.
         let run: u64 = self.run.iter().map(|run| run.load(Ordering::Relaxed)).sum();

@@ -1,5 +1,5 @@
 //! The step of a serial queue, in every order that there is: one item at a time, in the order of the puts, and
-//! the next one comes, whoever replies, closes or the platform goes meanwhile.
+//! the next one comes, even if a reply, a close or the end of the platform comes meanwhile.
 //!
 //! The serial queue, the engine below and its worker are the real ones; see the engine's own models.
 
@@ -18,7 +18,7 @@ use crate::queue::private::Private;
 use crate::queue::serial::Serial;
 use crate::queue::work_item::WorkItem;
 
-/// A serial queue over a serial pool, and what its items tell.
+/// A serial queue over a serial pool, and what its items record.
 struct Model {
     world: Arc<World>,
     serial: Arc<Serial<Queue>>,
