@@ -309,9 +309,12 @@ impl AsyncResult {
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
-        let token = inner.token.take();
-        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token));
-        drop(held);
+        inner.target = Target::Nothing;
+        (inner.state, inner.object, inner.hides_object) = (None, None, false);
+        (*inner.status.get_mut(), *inner.was_invoked.get_mut()) = (Hresult::S_OK.0, false);
+        if std::mem::take(inner.has_rare.get_mut()) {
+            inner.rare = Mutex::default();
+        }
         Some(self)
     }
 

@@ -19,7 +19,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, WorkItem};
+use crate::queue::work_item::{Job, Slot, Work, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -122,8 +122,8 @@ impl Queues {
             return Ok(());
         }
         let parameters = callback.parameters();
-        let item = WorkItem::from(result.clone()).priority(priority);
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
+        let mut slot = Some(Work::Item(WorkItem::from_result(result).priority(priority)));
+        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -138,14 +138,15 @@ impl Queues {
     #[inline]
     pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
         self.admit(PUT)?;
-        self.resolve(queue, |queue| put_item(queue, item))?
+        let mut slot = Some(Work::Item(item));
+        self.resolve(queue, |queue| put_item(queue, &mut slot))?
     }
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: impl Into<WorkItem>) -> Result<()> {
         self.admit(PUT)?;
-        put_item(queue, item)
+        put_item(queue, &mut Some(Work::Item(item.into())))
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
@@ -158,8 +159,8 @@ impl Queues {
             }
             Job::Invocation(_) => {
                 let parameters = job.parameters();
-                let item = WorkItem::from(job).priority(priority);
-                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
+                let mut slot = Some(Work::Item(WorkItem::from(job).priority(priority)));
+                self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?
             }
         }
     }
@@ -384,25 +385,24 @@ impl Queues {
 
 /// Puts an item. A ready result without a callback signals its event instead.
 #[inline(always)]
-fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
-    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
-        if let Some(result) = item.0.ready() {
-            result.signal();
-        }
+fn put_item(queue: &Queue, slot: &mut Slot) -> Result<()> {
+    let Some(Work::Item(item)) = slot else { return Ok(()) };
+    let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+        item.ready().inspect(|result| result.signal());
         return Ok(());
     };
-    enqueue(queue, item, flags)
+    enqueue(queue, slot, flags)
 }
 
 /// Puts an item whose callback has these flags.
 #[inline(always)]
-fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
+fn enqueue(queue: &Queue, slot: &mut Slot, flags: CallbackFlags) -> Result<()> {
     queue.allows(flags)?;
-    item.flags = flags;
-    queue.put(item).map_err(|refused| {
-        drop_contained(refused);
-        closed("put a work item on a queue whose platform or runtime is gone")
-    })
+    if queue.put(slot, flags) {
+        return Ok(());
+    }
+    slot.take().into_iter().for_each(Work::abandon);
+    Err(closed("put a work item on a queue whose platform or runtime is gone"))
 }
 
 impl Dispatch for Queues {
@@ -417,7 +417,8 @@ impl Dispatch for Queues {
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
         let flags = callback.parameters().flags;
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
+        let mut slot = Some(Work::Item(WorkItem::from_result(result)));
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, &mut slot, flags))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {
