@@ -11,7 +11,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::future::FusedFuture;
 
@@ -179,19 +179,29 @@ impl<T> Operation<T> {
 
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         let outcome = match &self.source {
-            Source::Own(cell) => std::task::ready!(self.budget.poll(cx, |cx| cell.poll(cx))),
-            Source::Cell(cell) => match cell.upgrade() {
-                Some(cell) => {
-                    let polled = self.budget.poll(cx, |cx| cell.poll(cx));
-                    // This may be the last owner, whose drop is user code.
-                    drop_contained(cell);
-                    std::task::ready!(polled)
-                }
-                None => Outcome::error(match &self.registration {
-                    Some(registration) => registration.lost(UNANSWERED),
-                    None => Error::abandoned(UNANSWERED),
-                }),
-            },
+            Source::Own(cell) => {
+                let share = ready!(self.budget.ask(cx));
+                let outcome = ready!(cell.poll(cx));
+                self.budget.spend(&share);
+                outcome
+            }
+            Source::Cell(cell) => {
+                let share = ready!(self.budget.ask(cx));
+                let outcome = match cell.upgrade() {
+                    Some(cell) => {
+                        let polled = cell.poll(cx);
+                        // This may be the last owner, whose drop is user code.
+                        drop_contained(cell);
+                        ready!(polled)
+                    }
+                    None => Outcome::error(match &self.registration {
+                        Some(registration) => registration.lost(UNANSWERED),
+                        None => Error::abandoned(UNANSWERED),
+                    }),
+                };
+                self.budget.spend(&share);
+                outcome
+            }
             Source::Ready(_) | Source::Taken => {
                 return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
                     Source::Ready(outcome) => outcome,
