@@ -258,22 +258,17 @@ impl<T: Send + 'static> Operation<T> {
             own.set_begin_status(code);
         }
         let begun = Location::caller();
-        let mut operation = if own.is_handed_over() {
+        let budget = CoopBudget::default();
+        if own.is_handed_over() {
             let weak: Weak<OwnCallback<T, E>> = Arc::downgrade(&own);
             tracker.list_in_hand(weak, begun);
-            Operation::new(Source::Own(own))
-        } else {
-            let weak = own.keep_itself();
-            let mut operation = Operation::new(Source::Cell(weak.clone()));
-            match tracker.register(weak, begun, Some(tokio::time::Instant::now())) {
-                Ok(registration) => operation.registration = Some(registration),
-                Err(error) => own.shut_down(&error),
-            }
-            drop_contained(own);
-            operation
-        };
-        operation.canceller = canceller;
-        operation
+            return Operation { source: Source::Own(own), canceller, registration: None, budget };
+        }
+        let cell = own.keep_itself();
+        let registered = tracker.register(cell.clone(), begun, Some(tokio::time::Instant::now()));
+        let registration = registered.inspect_err(|error| own.shut_down(error)).ok();
+        drop_contained(own);
+        Operation { source: Source::Cell(cell), canceller, registration, budget }
     }
 
     /// Begins an operation without a platform. Its queue is named, so its result is never in hand.

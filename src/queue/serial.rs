@@ -138,11 +138,7 @@ impl<B: Base> Serial<B> {
 
     /// Queues what the slot holds; `None` if the queue is closed or the runtime is gone. Returns a turn that the caller
     /// must put on the queue below: not by recursion, because queues may be stacked high.
-    pub(crate) fn put(
-        self: &Arc<Self>,
-        slot: &mut Slot,
-        flags: CallbackFlags,
-    ) -> Option<Option<Work>> {
+    pub(crate) fn put(self: &Arc<Self>, slot: &mut Slot, flags: CallbackFlags) -> Option<Option<Work>> {
         let (span, priority) = (Span::current(), slot.as_ref().map_or(Priority::Normal, Work::priority));
         let mut open = self.mailbox();
         let mailbox = &mut *open;
@@ -389,7 +385,8 @@ impl<B: Base> SerialTurn for Serial<B> {
             }
             let name = item.name();
             // Once for a row of callbacks of the same name.
-            if let Some(name) = name.filter(|name| published.is_none_or(|other| !std::ptr::eq(other, *name))) {
+            if let Some(name) = name.filter(|name| published.is_none_or(|other| !std::ptr::eq(other, *name)))
+            {
                 published = Some(name);
                 self.batch().running = Some(Running { name, since: budget.now(), awaits_reply: false });
             }

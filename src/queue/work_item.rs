@@ -266,7 +266,8 @@ impl Queued {
         if let Job::Ready(result) = &item.job {
             return Some(result.clone());
         }
-        let Some(Work::Item(WorkItem { job: Job::Invocation(invocation), priority })) = self.work.take() else {
+        let Some(Work::Item(WorkItem { job: Job::Invocation(invocation), priority })) = self.work.take()
+        else {
             return None;
         };
         let result = results.make(invocation);

@@ -230,7 +230,8 @@ impl Worker {
         }
         let name = item.name();
         // Once for a row of callbacks of the same name.
-        if let Some(name) = name.filter(|name| self.published.is_none_or(|other| !std::ptr::eq(other, *name))) {
+        if let Some(name) = name.filter(|name| self.published.is_none_or(|other| !std::ptr::eq(other, *name)))
+        {
             self.published = Some(name);
             *self.seat().running() = Some(Running { name, since: budget.now(), awaits_reply: false });
         }
