@@ -100,21 +100,23 @@ impl Injector {
         item
     }
 
-    /// Moves all items of normal priority to a local queue, which is empty. The two change places, so that neither
-    /// allocates again once it has grown.
+    /// Moves all items of normal priority to a local queue, which is empty, and calls `shown` with their number before
+    /// they are no longer seen here. The two change places, so that neither allocates again once it has grown.
     #[inline]
-    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>) {
+    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>, shown: impl FnOnce(usize)) {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
         std::mem::swap(&mut lanes.items[lane], local);
+        shown(local.len());
         self.show(&lanes, lane);
     }
 
     /// Whether an item of a priority waits, as far as a glance can tell.
     #[inline]
     pub(super) fn waits(&self, lane: usize) -> bool {
-        // ORDERING: Relaxed, a hint; what must be sure looks under the lock.
-        self.waiting[lane].load(Ordering::Relaxed) > 0
+        // ORDERING: Acquire pairs with the Release in `show`: where items are no longer seen here, they are seen in the local
+        // queue that they went to. Otherwise a hint; what must be sure looks under the lock.
+        self.waiting[lane].load(Ordering::Acquire) > 0
     }
 
     /// Whether anything waits, as far as a glance can tell.
@@ -179,8 +181,8 @@ impl Injector {
 
     #[inline(always)]
     fn show(&self, lanes: &Lanes, lane: usize) {
-        // ORDERING: Relaxed, see `waits`.
-        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Relaxed);
+        // ORDERING: Release, see `waits`.
+        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Release);
     }
 
     #[inline(always)]

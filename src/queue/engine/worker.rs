@@ -191,14 +191,18 @@ impl Worker {
             let normal = if group == 1 {
                 injector.take(Priority::Normal)
             } else {
-                seat.fill(|local| injector.take_all(local))
+                seat.take_from(injector)
             };
             if normal.is_some() {
                 return normal;
             }
         }
-        // Only what is of normal priority lies in local queues.
-        injector.take(Priority::Low)
+        if !injector.waits(Priority::Low as usize) {
+            return None;
+        }
+        // Another worker may have taken what was normal since its local queue was looked at.
+        let stolen = if engine.serial { None } else { engine.steal(self.number) };
+        if stolen.is_some() { stolen } else { injector.take(Priority::Low) }
     }
 
     /// An item was found: whether another worker shall look for more is this one's to decide, if it was the last searcher.
