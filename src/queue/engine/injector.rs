@@ -1,8 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
 //! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. Quick callbacks are taken out in groups,
-//! so producers and workers meet once per group. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
+//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while callbacks
+//! are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
 //! on 2 cores that other programs kept busy: see the table in `engine.rs`.
 //!
 //! # Marks
