@@ -15,6 +15,7 @@ use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
+use crate::contain::Guarded;
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker;
@@ -444,7 +445,7 @@ impl AsyncResult {
     pub async fn signaled(&self) -> Result<()> {
         match &self.0.target {
             Target::Event(event) => {
-                event.wait().await;
+                Guarded::new(event.wait()).await;
                 Ok(())
             }
             Target::Callback(_) | Target::Nothing => Err(Error::new(
@@ -531,6 +532,13 @@ impl AsyncResult {
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
         // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
         self.0.has_rare.store(true, Ordering::Release);
+    }
+
+    /// Whether a serial queue awaits a reply by this result.
+    pub(crate) fn awaits_reply(&self) -> bool {
+        // ORDERING: Acquire, as in `take_reply`.
+        self.0.has_rare.load(Ordering::Acquire)
+            && self.0.rare.locked().as_ref().is_some_and(|rare| rare.reply.is_some())
     }
 
     /// Takes the serial queue that awaits a reply by this result.

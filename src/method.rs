@@ -20,7 +20,7 @@ use self::call::{BodyEnd, OrderPermit, cancelled};
 use crate::async_result::{AsyncCallback, AsyncResult, IntoUnknown, QueueId, Unknown};
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Completer, Identity};
-use crate::contain::drop_contained;
+use crate::contain::{Contained, drop_contained};
 use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
 use crate::queue::{Queues, WorkQueue};
@@ -239,6 +239,7 @@ impl<T: Send + 'static> Method<T> {
     where
         F: FnOnce() -> Result<T> + Send + 'static,
     {
+        let body = Contained::new(body);
         let blocking = self.queues.handle(QueueId::LONG_FUNCTION)?;
         let turn = self.line_up();
         self.start(callback, state.into_unknown(), Location::caller(), async move {
@@ -248,7 +249,7 @@ impl<T: Send + 'static> Method<T> {
             let still_wanted = Arc::downgrade(&wanted);
             let ran = blocking.run(move || {
                 still_wanted.upgrade().map(|_| {
-                    let value = catch_unwind(AssertUnwindSafe(body));
+                    let value = catch_unwind(AssertUnwindSafe(|| (body.take())()));
                     (value.unwrap_or_else(panicked), turn)
                 })
             });
@@ -318,11 +319,11 @@ impl<T: Send + 'static> Method<T> {
     where
         F: Future<Output = BodyEnd<T>> + Send + 'static,
     {
-        let of = Identity::of(&self.identity);
+        let (of, body) = (Identity::of(&self.identity), Contained::new(body));
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(&queue), token, begun, body, completer) {
+        match Task::start(QueueScheduler::new(&queue), token, begun, body.take(), completer) {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, completer)) => {
                 completer.withdraw();

@@ -11,9 +11,10 @@ use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token,
     Unknown,
 };
-use crate::contain::drop_contained;
+use crate::contain::{Payload, contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
+use crate::queue::calling_out::CallingOut;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
@@ -83,7 +84,10 @@ impl Queues {
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
         let parts = Parts { object, hides_object: false, callback, state };
-        Ok(AsyncResult::new(parts, Some(self.token(doing)?)))
+        match self.token(doing) {
+            Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
+            Err(error) => Err(refused(parts, error)),
+        }
     }
 
     /// A token for something new.
@@ -121,7 +125,7 @@ impl Queues {
         if own.is_some_and(|own| own.hand_over(result)) {
             return Ok(());
         }
-        let parameters = callback.parameters();
+        let parameters = ask(callback)?;
         let item = WorkItem::from(result.clone()).priority(priority);
         let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
@@ -137,14 +141,21 @@ impl Queues {
     /// last.
     #[inline]
     pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
-        self.admit(PUT)?;
-        self.resolve(queue, |queue| put_item(queue, item))?
+        if let Err(error) = self.admit(PUT) {
+            return Err(refused(item, error));
+        }
+        let mut item = Some(item);
+        // Taken once, by the queue that is found.
+        let put = self.resolve(queue, |queue| item.take().map_or(Ok(()), |item| put_item(queue, item)));
+        put.unwrap_or_else(|error| Err(refused(item, error)))
     }
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
-        self.admit(PUT)?;
+        if let Err(error) = self.admit(PUT) {
+            return Err(refused(item, error));
+        }
         put_item(queue, item)
     }
 
@@ -152,7 +163,7 @@ impl Queues {
     pub(crate) fn dispatch(&self, job: Job, priority: Priority) -> Result<()> {
         match job {
             Job::Ready(result) => {
-                let dispatched = self.invoke_late(priority, &result);
+                let dispatched = self.dispatch_result(priority, &result);
                 drop_contained(result);
                 dispatched
             }
@@ -164,9 +175,18 @@ impl Queues {
         }
     }
 
+    /// The same for a result. If a serial queue awaits a reply by it, this is the reply.
+    pub(crate) fn dispatch_result(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
+        if let Some(serial) = result.take_reply() {
+            serial.replied();
+            return Ok(());
+        }
+        self.invoke_late(priority, result)
+    }
+
     /// Whether the callback could be dispatched now: its queue is open and allows its flags.
     pub(crate) fn check(&self, job: &Job) -> Result<CallbackParameters> {
-        let parameters = job.parameters();
+        let parameters = contain(|| job.parameters()).map_err(asked)?;
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok(parameters)
     }
@@ -200,6 +220,33 @@ impl Queues {
     /// Where callbacks of this queue run.
     pub(crate) fn place(&self, queue: QueueId) -> CurrentQueue {
         CurrentQueue { platform: self.address(), queue }
+    }
+
+    /// Ends something: drops, wakes or calls what is the user's, who may not wait for the end from there.
+    pub(crate) fn call_out<T>(&self, call: impl FnOnce() -> T) -> T {
+        CallingOut::enter(self.address(), call)
+    }
+
+    /// Fails where a wait for the end of this platform, or for its queues, would wait for itself: in its callbacks, and
+    /// in code of the user's that its shutdown calls.
+    pub(crate) fn check_may_wait(&self, doing: &str) -> Result<()> {
+        let what = match self.runs_here() {
+            Some(queue) => {
+                format!("{doing} from a callback on queue {queue}, which it would wait for: do it in a task")
+            }
+            None if self.is_calling_out() => {
+                format!(
+                    "{doing} from what the platform's shutdown drops or calls, and waits for: do it in a task"
+                )
+            }
+            None => return Ok(()),
+        };
+        Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what))
+    }
+
+    /// Whether the end of this platform calls on the current thread.
+    pub(crate) fn is_calling_out(&self) -> bool {
+        CallingOut::is_of(self.address())
     }
 
     /// Whether the current thread runs a callback of this platform.
@@ -382,6 +429,24 @@ impl Queues {
     }
 }
 
+/// The parameters of a callback that another than its author invokes: a panic there is an error here.
+#[inline]
+fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
+    contain(|| callback.parameters()).map_err(asked)
+}
+
+#[cold]
+fn asked(payload: Payload) -> Error {
+    Error::panicked("a callback that was asked for its queue", payload)
+}
+
+/// Why an item was refused, which is dropped.
+#[cold]
+fn refused<T>(item: T, error: Error) -> Error {
+    drop_contained(item);
+    error
+}
+
 /// Puts an item. A ready result without a callback signals its event instead.
 #[inline(always)]
 fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
@@ -397,7 +462,9 @@ fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
 /// Puts an item whose callback has these flags.
 #[inline(always)]
 fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
-    queue.allows(flags)?;
+    if let Err(error) = queue.allows(flags) {
+        return Err(refused(item, error));
+    }
     item.flags = flags;
     queue.put(item).map_err(|refused| {
         drop_contained(refused);
@@ -416,7 +483,7 @@ impl Dispatch for Queues {
 
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
-        let flags = callback.parameters().flags;
+        let flags = ask(callback)?.flags;
         self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
     }
 
