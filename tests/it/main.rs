@@ -53,6 +53,7 @@ mod timer;
 mod times;
 mod towers;
 mod transform;
+mod two_platforms;
 mod values;
 mod waiting;
 mod work_item_results;
