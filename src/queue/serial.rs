@@ -182,6 +182,44 @@ impl<B: Base> Serial<B> {
         }
     }
 
+    pub(crate) fn awaits_reply(&self) -> bool {
+        matches!(self.batch().reply, ReplyState::Awaited(_))
+    }
+
+    /// Whether an item, or the turn of a queue above, runs or is held.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.batch().busy
+    }
+
+    /// While an item awaits its reply, lets the engine run the turns of queues above, which wait behind it: the reply may
+    /// come from those.
+    pub(crate) fn lift_turns(&self) {
+        let mut turns = Vec::new();
+        {
+            let mut batch = self.batch();
+            if !matches!(batch.reply, ReplyState::Awaited(_)) {
+                return;
+            }
+            let mut mailbox = self.mailbox();
+            let mut lift = |items: &mut VecDeque<Queued>| {
+                for item in std::mem::take(items) {
+                    let priority = item.priority;
+                    match item.into_turn() {
+                        Ok(turn) => turns.push(Queued::turn(turn, priority)),
+                        Err(item) => items.push_back(item),
+                    }
+                }
+            };
+            lift(&mut batch.items);
+            lift(&mut mailbox.items);
+        }
+        for turn in turns {
+            if let Err(refused) = self.engine.put(turn) {
+                abandon_turns(refused.into_turn().into_iter().collect());
+            }
+        }
+    }
+
     /// True if an item awaits its reply.
     fn set_unreplied(&self) -> bool {
         let batch = self.batch();

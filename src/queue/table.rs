@@ -2,9 +2,12 @@
 
 use std::cmp::Reverse;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
+use futures::future::select;
 use tokio::runtime::Handle;
 
 use crate::async_result::{
@@ -120,7 +123,23 @@ impl Queues {
             result.signal();
             return Ok(());
         };
-        result.set_invoked();
+        // An operation takes one end by itself.
+        if matches!(callback.shortcut(), Shortcut::HandOver(_)) {
+            result.set_invoked();
+        } else if !result.claim_invoke() {
+            return Ok(());
+        }
+        self.send(priority, result, callback)
+    }
+
+    /// Hands the result to its callback, or puts it on the queue that the callback names.
+    #[inline]
+    fn send(
+        &self,
+        priority: Priority,
+        result: &AsyncResult,
+        callback: &Arc<dyn AsyncCallback>,
+    ) -> Result<()> {
         let own = if let Shortcut::HandOver(own) = callback.shortcut() { Some(own) } else { None };
         if own.is_some_and(|own| own.hand_over(result)) {
             return Ok(());
@@ -297,7 +316,25 @@ impl Queues {
     }
 
     /// Waits until every queue is empty and nothing runs.
+    ///
+    /// When all that is left waits for replies, the queues above those that await one go on: a reply may come from there.
     pub(crate) async fn drained(&self) {
+        select(pin!(self.all_quiet()), pin!(self.lift_what_waits())).await;
+    }
+
+    async fn lift_what_waits(&self) {
+        loop {
+            tokio::time::sleep(REPLY_TICK).await;
+            let all = self.all();
+            let before = self.made_and_put(&all);
+            let mut waits = all.iter().filter(|queue| !queue.is_quiet());
+            if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
+                all.iter().for_each(|queue| queue.lift_turns());
+            }
+        }
+    }
+
+    async fn all_quiet(&self) {
         loop {
             for queue in self.all() {
                 queue.until_quiet().await;
@@ -456,6 +493,12 @@ fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
         }
         return Ok(());
     };
+    if let Some(result) = item.0.ready() {
+        if result.has_failed() && !result.claim_invoke() {
+            return Ok(());
+        }
+        result.set_invoked();
+    }
     enqueue(queue, item, flags)
 }
 
@@ -481,6 +524,10 @@ impl Dispatch for Queues {
         self.invoke_late(Priority::Normal, result)
     }
 
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()> {
+        result.callback().map_or(Ok(()), |callback| self.send(Priority::Normal, result, callback))
+    }
+
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
         let flags = ask(callback)?.flags;
@@ -493,3 +540,6 @@ impl Dispatch for Queues {
 }
 
 const PUT: &str = "put a work item";
+
+/// So often a shutdown looks whether all that is left waits for replies.
+const REPLY_TICK: Duration = Duration::from_millis(1);

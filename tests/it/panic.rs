@@ -212,3 +212,41 @@ fn a_callbacks_name_may_ask_the_queue_that_runs_it() {
         }
     });
 }
+
+/// A component that invokes its caller's result, or has it put, and then panics, or panics first: it is called once.
+#[test]
+fn a_component_that_panics_and_invokes_calls_back_once() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+        for how in 0..4 {
+            for _ in 0..50 {
+                let calls = Count::new();
+                let result = platform.result(calls.counts()).build().unwrap();
+                let puts = queue.clone();
+                let component = callback(move |item| {
+                    let callers = item.state::<AsyncResult>().unwrap();
+                    match how {
+                        0 => callers.invoke().unwrap(),
+                        1 => puts.put(callers).unwrap(),
+                        _ => {}
+                    }
+                    panic!("expected in a test");
+                });
+                let invokes = result.clone();
+                let thread = (how == 3).then(|| std::thread::spawn(move || invokes.invoke().unwrap()));
+                queue.put(WorkItem::new(component).state(result.clone())).unwrap();
+                queue.quiesce().await.unwrap();
+                if how == 2 {
+                    result.invoke().unwrap();
+                }
+                if let Some(thread) = thread {
+                    thread.join().unwrap();
+                }
+                platform.queue(QueueId::STANDARD).unwrap().barrier().await.unwrap();
+                assert_eq!(calls.get(), 1, "way {how}");
+            }
+        }
+        platform.shutdown().await.unwrap();
+    });
+}

@@ -488,3 +488,42 @@ fn a_time_or_an_event_that_comes_meanwhile_is_the_reply() {
         platform.shutdown().await.unwrap();
     });
 }
+
+/// It would come from an item of a queue above, which waits behind the one that awaits it.
+#[test]
+fn a_reply_that_comes_from_above_does_not_cost_a_shutdown_its_deadline() {
+    both_runtimes(|| async {
+        for above in 1..4 {
+            let (platform, queue) = started();
+            let mut queues = vec![queue];
+            for _ in 0..above {
+                let base = queues.last().unwrap().id();
+                queues.push(platform.allocate_serial_work_queue(base).unwrap());
+            }
+            let (held, log) = (Log::new(), Log::new());
+            let (hold, first) = (held.clone(), log.clone());
+            queues[0]
+                .put(replying(&queues[0], move |result| {
+                    first.add("awaits its reply");
+                    hold.add(result.clone());
+                }))
+                .unwrap();
+            let (replies, second) = (held.clone(), log.clone());
+            let top = queues.last().unwrap();
+            top.run(|| ()).detach();
+            top.run(move || {
+                second.add("replies");
+                replies.all().remove(0).invoke().unwrap();
+                replies.clear();
+            })
+            .detach();
+            queues[0].put(log.adds("behind it")).unwrap();
+            until("it awaits its reply", || held.len() == 1).await;
+            drop(queues);
+            let start = std::time::Instant::now();
+            platform.shutdown().await.unwrap();
+            assert!(start.elapsed() < Duration::from_secs(5), "the deadline");
+            assert_eq!(log.all(), ["awaits its reply", "replies", "behind it"]);
+        }
+    });
+}
