@@ -303,7 +303,8 @@ impl Inner {
                 result.fail(error.clone());
             }
         }
-        drop_contained(request);
+        // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
+        self.queues.tracker.handle().lose(|| drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();
