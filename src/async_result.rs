@@ -15,7 +15,7 @@ use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
-use crate::contain::Guarded;
+use crate::contain::{Guarded, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker;
@@ -282,7 +282,9 @@ impl AsyncResult {
             Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token) }))
+        let mut inner = Inner::new(target, state, token);
+        (inner.object, inner.hides_object) = (object, hides_object);
+        AsyncResult(Arc::new(inner))
     }
 
     /// The result of a work item, made when the item runs.
@@ -310,9 +312,13 @@ impl AsyncResult {
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
-        let token = inner.token.take();
-        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token));
-        drop(held);
+        inner.drop_objects();
+        inner.hides_object = false;
+        inner.target = Target::Nothing;
+        (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
+        if std::mem::take(inner.has_rare.get_mut()) {
+            inner.rare = Mutex::default();
+        }
         Some(self)
     }
 
@@ -698,6 +704,26 @@ impl Inner {
             rare: Mutex::default(),
             token,
         }
+    }
+}
+
+impl Inner {
+    /// Drops what may be the user's, each by itself: of two that panic at once, the second would end the process.
+    #[inline]
+    fn drop_objects(&mut self) {
+        if self.state.is_some() {
+            drop_contained(self.state.take());
+        }
+        if self.object.is_some() {
+            drop_contained(self.object.take());
+        }
+    }
+}
+
+impl Drop for Inner {
+    #[inline]
+    fn drop(&mut self) {
+        self.drop_objects();
     }
 }
 

@@ -248,7 +248,7 @@ impl Permit {
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: Some(result), place }))
             }
             Job::Invocation(Invocation { callback, state }) => {
-                WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state)
+                WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state.take())
             }
         };
         self.queue.put(item.priority(priority))

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::stream::{FusedStream, Stream};
@@ -403,17 +403,10 @@ impl<P: Overflow> Stream for EventStream<P> {
         if stream.end.is_some() {
             return Poll::Ready(None);
         }
-        let mut budget = std::mem::take(&mut stream.budget);
-        let mut was_polled = false;
-        let polled = budget.poll(cx, |cx| {
-            was_polled = true;
-            stream.poll_event(cx)
-        });
-        stream.budget = budget;
-        if !was_polled {
-            // tokio wakes what it sends away when the task is back at its scheduler, which an executor that is nested
-            // in the task does not wait for.
-            wake_contained(Some(cx.waker().clone()));
+        let share = ready!(stream.budget.ask(cx));
+        let polled = stream.poll_event(cx);
+        if polled.is_ready() {
+            stream.budget.spend(&share);
         }
         polled
     }

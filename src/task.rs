@@ -148,7 +148,11 @@ impl WorkQueue {
             // Marks the thread as running this queue during each poll, so that a wait for itself is detected.
             let polled = async move {
                 let mut future = pin!(async move { (make.take())().await });
-                poll_fn(|cx| place.enter(|| future.as_mut().poll(cx))).await
+                poll_fn(|cx| {
+                    let _entered = place.enter();
+                    future.as_mut().poll(cx)
+                })
+                .await
             };
             let made = Abortable::new(polled, aborted);
             // The token makes a shutdown wait until the future is dropped.

@@ -70,13 +70,13 @@ pub(crate) use self::spawner::{Spawner, Start};
 use self::injector::EnginePhase;
 use self::monitor::Monitored;
 use self::state::EngineState;
-use crate::async_result::TokenSource;
+use crate::async_result::{CallbackFlags, TokenSource};
 use crate::observe::{QueueStats, Running};
 use crate::queue::backend::Backend;
 use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::Queued;
+use crate::queue::work_item::{Slot, Work};
 use crate::sync::atomic::Ordering;
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
@@ -106,12 +106,12 @@ impl Engine {
         Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers.max(1), HELPERS), false)))
     }
 
-    /// Puts an item; gives it back when the engine is closed or its runtime is gone.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    /// Puts what the slot holds; false if the engine is closed or its runtime is gone.
     #[inline(always)]
-    pub(crate) fn put(&self, item: Queued) -> Result<(), Queued> {
+    pub(crate) fn put(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
         let engine = &*self.0;
-        if item.is_turn() {
+        let is_turn = matches!(slot, Some(Work::Turn(..)));
+        if is_turn {
             // ORDERING: Relaxed, because the item itself is released.
             engine.turns.fetch_add(1, Ordering::Relaxed);
         }
@@ -122,23 +122,19 @@ impl Engine {
         // ORDERING: Relaxed, under the injector's lock, which a worker that parks and the monitor take after they have
         // changed these: either this sees the change, or they see the item.
         let look = || (engine.parking.wants_unpark(), engine.watched.load(Ordering::Relaxed));
-        match engine.injector.push(item, measures, look) {
-            Ok((unpark, watched)) => {
-                if unpark {
-                    worker::unpark_one(&self.0);
-                }
-                if !watched {
-                    self.watch();
-                }
-                Ok(())
+        let Some((unpark, watched)) = engine.injector.push(slot, flags, measures, look) else {
+            if is_turn {
+                engine.end_turn();
             }
-            Err(refused) => {
-                if refused.is_turn() {
-                    engine.end_turn();
-                }
-                Err(refused)
-            }
+            return false;
+        };
+        if unpark {
+            worker::unpark_one(&self.0);
         }
+        if !watched {
+            self.watch();
+        }
+        true
     }
 
     /// Whether items run on no other thread than this engine's, those that block, too.

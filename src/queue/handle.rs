@@ -84,7 +84,7 @@ impl WorkQueue {
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
     pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item.into())
+        self.queues.put_on(self.queue(), item)
     }
 
     /// Waits until everything that was put before this call has run.

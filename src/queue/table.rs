@@ -23,7 +23,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, WorkItem};
+use crate::queue::work_item::{Job, Slot, Work, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -89,7 +89,10 @@ impl Queues {
         let parts = Parts { object, hides_object: false, callback, state };
         match self.token(doing) {
             Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
-            Err(error) => Err(refused(parts, error)),
+            Err(error) => {
+                drop_contained(parts);
+                Err(error)
+            }
         }
     }
 
@@ -145,8 +148,8 @@ impl Queues {
             return Ok(());
         }
         let parameters = ask(callback)?;
-        let item = WorkItem::from(result.clone()).priority(priority);
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
+        let mut slot = Some(Work::Item(WorkItem::from_result(result).priority(priority)));
+        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -160,22 +163,23 @@ impl Queues {
     /// last.
     #[inline]
     pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
-        if let Err(error) = self.admit(PUT) {
-            return Err(refused(item, error));
+        let mut slot = Some(Work::Item(item));
+        let put = self.admit(PUT).and_then(|()| self.resolve(queue, |queue| put_item(queue, &mut slot))?);
+        if put.is_err() {
+            drop_refused(&mut slot);
         }
-        let mut item = Some(item);
-        // Taken once, by the queue that is found.
-        let put = self.resolve(queue, |queue| item.take().map_or(Ok(()), |item| put_item(queue, item)));
-        put.unwrap_or_else(|error| Err(refused(item, error)))
+        put
     }
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
-        if let Err(error) = self.admit(PUT) {
-            return Err(refused(item, error));
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: impl Into<WorkItem>) -> Result<()> {
+        let mut slot = Some(Work::Item(item.into()));
+        let put = self.admit(PUT).and_then(|()| put_item(queue, &mut slot));
+        if put.is_err() {
+            drop_refused(&mut slot);
         }
-        put_item(queue, item)
+        put
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
@@ -188,8 +192,8 @@ impl Queues {
             }
             Job::Invocation(_) => {
                 let parameters = job.parameters();
-                let item = WorkItem::from(job).priority(priority);
-                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
+                let mut slot = Some(Work::Item(WorkItem::from(job).priority(priority)));
+                self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?
             }
         }
     }
@@ -477,42 +481,38 @@ fn asked(payload: Payload) -> Error {
     Error::panicked("a callback that was asked for its queue", payload)
 }
 
-/// Why an item was refused, which is dropped.
+/// Drops an item that was refused.
 #[cold]
-fn refused<T>(item: T, error: Error) -> Error {
-    drop_contained(item);
-    error
+fn drop_refused(slot: &mut Slot) {
+    slot.take().into_iter().for_each(Work::abandon);
 }
 
 /// Puts an item. A ready result without a callback signals its event instead.
 #[inline(always)]
-fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
-    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
-        if let Some(result) = item.0.ready() {
-            result.signal();
-        }
+fn put_item(queue: &Queue, slot: &mut Slot) -> Result<()> {
+    let Some(Work::Item(item)) = slot else { return Ok(()) };
+    let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+        item.ready().inspect(|result| result.signal());
         return Ok(());
     };
-    if let Some(result) = item.0.ready() {
+    if let Some(result) = item.ready() {
         if result.has_failed() && !result.claim_invoke() {
             return Ok(());
         }
         result.set_invoked();
     }
-    enqueue(queue, item, flags)
+    enqueue(queue, slot, flags)
 }
 
 /// Puts an item whose callback has these flags.
 #[inline(always)]
-fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
-    if let Err(error) = queue.allows(flags) {
-        return Err(refused(item, error));
+fn enqueue(queue: &Queue, slot: &mut Slot, flags: CallbackFlags) -> Result<()> {
+    queue.allows(flags)?;
+    if queue.put(slot, flags) {
+        return Ok(());
     }
-    item.flags = flags;
-    queue.put(item).map_err(|refused| {
-        drop_contained(refused);
-        closed("put a work item on a queue whose platform or runtime is gone")
-    })
+    drop_refused(slot);
+    Err(closed("put a work item on a queue whose platform or runtime is gone"))
 }
 
 impl Dispatch for Queues {
@@ -531,7 +531,8 @@ impl Dispatch for Queues {
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
         let flags = ask(callback)?.flags;
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
+        let mut slot = Some(Work::Item(WorkItem::from_result(result)));
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, &mut slot, flags))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {

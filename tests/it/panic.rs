@@ -250,3 +250,44 @@ fn a_component_that_panics_and_invokes_calls_back_once() {
         platform.shutdown().await.unwrap();
     });
 }
+
+/// Two of them at once would end the process.
+#[test]
+fn two_drops_of_one_item_may_panic() {
+    struct Bomb(Count);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.add();
+            panic!("expected in a test");
+        }
+    }
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let drops = Count::new();
+        let item = |put: &dyn Fn(WorkItem)| {
+            let (callbacks, states) = (Bomb(drops.clone()), std::sync::Mutex::new(Bomb(drops.clone())));
+            let owner = callback(move |_| {
+                let _ = &callbacks;
+            });
+            put(WorkItem::new(owner).state(Arc::new(states)));
+        };
+        let hour = std::time::Duration::from_secs(3600);
+        let queues = queues(&platform);
+        for queue in &queues {
+            item(&|item| queue.put(item).unwrap());
+            queue.barrier().await.unwrap();
+        }
+        item(&|item| drop(platform.schedule(item, hour).unwrap()));
+        item(&|item| platform.cancel_work_item(platform.schedule(item, hour).unwrap()).unwrap());
+        item(&|item| drop(platform.put_waiting(std::future::pending(), item).unwrap()));
+        item(&|item| drop(platform.put(QueueId(0x1_0000), item).unwrap_err()));
+        let result =
+            platform.result(callback(|_| ())).object(Arc::new(std::sync::Mutex::new(Bomb(drops.clone()))));
+        drop(result.state(Arc::new(std::sync::Mutex::new(Bomb(drops.clone())))).build().unwrap());
+        let count = queues.len();
+        drop(queues);
+        platform.shutdown().await.unwrap();
+        item(&|item| drop(platform.put(QueueId::STANDARD, item).unwrap_err()));
+        assert_eq!(drops.get(), 2 * count + 2 * 6);
+    });
+}

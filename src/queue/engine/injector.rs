@@ -16,8 +16,10 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
+use crate::async_result::CallbackFlags;
+use crate::observe::Span;
 use crate::queue::priority::Priority;
-use crate::queue::work_item::Queued;
+use crate::queue::work_item::{Queued, Slot, Work};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{MODELLED, Mutex, MutexGuard};
 
@@ -53,31 +55,36 @@ pub(super) enum EnginePhase {
 }
 
 impl Injector {
-    /// Pushes an item, unless it is refused; then calls `look`, before any other thread can look here.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    /// Pushes what the slot holds, unless it is refused; then calls `look`, before any other thread can look here.
     #[inline(always)]
     pub(super) fn push<T>(
         &self,
-        mut item: Queued,
+        slot: &mut Slot,
+        flags: CallbackFlags,
         measures: impl FnOnce(u64) -> bool,
         look: impl FnOnce() -> T,
-    ) -> Result<T, Queued> {
+    ) -> Option<T> {
+        let (span, lane) = (Span::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
         let mut lanes = self.lanes();
-        if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !item.is_turn()) {
+        let lanes = &mut *lanes;
+        let is_turn = matches!(slot, Some(Work::Turn(..)));
+        if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !is_turn) {
             // A serial queue above still runs what it had when this one was closed.
-            return Err(item);
+            return None;
         }
-        if !item.is_turn() {
-            item.generation = counter_of(lanes.generation);
-            if measures(lanes.put) {
-                item.measure();
+        lanes.items[lane].push_back(Queued::take(slot, span));
+        if let Some(item) = lanes.items[lane].back_mut() {
+            item.flags = flags;
+            if !is_turn {
+                item.generation = counter_of(lanes.generation);
+                if measures(lanes.put) {
+                    item.measure();
+                }
+                lanes.put += 1;
             }
-            lanes.put += 1;
         }
-        let lane = item.priority as usize;
-        lanes.items[lane].push_back(item);
-        self.show(&lanes, lane);
-        Ok(look())
+        self.show(lanes, lane);
+        Some(look())
     }
 
     /// Takes the oldest item of a priority.
@@ -93,18 +100,13 @@ impl Injector {
         item
     }
 
-    /// Moves about `limit` of the oldest items of normal priority to a local queue that is empty.
+    /// Moves all items of normal priority to a local queue, which is empty. The two change places, so that neither
+    /// allocates again once it has grown.
     #[inline]
-    pub(super) fn take_group(&self, limit: usize, local: &mut VecDeque<Queued>) {
+    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>) {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
-        let items = &mut lanes.items[lane];
-        if items.len() <= limit.saturating_mul(2) {
-            // They change places, so that neither allocates again once it has grown.
-            std::mem::swap(items, local);
-        } else {
-            local.extend(items.drain(..limit));
-        }
+        std::mem::swap(&mut lanes.items[lane], local);
         self.show(&lanes, lane);
     }
 
@@ -151,7 +153,7 @@ impl Injector {
     }
 
     /// The current generation's counter.
-    pub(super) fn generation(&self) -> u8 {
+    pub(super) fn generation(&self) -> u32 {
         counter_of(self.lanes().generation)
     }
 
@@ -202,8 +204,8 @@ impl Lanes {
 }
 
 #[inline]
-fn counter_of(generation: u64) -> u8 {
-    (generation % GENERATIONS as u64) as u8
+fn counter_of(generation: u64) -> u32 {
+    (generation % GENERATIONS as u64) as u32
 }
 
 /// So many barriers, with puts between them, can be outstanding before one waits for more than it must.

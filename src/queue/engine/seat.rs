@@ -49,9 +49,9 @@ impl Seat {
         })
     }
 
-    /// Takes half of the local queue, the oldest first.
-    pub(super) fn steal_half(&self) -> VecDeque<Queued> {
-        self.change(|items| items.drain(..items.len().div_ceil(2)).collect())
+    /// Takes half of the local queue, but no more than [`STOLEN`], the oldest first.
+    pub(super) fn steal(&self) -> VecDeque<Queued> {
+        self.change(|items| items.drain(..items.len().div_ceil(2).min(STOLEN)).collect())
     }
 
     /// Takes all of it.
@@ -73,3 +73,6 @@ impl Seat {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// At most so many items are stolen at a time: copying them keeps the victim waiting.
+const STOLEN: usize = 32;
