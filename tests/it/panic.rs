@@ -277,17 +277,17 @@ fn two_drops_of_one_item_may_panic() {
             item(&|item| queue.put(item).unwrap());
             queue.barrier().await.unwrap();
         }
-        item(&|item| drop(platform.schedule(item, hour).unwrap()));
+        item(&|item| _ = platform.schedule(item, hour).unwrap());
         item(&|item| platform.cancel_work_item(platform.schedule(item, hour).unwrap()).unwrap());
-        item(&|item| drop(platform.put_waiting(std::future::pending(), item).unwrap()));
-        item(&|item| drop(platform.put(QueueId(0x1_0000), item).unwrap_err()));
+        item(&|item| _ = platform.put_waiting(std::future::pending(), item).unwrap());
+        item(&|item| _ = platform.put(QueueId(0x1_0000), item).unwrap_err());
         let result =
             platform.result(callback(|_| ())).object(Arc::new(std::sync::Mutex::new(Bomb(drops.clone()))));
         drop(result.state(Arc::new(std::sync::Mutex::new(Bomb(drops.clone())))).build().unwrap());
         let count = queues.len();
         drop(queues);
         platform.shutdown().await.unwrap();
-        item(&|item| drop(platform.put(QueueId::STANDARD, item).unwrap_err()));
+        item(&|item| _ = platform.put(QueueId::STANDARD, item).unwrap_err());
         assert_eq!(drops.get(), 2 * count + 2 * 6);
     });
 }
