@@ -19,6 +19,7 @@ mod event_stream_takeover;
 mod file_byte_stream;
 mod foreign_code;
 mod growth;
+mod guide;
 mod held_up;
 mod hostile;
 mod hostile_api;
