@@ -8,13 +8,14 @@ mod builder;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
+use crate::contain::{Guarded, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker;
@@ -281,7 +282,9 @@ impl AsyncResult {
             Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token) }))
+        let mut inner = Inner::new(target, state, token);
+        (inner.object, inner.hides_object) = (object, hides_object);
+        AsyncResult(Arc::new(inner))
     }
 
     /// The result of a work item, made when the item runs.
@@ -309,9 +312,10 @@ impl AsyncResult {
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
+        inner.drop_objects();
+        inner.hides_object = false;
         inner.target = Target::Nothing;
-        (inner.state, inner.object, inner.hides_object) = (None, None, false);
-        (*inner.status.get_mut(), *inner.was_invoked.get_mut()) = (Hresult::S_OK.0, false);
+        (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
         if std::mem::take(inner.has_rare.get_mut()) {
             inner.rare = Mutex::default();
         }
@@ -447,7 +451,7 @@ impl AsyncResult {
     pub async fn signaled(&self) -> Result<()> {
         match &self.0.target {
             Target::Event(event) => {
-                event.wait().await;
+                Guarded::new(event.wait()).await;
                 Ok(())
             }
             Target::Callback(_) | Target::Nothing => Err(Error::new(
@@ -487,8 +491,10 @@ impl AsyncResult {
     /// Completes the result in place of its component, which has failed: invokes the callback with the error's code,
     /// unless it was invoked before. An operation that awaits the result ends with `error` itself.
     pub(crate) fn fail(&self, error: Error) {
-        // ORDERING: AcqRel, so that exactly one of two callers invokes it.
-        if self.0.was_invoked.swap(true, Ordering::AcqRel) {
+        // ORDERING: AcqRel, so that exactly one of this and of `claim_invoke` invokes it.
+        let claimed =
+            self.0.invoked.compare_exchange(NOT_INVOKED, FAILED, Ordering::AcqRel, Ordering::Acquire);
+        if claimed.is_err() {
             return;
         }
         self.set_status(error.hresult());
@@ -497,7 +503,7 @@ impl AsyncResult {
         self.0.has_rare.store(true, Ordering::Release);
         if let Ok(dispatcher) = self.dispatcher() {
             // If the callback's queue is gone, the callback is dropped with the result, and its operation ends.
-            let _ = dispatcher.invoke_accepted(self);
+            let _ = dispatcher.invoke_failed(self);
         }
     }
 
@@ -514,13 +520,29 @@ impl AsyncResult {
     /// The callback is about to be invoked: from now on [`fail`](AsyncResult::fail) does not invoke it.
     #[inline]
     pub(crate) fn set_invoked(&self) {
-        // ORDERING: Release, see `fail`.
-        self.0.was_invoked.store(true, Ordering::Release);
+        // ORDERING: Relaxed to look: what has failed stays so, until `claim_invoke`. Release, see `fail`.
+        if self.0.invoked.load(Ordering::Relaxed) == NOT_INVOKED {
+            self.0.invoked.store(INVOKED, Ordering::Release);
+        }
+    }
+
+    /// Whether [`fail`](AsyncResult::fail) has invoked the callback.
+    #[inline]
+    pub(crate) fn has_failed(&self) -> bool {
+        // ORDERING: Relaxed, before `claim_invoke`.
+        self.0.invoked.load(Ordering::Relaxed) == FAILED
+    }
+
+    /// The callback is about to be invoked; false if [`fail`](AsyncResult::fail) has invoked it in place of this.
+    #[inline]
+    pub(crate) fn claim_invoke(&self) -> bool {
+        // ORDERING: AcqRel, see `fail`.
+        self.0.invoked.swap(INVOKED, Ordering::AcqRel) != FAILED
     }
 
     pub(crate) fn was_invoked(&self) -> bool {
         // ORDERING: Acquire, see `fail`.
-        self.0.was_invoked.load(Ordering::Acquire)
+        self.0.invoked.load(Ordering::Acquire) != NOT_INVOKED
     }
 
     /// Its identity, for a holder that must recognise it later without owning it.
@@ -534,6 +556,13 @@ impl AsyncResult {
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
         // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
         self.0.has_rare.store(true, Ordering::Release);
+    }
+
+    /// Whether a serial queue awaits a reply by this result.
+    pub(crate) fn awaits_reply(&self) -> bool {
+        // ORDERING: Acquire, as in `take_reply`.
+        self.0.has_rare.load(Ordering::Acquire)
+            && self.0.rare.locked().as_ref().is_some_and(|rare| rare.reply.is_some())
     }
 
     /// Takes the serial queue that awaits a reply by this result.
@@ -592,6 +621,9 @@ pub(crate) trait Dispatch: Send + Sync {
     /// The same for what was accepted before the platform began to shut down.
     fn invoke_accepted(&self, result: &AsyncResult) -> Result<()>;
 
+    /// The same for a result whose component has failed, by [`AsyncResult::fail`].
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()>;
+
     /// Puts what was accepted before on the queue MULTITHREADED, also if the callback names another.
     fn put_accepted(&self, result: &AsyncResult) -> Result<()>;
 
@@ -635,13 +667,21 @@ struct Inner {
     object: Option<Unknown>,
     hides_object: bool,
     status: AtomicU32,
-    was_invoked: AtomicBool,
+    /// One of the three numbers below.
+    invoked: AtomicU8,
     /// Whether `rare` has, or had, a value.
     has_rare: AtomicBool,
     rare: Mutex<Option<Box<Rare>>>,
     /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
+
+/// Nothing has invoked the callback yet.
+const NOT_INVOKED: u8 = 0;
+/// Its component, or a queue that the result was put on, has.
+const INVOKED: u8 = 1;
+/// It was invoked in place of its component, which has failed.
+const FAILED: u8 = 2;
 
 /// Fields that few results need.
 #[derive(Default)]
@@ -659,11 +699,31 @@ impl Inner {
             object: None,
             hides_object: false,
             status: AtomicU32::new(Hresult::S_OK.0),
-            was_invoked: AtomicBool::new(false),
+            invoked: AtomicU8::new(NOT_INVOKED),
             has_rare: AtomicBool::new(false),
             rare: Mutex::default(),
             token,
         }
+    }
+}
+
+impl Inner {
+    /// Drops what may be the user's, each by itself: of two that panic at once, the second would end the process.
+    #[inline]
+    fn drop_objects(&mut self) {
+        if self.state.is_some() {
+            drop_contained(self.state.take());
+        }
+        if self.object.is_some() {
+            drop_contained(self.object.take());
+        }
+    }
+}
+
+impl Drop for Inner {
+    #[inline]
+    fn drop(&mut self) {
+        self.drop_objects();
     }
 }
 

@@ -27,7 +27,7 @@ pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
 use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
-use crate::contain::{contain, drop_payload, wake_contained};
+use crate::contain::{Guarded, contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
@@ -87,7 +87,7 @@ pub struct EventStream<P: Overflow = Lossless> {
     /// What was taken and is the reader's already.
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<(Instant, Pin<Box<Guarded<Sleep>>>)>,
     budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
@@ -311,10 +311,10 @@ impl<P: Overflow> EventStream<P> {
             self.refusals = 0;
             return Progress::Event(event);
         }
-        if let Some(pause) = &mut self.pause {
+        if let Some((until, pause)) = &mut self.pause {
             let is_over = match &mut cx {
                 Some(cx) => poll_unconstrained(pause.as_mut(), cx).is_ready(),
-                None => pause.deadline() <= Instant::now(),
+                None => *until <= Instant::now(),
             };
             if !is_over {
                 return Progress::Nothing;
@@ -369,7 +369,7 @@ impl<P: Overflow> EventStream<P> {
         let _context = runtime.enter();
         // A runtime without timers is only known by its panic.
         match contain(|| tokio::time::sleep(pause)) {
-            Ok(sleep) => self.pause = Some(Box::pin(sleep)),
+            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(Guarded::new(sleep)))),
             Err(payload) => drop_payload(payload),
         }
         self.pause.is_some()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts};
+use crate::contain::drop_contained;
 use crate::error::Result;
 use crate::tracker::Tracker;
 
@@ -52,8 +53,13 @@ impl<'a> ResultBuilder<'a> {
     /// `MF_E_SHUTDOWN` when the platform is shut down.
     #[inline]
     pub fn build(self) -> Result<AsyncResult> {
-        let token = self.tracker.token("create an asynchronous result")?;
-        Ok(AsyncResult::new(self.parts, Some(token)))
+        match self.tracker.token("create an asynchronous result") {
+            Ok(token) => Ok(AsyncResult::new(self.parts, Some(token))),
+            Err(error) => {
+                drop_contained(self.parts);
+                Err(error)
+            }
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl Shutdown {
         let owner = self.owner.clone();
         let until = Instant::now().checked_add(deadline);
         owner.notify_events(|events| events.shutdown_start());
-        owner.timers.shut_down();
+        owner.queues.call_out(|| owner.timers.shut_down());
         let drained = by(until, owner.drained()).await;
         // `close` fails these. Those whose results are still held at the deadline are reported.
         let outstanding = owner.queues.tracker.handle().outstanding();
@@ -39,8 +39,7 @@ impl Shutdown {
             None => Some(owner.report(&outstanding)).filter(Report::has_unfinished_work),
             undrained => undrained,
         };
-        owner.queues.kill();
-        owner.queues.forget();
+        owner.drop_queues();
         owner.notify_events(|events| events.shutdown_complete());
         self.end(match stuck {
             None => Ok(()),

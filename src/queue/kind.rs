@@ -135,6 +135,29 @@ impl Queue {
         self.backend().is_quiet()
     }
 
+    /// Whether nothing runs on it, and what is queued waits for the reply to an item of this queue or of one below.
+    pub(super) fn waits_for_reply(&self) -> bool {
+        let QueueKind::Serial(serial) = &self.kind else { return false };
+        if serial.awaits_reply() {
+            return true;
+        }
+        let mut base = serial.base();
+        while let (false, QueueKind::Serial(below)) = (serial.is_busy(), &base.kind) {
+            if below.awaits_reply() {
+                return true;
+            }
+            base = below.base();
+        }
+        false
+    }
+
+    /// Lets queues above go on that wait for the reply to an item of this one.
+    pub(super) fn lift_turns(&self) {
+        if let QueueKind::Serial(serial) = &self.kind {
+            serial.lift_turns();
+        }
+    }
+
     /// How many handles users have.
     pub(crate) fn handles(&self) -> usize {
         // ORDERING: Relaxed, a counter for reports.

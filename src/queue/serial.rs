@@ -188,6 +188,40 @@ impl<B: Base> Serial<B> {
         }
     }
 
+    pub(crate) fn awaits_reply(&self) -> bool {
+        matches!(self.batch().reply, ReplyState::Awaited(_))
+    }
+
+    /// Whether an item, or the turn of a queue above, runs or is held.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.batch().busy
+    }
+
+    /// While an item awaits its reply, lets the engine run the turns of queues above, which wait behind it: the reply may
+    /// come from those.
+    pub(crate) fn lift_turns(&self) {
+        let mut turns = Vec::new();
+        {
+            let mut batch = self.batch();
+            if !matches!(batch.reply, ReplyState::Awaited(_)) {
+                return;
+            }
+            let mut mailbox = self.mailbox();
+            let mut lift = |items: &mut VecDeque<Queued>| {
+                let (above, own): (VecDeque<_>, VecDeque<_>) =
+                    std::mem::take(items).into_iter().partition(Queued::is_turn);
+                *items = own;
+                turns.extend(above.into_iter().map(Queued::into_work));
+            };
+            lift(&mut batch.items);
+            lift(&mut mailbox.items);
+        }
+        for mut turn in turns {
+            self.engine.put(&mut turn, CallbackFlags::empty());
+            turn.into_iter().for_each(Work::abandon);
+        }
+    }
+
     /// True if an item awaits its reply.
     fn set_unreplied(&self) -> bool {
         let batch = self.batch();
@@ -429,7 +463,7 @@ impl<B: Base> SerialTurn for Serial<B> {
             match item.into_work() {
                 Some(Work::Turn(turn, _)) => turns.push(turn),
                 item => {
-                    drop_contained(item);
+                    item.into_iter().for_each(Work::abandon);
                     self.batch().stats.abandoned += 1;
                 }
             }

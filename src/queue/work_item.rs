@@ -13,7 +13,7 @@ use crate::error::{self, Error};
 use crate::observe::{Run, Running, Span};
 use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::priority::Priority;
-use crate::queue::result_cache::{Invocation, ResultCache};
+use crate::queue::result_cache::{Invocation, ItemState, ResultCache};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -38,7 +38,10 @@ impl WorkItem {
 
     #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem { job: Job::Invocation(Invocation { callback, state }), priority: Priority::Normal }
+        WorkItem {
+            job: Job::Invocation(Invocation { callback, state: ItemState::new(state) }),
+            priority: Priority::Normal,
+        }
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -51,7 +54,7 @@ impl WorkItem {
     #[must_use]
     pub fn state(mut self, state: impl IntoUnknown) -> WorkItem {
         if let Job::Invocation(invocation) = &mut self.job {
-            invocation.state = state.into_unknown();
+            invocation.state = ItemState::new(state.into_unknown());
         }
         self
     }
@@ -96,7 +99,7 @@ impl Job {
         match self {
             Job::Ready(result) => Ok(result),
             Job::Invocation(Invocation { callback, state }) => {
-                Ok(AsyncResult::of_item(callback, state, Some(token()?)))
+                Ok(AsyncResult::of_item(callback, state.take(), Some(token()?)))
             }
         }
     }
@@ -120,7 +123,7 @@ impl Job {
 impl From<Job> for WorkItem {
     fn from(job: Job) -> WorkItem {
         match job {
-            Job::Invocation(Invocation { callback, state }) => WorkItem::of(callback, state),
+            Job::Invocation(Invocation { callback, state }) => WorkItem::of(callback, state.take()),
             Job::Ready(result) => result.into(),
         }
     }
@@ -178,7 +181,7 @@ impl Work {
     /// Drops what was refused; a turn is abandoned, with those above.
     pub(crate) fn abandon(self) {
         match self {
-            Work::Item(item) => drop(drop_contained(item)),
+            Work::Item(item) => _ = drop_contained(item),
             Work::Turn(turn, _) => abandon_turns(vec![turn]),
         }
     }
