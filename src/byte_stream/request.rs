@@ -24,7 +24,12 @@ pub(crate) struct Request<T: Send + 'static> {
     completer: Completer<T>,
     ended: Notify,
     registration: Mutex<Option<Registration>>,
+    /// What its own cancel undoes before it calls back.
+    undo: Mutex<Option<Undo>>,
 }
+
+/// Takes back what the Begin of a request has done to its stream.
+pub(crate) type Undo = Box<dyn FnOnce() + Send>;
 
 impl<T: Send + 'static> Request<T> {
     /// A request to `of` with this callback. `what` names it in errors and reports.
@@ -43,12 +48,21 @@ impl<T: Send + 'static> Request<T> {
             completer: Completer::new(&queues.tracker, of, what, callback, state)?,
             ended: Notify::new(),
             registration: Mutex::default(),
+            undo: Mutex::default(),
         }))
     }
 
     /// Ends the request, and invokes its callback; false if it had ended before.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
-        if !self.completer.complete(value) {
+        self.complete_after(value, |_| ())
+    }
+
+    fn complete_after(&self, value: Result<T>, before: impl FnOnce(Option<Undo>)) -> bool {
+        let before = || {
+            let undo = self.undo.locked().take();
+            before(undo);
+        };
+        if !self.completer.complete_after(value, before) {
             return false;
         }
         let registration = self.registration.locked().take();
@@ -61,6 +75,11 @@ impl<T: Send + 'static> Request<T> {
     /// The same from within Begin, which then fails if the callback cannot be invoked.
     pub(crate) fn complete_at_once(&self, value: Result<T>) -> Result<()> {
         self.completer.complete_at_once(value)
+    }
+
+    /// Sets what the request's own cancel undoes.
+    pub(crate) fn undo_if_cancelled(&self, undo: impl FnOnce() + Send + 'static) {
+        *self.undo.locked() = Some(Box::new(undo));
     }
 
     /// Begin fails: the callback is not invoked.
@@ -142,7 +161,11 @@ impl<T: Send + 'static> Interrupt for Request<T> {
 impl<T: Send + 'static> Cancel for Request<T> {
     fn cancel(&self) -> bool {
         let what = format!("{}: cancelled by its caller", self.completer.what());
-        self.complete(Err(Error::new(Hresult::E_ABORT, what)))
+        self.complete_after(Err(Error::new(Hresult::E_ABORT, what)), |undo| {
+            if let Some(undo) = undo {
+                undo();
+            }
+        })
     }
 }
 
