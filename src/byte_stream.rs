@@ -9,6 +9,7 @@ mod memory;
 mod open;
 mod position;
 mod request;
+mod request_body;
 
 use std::fmt;
 use std::future::Future;

@@ -158,7 +158,7 @@ impl ByteStream for FileByteStream {
         if count == 0 {
             return request.complete_at_once(Ok(buffer)).map(|()| None);
         }
-        let Claimed { file, offset, claim } = claimed;
+        let FileClaim { file, offset, claim } = claimed;
         let stream = self.0.clone();
         request.undo_if_cancelled(move || stream.unclaim(claim, offset));
         let stream = self.0.clone();
@@ -189,7 +189,7 @@ impl ByteStream for FileByteStream {
         if count == 0 {
             return request.complete_at_once(Ok((0, buffer)));
         }
-        let Claimed { file, offset, claim } = claimed;
+        let FileClaim { file, offset, claim } = claimed;
         let stream = self.0.clone();
         let body = move || {
             write_full(&file, &buffer, offset)
@@ -233,14 +233,14 @@ impl ByteStream for FileByteStream {
 
     fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
         require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
-        let (Claimed { file, offset, .. }, count) = self.0.claim_read(buffer.len(), None)?;
+        let (FileClaim { file, offset, .. }, count) = self.0.claim_read(buffer.len(), None)?;
         read_full(&file, buffer.get_mut(..count).unwrap_or_default(), offset)
             .map_err(|error| self.0.failed("read", count, offset, error))
     }
 
     fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
         require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
-        let Claimed { file, offset, .. } = self.0.claim_write(buffer.len(), None)?;
+        let FileClaim { file, offset, .. } = self.0.claim_write(buffer.len(), None)?;
         write_full(&file, buffer, offset)
             .map_err(|error| self.0.failed("write", buffer.len(), offset, error))?;
         Ok(buffer.len())
@@ -280,7 +280,7 @@ impl State {
 }
 
 /// What a request has taken at its Begin.
-struct Claimed {
+struct FileClaim {
     file: Arc<File>,
     offset: u64,
     claim: Claim,
@@ -295,7 +295,11 @@ impl Inner {
     }
 
     /// Takes up to `wanted` bytes for a read, and returns how many.
-    fn claim_read(&self, wanted: usize, request: Option<&Arc<Request<Vec<u8>>>>) -> Result<(Claimed, usize)> {
+    fn claim_read(
+        &self,
+        wanted: usize,
+        request: Option<&Arc<Request<Vec<u8>>>>,
+    ) -> Result<(FileClaim, usize)> {
         let mut state = self.state();
         let file = state.file(self, "read from")?;
         let offset = state.position.at();
@@ -305,11 +309,11 @@ impl Inner {
         if let Some(request) = request {
             state.in_flight.push(request);
         }
-        Ok((Claimed { file, offset, claim }, count))
+        Ok((FileClaim { file, offset, claim }, count))
     }
 
     /// Takes the range of a write of `count` bytes.
-    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<Claimed> {
+    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<FileClaim> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
         let offset = state.position.at();
@@ -317,7 +321,7 @@ impl Inner {
         if let Some(request) = request {
             state.in_flight.push(request);
         }
-        Ok(Claimed { file, offset, claim })
+        Ok(FileClaim { file, offset, claim })
     }
 
     /// Moves the position back when a request was refused or cancelled, unless the position has moved on since.

@@ -24,7 +24,7 @@ fn to_channel() -> (Arc<dyn AsyncCallback>, mpsc::UnboundedReceiver<AsyncResult>
 /// Notes the status of each call, and keeps no result, which would hold up a shutdown.
 fn to_statuses() -> (Arc<dyn AsyncCallback>, mpsc::UnboundedReceiver<Hresult>) {
     let (send, receive) = mpsc::unbounded_channel();
-    (Arc::new(move |result: &AsyncResult| drop(send.send(result.status()))), receive)
+    (Arc::new(move |result: &AsyncResult| _ = send.send(result.status())), receive)
 }
 
 /// What came until the callback was gone.

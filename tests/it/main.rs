@@ -44,6 +44,7 @@ mod serial_queue;
 mod shown;
 mod shutdown;
 mod source_resolver;
+mod source_resolver_failures;
 mod square_root;
 mod stats;
 mod task;
