@@ -18,6 +18,20 @@ pub(crate) fn is_shut_down(runtime: &Handle) -> bool {
     gone
 }
 
+/// Whether the runtime's clock is paused.
+///
+/// tokio 1.54.1 has no way to ask. A paused clock stands still while the system's goes on, except for its jumps to the
+/// next timer, so it is looked at more than once.
+pub(crate) fn is_clock_paused(runtime: &Handle) -> bool {
+    let _entered = runtime.enter();
+    let stands_still = || {
+        let (paused, real) = (tokio::time::Instant::now(), std::time::Instant::now());
+        while real.elapsed().is_zero() {}
+        tokio::time::Instant::now() == paused
+    };
+    (0..3).any(|_| stands_still())
+}
+
 /// One poll's share of tokio's cooperative budget.
 ///
 /// tokio 1.54.1 sends a poll away when its task has used up its budget, and wakes it. A foreign executor that is

@@ -57,7 +57,7 @@ impl<T> Device<T> {
             .map_err(|error| Error::io("find the end of a tokio::io object", error))
     }
 
-    /// With a range, reads all of it; without one, what a single read returns.
+    /// With a range, reads all of it unless the object ends before; without one, what a single read returns.
     pub(crate) async fn read(&mut self, buffer: &mut [u8], range: Option<ByteRange>) -> io::Result<usize> {
         let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
         let wanted = match range {

@@ -99,7 +99,16 @@ impl<T: Send + 'static> Completer<T> {
     /// Ends the call, and invokes its callback; false if it has ended before. The call was accepted when it began,
     /// so it may come home while the platform is being shut down.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
-        self.settle(value) && self.invoke(|dispatcher, result| dispatcher.invoke_accepted(result))
+        self.complete_after(value, || ())
+    }
+
+    /// The same; `before` is called before the callback, if the call has not ended before.
+    pub(crate) fn complete_after(&self, value: Result<T>, before: impl FnOnce()) -> bool {
+        if !self.settle(value) {
+            return false;
+        }
+        before();
+        self.invoke(|dispatcher, result| dispatcher.invoke_accepted(result))
     }
 
     /// The same from within Begin, which then fails if the callback cannot be invoked.
