@@ -5,6 +5,7 @@
 //! queue.
 
 mod builder;
+mod reply;
 
 use std::any::Any;
 use std::fmt;
@@ -15,6 +16,7 @@ use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
+pub use self::reply::Reply;
 use crate::contain::{Guarded, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;

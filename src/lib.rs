@@ -161,8 +161,8 @@ pub mod guide;
 pub mod testing;
 
 pub use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
-    Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Reply,
+    ResultBuilder, Unknown,
 };
 pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};

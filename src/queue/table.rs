@@ -171,6 +171,29 @@ impl Queues {
         put
     }
 
+    /// Puts a work item on the queue that its callback names. A ready result is invoked.
+    pub(crate) fn invoke_item(&self, item: WorkItem) -> Result<()> {
+        if let Some(result) = item.ready() {
+            let result = result.clone();
+            drop_contained(item);
+            return self.invoke(&result);
+        }
+        let admitted = self.admit("invoke a callback");
+        let (job, priority) = item.into_job();
+        match admitted.and_then(|()| contain(|| job.parameters()).map_err(asked)) {
+            Ok(parameters) => {
+                let mut slot = Some(Work::Item(WorkItem::from(job).priority(priority)));
+                let put = self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags));
+                drop_refused(&mut slot);
+                put?
+            }
+            Err(error) => {
+                drop_contained(job);
+                Err(error)
+            }
+        }
+    }
+
     /// The same on a queue that the caller holds.
     #[inline(always)]
     pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: impl Into<WorkItem>) -> Result<()> {

@@ -188,11 +188,7 @@ impl Worker {
             }
         }
         if injector.waits(Priority::Normal as usize) {
-            let normal = if group == 1 {
-                injector.take(Priority::Normal)
-            } else {
-                seat.take_from(injector)
-            };
+            let normal = if group == 1 { injector.take(Priority::Normal) } else { seat.take_from(injector) };
             if normal.is_some() {
                 return normal;
             }
