@@ -88,14 +88,16 @@ pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
 }
 
 fn listed(kind: Kind) -> impl Iterator<Item = &'static Deviation> {
-    let (own, wine): (&[Deviation], fn(&str) -> bool) = match kind {
-        Kind::Ours => (IMPROVEMENTS, |_| false),
-        Kind::Wine => (&[], |_| true),
-        Kind::Windows => (&[], |_| false),
-        Kind::DropIn => (drop_in::DEVIATIONS, |_| false),
-        Kind::WineDropIn => (drop_in::DEVIATIONS, |case| drop_in::AS_WINE.contains(&case)),
+    let (own, on_wine, wine): (&[Deviation], &[Deviation], fn(&str) -> bool) = match kind {
+        Kind::Ours => (IMPROVEMENTS, &[], |_| false),
+        Kind::Wine => (&[], &[], |_| true),
+        Kind::Windows => (&[], &[], |_| false),
+        Kind::DropIn => (drop_in::DEVIATIONS, &[], |_| false),
+        Kind::WineDropIn => {
+            (drop_in::DEVIATIONS, drop_in::ON_WINE, |case| drop_in::AS_WINE.contains(&case))
+        }
     };
-    own.iter().chain(wine::DEVIATIONS.iter().filter(move |listed| wine(listed.case)))
+    own.iter().chain(on_wine).chain(wine::DEVIATIONS.iter().filter(move |listed| wine(listed.case)))
 }
 
 fn listed_not_run(kind: Kind) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -103,8 +105,8 @@ fn listed_not_run(kind: Kind) -> impl Iterator<Item = (&'static str, &'static st
         Kind::Ours => (NOT_IN_RUST, |_| false),
         Kind::Wine => (&[], |_| true),
         Kind::Windows => (&[], |_| false),
-        Kind::DropIn => (drop_in::NOT_RUN, |_| false),
-        Kind::WineDropIn => (drop_in::NOT_RUN, |case| drop_in::NOT_RUN_AS_WINE.contains(&case)),
+        Kind::DropIn => (&[], |_| false),
+        Kind::WineDropIn => (drop_in::NOT_RUN_ON_WINE, |case| drop_in::NOT_RUN_AS_WINE.contains(&case)),
     };
     own.iter().chain(wine::NOT_RUN.iter().filter(move |(case, _)| wine(case))).copied()
 }
