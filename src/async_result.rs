@@ -15,9 +15,10 @@ use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
+use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
-use crate::tracker;
+use crate::tracker::{self, Begun, Origin, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -111,6 +112,36 @@ where
     fn invoke(&self, result: &AsyncResult) {
         self(result);
     }
+}
+
+/// The callback's name. One that panics when it is asked has none.
+#[inline]
+pub(crate) fn name_of(callback: &dyn AsyncCallback) -> &'static str {
+    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
+}
+
+/// Lists a new item or result with the line that made it, for reports.
+#[inline(always)]
+pub(crate) fn list_origin(
+    tracker: &TrackerHandle,
+    begun: Begun,
+    queued: Option<QueueId>,
+    callback: Option<&Arc<dyn AsyncCallback>>,
+) -> Origin {
+    // Without debug assertions not even the weak handle is made.
+    if !cfg!(debug_assertions) {
+        return Origin::default();
+    }
+    let callback = callback.map(Arc::downgrade);
+    tracker.origins().list(begun, queued.map(|queue| queue.0), move || match &callback {
+        Some(callback) => {
+            let Some(callback) = callback.upgrade() else { return "" };
+            let name = name_of(&*callback);
+            drop_contained(callback);
+            name
+        }
+        None => "a result without a callback",
+    })
 }
 
 /// A callback's queue and its promises: `IMFAsyncCallback::GetParameters`.
@@ -276,12 +307,12 @@ pub struct AsyncResult(Arc<Inner>);
 impl AsyncResult {
     #[inline]
     pub(crate) fn new(parts: Parts, token: Option<Token>) -> AsyncResult {
-        let Parts { object, hides_object, callback, state } = parts;
+        let Parts { object, hides_object, callback, state, origin } = parts;
         let target = match callback {
             Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token) }))
+        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token, origin) }))
     }
 
     /// The result of a work item, made when the item runs.
@@ -290,19 +321,26 @@ impl AsyncResult {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         token: Option<Token>,
+        origin: Origin,
     ) -> AsyncResult {
-        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token)))
+        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token, origin)))
     }
 
     /// The same in the memory of a result that was [emptied](AsyncResult::empty).
     #[inline]
-    pub(crate) fn refill(mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
+    pub(crate) fn refill(
+        mut self,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        origin: Origin,
+    ) -> AsyncResult {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.target = Target::Callback(callback);
             inner.state = state;
+            inner.origin = origin;
             return self;
         }
-        AsyncResult::of_item(callback, state, self.0.token.clone())
+        AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
     }
 
     /// Drops all that it holds except its token; `None` if it has another owner.
@@ -310,7 +348,7 @@ impl AsyncResult {
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
         let token = inner.token.take();
-        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token));
+        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token, Origin::default()));
         drop(held);
         Some(self)
     }
@@ -563,6 +601,7 @@ pub(crate) struct Parts {
     pub(crate) hides_object: bool,
     pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
     pub(crate) state: Option<Unknown>,
+    pub(crate) origin: Origin,
 }
 
 /// The identity of a result: its address, without its contents.
@@ -636,6 +675,8 @@ struct Inner {
     /// Whether `rare` has, or had, a value.
     has_rare: AtomicBool,
     rare: Mutex<Option<Box<Rare>>>,
+    /// Held for its drop, which takes the result off the list of reports.
+    origin: Origin,
     /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
@@ -649,7 +690,7 @@ struct Rare {
 
 impl Inner {
     #[inline]
-    fn new(target: Target, state: Option<Unknown>, token: Option<Token>) -> Inner {
+    fn new(target: Target, state: Option<Unknown>, token: Option<Token>, origin: Origin) -> Inner {
         Inner {
             target,
             state,
@@ -659,6 +700,7 @@ impl Inner {
             was_invoked: AtomicBool::new(false),
             has_rare: AtomicBool::new(false),
             rare: Mutex::default(),
+            origin,
             token,
         }
     }

@@ -110,6 +110,13 @@ pub(crate) fn warn_missed_deadline(queue: QueueId) {
     trace::missed_deadline(queue);
 }
 
+/// A platform has shut down. Says what it had to wait for, if anything.
+pub(crate) fn shut_down(took: Duration, waited_for: &[String]) {
+    if !waited_for.is_empty() {
+        trace::shutdown_waited(took, waited_for);
+    }
+}
+
 /// Warns that the system refused to raise the threads of a queue.
 #[cfg_attr(not(feature = "realtime"), expect(dead_code, reason = "only raised threads can be refused"))]
 pub(crate) fn warn_refused(queue: QueueId, reason: &str) {
@@ -188,6 +195,10 @@ mod trace {
         tracing::warn!(%queue, "a queue missed its deadline");
     }
 
+    pub(crate) fn shutdown_waited(took: Duration, waited_for: &[String]) {
+        tracing::info!(target: "mf_async", ?took, waited_for = %waited_for.join("; "), "a shutdown had to wait");
+    }
+
     pub(crate) fn refused(queue: QueueId, reason: &str) {
         tracing::warn!(%queue, reason, "the system does not raise the threads of a real-time queue");
     }
@@ -217,6 +228,8 @@ mod trace {
     }
 
     pub(crate) fn missed_deadline(_: QueueId) {}
+
+    pub(crate) fn shutdown_waited(_: Duration, _: &[String]) {}
 
     pub(crate) fn refused(_: QueueId, _: &str) {}
 

@@ -5,6 +5,7 @@
 mod table;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -17,8 +18,8 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::table::{TimerTable, Waits};
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use self::table::{TimerEntry, TimerTable, Waits};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, name_of};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
@@ -26,7 +27,7 @@ use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
-use crate::tracker::closed;
+use crate::tracker::{Begun, closed};
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +38,24 @@ pub struct PeriodicKey(
 
 /// The period of periodic callbacks, as in Media Foundation.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
+
+/// A pending item or a periodic callback, for reports.
+pub(crate) struct Pending {
+    pub(crate) kind: PendingKind,
+    /// The callback's name.
+    pub(crate) name: &'static str,
+    pub(crate) queue: QueueId,
+    pub(crate) begun: Begun,
+    /// The time until it is due; `None` for one that waits for an event.
+    pub(crate) due: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PendingKind {
+    Scheduled,
+    Waiting,
+    Periodic,
+}
 
 /// The scheduled items, waiting items and periodic callbacks of a platform.
 pub(crate) struct Timers {
@@ -65,12 +84,17 @@ impl Timers {
     }
 
     /// Runs a work item after `delay`.
-    pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
+    pub(crate) fn schedule(
+        self: &Arc<Self>,
+        item: WorkItem,
+        delay: Duration,
+        begun: Begun,
+    ) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
         self.queues.admit_new(DOING)?;
         let (job, _) = item.into_job();
         let queue = self.queues.check(&job)?.queue;
-        self.add(Some(self.after(delay)), Waits::Scheduled(job, queue), DOING)
+        self.add(Some(self.after(delay)), begun, Waits::Scheduled(job, queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
@@ -78,6 +102,7 @@ impl Timers {
         self: &Arc<Self>,
         event: impl Future<Output = ()> + Send + 'static,
         item: WorkItem,
+        begun: Begun,
     ) -> Result<WorkItemKey> {
         const DOING: &str = "put a waiting work item";
         let (job, priority) = item.into_job();
@@ -93,7 +118,8 @@ impl Timers {
         let (cancel, cancelled) = oneshot::channel();
         // Counted before it is in the table, so that a shutdown which finds it there waits for it.
         let counted = WaitCount::new(self.clone());
-        let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), DOING)?;
+        let named = result.callback().map(Arc::downgrade);
+        let key = self.add(None, begun, Waits::ForEvent(cancel, parameters.queue, named), DOING)?;
         let waiting = WaitTask { result, key, priority, counted };
         drop(observe::spawn(
             self.queues.runtime(),
@@ -107,6 +133,7 @@ impl Timers {
     pub(crate) fn add_periodic(
         self: &Arc<Self>,
         callback: Box<dyn Fn() + Send + Sync>,
+        begun: Begun,
     ) -> Result<PeriodicKey> {
         let busy = Arc::new(AtomicBool::new(false));
         let tick: Arc<dyn AsyncCallback> = Arc::new(Tick { callback, busy: busy.clone() });
@@ -116,7 +143,7 @@ impl Timers {
         let number = table.periodic + 1;
         table.periodic = number;
         drop(table);
-        self.add(Some(at), Waits::Periodic { number, result, busy }, "add a periodic callback")?;
+        self.add(Some(at), begun, Waits::Periodic { number, result, busy }, "add a periodic callback")?;
         Ok(PeriodicKey(number))
     }
 
@@ -152,7 +179,7 @@ impl Timers {
                 self.queues.count_cancelled(queue);
                 drop_contained(due);
             }
-            Waits::ForEvent(cancel, queue) => {
+            Waits::ForEvent(cancel, queue, _) => {
                 self.queues.count_cancelled(queue);
                 let _ = cancel.send(());
             }
@@ -161,15 +188,41 @@ impl Timers {
         Ok(())
     }
 
-    /// Numbers for reports: scheduled items, waiting items, periodic callbacks.
-    pub(crate) fn pending(&self) -> (usize, usize, usize) {
-        self.table().entries.iter().fold((0, 0, 0), |(scheduled, waiting, periodic), (_, entry)| match entry
-            .waits
-        {
-            Waits::Scheduled(..) => (scheduled + 1, waiting, periodic),
-            Waits::ForEvent(..) => (scheduled, waiting + 1, periodic),
-            Waits::Periodic { .. } => (scheduled, waiting, periodic + 1),
-        })
+    /// What is pending, for reports. The names are user code, so they are asked for after the table is unlocked.
+    pub(crate) fn pending(&self) -> Vec<Pending> {
+        type Named = Option<Arc<dyn AsyncCallback>>;
+        let now = self.now();
+        let found: Vec<(Pending, Named)> = {
+            let table = self.table();
+            let mut due: HashMap<WorkItemKey, u64> = HashMap::new();
+            due.extend(table.due.iter().map(|Reverse(entry)| (entry.key, entry.at)));
+            let pending = |(index, entry): (usize, &TimerEntry)| {
+                let (kind, named, queue): (_, Named, _) = match &entry.waits {
+                    Waits::Scheduled(Job::Invocation(item), queue) => {
+                        (PendingKind::Scheduled, Some(item.callback.clone()), *queue)
+                    }
+                    Waits::Scheduled(Job::Ready(result), queue) => {
+                        (PendingKind::Scheduled, result.callback().cloned(), *queue)
+                    }
+                    Waits::ForEvent(_, queue, callback) => {
+                        (PendingKind::Waiting, callback.as_ref().and_then(Weak::upgrade), *queue)
+                    }
+                    Waits::Periodic { result, .. } => {
+                        (PendingKind::Periodic, result.callback().cloned(), QueueId::TIMER)
+                    }
+                };
+                let due = table.key(index).and_then(|key| due.get(&key));
+                let due = due.map(|at| Duration::from_nanos(at.saturating_sub(now)));
+                (Pending { kind, name: "", queue, begun: entry.begun, due }, named)
+            };
+            table.entries.iter().map(pending).collect()
+        };
+        let name = |(pending, callback): (Pending, Named)| {
+            let name = callback.as_deref().map_or("a result without a callback", name_of);
+            drop_contained(callback);
+            Pending { name, ..pending }
+        };
+        found.into_iter().map(name).collect()
     }
 
     /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
@@ -184,7 +237,7 @@ impl Timers {
         self.earlier.notify_one();
         for (_, entry) in entries {
             match entry.waits {
-                Waits::ForEvent(cancel, _) => drop(cancel.send(())),
+                Waits::ForEvent(cancel, ..) => drop(cancel.send(())),
                 other => drop(drop_contained(other)),
             }
         }
@@ -196,14 +249,20 @@ impl Timers {
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
-    fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+    fn add(
+        self: &Arc<Self>,
+        at: Option<u64>,
+        begun: Begun,
+        waits: Waits,
+        doing: &'static str,
+    ) -> Result<WorkItemKey> {
         // A shutdown that has begun is about to close the table.
         if !self.queues.is_running() {
             return Err(closed(doing));
         }
         let mut table = self.table();
         table.open(doing)?;
-        let (key, earliest) = table.insert(at, waits);
+        let (key, earliest) = table.insert(at, begun, waits);
         let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
         drop(table);
         if first {

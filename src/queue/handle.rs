@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -83,8 +84,10 @@ impl WorkQueue {
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
+    #[track_caller]
     pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item.into())
+        let item = item.into().put_at(&self.queues.tracker, self.id(), Location::caller());
+        self.queues.put_on(self.queue(), item)
     }
 
     /// Waits until everything that was put before this call has run.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::async_result::{AsyncCallback, AsyncResult, TokenSource, Unknown};
+use crate::tracker::Origin;
 
 /// A callback and the state that its result will have.
 pub(crate) struct Invocation {
     pub(crate) callback: Arc<dyn AsyncCallback>,
     pub(crate) state: Option<Unknown>,
+    pub(crate) origin: Origin,
 }
 
 /// Makes the results that a worker's callbacks are called with.
@@ -26,10 +28,10 @@ impl ResultCache {
 
     /// The result that the callback is called with.
     #[inline(always)]
-    pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
+    pub(crate) fn make(&mut self, Invocation { callback, state, origin }: Invocation) -> AsyncResult {
         match self.spare.take() {
-            Some(spare) => spare.refill(callback, state),
-            None => AsyncResult::of_item(callback, state, self.tokens.token()),
+            Some(spare) => spare.refill(callback, state, origin),
+            None => AsyncResult::of_item(callback, state, self.tokens.token(), origin),
         }
     }
 

@@ -82,7 +82,7 @@ impl Queues {
         callback: Option<Arc<dyn AsyncCallback>>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        let parts = Parts { object, hides_object: false, callback, state };
+        let parts = Parts { object, callback, state, ..Parts::default() };
         Ok(AsyncResult::new(parts, Some(self.token(doing)?)))
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Token, Unknown,
+    list_origin, name_of,
 };
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{self, Error};
@@ -15,6 +16,7 @@ use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::{Invocation, ResultCache};
+use crate::tracker::{Begun, Origin, Tracker};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -36,7 +38,8 @@ impl WorkItem {
 
     #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem(Queued::new(QueuedWork::Invocation(Invocation { callback, state }), Priority::Normal))
+        let invocation = Invocation { callback, state, origin: Origin::default() };
+        WorkItem(Queued::new(QueuedWork::Invocation(invocation), Priority::Normal))
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -64,6 +67,16 @@ impl WorkItem {
 }
 
 impl WorkItem {
+    /// It is put on this queue now, by the line `begun`: reports say so.
+    #[inline(always)]
+    pub(crate) fn put_at<C>(mut self, tracker: &Tracker<C>, queue: QueueId, begun: Begun) -> WorkItem {
+        // A ready result has its own origin: the line that made it.
+        if let QueuedWork::Invocation(invocation) = &mut self.0.work {
+            invocation.origin = list_origin(tracker.handle(), begun, Some(queue), Some(&invocation.callback));
+        }
+        self
+    }
+
     /// What it calls, and its priority, for what is put later or by another.
     pub(crate) fn into_job(self) -> (Job, Priority) {
         let job = match self.0.work {
@@ -71,7 +84,8 @@ impl WorkItem {
             QueuedWork::Ready(result) => Job::Ready(result),
             // No work item is a turn: those are made inside the queues.
             QueuedWork::Turn(_) => {
-                Job::Invocation(Invocation { callback: Arc::new(|_: &AsyncResult| ()), state: None })
+                let callback = Arc::new(|_: &AsyncResult| ());
+                Job::Invocation(Invocation { callback, state: None, origin: Origin::default() })
             }
         };
         (job, self.0.priority)
@@ -92,8 +106,8 @@ impl Job {
     ) -> error::Result<AsyncResult> {
         match self {
             Job::Ready(result) => Ok(result),
-            Job::Invocation(Invocation { callback, state }) => {
-                Ok(AsyncResult::of_item(callback, state, Some(token()?)))
+            Job::Invocation(Invocation { callback, state, origin }) => {
+                Ok(AsyncResult::of_item(callback, state, Some(token()?), origin))
             }
         }
     }
@@ -113,7 +127,9 @@ impl Job {
 impl From<Job> for WorkItem {
     fn from(job: Job) -> WorkItem {
         match job {
-            Job::Invocation(Invocation { callback, state }) => WorkItem::of(callback, state),
+            Job::Invocation(invocation) => {
+                WorkItem(Queued::new(QueuedWork::Invocation(invocation), Priority::Normal))
+            }
             Job::Ready(result) => result.into(),
         }
     }
@@ -237,7 +253,10 @@ impl Queued {
     /// The item with its result made, and the result; a turn has none.
     pub(crate) fn with_result(self, results: &mut ResultCache) -> (Queued, Option<AsyncResult>) {
         let result = match self.work {
-            QueuedWork::Invocation(invocation) => results.make(invocation),
+            QueuedWork::Invocation(invocation) => {
+                invocation.origin.leave_queue();
+                results.make(invocation)
+            }
             QueuedWork::Ready(result) => result,
             QueuedWork::Turn(_) => return (self, None),
         };
@@ -281,6 +300,7 @@ impl Queued {
                 return None;
             }
             QueuedWork::Invocation(invocation) => {
+                invocation.origin.leave_queue();
                 let result = results.make(invocation);
                 on.enter(|| {
                     invoke(&result) | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
@@ -290,12 +310,6 @@ impl Queued {
         };
         Some(Run { panicked, time: budget.record(on.queue, flags, name) })
     }
-}
-
-/// The callback's name. One that panics when it is asked has none.
-#[inline]
-fn name_of(callback: &dyn AsyncCallback) -> &'static str {
-    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
 }
 
 /// Calls the callback; true if it panicked. A panic fails what depends on the result.
