@@ -128,19 +128,17 @@ pub(crate) fn list_origin(
     queued: Option<QueueId>,
     callback: Option<&Arc<dyn AsyncCallback>>,
 ) -> Origin {
-    // Without debug assertions not even the weak handle is made.
-    if !cfg!(debug_assertions) {
-        return Origin::default();
-    }
-    let callback = callback.map(Arc::downgrade);
-    tracker.origins().list(begun, queued.map(|queue| queue.0), move || match &callback {
-        Some(callback) => {
-            let Some(callback) = callback.upgrade() else { return "" };
-            let name = name_of(&*callback);
-            drop_contained(callback);
-            name
+    tracker.origins().list(begun, queued.map(|queue| queue.0), || {
+        let callback = callback.map(Arc::downgrade);
+        move || match &callback {
+            Some(callback) => {
+                let Some(callback) = callback.upgrade() else { return "" };
+                let name = name_of(&*callback);
+                drop_contained(callback);
+                name
+            }
+            None => "a result without a callback",
         }
-        None => "a result without a callback",
     })
 }
 

@@ -46,7 +46,9 @@ impl WorkQueue {
             CallbackParameters::on(self.id()),
             true,
             |callback| {
-                self.queues().put_on(self.queue(), callback.into()).map(|()| Begin::with_code(Hresult::S_OK))
+                self.queues()
+                    .put_on(self.queue(), callback.into(), None)
+                    .map(|()| Begin::with_code(Hresult::S_OK))
             },
             |_: &AsyncResult| {
                 catch_unwind(AssertUnwindSafe(closure))

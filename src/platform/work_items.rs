@@ -28,9 +28,7 @@ impl Platform {
     #[doc(alias = "RtwqPutWorkItem")]
     #[track_caller]
     pub fn put(&self, queue: impl Into<QueueId>, item: impl Into<WorkItem>) -> Result<()> {
-        let queue = queue.into();
-        let item = item.into().put_at(&self.queues().tracker, queue, Location::caller());
-        self.queues().put(queue, item)
+        self.queues().put(queue.into(), item.into(), Some(Location::caller()))
     }
 
     /// Runs a work item after `delay`, on the queue that its callback names.

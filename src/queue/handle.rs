@@ -86,8 +86,7 @@ impl WorkQueue {
     #[inline]
     #[track_caller]
     pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        let item = item.into().put_at(&self.queues.tracker, self.id(), Location::caller());
-        self.queues.put_on(self.queue(), item)
+        self.queues.put_on(self.queue(), item.into(), Some(Location::caller()))
     }
 
     /// Waits until everything that was put before this call has run.

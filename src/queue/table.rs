@@ -19,7 +19,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, WorkItem};
+use crate::queue::work_item::{Job, Queued, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -123,7 +123,8 @@ impl Queues {
         }
         let parameters = callback.parameters();
         let item = WorkItem::from(result.clone()).priority(priority);
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
+        let queued =
+            self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags, |_| ()))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -134,18 +135,30 @@ impl Queues {
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
     ///
     /// A ready result goes along: when it has run before this returns, nothing of it is left here whose drop could be the
-    /// last.
+    /// last. `begun` is the line that reports name; `None` for an item of this crate, which reports name otherwise.
     #[inline]
-    pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
+    pub(crate) fn put(&self, queue: QueueId, item: WorkItem, begun: Option<Begun>) -> Result<()> {
         self.admit(PUT)?;
-        self.resolve(queue, |queue| put_item(queue, item))?
+        self.resolve(queue, |queue| self.put_item(queue, item, begun))?
     }
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
+    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem, begun: Option<Begun>) -> Result<()> {
         self.admit(PUT)?;
-        put_item(queue, item)
+        self.put_item(queue, item, begun)
+    }
+
+    /// Puts an item. A ready result without a callback signals its event instead.
+    #[inline(always)]
+    fn put_item(&self, queue: &Queue, item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
+            if let Some(result) = item.0.ready() {
+                result.signal();
+            }
+            return Ok(());
+        };
+        enqueue(queue, item, flags, |item| item.put_by(begun, queue.id, &self.tracker))
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
@@ -159,7 +172,7 @@ impl Queues {
             Job::Invocation(_) => {
                 let parameters = job.parameters();
                 let item = WorkItem::from(job).priority(priority);
-                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
+                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags, |_| ()))?
             }
         }
     }
@@ -382,23 +395,17 @@ impl Queues {
     }
 }
 
-/// Puts an item. A ready result without a callback signals its event instead.
-#[inline(always)]
-fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
-    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
-        if let Some(result) = item.0.ready() {
-            result.signal();
-        }
-        return Ok(());
-    };
-    enqueue(queue, item, flags)
-}
-
 /// Puts an item whose callback has these flags.
 #[inline(always)]
-fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
+fn enqueue(
+    queue: &Queue,
+    WorkItem(mut item): WorkItem,
+    flags: CallbackFlags,
+    note: impl FnOnce(&mut Queued),
+) -> Result<()> {
     queue.allows(flags)?;
     item.flags = flags;
+    note(&mut item);
     queue.put(item).map_err(|refused| {
         drop_contained(refused);
         closed("put a work item on a queue whose platform or runtime is gone")
@@ -417,7 +424,7 @@ impl Dispatch for Queues {
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
         let flags = callback.parameters().flags;
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags, |_| ()))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {

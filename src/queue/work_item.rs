@@ -67,16 +67,6 @@ impl WorkItem {
 }
 
 impl WorkItem {
-    /// It is put on this queue now, by the line `begun`: reports say so.
-    #[inline(always)]
-    pub(crate) fn put_at<C>(mut self, tracker: &Tracker<C>, queue: QueueId, begun: Begun) -> WorkItem {
-        // A ready result has its own origin: the line that made it.
-        if let QueuedWork::Invocation(invocation) = &mut self.0.work {
-            invocation.origin = list_origin(tracker.handle(), begun, Some(queue), Some(&invocation.callback));
-        }
-        self
-    }
-
     /// What it calls, and its priority, for what is put later or by another.
     pub(crate) fn into_job(self) -> (Job, Priority) {
         let job = match self.0.work {
@@ -209,6 +199,15 @@ impl Queued {
 
     pub(crate) fn turn(of: Arc<dyn SerialTurn>, priority: Priority) -> Queued {
         Queued::new(QueuedWork::Turn(of), priority)
+    }
+
+    /// It is put on this queue now, by the line `begun`: reports say so.
+    #[inline(always)]
+    pub(crate) fn put_by<C>(&mut self, begun: Option<Begun>, queue: QueueId, tracker: &Tracker<C>) {
+        // A ready result has its own origin: the line that made it.
+        if let (QueuedWork::Invocation(invocation), Some(begun)) = (&mut self.work, begun) {
+            invocation.origin = list_origin(tracker.handle(), begun, Some(queue), Some(&invocation.callback));
+        }
     }
 
     /// The result, if it is a ready one.

@@ -44,14 +44,12 @@ mod kept {
     }
 
     impl Origins {
-        /// Lists something until its origin is dropped. `name` is called for reports only, with no lock held.
-        pub(crate) fn list(
-            &self,
-            begun: Begun,
-            queued: Option<u32>,
-            name: impl Fn() -> &'static str + Send + Sync + 'static,
-        ) -> Origin {
-            let key = self.0.locked().insert(Entry { name: Arc::new(name), begun, queued });
+        /// Lists something until its origin is dropped. What `name` makes is called for reports, with no lock held.
+        pub(crate) fn list<N>(&self, begun: Begun, queued: Option<u32>, name: impl FnOnce() -> N) -> Origin
+        where
+            N: Fn() -> &'static str + Send + Sync + 'static,
+        {
+            let key = self.0.locked().insert(Entry { name: Arc::new(name()), begun, queued });
             Origin(Some((self.clone(), key)))
         }
 
@@ -98,12 +96,7 @@ mod not_kept {
 
     impl NoOrigins {
         #[inline(always)]
-        pub(crate) fn list(
-            &self,
-            _: Begun,
-            _: Option<u32>,
-            _: impl Fn() -> &'static str + Send + Sync + 'static,
-        ) -> NoOrigin {
+        pub(crate) fn list<N>(&self, _: Begun, _: Option<u32>, _: impl FnOnce() -> N) -> NoOrigin {
             NoOrigin
         }
 
