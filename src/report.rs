@@ -13,7 +13,7 @@ use crate::async_result::QueueId;
 pub use crate::observe::QueueStats;
 use crate::queue::Queues;
 use crate::register::{Begun, OutstandingEntry};
-use crate::timer::{Pending, PendingKind, Timers};
+use crate::timer::{TimedItem, TimedKind, Timers};
 use crate::tracker::Known;
 
 /// What is queued, running, pending and held on a platform at one moment.
@@ -150,9 +150,9 @@ impl Report {
         let number_of = |kind| pending.iter().filter(|pending| pending.kind == kind).count();
         Report {
             operations: outstanding.iter().filter_map(|entry| OperationReport::new(entry, now)).collect(),
-            scheduled: number_of(PendingKind::Scheduled),
-            waiting: number_of(PendingKind::Waiting),
-            periodic: number_of(PendingKind::Periodic),
+            scheduled: number_of(TimedKind::Scheduled),
+            waiting: number_of(TimedKind::Waiting),
+            periodic: number_of(TimedKind::Periodic),
             pending: pending.into_iter().map(PendingReport::new).collect(),
             items: queues.tracker.handle().origins().known().into_iter().map(ItemReport::new).collect(),
             results: queues.tracker.tokens().saturating_sub(handles + holders),
@@ -195,7 +195,7 @@ impl QueueReport {
 }
 
 impl PendingReport {
-    fn new(Pending { name, queue, begun, due, .. }: Pending) -> PendingReport {
+    fn new(TimedItem { name, queue, begun, due, .. }: TimedItem) -> PendingReport {
         PendingReport { name, queue, begun, due }
     }
 }

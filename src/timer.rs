@@ -40,8 +40,8 @@ pub struct PeriodicKey(
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
 
 /// A pending item or a periodic callback, for reports.
-pub(crate) struct Pending {
-    pub(crate) kind: PendingKind,
+pub(crate) struct TimedItem {
+    pub(crate) kind: TimedKind,
     /// The callback's name.
     pub(crate) name: &'static str,
     pub(crate) queue: QueueId,
@@ -51,7 +51,7 @@ pub(crate) struct Pending {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PendingKind {
+pub(crate) enum TimedKind {
     Scheduled,
     Waiting,
     Periodic,
@@ -189,38 +189,38 @@ impl Timers {
     }
 
     /// What is pending, for reports. The names are user code, so they are asked for after the table is unlocked.
-    pub(crate) fn pending(&self) -> Vec<Pending> {
+    pub(crate) fn pending(&self) -> Vec<TimedItem> {
         type Named = Option<Arc<dyn AsyncCallback>>;
         let now = self.now();
-        let found: Vec<(Pending, Named)> = {
+        let found: Vec<(TimedItem, Named)> = {
             let table = self.table();
             let mut due: HashMap<WorkItemKey, u64> = HashMap::new();
             due.extend(table.due.iter().map(|Reverse(entry)| (entry.key, entry.at)));
             let pending = |(index, entry): (usize, &TimerEntry)| {
                 let (kind, named, queue): (_, Named, _) = match &entry.waits {
                     Waits::Scheduled(Job::Invocation(item), queue) => {
-                        (PendingKind::Scheduled, Some(item.callback.clone()), *queue)
+                        (TimedKind::Scheduled, Some(item.callback.clone()), *queue)
                     }
                     Waits::Scheduled(Job::Ready(result), queue) => {
-                        (PendingKind::Scheduled, result.callback().cloned(), *queue)
+                        (TimedKind::Scheduled, result.callback().cloned(), *queue)
                     }
                     Waits::ForEvent(_, queue, callback) => {
-                        (PendingKind::Waiting, callback.as_ref().and_then(Weak::upgrade), *queue)
+                        (TimedKind::Waiting, callback.as_ref().and_then(Weak::upgrade), *queue)
                     }
                     Waits::Periodic { result, .. } => {
-                        (PendingKind::Periodic, result.callback().cloned(), QueueId::TIMER)
+                        (TimedKind::Periodic, result.callback().cloned(), QueueId::TIMER)
                     }
                 };
                 let due = table.key(index).and_then(|key| due.get(&key));
                 let due = due.map(|at| Duration::from_nanos(at.saturating_sub(now)));
-                (Pending { kind, name: "", queue, begun: entry.begun, due }, named)
+                (TimedItem { kind, name: "", queue, begun: entry.begun, due }, named)
             };
             table.entries.iter().map(pending).collect()
         };
-        let name = |(pending, callback): (Pending, Named)| {
+        let name = |(pending, callback): (TimedItem, Named)| {
             let name = callback.as_deref().map_or("a result without a callback", name_of);
             drop_contained(callback);
-            Pending { name, ..pending }
+            TimedItem { name, ..pending }
         };
         found.into_iter().map(name).collect()
     }
@@ -363,7 +363,8 @@ impl Timers {
     /// Invokes a callback whose time has come. If its queue was closed meanwhile, the result is dropped.
     fn dispatch(&self, invoke: impl FnOnce(&Queues) -> Result<()>) {
         // `parameters` is user code, and may panic.
-        let invoked = std::panic::catch_unwind(AssertUnwindSafe(|| invoke(&self.queues)));
+        let invoked =
+            std::panic::catch_unwind(AssertUnwindSafe(|| observe::as_timer(|| invoke(&self.queues))));
         if let Err(payload) = invoked {
             drop_contained(payload);
         }

@@ -177,6 +177,12 @@ impl WorkQueue {
         &self.queues
     }
 
+    /// What identifies its platform while that lives.
+    #[cfg(feature = "timeline")]
+    pub(crate) fn platform_address(&self) -> usize {
+        self.place().platform
+    }
+
     fn place(&self) -> CurrentQueue {
         self.queues.place(self.id())
     }

@@ -11,7 +11,7 @@ use crate::async_result::{
 };
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{self, Error};
-use crate::observe::{Run, Running, Span};
+use crate::observe::{PutSpan, Run, Running};
 use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
@@ -165,7 +165,7 @@ pub(crate) struct Queued {
     pub(crate) priority: Priority,
     /// Which barriers wait for it: see the engine's generations.
     pub(crate) generation: u8,
-    span: Span,
+    span: PutSpan,
 }
 
 enum QueuedWork {
@@ -194,7 +194,7 @@ impl Queued {
     #[inline(always)]
     fn new(work: QueuedWork, priority: Priority) -> Queued {
         let flags = CallbackFlags::empty();
-        Queued { work, put_at: None, flags, priority, generation: 0, span: Span::current() }
+        Queued { work, put_at: None, flags, priority, generation: 0, span: PutSpan::current() }
     }
 
     pub(crate) fn turn(of: Arc<dyn SerialTurn>, priority: Priority) -> Queued {
@@ -291,7 +291,7 @@ impl Queued {
             let Some(callback) = result.callback() else { return false };
             name = name_of(&**callback);
             publish(name);
-            span.enter(on.queue, name, || invoke(&**callback, result, name, on.queue))
+            span.enter(on.platform, on.queue, name, || invoke(&**callback, result, name, on.queue))
         };
         let panicked = match self.work {
             QueuedWork::Turn(turn) => {
