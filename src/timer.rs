@@ -2,10 +2,10 @@
 //!
 //! A platform has one heap of scheduled items and one task that waits for the first of them.
 
+mod pending;
 mod table;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -18,8 +18,9 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::table::{TimerEntry, TimerTable, Waits};
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, name_of};
+pub(crate) use self::pending::{TimedItem, TimedKind};
+use self::table::{TimerTable, Waits};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
@@ -38,24 +39,6 @@ pub struct PeriodicKey(
 
 /// The period of periodic callbacks, as in Media Foundation.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
-
-/// A pending item or a periodic callback, for reports.
-pub(crate) struct TimedItem {
-    pub(crate) kind: TimedKind,
-    /// The callback's name.
-    pub(crate) name: &'static str,
-    pub(crate) queue: QueueId,
-    pub(crate) begun: Begun,
-    /// The time until it is due; `None` for one that waits for an event.
-    pub(crate) due: Option<Duration>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TimedKind {
-    Scheduled,
-    Waiting,
-    Periodic,
-}
 
 /// The scheduled items, waiting items and periodic callbacks of a platform.
 pub(crate) struct Timers {
@@ -186,43 +169,6 @@ impl Timers {
             Waits::Periodic { .. } => {}
         }
         Ok(())
-    }
-
-    /// What is pending, for reports. The names are user code, so they are asked for after the table is unlocked.
-    pub(crate) fn pending(&self) -> Vec<TimedItem> {
-        type Named = Option<Arc<dyn AsyncCallback>>;
-        let now = self.now();
-        let found: Vec<(TimedItem, Named)> = {
-            let table = self.table();
-            let mut due: HashMap<WorkItemKey, u64> = HashMap::new();
-            due.extend(table.due.iter().map(|Reverse(entry)| (entry.key, entry.at)));
-            let pending = |(index, entry): (usize, &TimerEntry)| {
-                let (kind, named, queue): (_, Named, _) = match &entry.waits {
-                    Waits::Scheduled(Job::Invocation(item), queue) => {
-                        (TimedKind::Scheduled, Some(item.callback.clone()), *queue)
-                    }
-                    Waits::Scheduled(Job::Ready(result), queue) => {
-                        (TimedKind::Scheduled, result.callback().cloned(), *queue)
-                    }
-                    Waits::ForEvent(_, queue, callback) => {
-                        (TimedKind::Waiting, callback.as_ref().and_then(Weak::upgrade), *queue)
-                    }
-                    Waits::Periodic { result, .. } => {
-                        (TimedKind::Periodic, result.callback().cloned(), QueueId::TIMER)
-                    }
-                };
-                let due = table.key(index).and_then(|key| due.get(&key));
-                let due = due.map(|at| Duration::from_nanos(at.saturating_sub(now)));
-                (TimedItem { kind, name: "", queue, begun: entry.begun, due }, named)
-            };
-            table.entries.iter().map(pending).collect()
-        };
-        let name = |(pending, callback): (TimedItem, Named)| {
-            let name = callback.as_deref().map_or("a result without a callback", name_of);
-            drop_contained(callback);
-            TimedItem { name, ..pending }
-        };
-        found.into_iter().map(name).collect()
     }
 
     /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
