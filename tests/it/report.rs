@@ -198,14 +198,26 @@ fn a_shutdown_that_had_nothing_to_wait_for_says_nothing() {
     });
 }
 
-/// The events of the feature `tracing`, as text.
+/// Keeps the events of the feature `tracing`, as text.
 #[cfg(feature = "tracing")]
 #[derive(Clone, Default)]
 struct Events(Arc<Mutex<Vec<String>>>);
 
 #[cfg(feature = "tracing")]
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+impl tracing::Subscriber for Events {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event()
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
         struct Text(String);
         impl tracing::field::Visit for Text {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
@@ -216,16 +228,17 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
         event.record(&mut text);
         self.0.lock().unwrap().push(text.0);
     }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[test]
 #[cfg(feature = "tracing")]
 fn with_tracing_it_is_an_event() {
-    use tracing_subscriber::layer::SubscriberExt;
-
     let events = Events::default();
-    let subscriber = tracing_subscriber::registry().with(events.clone());
-    let _default = tracing::subscriber::set_default(subscriber);
+    let _default = tracing::subscriber::set_default(events.clone());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
