@@ -239,6 +239,7 @@ impl Permit {
     /// # Errors
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
+    #[track_caller]
     pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
         let (job, priority) = item.into().into_job();
         let place = Mutex::new(Some(self.place));
@@ -247,7 +248,7 @@ impl Permit {
                 let Some(callback) = result.callback().cloned() else { return self.queue.put(result) };
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: Some(result), place }))
             }
-            Job::Invocation(Invocation { callback, state }) => {
+            Job::Invocation(Invocation { callback, state, .. }) => {
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state.take())
             }
         };

@@ -34,7 +34,7 @@ use crate::method::Method;
 use crate::observe;
 use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
-use crate::report::{PLATFORM_LOCK, Report};
+use crate::report::{PLATFORM_LOCK, Report, ShutdownReport};
 use crate::timer::Timers;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
@@ -442,6 +442,8 @@ struct Owner {
     deadline: Duration,
     events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
+    /// How the shutdown went, once it has ended.
+    went: OnceLock<ShutdownReport>,
     /// Ends the platform when its runtime ends.
     sentinel: OnceLock<AbortHandle>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
@@ -451,7 +453,7 @@ struct Owner {
 
 impl Owner {
     fn report(&self, entered: &[OutstandingEntry]) -> Report {
-        Report::new(&self.queues, &self.timers, entered)
+        Report::new(&self.queues, &self.timers, entered, self.went.get())
     }
 
     fn notify_events(&self, what: impl Fn(&dyn PlatformEvents)) {

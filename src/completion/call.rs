@@ -74,7 +74,7 @@ impl<T: Send + 'static> Completer<T> {
     ) -> Result<Completer<T>> {
         let call = Arc::new(Call { of, what, cell: Mutex::default() });
         let object: Option<Unknown> = Some(call.clone());
-        let parts = Parts { object, hides_object: true, callback: Some(callback), state };
+        let parts = Parts { object, hides_object: true, callback: Some(callback), state, ..Parts::default() };
         let token = match tracker.token(what) {
             Ok(token) => token,
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -83,8 +84,9 @@ impl WorkQueue {
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
+    #[track_caller]
     pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item)
+        self.queues.put_on(self.queue(), item, Some(Location::caller()))
     }
 
     /// Waits until everything that was put before this call has run.
@@ -174,6 +176,12 @@ impl WorkQueue {
 
     pub(crate) fn queues(&self) -> &Arc<Queues> {
         &self.queues
+    }
+
+    /// What identifies its platform while that lives.
+    #[cfg(feature = "timeline")]
+    pub(crate) fn platform_address(&self) -> usize {
+        self.place().platform
     }
 
     fn place(&self) -> CurrentQueue {
