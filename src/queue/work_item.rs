@@ -313,7 +313,7 @@ impl Queued {
                 panicked | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
             }
             Work::Item(WorkItem { job: Job::Ready(result), .. }) => {
-                self.invoke(&result, name, queue) | drop_contained(result)
+                self.invoke(&result, name, queue) | result.drop_owner()
             }
         };
         Some(Run { panicked, time: budget.record(queue, self.flags, name) })
