@@ -16,7 +16,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
-use crate::contain::{Guarded, contain, drop_contained, drop_payload};
+use crate::contain::{Guarded, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker::{self, Begun, Origin, TrackerHandle};
@@ -198,11 +198,20 @@ impl AsyncResult {
         AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
     }
 
+    /// Drops this owner; true if that was the last, and something that the result held has panicked.
+    pub(crate) fn drop_owner(mut self) -> bool {
+        let panicked = Arc::get_mut(&mut self.0).and_then(Inner::drop_held).map(drop_payload).is_some();
+        drop_contained(self) | panicked
+    }
+
     /// Drops all that it holds except its token; `None` if it has another owner.
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
-        inner.drop_objects();
+        if let Some(payload) = inner.drop_held() {
+            // It counts as a panic of the item.
+            std::panic::resume_unwind(payload);
+        }
         inner.hides_object = false;
         inner.target = Target::Nothing;
         inner.origin = Origin::default();
@@ -603,22 +612,28 @@ impl Inner {
 }
 
 impl Inner {
-    /// Drops what may be the user's, each by itself: of two that panic at once, the second would end the process.
+    /// Drops a state and an object, which are the user's, each by itself, and with them the callback: of two that panic at
+    /// once, the second would end the process. Returns the first panic.
     #[inline]
-    fn drop_objects(&mut self) {
-        if self.state.is_some() {
-            drop_contained(self.state.take());
-        }
-        if self.object.is_some() {
-            drop_contained(self.object.take());
-        }
+    fn drop_held(&mut self) -> Option<Payload> {
+        if self.state.is_some() || self.object.is_some() { self.drop_each() } else { None }
+    }
+
+    fn drop_each(&mut self) -> Option<Payload> {
+        let (state, object) = (self.state.take(), self.object.take());
+        let target = std::mem::replace(&mut self.target, Target::Nothing);
+        let dropped = [contain(|| drop(state)), contain(|| drop(object)), contain(|| drop(target))];
+        let mut payloads = dropped.into_iter().filter_map(std::result::Result::err);
+        let first = payloads.next();
+        payloads.for_each(drop_payload);
+        first
     }
 }
 
 impl Drop for Inner {
     #[inline]
     fn drop(&mut self) {
-        self.drop_objects();
+        self.drop_held().into_iter().for_each(drop_payload);
     }
 }
 

@@ -326,7 +326,7 @@ impl Queued {
                 panicked | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
             }
             Work::Item(WorkItem { job: Job::Ready(result), .. }) => {
-                self.invoke(&result, name, on) | drop_contained(result)
+                self.invoke(&result, name, on) | result.drop_owner()
             }
         };
         Some(Run { panicked, time: budget.record(on.queue, self.flags, name) })
