@@ -10,6 +10,7 @@ mod byte_stream_ends;
 mod byte_stream_growth;
 mod byte_stream_io;
 mod byte_stream_partial;
+mod byte_stream_programs;
 mod deadline;
 mod error_text;
 mod event_generators;
