@@ -15,6 +15,8 @@ mod decoding;
 mod events;
 mod exit;
 mod operation;
+mod platform;
+mod reader_ends;
 mod sink_writer;
 mod source_reader;
 mod transform;
