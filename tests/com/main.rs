@@ -14,6 +14,7 @@ mod callbacks;
 mod decoding;
 mod events;
 mod exit;
+mod media_source;
 mod operation;
 mod platform;
 mod reader_ends;
