@@ -16,7 +16,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
-use crate::contain::{Guarded, Payload, contain, drop_contained, drop_payload};
+use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker::{self, Begun, Origin, TrackerHandle};
@@ -351,7 +351,7 @@ impl AsyncResult {
     pub async fn signaled(&self) -> Result<()> {
         match &self.0.target {
             Target::Event(event) => {
-                Guarded::new(event.wait()).await;
+                GuardedFuture::new(event.wait()).await;
                 Ok(())
             }
             Target::Callback(_) | Target::Nothing => Err(Error::new(

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
 use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
-use crate::contain::Guarded;
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
@@ -207,7 +207,7 @@ impl BoundedQueue {
         }
         let waiting = RoomWait::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
         let place = pin!(self.places.clone().acquire_owned());
-        match Guarded::new(select(place, pin!(waiting.shut_down()))).await {
+        match GuardedFuture::new(select(place, pin!(waiting.shut_down()))).await {
             Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
             // Not reached: the semaphore is never closed.
             Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),

@@ -27,7 +27,7 @@ pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
 use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
-use crate::contain::{Guarded, contain, drop_payload, wake_contained};
+use crate::contain::{GuardedFuture, contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
@@ -87,7 +87,7 @@ pub struct EventStream<P: Overflow = Lossless> {
     /// What was taken and is the reader's already.
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
-    pause: Option<(Instant, Pin<Box<Guarded<Sleep>>>)>,
+    pause: Option<(Instant, Pin<Box<GuardedFuture<Sleep>>>)>,
     budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
@@ -369,7 +369,7 @@ impl<P: Overflow> EventStream<P> {
         let _context = runtime.enter();
         // A runtime without timers is only known by its panic.
         match contain(|| tokio::time::sleep(pause)) {
-            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(Guarded::new(sleep)))),
+            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(GuardedFuture::new(sleep)))),
             Err(payload) => drop_payload(payload),
         }
         self.pause.is_some()

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
-use crate::contain::Guarded;
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::CurrentQueue;
 use crate::sync::LockExt;
@@ -143,7 +143,7 @@ impl RecordingCallback {
                 if let Some(found) = found {
                     return found;
                 }
-                Guarded::new(called).await;
+                GuardedFuture::new(called).await;
             }
         };
         timeout(PATIENCE, found).await.map_err(|_| {
