@@ -12,7 +12,7 @@ use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Queue, QueueLock};
 use crate::queue::table::Queues;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::IntoWorkItem;
 use crate::tracker::closed;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
@@ -85,8 +85,8 @@ impl WorkQueue {
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
     #[track_caller]
-    pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item.into(), Some(Location::caller()))
+    pub fn put(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues.put_on(self.queue(), item.into_work_item(), Some(Location::caller()))
     }
 
     /// Waits until everything that was put before this call has run.
