@@ -14,7 +14,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
+use crate::queue::{CurrentQueue, IntoWorkItem, Invocation, Job, WorkItem, WorkQueue};
 use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
@@ -138,7 +138,7 @@ impl BoundedQueue {
     /// # Errors
     /// `MF_E_NOTACCEPTING` when there is no room; otherwise as [`WorkQueue::put`]. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
+    pub fn try_put(&self, item: impl IntoWorkItem) -> Result<()> {
         self.try_reserve()?.put(item)
     }
 
@@ -152,8 +152,8 @@ impl BoundedQueue {
     /// [`reserve`](BoundedQueue::reserve), which is cancel safe, and then put.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
-        let (reserved, item) = (self.reserve(), item.into());
+    pub fn put<I: IntoWorkItem>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
+        let (reserved, item) = (self.reserve(), item.into_work_item());
         async move { reserved.await?.put(item) }
     }
 
@@ -240,8 +240,8 @@ impl Permit {
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
-        let (job, priority) = item.into().into_job();
+    pub fn put(self, item: impl IntoWorkItem) -> Result<()> {
+        let (job, priority) = item.into_work_item().into_job();
         let place = Mutex::new(Some(self.place));
         let item = match job {
             Job::Ready(result) => {
