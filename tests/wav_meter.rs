@@ -1,5 +1,6 @@
 //! What the example `wav_meter` promises about files, whatever they hold: the same samples however they
-//! arrive, one clear line for what is wrong, and figures that `sox FILE -n stats` has too.
+//! arrive, one clear line for what is wrong, and figures that `sox FILE -n stats` has too. And about what it shows: plain
+//! lines in a pipe; on a terminal a live meter, with colours where the terminal has them and `NO_COLOR` does not refuse them.
 
 #![allow(dead_code, reason = "the modules belong to the example; not all of each is tested")]
 
@@ -9,12 +10,16 @@ mod bars;
 mod format;
 #[path = "../examples/wav_meter/level.rs"]
 mod level;
+#[path = "../examples/wav_meter/live.rs"]
+mod live;
 #[path = "../examples/wav_meter/meter.rs"]
 mod meter;
 #[path = "../examples/wav_meter/riff.rs"]
 mod riff;
 #[path = "../examples/wav_meter/samples.rs"]
 mod samples;
+#[path = "../examples/wav_meter/screen.rs"]
+mod screen;
 #[path = "../examples/wav_meter/source.rs"]
 mod source;
 #[path = "../examples/wav_meter/summary.rs"]
@@ -31,6 +36,7 @@ use std::time::Duration;
 
 use bars::Bars;
 use format::{Encoding, WavFormat};
+use live::Live;
 use meter::Meter;
 use mf_async::byte_stream::MemoryByteStream;
 use mf_async::{ByteStream, ByteStreamExt, EventStream, MediaEventType, Platform};
@@ -498,8 +504,83 @@ fn a_line_per_slice_and_never_many() {
     assert_eq!(lines(0, None).len(), 0);
 
     let drawn = lines(2, Some(2));
-    assert_eq!(drawn[0], "      time  # RMS - peak, -60 to 0 dBFS; figures: peak");
+    let key = "mono: # RMS, - peak, -60 to 0 dBFS";
+    assert_eq!(drawn[0], format!("      time  {key:<60}  peak"));
     assert_eq!(drawn[2], format!("   0:00.25  {} -60.0", ".".repeat(60)));
+}
+
+// The terminal
+
+/// Ten frames a second: `seconds` of a constant in the left channel, silence in the right.
+fn play(live: &mut Live, seconds: f64, left: f32) {
+    for _ in 0..(seconds * 10.0) as usize {
+        live.push(&[left, 0.0]);
+    }
+}
+
+fn stereo() -> WavFormat {
+    WavFormat { rate: 10, ..WavFormat::parse(&fmt(PCM, 2, 16)).expect("legal") }
+}
+
+#[test]
+fn the_live_meter_has_labelled_columns_and_says_how_far_it_is() {
+    let mut live = Live::new(stereo(), Some(40), Bars::blocks(60, false));
+    assert_eq!(live.samples_per_picture(), 2);
+    play(&mut live, 1.0, 0.5);
+    let picture = live.picture();
+    assert_eq!(picture[0], format!("  level  {:<33}   RMS  peak  hold", "-60 to 0 dBFS"));
+    assert_eq!(picture[1], format!("  left   {}{}  -6.0  -6.0  -6.0", "█".repeat(30), " ".repeat(3)));
+    assert_eq!(picture[2], format!("  right  {}  -inf  -inf  -inf", " ".repeat(33)));
+    assert_eq!(picture[3], format!("  read   {}{}  25 %  0:01.00", "█".repeat(8), "░".repeat(25)));
+    assert!(picture.iter().all(|line| line.chars().count() <= 60), "{picture:#?}");
+}
+
+#[test]
+fn a_peak_is_held_and_then_falls() {
+    let mut live = Live::new(stereo(), None, Bars::blocks(60, false));
+    let hold = |live: &Live| live.picture()[1].split_whitespace().next_back().map(str::to_owned).unwrap();
+    play(&mut live, 0.1, 1.0);
+    play(&mut live, 1.5, 0.001);
+    assert_eq!(hold(&live), "0.0");
+    // The mark of the held peak is the last of the bar.
+    assert!(live.picture()[1].contains("│ "), "{:?}", live.picture());
+    play(&mut live, 1.0, 0.001);
+    assert_eq!(hold(&live), "-20.0");
+    play(&mut live, 60.0, 0.001);
+    assert_eq!(hold(&live), "-60.0");
+    // Without a length there is no bar for the progress.
+    assert_eq!(live.picture().last().map(String::as_str), Some("  read   1:02.60"));
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let bars = |terminal, variables: &[(&str, &str)]| {
+        Bars::choose(terminal, |name| {
+            variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("COLUMNS", "100")]), Bars::blocks(100, true));
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]), Bars::blocks(80, false));
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("NO_COLOR", "")]), Bars::blocks(80, true));
+    assert_eq!(bars(true, &[("TERM", "dumb")]), Bars::ascii());
+    assert_eq!(bars(false, &[("TERM", "xterm")]), Bars::ascii());
+
+    let mut loud = level::Level::default();
+    loud.add([1.0].iter());
+    let (plain, coloured) = (Bars::blocks(80, false), Bars::blocks(80, true));
+    assert_eq!(plain.bar(&loud, None, 10), "█".repeat(10));
+    assert_eq!(
+        coloured.bar(&loud, None, 10),
+        format!("\x1b[32m{}\x1b[33m{}\x1b[31m█\x1b[0m", "█".repeat(7), "█".repeat(2))
+    );
+}
+
+#[test]
+fn a_new_picture_takes_the_place_of_the_old() {
+    let picture = ["one".to_owned(), "two".to_owned()];
+    assert_eq!(screen::repaint(0, &picture), "one\ntwo\n");
+    assert_eq!(screen::repaint(2, &picture), "\x1b[2A\x1b[Jone\ntwo\n");
+    assert_eq!(screen::repaint(2, &[]), "\x1b[2A\x1b[J");
 }
 
 #[test]

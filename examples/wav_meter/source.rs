@@ -26,8 +26,6 @@ pub(crate) struct WavSource {
     events: MediaEventQueue,
     queue: WorkQueue,
     reader: Mutex<Reader>,
-    stream: Arc<dyn ByteStream>,
-    length: Option<u64>,
 }
 
 /// What the audio is, and how many frames to expect if that is known.
@@ -53,19 +51,7 @@ impl WavSource {
                 buffer: vec![0; PIECE],
                 ended: false,
             }),
-            stream,
-            length,
         }))
-    }
-
-    /// The size of the file in bytes, if it has one.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.length
-    }
-
-    /// How much of it has been read, in bytes.
-    pub(crate) fn position(&self) -> u64 {
-        self.stream.position().unwrap_or(0)
     }
 
     /// Asks for the next sample, which will come as an event. Requests are served one after the other.

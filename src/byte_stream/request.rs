@@ -109,7 +109,7 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<()> {
         let work = BlockingItem { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
         let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
-        self.queues.put(QueueId::IO, item.into()).inspect_err(|_| self.withdraw())
+        self.queues.put(QueueId::IO, item.into(), None).inspect_err(|_| self.withdraw())
     }
 
     /// Performs the request by a future on the IO queue. If the request is cancelled, the future is dropped before the

@@ -74,8 +74,15 @@ impl<T: Send + 'static> Completer<T> {
     ) -> Result<Completer<T>> {
         let call = Arc::new(Call { of, what, cell: Mutex::default() });
         let object: Option<Unknown> = Some(call.clone());
-        let parts = Parts { object, hides_object: true, callback: Some(callback), state };
-        let result = AsyncResult::new(parts, Some(tracker.token(what)?));
+        let parts = Parts { object, hides_object: true, callback: Some(callback), state, ..Parts::default() };
+        let token = match tracker.token(what) {
+            Ok(token) => token,
+            Err(error) => {
+                drop_contained(parts);
+                return Err(error);
+            }
+        };
+        let result = AsyncResult::new(parts, Some(token));
         let completer = Completer { result, call };
         let checked =
             completer.result.dispatcher().and_then(|dispatcher| dispatcher.check(&completer.result));
@@ -83,6 +90,7 @@ impl<T: Send + 'static> Completer<T> {
             Ok(()) => Ok(completer),
             Err(error) => {
                 completer.withdraw();
+                drop_contained(completer);
                 Err(error)
             }
         }
