@@ -19,6 +19,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use mf_async::rtwq::{PlatformEvents, PlatformEventsGuard};
+use mf_async::timeline::{self, Timeline};
 use mf_async::{Platform, QueueId};
 use windows_sys::Win32::Foundation::{E_INVALIDARG, E_OUTOFMEMORY, S_FALSE, S_OK};
 use windows_sys::Win32::System::Com::{
@@ -77,6 +78,7 @@ struct Started {
     apartment: Apartment,
     settings: Settings,
     listening: Vec<(Arc<Listener>, PlatformEventsGuard)>,
+    timeline: Option<Timeline>,
 }
 
 fn state() -> MutexGuard<'static, State> {
@@ -194,7 +196,8 @@ impl Started {
         if let Some(every) = settings.report.filter(|every| !every.is_zero()) {
             report_every(every, platform.downgrade());
         }
-        Ok(Started { platform, is_own, apartment, settings, listening: Vec::new() })
+        let timeline = settings.trace.as_ref().map(|_| timeline::record());
+        Ok(Started { platform, is_own, apartment, settings, listening: Vec::new(), timeline })
     }
 
     /// Ends it: what is queued runs, and then nobody is called any more.
@@ -213,6 +216,13 @@ impl Started {
             take_current();
             START.fetch_add(1, Ordering::AcqRel);
             self.listening.iter().for_each(|(listener, _)| listener.shutdown_start());
+        }
+        if let (Some(path), Some(timeline)) = (&self.settings.trace, &self.timeline) {
+            let is_picture = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+            let written = if is_picture { timeline.write_svg(path) } else { timeline.write_perfetto(path) };
+            if let Err(error) = written {
+                eprintln!("rtworkq: {error}");
+            }
         }
         if self.settings.one_at_a_time {
             step::redirect(None);

@@ -16,7 +16,7 @@ pub struct Settings {
     /// then.
     pub report: Option<Duration>,
     /// `MF_ASYNC_RTWORKQ_TRACE`: what every queue did is written to this file at the last shutdown, as a picture if its
-    /// name ends in `.svg`, else as a trace for Perfetto. Needs the feature `timeline`.
+    /// name ends in `.svg`, else as a trace for Perfetto.
     pub trace: Option<PathBuf>,
     /// `MF_ASYNC_RTWORKQ_STEP=1`: everything that is put runs on one queue, one at a time, in the order of the puts.
     pub one_at_a_time: bool,

@@ -326,7 +326,7 @@ impl Inner {
 
     /// Moves the position back when a request was refused or cancelled, unless the position has moved on since.
     fn unclaim(&self, claim: Claim, offset: u64) {
-        self.state().position.correct(claim, offset);
+        self.state().position.give_back(claim, offset);
     }
 
     fn length_of(&self, file: &File) -> Result<u64> {

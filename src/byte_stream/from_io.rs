@@ -167,7 +167,7 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
             let stream: Weak<Inner<T>> = Arc::downgrade(&self.0);
             request.undo_if_cancelled(move || {
                 if let Some(stream) = stream.upgrade() {
-                    stream.state().position.correct(claim, offset);
+                    stream.state().position.give_back(claim, offset);
                     drop_contained(stream);
                 }
             });
@@ -330,9 +330,7 @@ impl<T> Inner<T> {
         let wanted = buffer.len();
         let failed = |error| failed("read", wanted, error);
         let Some(mut claimed) = claimed else {
-            let count = device.read(buffer, None).await.map_err(failed)?;
-            self.state().has_read_on(count, wanted);
-            return Ok(count);
+            return device.read(buffer, None).await.map_err(failed);
         };
         if claimed.range.count == 0 && wanted > 0 {
             let length = device.measure().await?;
@@ -344,6 +342,34 @@ impl<T> Inner<T> {
             self.state().is_shorter(claimed, length, count);
         }
         Ok(count)
+    }
+
+    /// Completes a read. If it was cancelled meanwhile, returns the bytes that an object which does not seek has given:
+    /// they are the next read's.
+    fn deliver(
+        &self,
+        request: &Request<Vec<u8>>,
+        claimed: Option<Claimed>,
+        wanted: usize,
+        read: Result<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        let count = read.as_ref().map_or(0, Vec::len);
+        // Under the lock: who finds the request ended finds the position moved.
+        let mut state = self.state();
+        match request.settle(read) {
+            Ok(()) => {
+                if claimed.is_none() {
+                    state.has_read_on(count, wanted);
+                }
+                drop(state);
+                request.call_back();
+                None
+            }
+            Err(late) => {
+                drop(state);
+                late.ok().filter(|bytes| claimed.is_none() && !bytes.is_empty())
+            }
+        }
     }
 }
 
@@ -447,24 +473,32 @@ impl<T: Send + 'static> DeviceDriver<T> {
             match request {
                 QueuedRequest::Read { request, claimed, mut buffer } => {
                     let stream = &self.stream;
+                    let wanted = buffer.len();
                     let read = async {
                         let count = stream.read(device, claimed, &mut buffer).await?;
                         buffer.truncate(count);
                         Ok(buffer)
                     };
-                    self.has_panicked = !request.perform(read, |read| read).await;
+                    let mut missed = None;
+                    let deliver = |read| missed = stream.deliver(&request, claimed, wanted, read);
+                    self.has_panicked = !request.perform(read, deliver).await;
+                    if let Some(bytes) = missed {
+                        device.give_back(bytes);
+                    }
                 }
                 QueuedRequest::Write { request, claimed, buffer } => {
                     let count = buffer.len();
                     let stream = &self.stream;
                     let range = claimed.map(|claimed| claimed.range);
                     let write = async { (device.write_all(&buffer, range).await, buffer) };
-                    let value = |(written, buffer): (io::Result<()>, Vec<u8>)| {
-                        written.map_err(|error| failed("write", count, error))?;
-                        stream.state().has_written(claimed, count);
-                        Ok((count, buffer))
+                    let deliver = |(written, buffer): (io::Result<()>, Vec<u8>)| {
+                        let written = written.map_err(|error| failed("write", count, error)).map(|()| {
+                            stream.state().has_written(claimed, count);
+                            (count, buffer)
+                        });
+                        request.complete(written);
                     };
-                    self.has_panicked = !request.perform(write, value).await;
+                    self.has_panicked = !request.perform(write, deliver).await;
                 }
             }
         }

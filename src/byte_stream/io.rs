@@ -322,7 +322,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         true,
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, item.into()).map(|()| Begin::with_code(Hresult::S_OK))
+            queues.put(QueueId::IO, item.into(), None).map(|()| Begin::with_code(Hresult::S_OK))
         },
         move |_: &AsyncResult| stream.flush(),
     )

@@ -41,6 +41,13 @@ impl Position {
         self.moves == claim.0
     }
 
+    /// Moves back to `at`, unless something has set the position since the claim, which ends here.
+    pub(crate) fn give_back(&mut self, claim: Claim, at: u64) {
+        if self.is_left_by(claim) {
+            self.set(at);
+        }
+    }
+
     /// Moves to `at`, unless something has set the position since the claim. The claim stays good.
     pub(crate) fn correct(&mut self, claim: Claim, at: u64) {
         if self.is_left_by(claim) {

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
 use crate::byte_stream::in_flight::Interrupt;
-use crate::byte_stream::request_body::{RequestBody, Stop};
+use crate::byte_stream::request_body::{RequestBody, Stopped};
 use crate::cancel::Cancel;
 use crate::completion::{Completer, Identity};
-use crate::contain::contain;
+use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 use crate::register::{Begun, Outstanding, Registration};
@@ -58,25 +58,34 @@ impl<T: Send + 'static> Request<T> {
 
     /// Ends the request, and invokes its callback; false if it had ended before.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
-        self.complete_after(value, |_| ())
+        match self.settle(value) {
+            Ok(()) => {
+                self.call_back();
+                true
+            }
+            Err(late) => {
+                drop_contained(late);
+                false
+            }
+        }
     }
 
-    fn complete_after(&self, value: Result<T>, before: impl FnOnce(Option<Undo>)) -> bool {
-        let before = || {
-            let undo = self.undo.locked().take();
-            before(undo);
-        };
-        if !self.completer.complete_after(value, before) {
-            return false;
-        }
+    /// Ends the request; who did that invokes its callback by [`call_back`](Request::call_back). Gives the value back if
+    /// the request had ended before. Runs nothing of the user's, so that a lock may be held.
+    pub(crate) fn settle(&self, value: Result<T>) -> std::result::Result<(), Result<T>> {
+        self.completer.settle(value)
+    }
+
+    /// Invokes the callback of a request that was settled.
+    pub(crate) fn call_back(&self) {
+        self.completer.call_back();
         let registration = self.registration.locked().take();
         drop(registration);
         // `notify_one` leaves a permit for a performer that starts to wait only later.
         self.ended.notify_one();
-        true
     }
 
-    /// The same from within Begin, which then fails if the callback cannot be invoked.
+    /// Ends the request from within Begin, which then fails if the callback cannot be invoked.
     pub(crate) fn complete_at_once(&self, value: Result<T>) -> Result<()> {
         self.completer.complete_at_once(value)
     }
@@ -100,7 +109,7 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<()> {
         let work = BlockingItem { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
         let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
-        self.queues.put(QueueId::IO, item.into()).inspect_err(|_| self.withdraw())
+        self.queues.put(QueueId::IO, item.into(), None).inspect_err(|_| self.withdraw())
     }
 
     /// Performs the request by a future on the IO queue. If the request is cancelled, the future is dropped before the
@@ -115,16 +124,19 @@ impl<T: Send + 'static> Request<T> {
         let body = Arc::new(RequestBody::new(self.completer.what(), Box::pin(body)));
         let polled = self.body.get_or_init(|| body).clone();
         let request = self.clone();
-        let work = async move { _ = request.perform(poll_fn(|cx| polled.poll(cx)), |value| value).await };
+        let work = async move {
+            let body = poll_fn(|cx| polled.poll(cx));
+            request.perform(body, |value| _ = request.complete(value)).await;
+        };
         queue.spawn(work).detach();
         Ok(())
     }
 
     /// Stops the future that performs the request, if it has one.
-    fn stop(&self, error: Error) -> Stop {
+    fn stop(&self, error: Error) -> Stopped {
         match self.body.get() {
             Some(body) => body.stop(error),
-            None => Stop::Done(error),
+            None => Stopped::Done(error),
         }
     }
 
@@ -137,13 +149,9 @@ impl<T: Send + 'static> Request<T> {
         Ok(())
     }
 
-    /// Completes the request with the outcome of `body`, which may be user code that panics. If the request ends first,
-    /// `body` is dropped. False if `body` panicked.
-    pub(crate) async fn perform<F: Future>(
-        &self,
-        body: F,
-        value: impl FnOnce(F::Output) -> Result<T>,
-    ) -> bool {
+    /// Performs `body`, which may be user code that panics, and hands its outcome to `deliver`, which completes the
+    /// request. If the request ends first, `body` is dropped. False if `body` panicked.
+    pub(crate) async fn perform<F: Future>(&self, body: F, deliver: impl FnOnce(F::Output)) -> bool {
         let ended = pin!(self.ended.notified());
         if !self.is_pending() {
             return true;
@@ -152,7 +160,7 @@ impl<T: Send + 'static> Request<T> {
         match select(ended, pin!(body)).await {
             Either::Left(_) => true,
             Either::Right((Ok(output), _)) => {
-                self.complete(value(output));
+                deliver(output);
                 true
             }
             Either::Right((Err(payload), _)) => {
@@ -180,13 +188,20 @@ impl<T: Send + 'static> Cancel for Request<T> {
         }
         let what = format!("{}: cancelled by its caller", self.completer.what());
         match self.stop(Error::new(Hresult::E_ABORT, what)) {
-            Stop::Done(error) => self.complete_after(Err(error), |undo| {
+            Stopped::Done(error) => {
+                if let Err(late) = self.settle(Err(error)) {
+                    drop_contained(late);
+                    return false;
+                }
+                let undo = self.undo.locked().take();
                 if let Some(undo) = undo {
                     undo();
                 }
-            }),
-            Stop::UnderWay => true,
-            Stop::Late => false,
+                self.call_back();
+                true
+            }
+            Stopped::UnderWay => true,
+            Stopped::Late => false,
         }
     }
 }

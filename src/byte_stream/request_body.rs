@@ -31,7 +31,7 @@ enum BodyState<T> {
 }
 
 /// What a stop came to.
-pub(crate) enum Stop {
+pub(crate) enum Stopped {
     /// The future is gone. The caller completes the request.
     Done(Error),
     /// A thread is inside the future, and gets this error for its request when it comes out.
@@ -75,23 +75,23 @@ impl<T> RequestBody<T> {
     }
 
     /// Drops the future, now or when the poll that is under way is over.
-    pub(crate) fn stop(&self, error: Error) -> Stop {
+    pub(crate) fn stop(&self, error: Error) -> Stopped {
         let mut state = self.state.locked();
         match std::mem::replace(&mut *state, BodyState::Gone) {
             BodyState::Here(future) => {
                 drop(state);
                 drop_contained(future);
-                Stop::Done(error)
+                Stopped::Done(error)
             }
             BodyState::Polled => {
                 *state = BodyState::Stopping(error);
-                Stop::UnderWay
+                Stopped::UnderWay
             }
             BodyState::Stopping(first) => {
                 *state = BodyState::Stopping(first);
-                Stop::Late
+                Stopped::Late
             }
-            BodyState::Gone => Stop::Done(error),
+            BodyState::Gone => Stopped::Done(error),
         }
     }
 }

@@ -54,6 +54,8 @@ mod task;
 #[cfg(feature = "test-util")]
 mod testing;
 mod tidy;
+#[cfg(feature = "timeline")]
+mod timeline;
 mod timer;
 mod times;
 mod towers;

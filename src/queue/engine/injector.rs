@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use crate::async_result::CallbackFlags;
-use crate::observe::Span;
+use crate::observe::PutSpan;
 use crate::queue::priority::Priority;
 use crate::queue::work_item::{Queued, Slot, Work};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,8 @@ impl Injector {
         measures: impl FnOnce(u64) -> bool,
         look: impl FnOnce() -> T,
     ) -> Option<T> {
-        let (span, lane) = (Span::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
+        let (span, lane) =
+            (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
         let mut lanes = self.lanes();
         let lanes = &mut *lanes;
         let is_turn = matches!(slot, Some(Work::Turn(..)));
