@@ -58,3 +58,39 @@ pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Answer {
     unsafe { out.write(value) };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    //! Promise: whatever happens inside, outside there is a code.
+
+    use super::*;
+
+    /// Panics when it is dropped.
+    struct Again;
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_its_code() {
+        assert_eq!(guard(|| Ok(())), S_OK);
+        assert_eq!(guard(|| Err(SHUTDOWN)), SHUTDOWN);
+        assert_eq!(guard(|| panic!("inside")), E_UNEXPECTED);
+        assert_eq!(guard(|| std::panic::panic_any(Again)), E_UNEXPECTED);
+        assert_eq!(contain(|| 7), Some(7));
+        assert_eq!(contain(|| -> i32 { panic!("inside") }), None);
+    }
+
+    #[test]
+    fn nothing_is_written_to_no_place() {
+        let mut place = 0;
+        // SAFETY: it is a place for a number.
+        assert_eq!(unsafe { give(&raw mut place, 7) }, Ok(()));
+        // SAFETY: it is null.
+        let refused = unsafe { give(std::ptr::null_mut::<i32>(), 7) };
+        assert_eq!((place, refused), (7, Err(windows_sys::Win32::Foundation::E_POINTER)));
+    }
+}
