@@ -11,7 +11,7 @@ use windows_sys::Win32::Foundation::E_POINTER;
 use crate::com::{CallbackTable, Com};
 use crate::guard::{Answer, from};
 use crate::result::{self, Made};
-use crate::{inside, lifetime, step};
+use crate::{inside, step};
 
 /// The result as a callback. One of this crate's is that already; for another's a small object is made.
 ///
@@ -70,34 +70,6 @@ impl AsyncCallback for Made {
 
 /// In reports and in traces. The object's own name is known only to itself.
 const NAME: &str = "IMFAsyncCallback";
-
-/// A result that a timer or a wait holds, on a platform that outlives the last shutdown: it is not called after that.
-pub(crate) struct Timed {
-    item: Arc<dyn AsyncCallback>,
-    start: usize,
-}
-
-impl Timed {
-    pub(crate) fn new(item: Arc<dyn AsyncCallback>) -> Arc<dyn AsyncCallback> {
-        if lifetime::is_given() { Arc::new(Timed { item, start: lifetime::start() }) } else { item }
-    }
-}
-
-impl AsyncCallback for Timed {
-    fn parameters(&self) -> CallbackParameters {
-        self.item.parameters()
-    }
-
-    fn invoke(&self, result: &AsyncResult) {
-        if lifetime::start() == self.start {
-            self.item.invoke(result);
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.item.name()
-    }
-}
 
 /// Asks the result's callback where it wants to be invoked. By the page *IRtwqAsyncCallback::GetParameters* a failure,
 /// `E_NOTIMPL` for example, means the defaults.

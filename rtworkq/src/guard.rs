@@ -37,7 +37,7 @@ pub(crate) fn code(error: mf_async::Error) -> HRESULT {
 
 /// A code as a number with a sign, as C has it.
 pub(crate) const fn from(code: Hresult) -> HRESULT {
-    code.0.cast_signed()
+    code.0 as HRESULT
 }
 
 /// After the last shutdown, and before the first start.

@@ -44,7 +44,7 @@ pub fn install(platform: &Platform) -> Result<()> {
     };
     let refused = |code: i32| {
         let what = "install a platform for Media Foundation: it is started already, or the DLL is of another version";
-        Error::new(Hresult(code.cast_unsigned()), what)
+        Error::new(Hresult(code as u32), what)
     };
     lifetime::install(Some(platform.clone())).map_err(refused)?;
     // SAFETY: the table is a static.

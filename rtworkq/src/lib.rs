@@ -23,6 +23,7 @@ mod result;
 
 mod callback;
 mod step;
+mod timed;
 mod wait;
 
 mod exports;

@@ -32,7 +32,7 @@ use windows_sys::Win32::System::LibraryLoader::{
 use crate::com::{Com, EventsTable};
 use crate::guard::{Answer, SHUTDOWN, code, contain, from};
 use crate::settings::Settings;
-use crate::{callback, exports, inside, step};
+use crate::{callback, exports, inside, step, timed};
 
 /// How long the last shutdown waits for what is outstanding, as on the page *MFLockPlatform*.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -215,6 +215,7 @@ impl Started {
         } else {
             take_current();
             START.fetch_add(1, Ordering::AcqRel);
+            timed::end_all(&self.platform);
             self.listening.iter().for_each(|(listener, _)| listener.shutdown_start());
         }
         if let (Some(path), Some(timeline)) = (&self.settings.trace, &self.timeline) {

@@ -40,7 +40,8 @@ pub(crate) fn signalled(handle: HANDLE) -> Answer<impl Future<Output = ()> + Sen
 /// A wait that is registered. Its drop takes it back.
 struct Wait {
     wait: HANDLE,
-    handle: Duplicate,
+    /// Closed after the wait is unregistered.
+    _handle: Duplicate,
     sender: *mut Option<oneshot::Sender<()>>,
 }
 
@@ -91,7 +92,7 @@ impl Wait {
             drop(unsafe { Box::from_raw(sender) });
             return Err(E_INVALIDARG);
         }
-        Ok((Wait { wait, handle, sender }, signal))
+        Ok((Wait { wait, _handle: handle, sender }, signal))
     }
 }
 
@@ -103,7 +104,6 @@ impl Drop for Wait {
             UnregisterWaitEx(self.wait, INVALID_HANDLE_VALUE);
             drop(Box::from_raw(self.sender));
         }
-        let _ = &self.handle;
     }
 }
 

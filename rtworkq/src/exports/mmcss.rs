@@ -15,7 +15,7 @@ use crate::lifetime;
 use crate::result::{self, Made};
 
 /// `RTWQ_E_BUFFERTOOSMALL`.
-const BUFFER_TOO_SMALL: HRESULT = 0xC00D_36B1_u32.cast_signed();
+const BUFFER_TOO_SMALL: HRESULT = 0xC00D_36B1_u32 as HRESULT;
 
 pub(crate) unsafe extern "system" fn begin_register(
     queue: u32,

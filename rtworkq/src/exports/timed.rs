@@ -7,20 +7,20 @@ use mf_async::{Priority, WorkItem, WorkItemKey};
 use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, HANDLE};
 use windows_sys::core::HRESULT;
 
-use crate::callback::{self, Timed};
+use crate::callback;
 use crate::com::Com;
 use crate::exports::with;
 use crate::functions::{PeriodicCallback, Raw};
-use crate::guard::{give, guard};
-use crate::{inside, lifetime, wait};
+use crate::guard::{code, give, guard};
+use crate::{inside, lifetime, timed, wait};
 
 /// `timeout` is negative milliseconds. `E_INVALIDARG` for a positive number, which no page defines.
 pub(crate) unsafe extern "system" fn schedule_work_item(result: Raw, timeout: i64, key: *mut u64) -> HRESULT {
     guard(|| {
         // SAFETY: *RtwqScheduleWorkItem* is given a result, and null or a place for a key.
         unsafe {
-            let item = Timed::new(callback::shared(result)?);
-            let scheduled = with(|platform| platform.schedule_ms(item, timeout))?;
+            let item = callback::shared(result)?;
+            let scheduled = timed::put(item, |item| with(|platform| platform.schedule_ms(item, timeout)))?;
             if key.is_null() { Ok(()) } else { give(key, scheduled.0) }
         }
     })
@@ -41,11 +41,13 @@ pub(crate) unsafe extern "system" fn put_waiting_work_item(
     guard(|| {
         // SAFETY: *RtwqPutWaitingWorkItem* is given a result, and null or a place for a key.
         unsafe {
-            let item =
-                WorkItem::new(Timed::new(callback::shared(result)?)).priority(Priority::from(priority));
+            let item = callback::shared(result)?;
             let platform = lifetime::platform()?;
             let signal = wait::signalled(event)?;
-            let waits = platform.put_waiting(signal, item).map_err(crate::guard::code)?;
+            let waits = timed::put(item, |item| {
+                let item = WorkItem::new(item).priority(Priority::from(priority));
+                platform.put_waiting(signal, item).map_err(code)
+            })?;
             if key.is_null() { Ok(()) } else { give(key, waits.0) }
         }
     })
@@ -94,11 +96,17 @@ pub(crate) unsafe extern "system" fn add_periodic_callback(
                 }
             })
         })?;
+        timed::added(added);
         // SAFETY: null or a place for a key.
         if key.is_null() { Ok(()) } else { unsafe { give(key, added.0) } }
     })
 }
 
 pub(crate) unsafe extern "system" fn remove_periodic_callback(key: u32) -> HRESULT {
-    guard(|| with(|platform| platform.remove_periodic_callback(PeriodicKey(key))))
+    guard(|| {
+        let key = PeriodicKey(key);
+        with(|platform| platform.remove_periodic_callback(key))?;
+        timed::removed(key);
+        Ok(())
+    })
 }

@@ -97,9 +97,9 @@ fn a_wait_for_no_handle_waits_and_can_be_cancelled() {
         let _started = Started::new();
         let log = Log::new();
         let told = log.clone();
-        // SAFETY: statuses may be read.
         let waits = callback(MULTITHREADED, move |result| {
-            told.add(unsafe { result.GetStatus() }.map_err(|error| error.code()))
+            // SAFETY: a status may be read at any time.
+            told.add(unsafe { result.GetStatus() }.map_err(|error| error.code()));
         });
         // SAFETY: a handle that is null is allowed.
         unsafe {

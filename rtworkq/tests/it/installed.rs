@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use mf_async::{ErrorKind, Hresult, Platform, QueueId};
+use windows::Win32::Foundation::HANDLE;
 use windows::Win32::Media::MediaFoundation::{
-    MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFPutWorkItem, MFScheduleWorkItem,
+    MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFCreateAsyncResult, MFPutWorkItem, MFScheduleWorkItem,
 };
 
-use crate::support::{Count, Log, Started, callback, living, passes, until};
+use crate::support::{Count, Log, Started, callback, living, passes, until, waiting};
 
 const MULTITHREADED: u32 = MFASYNC_CALLBACK_QUEUE_MULTITHREADED;
 
@@ -48,24 +49,33 @@ fn it_runs_on_the_programs_runtime_and_leaves_that_up() {
 }
 
 #[test]
-fn what_is_scheduled_is_not_called_after_the_shutdown() {
-    passes("installed::what_is_scheduled_is_not_called_after_the_shutdown", &[], || {
+fn what_is_scheduled_or_waits_is_released_uncalled_by_the_shutdown() {
+    passes("installed::what_is_scheduled_or_waits_is_released_uncalled_by_the_shutdown", &[], || {
         let runtime = runtime();
         let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
         mf_async_rtworkq::install(&platform).unwrap();
         let (count, life) = (Count::default(), Arc::new(()));
         let started = Started::new();
-        let counts = count.clone();
-        let scheduled = living(MULTITHREADED, life.clone(), move |_| counts.add());
-        // SAFETY: the callback is counted.
-        unsafe { MFScheduleWorkItem(&scheduled, None, -6_000, None) }.unwrap();
-        drop(scheduled);
-        // It waits for what is outstanding, and no longer than it may.
+        for timed in 0..20 {
+            let counts = count.clone();
+            let called = living(MULTITHREADED, life.clone(), move |_| counts.add());
+            // SAFETY: the callback is counted. A null handle is never signalled.
+            unsafe {
+                if timed % 2 == 0 {
+                    MFScheduleWorkItem(&called, None, -3_600_000, None).unwrap();
+                } else {
+                    let result = MFCreateAsyncResult(None, &called, None).unwrap();
+                    waiting(HANDLE::default(), &result);
+                }
+            }
+        }
+        assert_eq!(Arc::strong_count(&life), 21);
         drop(started);
-        // Started again, the former item is still not called.
-        let _again = Started::new();
-        until("it is released", || Arc::strong_count(&life) == 1);
+        until("all are released", || Arc::strong_count(&life) == 1);
         assert_eq!(count.get(), 0);
+        let report = platform.report();
+        assert_eq!((report.scheduled, report.waiting), (0, 0));
+        runtime.block_on(platform.shutdown()).unwrap();
     });
 }
 
@@ -80,7 +90,7 @@ fn a_platform_that_is_shut_down_refuses() {
         let late = callback(MULTITHREADED, |_| ());
         // SAFETY: the callback is counted.
         let refused = unsafe { MFPutWorkItem(MULTITHREADED, &late, None) }.unwrap_err();
-        let error = mf_async::Error::new(Hresult(refused.code().0.cast_unsigned()), "put");
+        let error = mf_async::Error::new(Hresult(refused.code().0 as u32), "put");
         assert_eq!(error.kind(), ErrorKind::Shutdown);
         drop(started);
     });
