@@ -250,6 +250,11 @@ impl TrackerHandle {
         self.0.register.lost(what, !self.is_running())
     }
 
+    /// Drops the callbacks of operations because an object was shut down: see [`Register::lose`].
+    pub(crate) fn lose<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.0.register.lose(call)
+    }
+
     /// A callback was invoked after its operation had ended otherwise.
     pub(crate) fn count_late_call(&self) {
         // ORDERING: Relaxed, a counter that orders nothing.

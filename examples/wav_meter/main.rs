@@ -126,9 +126,10 @@ async fn meter_on(platform: &Platform, path: &Path, is_tone: bool) -> Result<(),
     failed.map_or(Ok(()), |reason| Err(reason.into()))
 }
 
-/// The file as a byte stream; a pipe, which has no length and cannot seek, by way of tokio.
+/// The file as a byte stream; a pipe, which has no length and cannot seek, and a file that hides its length, by way of
+/// tokio.
 async fn open(platform: &Platform, path: &Path) -> Result<Arc<dyn ByteStream>, Box<dyn std::error::Error>> {
-    if tokio::fs::metadata(path).await.is_ok_and(|metadata| !metadata.is_file()) {
+    if tokio::fs::metadata(path).await.is_ok_and(|metadata| !metadata.is_file() || metadata.len() == 0) {
         let pipe = tokio::fs::File::open(path).await?;
         return Ok(Arc::new(ByteStreamFromIo::reader(platform, pipe)));
     }

@@ -44,8 +44,8 @@ impl WavSource {
             events: platform.create_event_queue()?,
             queue: platform.queue(QueueId::MULTITHREADED)?,
             reader: Mutex::new(Reader {
-                stream,
-                seekable: length,
+                stream: stream.clone(),
+                seekable,
                 parser: WavParser::new(length),
                 format: None,
                 buffer: vec![0; PIECE],
@@ -77,8 +77,7 @@ impl HasEventQueue for WavSource {
 /// What a request works with; one request has it at a time.
 struct Reader {
     stream: Arc<dyn ByteStream>,
-    /// The length of a file that can be sought in.
-    seekable: Option<u64>,
+    seekable: bool,
     parser: WavParser,
     format: Option<WavFormat>,
     buffer: Vec<u8>,
@@ -144,9 +143,13 @@ impl Reader {
 
     /// Where the parser would like to go, if the file lets us.
     fn target(&self) -> Option<u64> {
-        let length = self.seekable?;
         match self.parser.wants() {
-            Wants::Skip(to) => Some(to.min(length)),
+            _ if !self.seekable => None,
+            Wants::Skip(to) => {
+                // As long as it is now: a file may grow or be cut while it is read. Never back.
+                let length = self.stream.length().ok().flatten()?;
+                Some(to.min(length)).filter(|to| *to > self.parser.position())
+            }
             Wants::Rewind(to) => Some(to),
             Wants::Bytes | Wants::Nothing => None,
         }

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts, list_origin};
+use crate::contain::drop_contained;
 use crate::error::Result;
 use crate::tracker::Tracker;
 
@@ -54,10 +55,21 @@ impl<'a> ResultBuilder<'a> {
     #[inline]
     #[track_caller]
     pub fn build(mut self) -> Result<AsyncResult> {
-        let token = self.tracker.token("create an asynchronous result")?;
-        self.parts.origin =
-            list_origin(self.tracker.handle(), Location::caller(), None, self.parts.callback.as_ref());
-        Ok(AsyncResult::new(self.parts, Some(token)))
+        match self.tracker.token("create an asynchronous result") {
+            Ok(token) => {
+                self.parts.origin = list_origin(
+                    self.tracker.handle(),
+                    Location::caller(),
+                    None,
+                    self.parts.callback.as_ref(),
+                );
+                Ok(AsyncResult::new(self.parts, Some(token)))
+            }
+            Err(error) => {
+                drop_contained(self.parts);
+                Err(error)
+            }
+        }
     }
 }
 

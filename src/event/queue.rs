@@ -14,7 +14,7 @@ use crate::event::media_event::{MediaEvent, drop_events};
 use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
-use crate::queue::{Job, Priority, Queues};
+use crate::queue::{CallingOut, Job, Priority, Queues};
 use crate::sync::LockExt;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Outstanding, Registration};
@@ -187,7 +187,7 @@ impl Inner {
                 "get an event of an event queue that is empty",
             ));
         }
-        if self.queues.runs_here().is_some() || tokio_quirks::polls_here() {
+        if self.queues.runs_here().is_some() || CallingOut::is_any() || tokio_quirks::polls_here() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",
@@ -217,9 +217,7 @@ impl Inner {
         self.queues.admit(BEGIN)?;
         // Making the result and asking the callback for its queue calls the user's code: not under the lock.
         let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
-        contain(|| self.queues.check(&Job::Ready(result.clone()))).unwrap_or_else(|payload| {
-            Err(Error::panicked("a callback that was asked for its queue", payload))
-        })?;
+        self.queues.check(&Job::Ready(result.clone()))?;
         if let Some(subscription) = &subscription {
             let queue: Weak<Inner> = Arc::downgrade(self);
             subscription.attach(queue);
@@ -303,7 +301,8 @@ impl Inner {
                 result.fail(error.clone());
             }
         }
-        drop_contained(request);
+        // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
+        self.queues.tracker.handle().lose(|| drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();

@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::CurrentQueue;
+use crate::queue::{CallingOut, CurrentQueue};
 use crate::tokio_quirks;
 
 impl<T> Operation<T> {
@@ -26,8 +26,8 @@ impl<T> Operation<T> {
     /// ```
     ///
     /// # Errors
-    /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` in a future that a tokio runtime polls, and in a callback of a work
-    /// queue.
+    /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` in a future that a tokio runtime polls, in a callback of a work
+    /// queue, and in what a platform's shutdown drops or calls.
     pub fn wait(&mut self) -> Result<T> {
         if !self.is_ended() {
             if let Some(place) = CurrentQueue::current() {
@@ -35,6 +35,10 @@ impl<T> Operation<T> {
                     "block a callback of queue {} until an operation ends: await it in a task",
                     place.queue
                 );
+                return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+            }
+            if CallingOut::is_any() {
+                let what = "block what a platform's shutdown drops or calls until an operation ends: await it in a task";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
             if tokio_quirks::polls_here() {

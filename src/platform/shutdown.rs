@@ -31,7 +31,7 @@ impl Shutdown {
         let start = Instant::now();
         let until = start.checked_add(deadline);
         owner.notify_events(|events| events.shutdown_start());
-        owner.timers.shut_down();
+        owner.queues.call_out(|| owner.timers.shut_down());
         let drained = self.wait(until, owner.drained(), Report::queued_and_running).await;
         // `close` fails these. Those whose results are still held at the deadline are reported.
         let outstanding = owner.queues.tracker.handle().outstanding();
@@ -45,8 +45,7 @@ impl Shutdown {
             None => Some(owner.report(&outstanding)).filter(Report::has_unfinished_work),
             undrained => undrained,
         };
-        owner.queues.kill();
-        owner.queues.forget();
+        owner.drop_queues();
         let waited_for = std::mem::take(&mut self.waited_for);
         let went = ShutdownReport { took: start.elapsed(), waited_for };
         observe::shut_down(went.took, &went.waited_for);

@@ -38,7 +38,8 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when that queue is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    /// `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply a serial queue awaits; `MF_E_SHUTDOWN` when the
+    /// platform is shut down.
     #[doc(alias = "MFScheduleWorkItem")]
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
@@ -67,7 +68,9 @@ impl Platform {
     /// Cancels a scheduled or waiting item by its key.
     ///
     /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
-    /// status `MF_E_OPERATION_CANCELLED`. An item that is already on its queue runs.
+    /// status `MF_E_OPERATION_CANCELLED`; its event is dropped before this returns, or, if it is being polled at that
+    /// moment, when the poll returns. An item that is already on its queue runs. The key of another platform's item is
+    /// not found here.
     ///
     /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
     /// not needed.
@@ -106,8 +109,8 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the callback names IO, LONG_FUNCTION, RT or TIMER, a queue that
-    /// is not open, or one that does not allow its flags; `MF_E_SHUTDOWN` when the platform is shut
-    /// down.
+    /// is not open, or one that does not allow its flags; `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply
+    /// a serial queue awaits; `MF_E_SHUTDOWN` when the platform is shut down.
     #[doc(alias = "MFPutWaitingWorkItem")]
     #[doc(alias = "RtwqPutWaitingWorkItem")]
     #[track_caller]

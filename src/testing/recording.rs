@@ -13,6 +13,7 @@ use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::CurrentQueue;
 use crate::sync::LockExt;
@@ -147,7 +148,7 @@ impl RecordingCallback {
                 if let Some(found) = found {
                     return found;
                 }
-                called.await;
+                GuardedFuture::new(called).await;
             }
         };
         let mut found = pin!(found);
