@@ -124,7 +124,7 @@ where
 
 /// Makes a callback of a closure.
 ///
-/// It is `Arc::new(closure)`, and lets the compiler find the argument's type, which a plain `Arc::new` must be told.
+/// It is `Arc::new(closure)`, but the type of the argument need not be written.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
