@@ -32,6 +32,9 @@ pub mod testing {}
 #[doc = include_str!("guide/windows.md")]
 pub mod windows {}
 
+#[doc = include_str!("guide/other_bindings.md")]
+pub mod other_bindings {}
+
 #[doc = include_str!("guide/cpp.md")]
 pub mod cpp {}
 
