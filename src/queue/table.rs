@@ -351,14 +351,18 @@ impl Queues {
     }
 
     async fn lift_what_waits(&self) {
+        let (mut tick, mut last) = (REPLY_TICK, None);
         loop {
-            tokio::time::sleep(REPLY_TICK).await;
+            tokio::time::sleep(tick).await;
             let all = self.all();
             let before = self.made_and_put(&all);
             let mut waits = all.iter().filter(|queue| !queue.is_quiet());
             if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
                 all.iter().for_each(|queue| queue.lift_turns());
             }
+            // Where nothing happens, ever more rarely: a paused clock would go through millions of ticks at once.
+            let changed = last.replace(before) != Some(before);
+            tick = if changed { REPLY_TICK } else { (2 * tick).min(LONGEST_REPLY_TICK) };
         }
     }
 
@@ -411,7 +415,7 @@ impl Queues {
     #[inline]
     fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
-            return Ok(with(&self.private.find(id).ok_or_else(|| self.private.not_open(id))?));
+            return Ok(with(&self.private.find(id).ok_or_else(|| self.not_open(id))?));
         }
         let named = match id {
             QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
@@ -420,6 +424,13 @@ impl Queues {
             _ => QueueId::STANDARD,
         };
         Ok(with(self.platform[named.0 as usize].get_or_init(|| self.platform_queue(named))))
+    }
+
+    /// Why there is no private queue of this id: a shutdown that has come to its end since the call was admitted has
+    /// dropped all of them.
+    #[cold]
+    fn not_open(&self, id: QueueId) -> Error {
+        if self.phase() == Phase::Closed { closed(FIND) } else { self.private.not_open(id) }
     }
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
@@ -459,7 +470,7 @@ impl Queues {
         if id.is_private() {
             // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
-            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.private.not_open(id));
+            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.not_open(id));
         }
         self.resolve(id, QueueLock::new)
     }
@@ -548,6 +559,10 @@ impl Dispatch for Queues {
 }
 
 const PUT: &str = "put a work item";
+const FIND: &str = "find a private queue";
 
 /// So often a shutdown looks whether all that is left waits for replies.
 const REPLY_TICK: Duration = Duration::from_millis(1);
+
+/// The longest time between two looks, when nothing happens.
+const LONGEST_REPLY_TICK: Duration = Duration::from_millis(100);
