@@ -48,7 +48,9 @@ impl Verdict {
         let failed = Verdict::Failed(Hresult::E_ACCESSDENIED);
         let (expected, on_its_own_way) = match fault {
             Fault::ByAnother if foreign => (Verdict::Failed(Hresult::MF_E_INVALID_WORKQUEUE), false),
-            Fault::None | Fault::Twice | Fault::Inline | Fault::ByAnother => (Verdict::Value, false),
+            Fault::None | Fault::Twice | Fault::Inline => (Verdict::Value, false),
+            // A shutdown does not wait for the queues of another platform.
+            Fault::ByAnother => (Verdict::Value, true),
             // A shutdown does not wait for a time, nor for a thread that it does not know of.
             Fault::Late(_) | Fault::WrongThread => (Verdict::Value, true),
             Fault::Never | Fault::LetGo | Fault::NoResult => (Verdict::Abandoned, true),

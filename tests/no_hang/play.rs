@@ -328,6 +328,7 @@ impl Play<'_> {
     fn deadline(&self) -> Duration {
         match self.program.flavour {
             Flavour::Workers if self.in_the_way() => Duration::from_millis(3),
+            Flavour::Paused if self.in_the_way() => Duration::from_secs(60),
             _ => Duration::from_secs(3600),
         }
     }
