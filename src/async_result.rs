@@ -16,7 +16,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
-use crate::contain::{Guarded, Payload, contain, drop_contained, drop_payload};
+use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
 use crate::tracker::{self, Begun, Origin, TrackerHandle};
@@ -66,6 +66,8 @@ impl IntoUnknown for AsyncResult {
 /// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
 /// ```
 ///
+/// [`callback`] makes one of a closure whose argument's type is not written.
+///
 /// The queue may call it on any thread, and for two results at the same time; `Send + Sync` makes that sound. Two
 /// callbacks are the same if they are the same object, by [`Arc::ptr_eq`].
 ///
@@ -74,6 +76,11 @@ impl IntoUnknown for AsyncResult {
 #[doc(alias = "IRtwqAsyncCallback")]
 #[doc(alias = "IMFAsyncCallbackLogging")]
 #[doc(alias = "IMFRemoteAsyncCallback")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback",
+    label = "this does not implement `AsyncCallback`",
+    note = "a closure is a callback if it is `Fn(&AsyncResult) + Send + Sync`: `mf_async::callback(|result| ..)`"
+)]
 pub trait AsyncCallback: Send + Sync {
     /// The queue to be invoked on, and what this callback promises of itself.
     ///
@@ -113,6 +120,21 @@ where
     fn invoke(&self, result: &AsyncResult) {
         self(result);
     }
+}
+
+/// Makes a callback of a closure.
+///
+/// It is `Arc::new(closure)`, and lets the compiler find the argument's type, which a plain `Arc::new` must be told.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// # use mf_async::{Platform, QueueId};
+/// # let platform = Platform::startup()?;
+/// platform.put(QueueId::STANDARD, mf_async::callback(|result| println!("{}", result.status())))?;
+/// # platform.shutdown().await }
+/// ```
+pub fn callback(call: impl Fn(&AsyncResult) + Send + Sync + 'static) -> Arc<dyn AsyncCallback> {
+    Arc::new(call)
 }
 
 /// The callback's name. One that panics when it is asked has none.
@@ -351,7 +373,7 @@ impl AsyncResult {
     pub async fn signaled(&self) -> Result<()> {
         match &self.0.target {
             Target::Event(event) => {
-                Guarded::new(event.wait()).await;
+                GuardedFuture::new(event.wait()).await;
                 Ok(())
             }
             Target::Callback(_) | Target::Nothing => Err(Error::new(

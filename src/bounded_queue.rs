@@ -11,10 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
 use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
-use crate::contain::Guarded;
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
+use crate::queue::{CurrentQueue, IntoWorkItem, Invocation, Job, WorkItem, WorkQueue};
 use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::LockExt;
 use crate::tracker::TrackerHandle;
@@ -138,7 +138,7 @@ impl BoundedQueue {
     /// # Errors
     /// `MF_E_NOTACCEPTING` when there is no room; otherwise as [`WorkQueue::put`]. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
+    pub fn try_put(&self, item: impl IntoWorkItem) -> Result<()> {
         self.try_reserve()?.put(item)
     }
 
@@ -152,8 +152,8 @@ impl BoundedQueue {
     /// [`reserve`](BoundedQueue::reserve), which is cancel safe, and then put.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
-        let (reserved, item) = (self.reserve(), item.into());
+    pub fn put<I: IntoWorkItem>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
+        let (reserved, item) = (self.reserve(), item.into_work_item());
         async move { reserved.await?.put(item) }
     }
 
@@ -207,7 +207,7 @@ impl BoundedQueue {
         }
         let waiting = RoomWait::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
         let place = pin!(self.places.clone().acquire_owned());
-        match Guarded::new(select(place, pin!(waiting.shut_down()))).await {
+        match GuardedFuture::new(select(place, pin!(waiting.shut_down()))).await {
             Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
             // Not reached: the semaphore is never closed.
             Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
@@ -240,8 +240,8 @@ impl Permit {
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
-        let (job, priority) = item.into().into_job();
+    pub fn put(self, item: impl IntoWorkItem) -> Result<()> {
+        let (job, priority) = item.into_work_item().into_job();
         let place = Mutex::new(Some(self.place));
         let item = match job {
             Job::Ready(result) => {

@@ -39,9 +39,13 @@
 //!
 //! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
 //! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
-//! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
-//! requires to be free-threaded. All that goes in here goes in as one, so saying that an object is
-//! free-threaded, in an `unsafe` block, is all that is left to promise; [`Mta::of`] asks for no promise.
+//! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that every thread of the
+//! multithreaded apartment may use. All that goes in here goes in as one, so saying that of an object, in an `unsafe` block,
+//! is all that is left to promise; [`Mta::of`] and [`Platform`]'s own makers ask for no promise.
+//!
+//! # Systems
+//!
+//! Windows 8, Windows Server 2012, and later. On editions without Media Foundation see [`Platform::is_available`].
 //!
 //! # Trying it
 //!

@@ -165,7 +165,7 @@ pub mod timeline;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
-    Unknown,
+    Unknown, callback,
 };
 pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};
@@ -176,7 +176,7 @@ pub use crate::guid::Guid;
 pub use crate::method::Method;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformLock, WeakPlatform};
-pub use crate::queue::{Priority, WorkItem, WorkQueue, WorkQueueType};
+pub use crate::queue::{IntoWorkItem, Priority, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::Report;
 
 /// The README's code is compiled and run with the other examples.

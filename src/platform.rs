@@ -27,7 +27,7 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::{Guarded, contain, drop_contained, drop_payload};
+use crate::contain::{GuardedFuture, contain, drop_contained, drop_payload};
 use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
@@ -308,7 +308,7 @@ impl Platform {
     pub fn shutdown_within(&self, deadline: Duration) -> impl Future<Output = Result<()>> + Send + use<> {
         let begun = self.begin_shutdown(deadline);
         let owner = self.0.owner.clone();
-        Guarded::new(async move {
+        GuardedFuture::new(async move {
             begun?;
             let mut ended = pin!(owner.ended.wait());
             poll_fn(|cx| match ended.as_mut().poll(cx) {

@@ -23,7 +23,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, Slot, Work, WorkItem};
+use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -177,10 +177,10 @@ impl Queues {
     pub(crate) fn put_on(
         &self,
         queue: &Arc<Queue>,
-        item: impl Into<WorkItem>,
+        item: impl IntoWorkItem,
         begun: Option<Begun>,
     ) -> Result<()> {
-        let mut slot = Some(Work::Item(item.into()));
+        let mut slot = Some(Work::Item(item.into_work_item()));
         let put = self.admit(PUT).and_then(|()| self.put_item(queue, &mut slot, begun));
         if put.is_err() {
             drop_refused(&mut slot);
