@@ -884,7 +884,8 @@ fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncRes
             let refused =
                 matches!(&ended, Some(Err(error)) if error.hresult() == Hresult::ERROR_POSSIBLE_DEADLOCK);
             let is_going = shared.gone.load(SeqCst) || shared.shutting_down.load(SeqCst);
-            if !refused && !(is_going && ended.is_some()) {
+            let was_over = is_going && ended.is_some();
+            if !(refused || was_over) {
                 shared.wrong(format!("a shutdown in a callback: {ended:?}"));
             }
         }
