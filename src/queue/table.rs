@@ -415,7 +415,7 @@ impl Queues {
     #[inline]
     fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
-            return Ok(with(&self.private.find(id).ok_or_else(|| self.not_open(id))?));
+            return Ok(with(&self.private.find(id).ok_or_else(|| self.private.not_open(id))?));
         }
         let named = match id {
             QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
@@ -424,13 +424,6 @@ impl Queues {
             _ => QueueId::STANDARD,
         };
         Ok(with(self.platform[named.0 as usize].get_or_init(|| self.platform_queue(named))))
-    }
-
-    /// Why there is no private queue of this id: a shutdown that has come to its end since the call was admitted has
-    /// dropped all of them.
-    #[cold]
-    fn not_open(&self, id: QueueId) -> Error {
-        if self.phase() == Phase::Closed { closed(FIND) } else { self.private.not_open(id) }
     }
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
@@ -470,7 +463,7 @@ impl Queues {
         if id.is_private() {
             // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
-            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.not_open(id));
+            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.private.not_open(id));
         }
         self.resolve(id, QueueLock::new)
     }
@@ -559,7 +552,6 @@ impl Dispatch for Queues {
 }
 
 const PUT: &str = "put a work item";
-const FIND: &str = "find a private queue";
 
 /// So often a shutdown looks whether all that is left waits for replies.
 const REPLY_TICK: Duration = Duration::from_millis(1);

@@ -456,7 +456,10 @@ impl Play<'_> {
             Hresult::MF_E_SHUTDOWN => self.shutting_down,
             Hresult::MF_E_INVALID_WORKQUEUE => {
                 let slot = &self.slots[slot];
-                slot.handle.is_none() || (what.starts_with("Wait") && !slot.takes_waits)
+                // A shutdown drops the private queues, perhaps since the call was admitted.
+                slot.handle.is_none()
+                    || (self.shutting_down && slot.id.is_private())
+                    || (what.starts_with("Wait") && !slot.takes_waits)
             }
             _ => false,
         };
