@@ -323,7 +323,6 @@ impl AsyncResult {
             std::panic::resume_unwind(payload);
         }
         inner.hides_object = false;
-        inner.target = Target::Nothing;
         (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
         if std::mem::take(inner.has_rare.get_mut()) {
             inner.rare = Mutex::default();
@@ -717,11 +716,17 @@ impl Inner {
 }
 
 impl Inner {
-    /// Drops a state and an object, which are the user's, each by itself, and with them the callback: of two that panic at
-    /// once, the second would end the process. Returns the first panic.
+    /// Drops what it holds, each by itself: of two that panic at once, the second would end the process. Returns the first
+    /// panic. What it holds is not that of the thread which drops it last.
     #[inline]
     fn drop_held(&mut self) -> Option<Payload> {
-        if self.state.is_some() || self.object.is_some() { self.drop_each() } else { None }
+        if self.state.is_some() || self.object.is_some() {
+            return self.drop_each();
+        }
+        match std::mem::replace(&mut self.target, Target::Nothing) {
+            Target::Callback(callback) => contain(|| drop(callback)).err(),
+            Target::Event(_) | Target::Nothing => None,
+        }
     }
 
     fn drop_each(&mut self) -> Option<Payload> {
