@@ -8,6 +8,8 @@ mod builder;
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -18,7 +20,7 @@ pub use self::builder::ResultBuilder;
 use crate::contain::{Guarded, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
-use crate::tracker;
+use crate::tracker::{self, TrackedWait};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -451,21 +453,25 @@ impl AsyncResult {
     /// Once dispatched, it stays so. For a result with a callback the wait fails at once.
     ///
     /// # Errors
-    /// `E_INVALIDARG` when the result has a callback.
+    /// `E_INVALIDARG` when the result has a callback; `MF_E_SHUTDOWN` when the platform ends before it is dispatched.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing, and the result can be awaited again.
     #[doc(alias = "hEvent")]
-    pub async fn signaled(&self) -> Result<()> {
-        match &self.0.target {
-            Target::Event(event) => {
-                Guarded::new(event.wait()).await;
-                Ok(())
-            }
-            Target::Callback(_) | Target::Nothing => Err(Error::new(
-                Hresult::E_INVALIDARG,
-                "wait for the event of a result that has a callback: only a result without one signals it",
-            )),
+    #[track_caller]
+    pub fn signaled(&self) -> impl Future<Output = Result<()>> + Send + '_ {
+        let begun = Location::caller();
+        async move {
+            let Target::Event(event) = &self.0.target else {
+                let what = "wait for the event of a result that has a callback: only a result without one signals it";
+                return Err(Error::new(Hresult::E_INVALIDARG, what));
+            };
+            let waited = match self.tracker() {
+                Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
+                None => Ok(Guarded::new(event.wait()).await),
+            };
+            // Once signaled it stays so, whatever the platform.
+            if event.get().is_some() { Ok(()) } else { waited.map(drop) }
         }
     }
 
@@ -683,6 +689,8 @@ struct Inner {
     /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
+
+const SIGNAL: &str = "a wait for the event of a result";
 
 /// Nothing has invoked the callback yet.
 const NOT_INVOKED: u8 = 0;

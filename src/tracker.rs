@@ -12,6 +12,7 @@
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
+mod wait;
 
 use std::sync::{Arc, Weak};
 
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
+pub(crate) use self::wait::TrackedWait;
 use crate::error::{Error, Result};
 use crate::register::Register;
 pub(crate) use crate::register::{Begun, Loss, Outstanding, OutstandingEntry, Registration};

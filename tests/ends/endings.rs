@@ -198,7 +198,10 @@ async fn dropped(mut play: Play, scene: Scene) -> Option<String> {
     play.finish().await;
     for _ in 0..3 {
         for queue in [QueueId::IO, QueueId::MULTITHREADED] {
-            scene.platform.queue(queue).unwrap().quiesce().await.unwrap();
+            // None is given out while the platform shuts down.
+            if let Ok(queue) = scene.platform.queue(queue) {
+                queue.quiesce().await.unwrap();
+            }
         }
         some_turns().await;
     }

@@ -26,9 +26,12 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind { name: "`WorkQueue::run`", begin: run },
         Kind { name: "`WorkQueue::spawn`", begin: spawn },
         Kind { name: "`WorkQueue::spawn_local`", begin: spawn_local },
+        Kind { name: "`AsyncResult::signaled`", begin: signaled },
         Kind { name: "`BoundedQueue::reserve`", begin: reserve },
         Kind { name: "`barrier`", begin: |given| wait_for_queue(given, |queue| queue.barrier().boxed()) },
         Kind { name: "`quiesce`", begin: |given| wait_for_queue(given, |queue| queue.quiesce().boxed()) },
+        Kind { name: "`Deadline::ended`", begin: deadline },
+        Kind { name: "`Platform::shutdown`", begin: shutdown },
     ]
 }
 
@@ -335,4 +338,61 @@ fn wait_for_queue(
         .boxed()
     };
     Some(Play::of(Waits(waits)).replied_by(reply).after_drop(after).keeping(queue))
+}
+
+/// A result without a callback, which its component keeps.
+fn signaled(given: &Given) -> Option<Play> {
+    (given.is(&[]) && !given.is_wrapped).then_some(())?;
+    let result = given.platform.event_result().build().unwrap();
+    let (awaited, again, kept) = (result.clone(), result.clone(), Arc::new(Mutex::new(Some(result))));
+    let waits = async move { awaited.signaled().await }.boxed();
+    let invoked = kept.clone();
+    let invoke = move || {
+        let result = invoked.lock().unwrap().take();
+        result.into_iter().for_each(|result| result.invoke().unwrap());
+    };
+    let after = move || {
+        async move {
+            again.signaled().await.unwrap();
+            "lost nothing"
+        }
+        .boxed()
+    };
+    Some(Play::of(Waits(waits)).finished_by(invoke).after_drop(after).keeping(Dropped(kept)))
+}
+
+/// Behind an item that awaits its reply.
+fn deadline(given: &Given) -> Option<Play> {
+    (given.is(&[]) && !given.is_wrapped).then_some(())?;
+    let (queue, reply) = held_queue(&given.platform);
+    let deadline = Arc::new(tokio::sync::Mutex::new(queue.set_deadline(Duration::from_secs(3600))));
+    let again = deadline.clone();
+    let waits = async move { deadline.lock().await.ended().await.map(drop) }.boxed();
+    let after = move || {
+        async move {
+            again.lock().await.ended().await.unwrap();
+            "lost nothing"
+        }
+        .boxed()
+    };
+    Some(Play::of(Waits(waits)).replied_by(reply).after_drop(after).keeping(queue))
+}
+
+/// A shutdown that waits for a lock, which is dropped when it is told to end.
+fn shutdown(given: &Given) -> Option<Play> {
+    (given.is(&[]) && !given.is_wrapped).then_some(())?;
+    let lock = Arc::new(Mutex::new(Some(given.platform.lock().unwrap())));
+    let waits = given.platform.shutdown().boxed();
+    let unlocked = lock.clone();
+    let unlock = move || drop(unlocked.lock().unwrap().take());
+    let platform = given.platform.downgrade();
+    let after = move || {
+        async move {
+            let platform = platform.upgrade().unwrap();
+            platform.shutdown().await.unwrap();
+            "goes on"
+        }
+        .boxed()
+    };
+    Some(Play::of(Waits(waits)).unblocked_by(unlock).after_drop(after).keeping(lock))
 }

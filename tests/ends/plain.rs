@@ -28,10 +28,14 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind { name: "callback: `Method::begin_blocking`", begin: method_that_blocks },
         Kind { name: "callback: `begin_get_event`", begin: event },
         Kind { name: "callback: a read of a file", begin: file_read },
+        Kind { name: "callback: a write of a file", begin: file_write },
+        Kind { name: "callback: a read of memory", begin: memory_read },
         Kind { name: "callback: a write of memory", begin: memory_write },
         Kind { name: "callback: a read of `ByteStreamFromIo`", begin: io_read },
+        Kind { name: "callback: a write of `ByteStreamFromIo`", begin: io_write },
         Kind { name: "callback: `begin_create_file`", begin: create_file },
         Kind { name: "callback: `begin_create_object_from_url`", begin: by_url },
+        Kind { name: "callback: `begin_create_object_from_byte_stream`", begin: by_stream },
     ]
 }
 
@@ -282,6 +286,25 @@ fn file_read(given: &Given) -> Option<Play> {
     Some(play.unblocked_by(move || drop(gate)).keeping((file, folder)))
 }
 
+fn file_write(given: &Given) -> Option<Play> {
+    (given.is(&OF_CALLBACKS) && !given.is_wrapped).then_some(())?;
+    let (folder, path) = folder();
+    let (access, mode) = (AccessMode::ReadWrite, OpenMode::FailIfNotExist);
+    let file = Arc::new(given.platform.create_file(access, mode, FileFlags::empty(), path).unwrap());
+    let (ends, gate) = (file.clone(), hold_up_the_blocking_thread());
+    let end = move |result: &AsyncResult| ends.end_write(result).map(drop);
+    let play = begin(given, end, |callback| file.begin_write(vec![0; 4], callback, None));
+    Some(play.unblocked_by(move || drop(gate)).keeping((file, folder)))
+}
+
+fn memory_read(given: &Given) -> Option<Play> {
+    (given.is(&OF_CALLBACKS) && !given.is_wrapped).then_some(())?;
+    let memory = MemoryByteStream::new(&given.platform, vec![0; 4]);
+    let ends = memory.clone();
+    let end = move |result: &AsyncResult| ends.end_read(result).map(drop);
+    Some(begin(given, end, |callback| memory.begin_read(vec![0; 4], callback, None)).ending_at_once())
+}
+
 fn memory_write(given: &Given) -> Option<Play> {
     (given.is(&OF_CALLBACKS) && !given.is_wrapped).then_some(())?;
     let memory = MemoryByteStream::new(&given.platform, Vec::new());
@@ -298,6 +321,17 @@ fn io_read(given: &Given) -> Option<Play> {
     let ends = stream.clone();
     let end = move |result: &AsyncResult| ends.end_read(result).map(drop);
     let play = begin(given, end, |callback| stream.begin_read(vec![0; 1], callback, None));
+    Some(play.finished_by(open))
+}
+
+fn io_write(given: &Given) -> Option<Play> {
+    let hows = [OF_CALLBACKS.as_slice(), &[How::EndFails, How::BodyPanics]].concat();
+    (given.is(&hows) && !given.is_wrapped).then_some(())?;
+    let (io, open) = gated_io(given);
+    let stream = ByteStreamFromIo::writer(&given.platform, io);
+    let ends = stream.clone();
+    let end = move |result: &AsyncResult| ends.end_write(result).map(drop);
+    let play = begin(given, end, |callback| stream.begin_write(vec![0; 1], callback, None));
     Some(play.finished_by(open))
 }
 
@@ -326,4 +360,19 @@ fn by_url(given: &Given) -> Option<Play> {
     });
     let finish = move || tell.lock().unwrap().take().into_iter().for_each(|tell| _ = tell.send(()));
     Some(play.finished_by(finish))
+}
+
+fn by_stream(given: &Given) -> Option<Play> {
+    (given.is(&WITH_BODY) && !given.is_wrapped).then_some(())?;
+    let (handler, tell) = handler(given);
+    let resolver = given.platform.create_source_resolver();
+    resolver.register_byte_stream_handler(".gated", handler);
+    let ends = resolver.clone();
+    let end = move |result: &AsyncResult| ends.end_create_object_from_byte_stream(result).map(drop);
+    let stream = Arc::new(MemoryByteStream::new(&given.platform, vec![0; 4]));
+    let play = begin(given, end, |callback| {
+        let (url, flags) = (Some("x.gated"), ResolutionFlags::MEDIA_SOURCE);
+        resolver.begin_create_object_from_byte_stream(stream, url, flags, None, callback, None)
+    });
+    Some(play.finished_by(move || tell.lock().unwrap().take().into_iter().for_each(|tell| _ = tell.send(()))))
 }
