@@ -5,6 +5,7 @@
 //! queue.
 
 mod builder;
+mod parameters;
 
 use std::any::Any;
 use std::fmt;
@@ -13,14 +14,14 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
-use crate::contain::{Guarded, Payload, contain, drop_contained, drop_payload};
+pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
+use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::sync::LockExt;
-use crate::tracker::{self, TrackedWait};
+use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -67,6 +68,8 @@ impl IntoUnknown for AsyncResult {
 /// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
 /// ```
 ///
+/// [`callback`] makes one of a closure whose argument's type is not written.
+///
 /// The queue may call it on any thread, and for two results at the same time; `Send + Sync` makes that sound. Two
 /// callbacks are the same if they are the same object, by [`Arc::ptr_eq`].
 ///
@@ -75,6 +78,11 @@ impl IntoUnknown for AsyncResult {
 #[doc(alias = "IRtwqAsyncCallback")]
 #[doc(alias = "IMFAsyncCallbackLogging")]
 #[doc(alias = "IMFRemoteAsyncCallback")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback",
+    label = "this does not implement `AsyncCallback`",
+    note = "a closure is a callback if it is `Fn(&AsyncResult) + Send + Sync`: `mf_async::callback(|result| ..)`"
+)]
 pub trait AsyncCallback: Send + Sync {
     /// The queue to be invoked on, and what this callback promises of itself.
     ///
@@ -116,150 +124,47 @@ where
     }
 }
 
-/// A callback's queue and its promises: `IMFAsyncCallback::GetParameters`.
+/// Makes a callback of a closure.
+///
+/// It is `Arc::new(closure)`, and lets the compiler find the argument's type, which a plain `Arc::new` must be told.
 ///
 /// ```
-/// use mf_async::{CallbackParameters, QueueId};
-///
-/// let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-/// assert!(parameters.flags.is_empty());
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// # use mf_async::{Platform, QueueId};
+/// # let platform = Platform::startup()?;
+/// platform.put(QueueId::STANDARD, mf_async::callback(|result| println!("{}", result.status())))?;
+/// # platform.shutdown().await }
 /// ```
-#[doc(alias = "GetParameters")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallbackParameters {
-    /// The promises and needs of the callback.
-    pub flags: CallbackFlags,
-    /// The queue to invoke it on.
-    pub queue: QueueId,
+pub fn callback(call: impl Fn(&AsyncResult) + Send + Sync + 'static) -> Arc<dyn AsyncCallback> {
+    Arc::new(call)
 }
 
-impl CallbackParameters {
-    /// No flags, on this queue.
-    pub fn on(queue: impl Into<QueueId>) -> CallbackParameters {
-        CallbackParameters { flags: CallbackFlags::empty(), queue: queue.into() }
-    }
-
-    /// The same with these flags.
-    #[must_use]
-    pub fn with_flags(self, flags: CallbackFlags) -> CallbackParameters {
-        CallbackParameters { flags, ..self }
-    }
+/// The callback's name. One that panics when it is asked has none.
+#[inline]
+pub(crate) fn name_of(callback: &dyn AsyncCallback) -> &'static str {
+    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
 }
 
-impl Default for CallbackParameters {
-    /// No flags, on [`QueueId::STANDARD`].
-    fn default() -> CallbackParameters {
-        CallbackParameters::on(QueueId::STANDARD)
-    }
-}
-
-bitflags! {
-    /// What a callback promises or needs. No flags means that it usually takes less than 30 ms and may make any system
-    /// call.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct CallbackFlags: u32 {
-        /// It takes less than 1 ms and does almost nothing. Only the queues
-        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
-        #[doc(alias = "MFASYNC_FAST_IO_PROCESSING_CALLBACK")]
-        const FAST_IO_PROCESSING = 0x01;
-        /// It takes less than 50 µs and only signals something. Only the queues
-        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
-        #[doc(alias = "MFASYNC_SIGNAL_CALLBACK")]
-        const SIGNAL = 0x02;
-        /// It blocks: it runs on the runtime's blocking pool, where it holds up no other item. On a queue that runs one
-        /// item at a time, the next item still waits for it.
-        #[doc(alias = "MFASYNC_BLOCKING_CALLBACK")]
-        const BLOCKING = 0x04;
-        /// A serial queue goes on only when the result is passed to `invoke_callback` again, not when `invoke`
-        /// returns. Other queues ignore it.
-        #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
-        const REPLY = 0x08;
-        /// Accepted and without effect, because nothing here crosses processes.
-        #[doc(alias = "MFASYNC_LOCALIZE_REMOTE_CALLBACK")]
-        const LOCALIZE_REMOTE = 0x10;
-        // Bits without a name are kept.
-        const _ = !0;
-    }
-}
-
-/// The number by which Media Foundation names a work queue.
-///
-/// ```
-/// use mf_async::QueueId;
-///
-/// assert_eq!(QueueId::MULTITHREADED.0, 5);
-/// assert!(!QueueId::MULTITHREADED.is_private());
-/// assert_eq!(format!("{} {}", QueueId::STANDARD, QueueId(0x2_0001)), "STANDARD 0x20001");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueId(
-    /// The number, as Windows headers write it.
-    pub u32,
-);
-
-impl QueueId {
-    /// No queue. A put on it runs as on [`STANDARD`](QueueId::STANDARD), as with every number that
-    /// has no private bit and names no queue.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_UNDEFINED")]
-    pub const UNDEFINED: QueueId = QueueId(0);
-    /// The default of callbacks: one item at a time, shared by all of them.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_STANDARD")]
-    pub const STANDARD: QueueId = QueueId(1);
-    /// Media Foundation's own: one item at a time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_RT")]
-    pub const RT: QueueId = QueueId(2);
-    /// File and network input and output: items run at the same time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_IO")]
-    pub const IO: QueueId = QueueId(3);
-    /// Timers and periodic callbacks: one item at a time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_TIMER")]
-    pub const TIMER: QueueId = QueueId(4);
-    /// The queue that applications should use: items run at the same time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_MULTITHREADED")]
-    pub const MULTITHREADED: QueueId = QueueId(5);
-    /// For callbacks that take long: each runs on the runtime's blocking pool.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_LONG_FUNCTION")]
-    pub const LONG_FUNCTION: QueueId = QueueId(7);
-    /// The bits of which a queue that was allocated has at least one.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_PRIVATE_MASK")]
-    pub const PRIVATE_MASK: QueueId = QueueId(0xFFFF_0000);
-    /// Every platform queue; only for registration with MMCSS.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_ALL")]
-    pub const ALL: QueueId = QueueId(0xFFFF_FFFF);
-
-    /// Whether the number is that of an allocated queue.
-    #[must_use]
-    pub const fn is_private(self) -> bool {
-        self.0 & QueueId::PRIVATE_MASK.0 != 0
-    }
-}
-
-impl fmt::Display for QueueId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            QueueId::UNDEFINED => "UNDEFINED",
-            QueueId::STANDARD => "STANDARD",
-            QueueId::RT => "RT",
-            QueueId::IO => "IO",
-            QueueId::TIMER => "TIMER",
-            QueueId::MULTITHREADED => "MULTITHREADED",
-            QueueId::LONG_FUNCTION => "LONG_FUNCTION",
-            QueueId::ALL => "ALL",
-            QueueId(number) => return write!(f, "0x{number:X}"),
-        })
-    }
-}
-
-impl fmt::Debug for QueueId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QueueId({self})")
-    }
-}
-
-impl From<u32> for QueueId {
-    fn from(number: u32) -> QueueId {
-        QueueId(number)
-    }
+/// Lists a new item or result with the line that made it, for reports.
+#[inline(always)]
+pub(crate) fn list_origin(
+    tracker: &TrackerHandle,
+    begun: Begun,
+    queued: Option<QueueId>,
+    callback: Option<&Arc<dyn AsyncCallback>>,
+) -> Origin {
+    tracker.origins().list(begun, queued.map(|queue| queue.0), || {
+        let callback = callback.map(Arc::downgrade);
+        move || match &callback {
+            Some(callback) => {
+                let Some(callback) = callback.upgrade() else { return "" };
+                let name = name_of(&*callback);
+                drop_contained(callback);
+                name
+            }
+            None => "a result without a callback",
+        }
+    })
 }
 
 /// The result of an asynchronous operation, on its way from Begin to End: `IMFAsyncResult`.
@@ -279,12 +184,12 @@ pub struct AsyncResult(Arc<Inner>);
 impl AsyncResult {
     #[inline]
     pub(crate) fn new(parts: Parts, token: Option<Token>) -> AsyncResult {
-        let Parts { object, hides_object, callback, state } = parts;
+        let Parts { object, hides_object, callback, state, origin } = parts;
         let target = match callback {
             Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        let mut inner = Inner::new(target, state, token);
+        let mut inner = Inner::new(target, state, token, origin);
         (inner.object, inner.hides_object) = (object, hides_object);
         AsyncResult(Arc::new(inner))
     }
@@ -295,19 +200,26 @@ impl AsyncResult {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         token: Option<Token>,
+        origin: Origin,
     ) -> AsyncResult {
-        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token)))
+        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token, origin)))
     }
 
     /// The same in the memory of a result that was [emptied](AsyncResult::empty).
     #[inline]
-    pub(crate) fn refill(mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
+    pub(crate) fn refill(
+        mut self,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        origin: Origin,
+    ) -> AsyncResult {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.target = Target::Callback(callback);
             inner.state = state;
+            inner.origin = origin;
             return self;
         }
-        AsyncResult::of_item(callback, state, self.0.token.clone())
+        AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
     }
 
     /// Drops this owner; true if that was the last, and something that the result held has panicked.
@@ -325,6 +237,7 @@ impl AsyncResult {
             std::panic::resume_unwind(payload);
         }
         inner.hides_object = false;
+        inner.origin = Origin::default();
         (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
         if std::mem::take(inner.has_rare.get_mut()) {
             inner.rare = Mutex::default();
@@ -468,7 +381,7 @@ impl AsyncResult {
             };
             let waited = match self.tracker() {
                 Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
-                None => Ok(Guarded::new(event.wait()).await),
+                None => Ok(GuardedFuture::new(event.wait()).await),
             };
             // Once signaled it stays so, whatever the platform.
             if event.get().is_some() { Ok(()) } else { waited.map(drop) }
@@ -609,6 +522,7 @@ pub(crate) struct Parts {
     pub(crate) hides_object: bool,
     pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
     pub(crate) state: Option<Unknown>,
+    pub(crate) origin: Origin,
 }
 
 /// The identity of a result: its address, without its contents.
@@ -686,6 +600,8 @@ struct Inner {
     /// Whether `rare` has, or had, a value.
     has_rare: AtomicBool,
     rare: Mutex<Option<Box<Rare>>>,
+    /// Held for its drop, which takes the result off the list of reports.
+    origin: Origin,
     /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
@@ -708,7 +624,7 @@ struct Rare {
 
 impl Inner {
     #[inline]
-    fn new(target: Target, state: Option<Unknown>, token: Option<Token>) -> Inner {
+    fn new(target: Target, state: Option<Unknown>, token: Option<Token>, origin: Origin) -> Inner {
         Inner {
             target,
             state,
@@ -718,6 +634,7 @@ impl Inner {
             invoked: AtomicU8::new(NOT_INVOKED),
             has_rare: AtomicBool::new(false),
             rare: Mutex::default(),
+            origin,
             token,
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
+use crate::queue::{CurrentQueue, IntoWorkItem, Invocation, Job, WorkItem, WorkQueue};
 use crate::sync::LockExt;
 use crate::tracker::{Begun, TrackedWait};
 
@@ -133,7 +133,7 @@ impl BoundedQueue {
     /// # Errors
     /// `MF_E_NOTACCEPTING` when there is no room; otherwise as [`WorkQueue::put`]. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
+    pub fn try_put(&self, item: impl IntoWorkItem) -> Result<()> {
         self.try_reserve()?.put(item)
     }
 
@@ -147,8 +147,8 @@ impl BoundedQueue {
     /// [`reserve`](BoundedQueue::reserve), which is cancel safe, and then put.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
-        let (reserved, item) = (self.reserve(), item.into());
+    pub fn put<I: IntoWorkItem>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
+        let (reserved, item) = (self.reserve(), item.into_work_item());
         async move { reserved.await?.put(item) }
     }
 
@@ -233,15 +233,16 @@ impl Permit {
     /// # Errors
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
-    pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
-        let (job, priority) = item.into().into_job();
+    #[track_caller]
+    pub fn put(self, item: impl IntoWorkItem) -> Result<()> {
+        let (job, priority) = item.into_work_item().into_job();
         let place = Mutex::new(Some(self.place));
         let item = match job {
             Job::Ready(result) => {
                 let Some(callback) = result.callback().cloned() else { return self.queue.put(result) };
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: Some(result), place }))
             }
-            Job::Invocation(Invocation { callback, state }) => {
+            Job::Invocation(Invocation { callback, state, .. }) => {
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state.take())
             }
         };

@@ -87,19 +87,19 @@ pub(crate) fn drop_payload(payload: Payload) {
 /// guard. Such a library wakes several wakers in a row, and one that panicked would keep the others from being woken.
 #[pin_project]
 #[derive(Debug)]
-pub(crate) struct Guarded<F> {
+pub(crate) struct GuardedFuture<F> {
     #[pin]
     future: F,
     guard: WakerGuard,
 }
 
-impl<F> Guarded<F> {
-    pub(crate) fn new(future: F) -> Guarded<F> {
-        Guarded { future, guard: WakerGuard::default() }
+impl<F> GuardedFuture<F> {
+    pub(crate) fn new(future: F) -> GuardedFuture<F> {
+        GuardedFuture { future, guard: WakerGuard::default() }
     }
 }
 
-impl<F: Future> Future for Guarded<F> {
+impl<F: Future> Future for GuardedFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

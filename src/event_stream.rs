@@ -27,9 +27,9 @@ pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
 use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
-use crate::contain::{Guarded, contain, drop_payload, wake_contained};
+use crate::contain::{GuardedFuture, contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
+use crate::event::{MediaEvent, MediaEventType, SharedGenerator, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`], as a [`Stream`].
@@ -87,7 +87,7 @@ pub struct EventStream<P: Overflow = Lossless> {
     /// What was taken and is the reader's already.
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
-    pause: Option<(Instant, Pin<Box<Guarded<Sleep>>>)>,
+    pause: Option<(Instant, Pin<Box<GuardedFuture<Sleep>>>)>,
     budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
@@ -121,10 +121,7 @@ impl EventStream {
     /// # Errors
     /// As [`new`](EventStream::new).
     #[track_caller]
-    pub fn lossless<G>(generator: &Arc<G>) -> Result<EventStream>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn lossless(generator: &impl SharedGenerator) -> Result<EventStream> {
         EventStream::new(generator, Lossless)
     }
 }
@@ -150,12 +147,9 @@ impl<P: Overflow> EventStream<P> {
     /// outstanding; neither is disturbed. `MF_E_SHUTDOWN` when the generator is shut down. Otherwise
     /// what the generator says.
     #[track_caller]
-    pub fn new<G>(generator: &Arc<G>, policy: P) -> Result<EventStream<P>>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn new(generator: &impl SharedGenerator, policy: P) -> Result<EventStream<P>> {
         let mut stream = EventStream {
-            pump: EventPump::new(generator, policy.policy(), Location::caller()),
+            pump: EventPump::new(generator.shared(), policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
             budget: CoopBudget::default(),
@@ -369,7 +363,7 @@ impl<P: Overflow> EventStream<P> {
         let _context = runtime.enter();
         // A runtime without timers is only known by its panic.
         match contain(|| tokio::time::sleep(pause)) {
-            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(Guarded::new(sleep)))),
+            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(GuardedFuture::new(sleep)))),
             Err(payload) => drop_payload(payload),
         }
         self.pause.is_some()

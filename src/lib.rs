@@ -112,6 +112,7 @@
 //!   `--cfg tokio_unstable`, the tasks of queues and timers have names in tokio-console.
 //! * `realtime`: shared queues of an MMCSS class get threads of their own, raised to real-time priority where the
 //!   system allows that.
+//! * `timeline`: the module `timeline`, which records what every queue did and draws it.
 //! * `test-util`: the module `testing`, for the test suites of components.
 
 mod contain;
@@ -159,10 +160,12 @@ pub mod com;
 pub mod guide;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "timeline")]
+pub mod timeline;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
-    Unknown,
+    Unknown, callback,
 };
 pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};
@@ -173,7 +176,7 @@ pub use crate::guid::Guid;
 pub use crate::method::Method;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformLock, WeakPlatform};
-pub use crate::queue::{Priority, WorkItem, WorkQueue, WorkQueueType};
+pub use crate::queue::{IntoWorkItem, Priority, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::Report;
 
 /// The README's code is compiled and run with the other examples.

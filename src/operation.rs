@@ -274,16 +274,19 @@ impl<T: Send + 'static> Operation<T> {
     /// Begins an operation without a platform. Its queue is named, so its result is never in hand.
     pub(crate) fn begin_unregistered<E>(
         parameters: CallbackParameters,
-        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
+        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
         end: E,
     ) -> Operation<T>
     where
         E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
     {
         let callback = OwnCallback::new(end, parameters, true);
-        let operation = Operation::new(Source::Cell(callback.keep_itself()));
+        let mut operation = Operation::new(Source::Cell(callback.keep_itself()));
         match contain(|| begin(callback)) {
-            Ok(Ok(())) => operation,
+            Ok(Ok(begun)) => {
+                operation.canceller = begun.canceller;
+                operation
+            }
             Ok(Err(error)) => Operation::failed(error),
             Err(payload) => Operation::failed(Error::panicked("the Begin call", payload)),
         }

@@ -27,14 +27,14 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::{Guarded, contain, drop_contained, drop_payload};
+use crate::contain::{GuardedFuture, contain, drop_contained, drop_payload};
 use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
 use crate::observe;
 use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
-use crate::report::{PLATFORM_LOCK, Report};
+use crate::report::{PLATFORM_LOCK, Report, ShutdownReport};
 use crate::timer::Timers;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
@@ -308,7 +308,7 @@ impl Platform {
     pub fn shutdown_within(&self, deadline: Duration) -> impl Future<Output = Result<()>> + Send + use<> {
         let begun = self.begin_shutdown(deadline);
         let owner = self.0.owner.clone();
-        Guarded::new(async move {
+        GuardedFuture::new(async move {
             begun?;
             let mut ended = pin!(owner.ended.wait());
             poll_fn(|cx| match ended.as_mut().poll(cx) {
@@ -442,6 +442,8 @@ struct Owner {
     deadline: Duration,
     events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
+    /// How the shutdown went, once it has ended.
+    went: OnceLock<ShutdownReport>,
     /// Ends the platform when its runtime ends.
     sentinel: OnceLock<AbortHandle>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
@@ -451,7 +453,7 @@ struct Owner {
 
 impl Owner {
     fn report(&self, entered: &[OutstandingEntry]) -> Report {
-        Report::new(&self.queues, &self.timers, entered)
+        Report::new(&self.queues, &self.timers, entered, self.went.get())
     }
 
     fn notify_events(&self, what: impl Fn(&dyn PlatformEvents)) {

@@ -25,7 +25,7 @@ mod work_item;
 pub use self::deadline::{Deadline, DeadlineStatus};
 pub use self::handle::{WorkQueue, WorkQueueType};
 pub use self::priority::Priority;
-pub use self::work_item::WorkItem;
+pub use self::work_item::{IntoWorkItem, WorkItem};
 
 pub(crate) use self::calling_out::CallingOut;
 pub(crate) use self::current_queue::CurrentQueue;

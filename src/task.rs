@@ -48,7 +48,9 @@ impl WorkQueue {
             self.queues().tracker.handle(),
             CallbackParameters::on(self.id()),
             true,
-            |callback| self.put(callback).map(|()| Begin::with_code(Hresult::S_OK)),
+            |callback| {
+                self.queues().put_on(self.queue(), callback, None).map(|()| Begin::with_code(Hresult::S_OK))
+            },
             |_: &AsyncResult| {
                 catch_unwind(AssertUnwindSafe(closure))
                     .map_err(|payload| Error::panicked("the closure on the work queue", payload))

@@ -3,6 +3,7 @@
 //! A platform has one heap of scheduled items and one task that waits for the first of them.
 
 mod event;
+mod pending;
 mod table;
 
 use std::cmp::Reverse;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::event::AwaitedEvent;
+pub(crate) use self::pending::{TimedItem, TimedKind};
 use self::table::{TimerTable, Waits};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::cancel::WorkItemKey;
@@ -24,7 +26,7 @@ use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
-use crate::tracker::{Loss, closed};
+use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,13 +65,18 @@ impl Timers {
     }
 
     /// Runs a work item after `delay`.
-    pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
+    pub(crate) fn schedule(
+        self: &Arc<Self>,
+        item: WorkItem,
+        delay: Duration,
+        begun: Begun,
+    ) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
         let job = Contained::new(item.into_job().0);
         self.queues.admit_new(DOING)?;
         check_replied(&job, DOING)?;
         let queue = self.queues.check(&job)?.queue;
-        self.add(Some(self.after(delay)), Waits::Scheduled(job.take(), queue), DOING)
+        self.add(Some(self.after(delay)), begun, Waits::Scheduled(job.take(), queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
@@ -77,6 +84,7 @@ impl Timers {
         self: &Arc<Self>,
         event: impl Future<Output = ()> + Send + 'static,
         item: WorkItem,
+        begun: Begun,
     ) -> Result<WorkItemKey> {
         const DOING: &str = "put a waiting work item";
         let event = Arc::new(AwaitedEvent::new(event));
@@ -95,7 +103,9 @@ impl Timers {
         let result = Contained::new(job.take().into_result(|| self.queues.token(DOING))?);
         // Counted before it is in the table, so that a shutdown which finds it there waits for it.
         let counted = WaitCount::new(self.clone());
-        let key = self.add(None, Waits::ForEvent(event.clone(), parameters.queue), DOING)?;
+        let named = result.callback().map(Arc::downgrade);
+        let waits = Waits::ForEvent(event.clone(), parameters.queue, named);
+        let key = self.add(None, begun, waits, DOING)?;
         let waiting = WaitTask { event, result, key, priority, counted };
         drop(observe::spawn(self.queues.runtime(), format_args!("a waiting item"), waiting.run()));
         Ok(key)
@@ -105,6 +115,7 @@ impl Timers {
     pub(crate) fn add_periodic(
         self: &Arc<Self>,
         callback: Box<dyn Fn() + Send + Sync>,
+        begun: Begun,
     ) -> Result<PeriodicKey> {
         let callback = Contained::new(callback);
         let busy = Arc::new(AtomicBool::new(false));
@@ -113,7 +124,7 @@ impl Timers {
         let at = self.after(PERIOD);
         // ORDERING: Relaxed, because only the number's uniqueness matters. No two platforms of the process share one.
         let number = PERIODIC.fetch_add(1, std::sync::atomic::Ordering::Relaxed).wrapping_add(1);
-        self.add(Some(at), Waits::Periodic { number, result, busy }, "add a periodic callback")?;
+        self.add(Some(at), begun, Waits::Periodic { number, result, busy }, "add a periodic callback")?;
         Ok(PeriodicKey(number))
     }
 
@@ -150,24 +161,13 @@ impl Timers {
                 // An operation that awaits the item ends as cancelled.
                 self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
-            Waits::ForEvent(event, queue) => {
+            Waits::ForEvent(event, queue, _) => {
                 self.queues.count_cancelled(queue);
                 event.cancel();
             }
             Waits::Periodic { .. } => {}
         }
         Ok(())
-    }
-
-    /// Numbers for reports: scheduled items, waiting items, periodic callbacks.
-    pub(crate) fn pending(&self) -> (usize, usize, usize) {
-        self.table().entries.iter().fold((0, 0, 0), |(scheduled, waiting, periodic), (_, entry)| match entry
-            .waits
-        {
-            Waits::Scheduled(..) => (scheduled + 1, waiting, periodic),
-            Waits::ForEvent(..) => (scheduled, waiting + 1, periodic),
-            Waits::Periodic { .. } => (scheduled, waiting, periodic + 1),
-        })
     }
 
     /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
@@ -182,7 +182,7 @@ impl Timers {
         self.earlier.notify_one();
         for (_, entry) in entries {
             match entry.waits {
-                Waits::ForEvent(event, _) => event.cancel(),
+                Waits::ForEvent(event, ..) => event.cancel(),
                 other => _ = drop_contained(other),
             }
         }
@@ -194,14 +194,20 @@ impl Timers {
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
-    fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+    fn add(
+        self: &Arc<Self>,
+        at: Option<u64>,
+        begun: Begun,
+        waits: Waits,
+        doing: &'static str,
+    ) -> Result<WorkItemKey> {
         // A shutdown that has begun is about to close the table.
         if !self.queues.is_running() {
             return Err(closed(doing));
         }
         let mut table = self.table();
         table.open(doing)?;
-        let (key, earliest) = table.insert(at, waits);
+        let (key, earliest) = table.insert(at, begun, waits);
         let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
         drop(table);
         if first {
@@ -302,7 +308,7 @@ impl Timers {
     /// Invokes a callback whose time has come. If its queue was closed meanwhile, the result is dropped.
     fn dispatch(&self, invoke: impl FnOnce(&Queues) -> Result<()>) {
         // `parameters` is user code, and may panic.
-        if let Err(payload) = contain(|| invoke(&self.queues)) {
+        if let Err(payload) = contain(|| observe::as_timer(|| invoke(&self.queues))) {
             drop_payload(payload);
         }
     }

@@ -12,6 +12,7 @@
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
+mod origin;
 mod wait;
 
 use std::sync::{Arc, Weak};
@@ -20,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
+pub(crate) use self::origin::{Known, Origin, Origins};
 pub(crate) use self::wait::TrackedWait;
 use crate::error::{Error, Result};
 use crate::register::Register;
@@ -54,6 +56,7 @@ impl<C> Tracker<C> {
             register: Register::new(runtime),
             late_calls: AtomicU64::new(0),
             double_calls: AtomicU64::new(0),
+            origins: Origins::default(),
         });
         let handle = TrackerHandle(shared);
         let own = Token(Arc::new(Root { context, handle: handle.clone() }));
@@ -179,6 +182,7 @@ struct Shared {
     register: Arc<Register>,
     late_calls: AtomicU64,
     double_calls: AtomicU64,
+    origins: Origins,
 }
 
 impl TrackerHandle {
@@ -232,6 +236,12 @@ impl TrackerHandle {
     /// What is registered and has not ended.
     pub(crate) fn outstanding(&self) -> Vec<OutstandingEntry> {
         self.0.register.outstanding()
+    }
+
+    /// The list of items and results that reports name.
+    #[inline(always)]
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
     }
 
     /// Why something ended without an answer: the platform's shutdown or its runtime's end, or else `what`.

@@ -5,8 +5,6 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use tokio::runtime::Handle;
-
 use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
@@ -18,6 +16,7 @@ use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
 use crate::queue::{CallingOut, Job, Priority, Queues};
 use crate::sync::LockExt;
+use crate::tokio_quirks;
 use crate::tracker::{Begun, Loss, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
@@ -188,8 +187,7 @@ impl Inner {
                 "get an event of an event queue that is empty",
             ));
         }
-        // A thread of the blocking pool is refused as well: tokio does not distinguish it from a worker.
-        if self.queues.runs_here().is_some() || CallingOut::is_any() || Handle::try_current().is_ok() {
+        if self.queues.runs_here().is_some() || CallingOut::is_any() || tokio_quirks::polls_here() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",

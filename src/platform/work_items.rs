@@ -1,13 +1,14 @@
 //! The platform's functions that put work: now, after a time, every 10 ms, or when something happens.
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::async_result::QueueId;
 use crate::cancel::WorkItemKey;
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
-use crate::queue::WorkItem;
+use crate::queue::IntoWorkItem;
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {
@@ -25,8 +26,9 @@ impl Platform {
     #[doc(alias = "MFPutWorkItemEx")]
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
-    pub fn put(&self, queue: impl Into<QueueId>, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues().put(queue.into(), item.into())
+    #[track_caller]
+    pub fn put(&self, queue: impl Into<QueueId>, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().put(queue.into(), item.into_work_item(), Some(Location::caller()))
     }
 
     /// Runs a work item after `delay`, on the queue that its callback names.
@@ -41,8 +43,9 @@ impl Platform {
     #[doc(alias = "MFScheduleWorkItem")]
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
-    pub fn schedule(&self, item: impl Into<WorkItem>, delay: Duration) -> Result<WorkItemKey> {
-        self.0.timers.schedule(item.into(), delay)
+    #[track_caller]
+    pub fn schedule(&self, item: impl IntoWorkItem, delay: Duration) -> Result<WorkItemKey> {
+        self.0.timers.schedule(item.into_work_item(), delay, Location::caller())
     }
 
     /// As [`schedule`](Platform::schedule), with Media Foundation's own timeout: negative milliseconds, -5000 for five
@@ -53,7 +56,8 @@ impl Platform {
     /// [`schedule`](Platform::schedule).
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
-    pub fn schedule_ms(&self, item: impl Into<WorkItem>, timeout: i64) -> Result<WorkItemKey> {
+    #[track_caller]
+    pub fn schedule_ms(&self, item: impl IntoWorkItem, timeout: i64) -> Result<WorkItemKey> {
         if timeout > 0 {
             let what = format!("schedule a work item with the timeout {timeout} ms, which is to be negative");
             return Err(Error::new(Hresult::E_INVALIDARG, what));
@@ -109,12 +113,13 @@ impl Platform {
     /// a serial queue awaits; `MF_E_SHUTDOWN` when the platform is shut down.
     #[doc(alias = "MFPutWaitingWorkItem")]
     #[doc(alias = "RtwqPutWaitingWorkItem")]
+    #[track_caller]
     pub fn put_waiting(
         &self,
         event: impl Future<Output = ()> + Send + 'static,
-        item: impl Into<WorkItem>,
+        item: impl IntoWorkItem,
     ) -> Result<WorkItemKey> {
-        self.0.timers.wait_for(event, item.into())
+        self.0.timers.wait_for(event, item.into_work_item(), Location::caller())
     }
 
     /// Calls `callback` every 10 ms on the TIMER queue until it is removed.
@@ -126,8 +131,9 @@ impl Platform {
     #[doc(alias = "MFAddPeriodicCallback")]
     #[doc(alias = "RtwqAddPeriodicCallback")]
     #[doc(alias = "MFPERIODICCALLBACK")]
+    #[track_caller]
     pub fn add_periodic_callback(&self, callback: impl Fn() + Send + Sync + 'static) -> Result<PeriodicKey> {
-        self.0.timers.add_periodic(Box::new(callback))
+        self.0.timers.add_periodic(Box::new(callback), Location::caller())
     }
 
     /// Removes a periodic callback. A call that is already queued may still come.

@@ -28,7 +28,7 @@ pub(crate) fn run_blocking(
         let mut guard = guard;
         let mut results = results;
         let _entered = on.enter();
-        guard.0 = item.run(item.name(), on.queue, &mut Budget::single(), &mut results);
+        guard.0 = item.run(item.name(), on, &mut Budget::single(), &mut results);
     }));
 }
 

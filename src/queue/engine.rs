@@ -4,7 +4,7 @@
 //!
 //! * an *injector*, a lane per priority, which puts push to;
 //! * a *worker* per worker of the runtime, spawned when first needed, with a *local queue*. While callbacks are not known
-//!   to be quick it takes the oldest item alone; then groups, of which others *steal* half;
+//!   to be quick it takes the oldest item alone; then all there is, and others *steal* from it;
 //! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; the last searcher that
 //!   finds an item unparks the next if something remains.
 //!
@@ -27,18 +27,19 @@
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!
-//! Each step beyond that, with what it gains; the machine has 2 cores, which other programs kept busy:
+//! Each step beyond that, with what it gains. Instructions are of `.ci/instructions`; times were taken on 2 cores that other
+//! programs kept busy:
 //!
 //! | step | figure | without | with |
 //! |---|---|---|---|
-//! | groups of up to 32 quick callbacks | put from outside · inside, CPU time per item | 141 · 141 ns | 102 · 102 ns |
-//! | | ready result on a serial queue | 122 ns | 81 ns |
-//! | a lock in the injector, against `crossbeam_deque` 0.8.8 | put from outside · inside | 126 · 130 ns | 102 · 102 ns |
-//! | | four producers at a time | 131 ns | 103 ns |
+//! | quick callbacks are taken together, and timed in groups of 32 | instructions: callback and state · ready result | 921 · 828 | 682 · 588 |
+//! | what the injector has is swapped into the local queue, not copied in groups | the same | 741 · 651 | 690 · 594 |
+//! | an item is moved once: [`Slot`] | the same | 870 · 744 | 741 · 651 |
+//! | | time: ready result on a serial queue | 89 ns | 48 ns |
+//! | a lock in the injector, against `crossbeam_deque` 0.8.8 | time: put from outside · inside | 126 · 130 ns | 102 · 102 ns |
 //! | | allocations per item | 0.016 | 0 |
-//! | a serial engine takes all there is | callback and state · ready result, serial | 104 · 82 ns | 98 · 77 ns |
 //! | [`leave_lifo_slot`](crate::tokio_quirks::leave_lifo_slot) | wait of an item put by a callback that goes on for 15 ms, median | 10.4 ms | 8 µs |
-//! | stealing first, once per poll | `tests/it/held_up.rs`: an item behind a callback that waits for it, on a queue that is never empty | never runs | runs |
+//! | stealing before the injector is asked | `tests/it/held_up.rs`: an item behind a callback that waits for it, on a queue that is never empty | never runs | runs |
 
 mod clock_hold;
 mod counters;

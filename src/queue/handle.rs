@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -11,7 +12,7 @@ use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Queue, QueueLock};
 use crate::queue::table::Queues;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::IntoWorkItem;
 use crate::tracker::closed;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
@@ -83,8 +84,9 @@ impl WorkQueue {
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
-    pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item)
+    #[track_caller]
+    pub fn put(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues.put_on(self.queue(), item, Some(Location::caller()))
     }
 
     /// Waits until everything that was put before this call has run.
@@ -174,6 +176,12 @@ impl WorkQueue {
 
     pub(crate) fn queues(&self) -> &Arc<Queues> {
         &self.queues
+    }
+
+    /// What identifies its platform while that lives.
+    #[cfg(feature = "timeline")]
+    pub(crate) fn platform_address(&self) -> usize {
+        self.place().platform
     }
 
     fn place(&self) -> CurrentQueue {

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::contain::drop_contained;
-use crate::observe::{QueueStats, Run, Running, Span};
+use crate::observe::{PutSpan, QueueStats, Run, Running};
 use crate::queue::backend::Backend;
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::{Budget, SAMPLE};
@@ -139,7 +139,7 @@ impl<B: Base> Serial<B> {
     /// Queues what the slot holds; `None` if the queue is closed or the runtime is gone. Returns a turn that the caller
     /// must put on the queue below: not by recursion, because queues may be stacked high.
     pub(crate) fn put(self: &Arc<Self>, slot: &mut Slot, flags: CallbackFlags) -> Option<Option<Work>> {
-        let (span, priority) = (Span::current(), slot.as_ref().map_or(Priority::Normal, Work::priority));
+        let (span, priority) = (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority));
         let mut open = self.mailbox();
         let mailbox = &mut *open;
         // A serial queue above still runs what it had when this one was closed.
@@ -425,7 +425,7 @@ impl<B: Base> SerialTurn for Serial<B> {
                 self.batch().running = Some(Running { name, since: budget.now(), awaits_reply: false });
             }
             budget.nesting += 1;
-            let run = item.run(name, self.on.queue, budget, results);
+            let run = item.run(name, self.on, budget, results);
             budget.nesting -= 1;
             let is_over = budget.consume() || budget.has_local || self.base.has_backlog();
             if !replies && !is_over {

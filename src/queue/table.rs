@@ -23,7 +23,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, Slot, Work, WorkItem};
+use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -86,7 +86,7 @@ impl Queues {
         callback: Option<Arc<dyn AsyncCallback>>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        let parts = Parts { object, hides_object: false, callback, state };
+        let parts = Parts { object, callback, state, ..Parts::default() };
         match self.token(doing) {
             Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
             Err(error) => {
@@ -160,11 +160,12 @@ impl Queues {
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
     ///
     /// A ready result goes along: when it has run before this returns, nothing of it is left here whose drop could be the
-    /// last.
+    /// last. `begun` is the line that reports name; `None` for an item of this crate, which reports name otherwise.
     #[inline]
-    pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
+    pub(crate) fn put(&self, queue: QueueId, item: WorkItem, begun: Option<Begun>) -> Result<()> {
         let mut slot = Some(Work::Item(item));
-        let put = self.admit(PUT).and_then(|()| self.resolve(queue, |queue| put_item(queue, &mut slot))?);
+        let put = |queue: &Arc<Queue>| self.put_item(queue, &mut slot, begun);
+        let put = self.admit(PUT).and_then(|()| self.resolve(queue, put)?);
         if put.is_err() {
             drop_refused(&mut slot);
         }
@@ -173,13 +174,36 @@ impl Queues {
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: impl Into<WorkItem>) -> Result<()> {
-        let mut slot = Some(Work::Item(item.into()));
-        let put = self.admit(PUT).and_then(|()| put_item(queue, &mut slot));
+    pub(crate) fn put_on(
+        &self,
+        queue: &Arc<Queue>,
+        item: impl IntoWorkItem,
+        begun: Option<Begun>,
+    ) -> Result<()> {
+        let mut slot = Some(Work::Item(item.into_work_item()));
+        let put = self.admit(PUT).and_then(|()| self.put_item(queue, &mut slot, begun));
         if put.is_err() {
             drop_refused(&mut slot);
         }
         put
+    }
+
+    /// Puts an item. A ready result without a callback signals its event instead.
+    #[inline(always)]
+    fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
+        let Some(Work::Item(item)) = slot else { return Ok(()) };
+        let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+            item.ready().inspect(|result| result.signal());
+            return Ok(());
+        };
+        if let Some(result) = item.ready() {
+            if result.has_failed() && !result.claim_invoke() {
+                return Ok(());
+            }
+            result.set_invoked();
+        }
+        item.put_by(begun, queue.id, &self.tracker);
+        enqueue(queue, slot, flags)
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
@@ -485,23 +509,6 @@ fn asked(payload: Payload) -> Error {
 #[cold]
 fn drop_refused(slot: &mut Slot) {
     slot.take().into_iter().for_each(Work::abandon);
-}
-
-/// Puts an item. A ready result without a callback signals its event instead.
-#[inline(always)]
-fn put_item(queue: &Queue, slot: &mut Slot) -> Result<()> {
-    let Some(Work::Item(item)) = slot else { return Ok(()) };
-    let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
-        item.ready().inspect(|result| result.signal());
-        return Ok(());
-    };
-    if let Some(result) = item.ready() {
-        if result.has_failed() && !result.claim_invoke() {
-            return Ok(());
-        }
-        result.set_invoked();
-    }
-    enqueue(queue, slot, flags)
 }
 
 /// Puts an item whose callback has these flags.

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Token, Unknown,
+    list_origin, name_of,
 };
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{self, Error};
-use crate::observe::{Run, Running, Span};
+use crate::observe::{PutSpan, Run, Running};
 use crate::queue::budget::{Budget, Stamp, is_timed_alone};
+use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::{Invocation, ItemState, ResultCache};
+use crate::tracker::{Begun, Origin, Tracker};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -38,10 +41,9 @@ impl WorkItem {
 
     #[inline(always)]
     pub(crate) fn of(callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> WorkItem {
-        WorkItem {
-            job: Job::Invocation(Invocation { callback, state: ItemState::new(state) }),
-            priority: Priority::Normal,
-        }
+        let state = ItemState::new(state);
+        let job = Job::Invocation(Invocation { callback, state, origin: Origin::default() });
+        WorkItem { job, priority: Priority::Normal }
     }
 
     /// A work item that calls the callback of a ready result once, with that result.
@@ -78,6 +80,15 @@ impl WorkItem {
         if let Job::Ready(result) = &self.job { Some(result) } else { None }
     }
 
+    /// It is put on this queue now, by the line `begun`: reports say so.
+    #[inline(always)]
+    pub(crate) fn put_by<C>(&mut self, begun: Option<Begun>, queue: QueueId, tracker: &Tracker<C>) {
+        // A ready result has its own origin: the line that made it.
+        if let (Job::Invocation(invocation), Some(begun)) = (&mut self.job, begun) {
+            invocation.origin = list_origin(tracker.handle(), begun, Some(queue), Some(&invocation.callback));
+        }
+    }
+
     /// What it calls, and its priority.
     pub(crate) fn into_job(self) -> (Job, Priority) {
         (self.job, self.priority)
@@ -98,8 +109,8 @@ impl Job {
     ) -> error::Result<AsyncResult> {
         match self {
             Job::Ready(result) => Ok(result),
-            Job::Invocation(Invocation { callback, state }) => {
-                Ok(AsyncResult::of_item(callback, state.take(), Some(token()?)))
+            Job::Invocation(Invocation { callback, state, origin }) => {
+                Ok(AsyncResult::of_item(callback, state.take(), Some(token()?), origin))
             }
         }
     }
@@ -123,7 +134,7 @@ impl Job {
 impl From<Job> for WorkItem {
     fn from(job: Job) -> WorkItem {
         match job {
-            Job::Invocation(Invocation { callback, state }) => WorkItem::of(callback, state.take()),
+            Job::Invocation(_) => WorkItem { job, priority: Priority::Normal },
             Job::Ready(result) => result.into(),
         }
     }
@@ -132,6 +143,53 @@ impl From<Job> for WorkItem {
 impl std::fmt::Debug for WorkItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkItem").field("priority", &self.priority).finish_non_exhaustive()
+    }
+}
+
+/// What can be put on a queue: a callback, a ready result, or a [`WorkItem`] made of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be put on a work queue",
+    label = "this is no callback in an `Arc`, no `AsyncResult` and no `WorkItem`",
+    note = "a callback is an `Arc` of an `AsyncCallback`; `mf_async::callback(|result| ..)` makes one of a closure",
+    note = "for a closure without arguments there is `WorkQueue::run`"
+)]
+pub trait IntoWorkItem {
+    /// The work item.
+    fn into_work_item(self) -> WorkItem;
+}
+
+impl IntoWorkItem for WorkItem {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self
+    }
+}
+
+impl IntoWorkItem for Arc<dyn AsyncCallback> {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl<C: AsyncCallback + 'static> IntoWorkItem for Arc<C> {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl IntoWorkItem for AsyncResult {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl IntoWorkItem for &AsyncResult {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
     }
 }
 
@@ -196,7 +254,7 @@ pub(crate) struct Queued {
     pub(crate) flags: CallbackFlags,
     /// Which barriers wait for it: see the engine's generations.
     pub(crate) generation: u32,
-    span: Span,
+    span: PutSpan,
 }
 
 /// The turn of a serial queue.
@@ -221,7 +279,7 @@ pub(crate) fn abandon_turns(mut turns: Vec<Turn>) {
 impl Queued {
     /// Takes what is put. Its flags and generation, and whether its wait is measured, are set in the queue.
     #[inline(always)]
-    pub(crate) fn take(slot: &mut Slot, span: Span) -> Queued {
+    pub(crate) fn take(slot: &mut Slot, span: PutSpan) -> Queued {
         Queued { work: slot.take(), put_at: None, flags: CallbackFlags::empty(), generation: 0, span }
     }
 
@@ -273,6 +331,7 @@ impl Queued {
         else {
             return None;
         };
+        invocation.origin.leave_queue();
         let result = results.make(invocation);
         self.work = Some(Work::Item(WorkItem { job: Job::Ready(result.clone()), priority }));
         Some(result)
@@ -297,7 +356,7 @@ impl Queued {
     pub(crate) fn run(
         &mut self,
         name: Option<&'static str>,
-        queue: QueueId,
+        on: CurrentQueue,
         budget: &mut Budget,
         results: &mut ResultCache,
     ) -> Option<Run> {
@@ -308,29 +367,24 @@ impl Queued {
                 return None;
             }
             Work::Item(WorkItem { job: Job::Invocation(invocation), .. }) => {
+                invocation.origin.leave_queue();
                 let result = results.make(invocation);
-                let panicked = self.invoke(&result, name, queue);
+                let panicked = self.invoke(&result, name, on);
                 panicked | contain(|| results.take_back(result)).map_err(drop_payload).is_err()
             }
             Work::Item(WorkItem { job: Job::Ready(result), .. }) => {
-                self.invoke(&result, name, queue) | result.drop_owner()
+                self.invoke(&result, name, on) | result.drop_owner()
             }
         };
-        Some(Run { panicked, time: budget.record(queue, self.flags, name) })
+        Some(Run { panicked, time: budget.record(on.queue, self.flags, name) })
     }
 
     /// Calls the callback, inside the span of the put; true if it panicked.
     #[inline(always)]
-    fn invoke(&self, result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
+    fn invoke(&self, result: &AsyncResult, name: &'static str, on: CurrentQueue) -> bool {
         let Some(callback) = result.callback() else { return false };
-        self.span.enter(queue, name, || invoke(&**callback, result, name, queue))
+        self.span.enter(on.platform, on.queue, name, || invoke(&**callback, result, name, on.queue))
     }
-}
-
-/// The callback's name. One that panics when it is asked has none.
-#[inline]
-fn name_of(callback: &dyn AsyncCallback) -> &'static str {
-    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
 }
 
 /// Calls the callback; true if it panicked. A panic fails what depends on the result.

@@ -8,7 +8,7 @@ use futures::future::{Either, select};
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
-use crate::contain::Guarded;
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Result};
 use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::{LockExt, Mutex, MutexGuard};
@@ -36,7 +36,7 @@ impl TrackedWait {
     ) -> Result<F::Output> {
         let waiting = TrackedWait::register(what.into(), tracker, begun)?;
         let (wait, end) = (pin!(wait), pin!(waiting.0.error.wait()));
-        match Guarded::new(select(wait, end)).await {
+        match GuardedFuture::new(select(wait, end)).await {
             Either::Left((output, _)) => Ok(output),
             Either::Right((error, _)) => Err(error.clone()),
         }

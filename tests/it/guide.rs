@@ -77,7 +77,7 @@ fn the_times_that_callbacks_promise_are_those_of_the_code() {
     let (code, text) = (read("src/observe.rs"), read("src/guide/ordering.md"));
     for promise in ["Duration::from_micros(50)", "Duration::from_millis(1)", "Duration::from_millis(30)"] {
         assert!(code.contains(&format!("Some({promise})")), "{promise}");
-        let flags = read("src/async_result.rs");
+        let flags = read("src/async_result/parameters.rs");
         assert!(flags.contains(&format!("less than {}", spoken(promise))), "{promise}");
     }
     assert!(text.contains("up to 30 ms"));

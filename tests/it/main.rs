@@ -5,6 +5,9 @@ mod support;
 mod auto_traits;
 mod barrier;
 mod byte_stream;
+mod byte_stream_cancel;
+mod byte_stream_ends;
+mod byte_stream_growth;
 mod byte_stream_io;
 mod byte_stream_partial;
 mod deadline;
@@ -44,12 +47,15 @@ mod shown;
 mod shutdown;
 mod shutdown_inside;
 mod source_resolver;
+mod source_resolver_failures;
 mod square_root;
 mod stats;
 mod task;
 #[cfg(feature = "test-util")]
 mod testing;
 mod tidy;
+#[cfg(feature = "timeline")]
+mod timeline;
 mod timer;
 mod times;
 mod towers;

@@ -1,8 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
 //! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. Quick callbacks are taken out in groups,
-//! so producers and workers meet once per group. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
+//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while callbacks
+//! are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
 //! on 2 cores that other programs kept busy: see the table in `engine.rs`.
 //!
 //! # Marks
@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use crate::async_result::CallbackFlags;
-use crate::observe::Span;
+use crate::observe::PutSpan;
 use crate::queue::priority::Priority;
 use crate::queue::work_item::{Queued, Slot, Work};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,8 @@ impl Injector {
         measures: impl FnOnce(u64) -> bool,
         look: impl FnOnce() -> T,
     ) -> Option<T> {
-        let (span, lane) = (Span::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
+        let (span, lane) =
+            (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
         let mut lanes = self.lanes();
         let lanes = &mut *lanes;
         let is_turn = matches!(slot, Some(Work::Turn(..)));
@@ -100,21 +101,23 @@ impl Injector {
         item
     }
 
-    /// Moves all items of normal priority to a local queue, which is empty. The two change places, so that neither
-    /// allocates again once it has grown.
+    /// Moves all items of normal priority to a local queue, which is empty, and calls `shown` with their number before
+    /// they are no longer seen here. The two change places, so that neither allocates again once it has grown.
     #[inline]
-    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>) {
+    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>, shown: impl FnOnce(usize)) {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
         std::mem::swap(&mut lanes.items[lane], local);
+        shown(local.len());
         self.show(&lanes, lane);
     }
 
     /// Whether an item of a priority waits, as far as a glance can tell.
     #[inline]
     pub(super) fn waits(&self, lane: usize) -> bool {
-        // ORDERING: Relaxed, a hint; what must be sure looks under the lock.
-        self.waiting[lane].load(Ordering::Relaxed) > 0
+        // ORDERING: Acquire pairs with the Release in `show`: where items are no longer seen here, they are seen in the local
+        // queue that they went to. Otherwise a hint; what must be sure looks under the lock.
+        self.waiting[lane].load(Ordering::Acquire) > 0
     }
 
     /// Whether anything waits, as far as a glance can tell.
@@ -179,8 +182,8 @@ impl Injector {
 
     #[inline(always)]
     fn show(&self, lanes: &Lanes, lane: usize) {
-        // ORDERING: Relaxed, see `waits`.
-        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Relaxed);
+        // ORDERING: Release, see `waits`.
+        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Release);
     }
 
     #[inline(always)]

@@ -25,7 +25,7 @@ impl Manual {
         let mut results = ResultCache::new(engine.tokens.clone());
         let entered = engine.on.enter();
         if item.is_turn() {
-            item.run(None, engine.on.queue, &mut Budget::single(), &mut results);
+            item.run(None, engine.on, &mut Budget::single(), &mut results);
             drop(entered);
             engine.end_turn();
             engine.waiters.notify();
@@ -38,7 +38,7 @@ impl Manual {
         let generation = item.generation;
         let running = item.running(now);
         let key = engine.begin_outside(running);
-        let run = item.run(Some(running.name), engine.on.queue, &mut Budget::single(), &mut results);
+        let run = item.run(Some(running.name), engine.on, &mut Budget::single(), &mut results);
         drop((results, entered));
         engine.end_outside(key, generation, run);
         true

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
+use crate::queue::engine::injector::Injector;
 use crate::queue::work_item::Queued;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -40,11 +41,20 @@ impl Seat {
         self.change(VecDeque::pop_front)
     }
 
-    /// Fills the local queue, which is empty, and takes the oldest item.
+    /// Fills the local queue, which is empty, with all that the injector has, and takes the oldest item.
     #[inline]
-    pub(super) fn fill(&self, fill: impl FnOnce(&mut VecDeque<Queued>)) -> Option<Queued> {
+    pub(super) fn take_from(&self, injector: &Injector) -> Option<Queued> {
         self.change(|items| {
-            fill(items);
+            // ORDERING: Relaxed, before the Release in the injector.
+            injector.take_all(items, |number| self.waiting.store(number, Ordering::Relaxed));
+            items.pop_front()
+        })
+    }
+
+    /// Fills the local queue, which is empty, with what was stolen, and takes the oldest item.
+    pub(super) fn take_stolen(&self, stolen: VecDeque<Queued>) -> Option<Queued> {
+        self.change(|items| {
+            items.extend(stolen);
             items.pop_front()
         })
     }

@@ -90,9 +90,10 @@ impl EngineState {
     pub(super) fn steal(&self, thief: usize) -> Option<Queued> {
         let (before, after) = self.seats.split_at(thief);
         let taken = |seats| <[OnceLock<Box<Seat>>]>::iter(seats).map_while(OnceLock::get);
-        let victim = taken(&after[1..]).chain(taken(before)).find(|seat| seat.waits())?;
-        let stolen = victim.steal();
-        self.seat(thief).fill(|local| local.extend(stolen))
+        let victims = taken(&after[1..]).chain(taken(before)).filter(|seat| seat.waits());
+        // What a victim shows may have run by now; then the next one is asked.
+        let stolen = victims.map(|victim| victim.steal()).find(|stolen| !stolen.is_empty())?;
+        self.seat(thief).take_stolen(stolen)
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -51,7 +51,7 @@ enum WorkerState {
 }
 
 /// Why a worker stops running items.
-enum Stop {
+enum Pause {
     /// The share of this poll is used up.
     Over,
     /// Nothing is there.
@@ -125,14 +125,14 @@ impl Worker {
     }
 
     /// Runs what there is.
-    fn run(&mut self, budget: &mut Budget) -> Stop {
+    fn run(&mut self, budget: &mut Budget) -> Pause {
         let _entered = self.engine.on.enter();
         loop {
             let mut found = self.find(budget.group_size());
             // By reference, because moving an item costs as much as running a small callback.
             let Some(item) = &mut found else {
                 self.flush(budget);
-                return Stop::Empty;
+                return Pause::Empty;
             };
             self.count_last();
             self.found();
@@ -151,14 +151,14 @@ impl Worker {
             if blocks && !is_turn && !self.engine.spawner.is_one_thread() {
                 found.into_iter().for_each(|item| self.hand_over(item));
                 if self.engine.serial {
-                    return Stop::Blocked;
+                    return Pause::Blocked;
                 }
             } else {
                 self.run_item(item, budget);
             }
             if budget.consume() {
                 self.flush(budget);
-                return Stop::Over;
+                return Pause::Over;
             }
         }
     }
@@ -188,17 +188,17 @@ impl Worker {
             }
         }
         if injector.waits(Priority::Normal as usize) {
-            let normal = if group == 1 {
-                injector.take(Priority::Normal)
-            } else {
-                seat.fill(|local| injector.take_all(local))
-            };
+            let normal = if group == 1 { injector.take(Priority::Normal) } else { seat.take_from(injector) };
             if normal.is_some() {
                 return normal;
             }
         }
-        // Only what is of normal priority lies in local queues.
-        injector.take(Priority::Low)
+        if !injector.waits(Priority::Low as usize) {
+            return None;
+        }
+        // Another worker may have taken what was normal since its local queue was looked at.
+        let stolen = if engine.serial { None } else { engine.steal(self.number) };
+        if stolen.is_some() { stolen } else { injector.take(Priority::Low) }
     }
 
     /// An item was found: whether another worker shall look for more is this one's to decide, if it was the last searcher.
@@ -217,13 +217,13 @@ impl Worker {
 
     #[inline(always)]
     fn run_item(&mut self, item: &mut Queued, budget: &mut Budget) {
-        let queue = self.engine.on.queue;
+        let on = self.engine.on;
         if item.is_turn() {
             if self.published.take().is_some() {
                 *self.seat().running() = None;
             }
             budget.has_local = self.seat().waits();
-            item.run(None, queue, budget, &mut self.results);
+            item.run(None, on, budget, &mut self.results);
             self.engine.end_turn();
             self.seat().counters.add_turn();
             return;
@@ -235,7 +235,7 @@ impl Worker {
             self.published = Some(name);
             *self.seat().running() = Some(Running { name, since: budget.now(), awaits_reply: false });
         }
-        let run = item.run(name, queue, budget, &mut self.results);
+        let run = item.run(name, on, budget, &mut self.results);
         if run.is_some_and(|run| run.time.is_some()) {
             self.set_quick(budget);
         }
@@ -331,7 +331,7 @@ impl Worker {
             let mut budget = Budget::new(Instant::now(), self.group_size);
             let stop = self.run(&mut budget);
             self.group_size = budget.group_size();
-            if matches!(stop, Stop::Empty) {
+            if matches!(stop, Pause::Empty) {
                 break;
             }
         }
@@ -369,12 +369,12 @@ impl Future for Worker {
             let stop = worker.run(&mut budget);
             worker.group_size = budget.group_size();
             match stop {
-                Stop::Blocked => {}
-                Stop::Over => {
+                Pause::Blocked => {}
+                Pause::Over => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Stop::Empty => {
+                Pause::Empty => {
                     let poll = worker.park(cx.waker());
                     // Last: the clock may go on when everything that waited for this was woken.
                     if let Some(hold) = worker.engine.spawner.hold() {
