@@ -24,7 +24,11 @@ fn cells(line: &str) -> Vec<String> {
 const CORNER: &str = "what is awaited or called back";
 
 pub(crate) fn read_page() -> Page {
-    let mut lines = TEXT.lines().skip_while(|line| cells(line)[0] != CORNER);
+    read(TEXT)
+}
+
+fn read(text: &str) -> Page {
+    let mut lines = text.lines().skip_while(|line| cells(line)[0] != CORNER);
     let endings = lines.next().map(|line| cells(line)[1..].to_vec()).unwrap_or_default();
     let table = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
     let rows = table.map(|line| (cells(line)[0].clone(), cells(line)[1..].to_vec())).collect();
@@ -89,4 +93,24 @@ impl Page {
         }
         text
     }
+}
+
+#[test]
+fn a_hole_in_the_page_is_found() {
+    let table = |rows: &str| format!("| {CORNER} | one | two |\n|---|---|---|\n{rows}\n\n* `-a`: a reason\n");
+    let wrong = |text: &str| read(text).check(&["x", "y"], &["one", "two"]).len();
+    assert_eq!(wrong(&table("| x | value | -a |\n| y | value | value |")), 0);
+    // A row that is missing, or too many; a cell that is missing, or empty; a reason that is not given, or not used.
+    assert_eq!(wrong(&table("| x | value | -a |")), 1);
+    assert_eq!(wrong(&table("| x | value | -a |\n| y | value | value |\n| z | value | value |")), 1);
+    assert_eq!(wrong(&table("| x | value | -a |\n| y | value |")), 1);
+    assert_eq!(wrong(&table("| x | value | -a |\n| y | value |  |")), 1);
+    assert_eq!(wrong(&table("| x | value | -a |\n| y | value | -b |")), 1);
+    assert_eq!(wrong(&table("| x | value | value |\n| y | value | value |")), 1);
+    // A column that is missing, or has another name.
+    let columns =
+        |names: &str| table("| x | value | -a |\n| y | value | value |").replace("| one | two |", names);
+    assert_eq!(wrong(&columns("| one | three |")), 1);
+    assert!(wrong(&columns("| one |")) > 0);
+    assert!(wrong("no table") > 0);
 }
