@@ -340,7 +340,7 @@ impl Platform {
         }
         if self.queues().start_draining() {
             let shutdown = Shutdown::new(self.0.owner.clone());
-            drop(observe::spawn(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline)));
+            observe::detach(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline));
         }
         Ok(())
     }

@@ -52,10 +52,12 @@
 //!   their results, queues and threads.
 //! * [`ManualQueue`] runs an item only at a call of [`step`](ManualQueue::step): it makes one interleaving certain.
 
+mod explore;
 mod fault;
 mod manual_queue;
 mod recording;
 
+pub use self::explore::{Explore, Explored, Failure, FailureKind, Strategy, explore};
 pub use self::fault::{Fault, FaultyComponent};
 pub use self::manual_queue::ManualQueue;
 pub use self::recording::{RecordedCall, RecordingCallback};

@@ -95,11 +95,8 @@ impl Timers {
         let counted = WaitCount::new(self.clone());
         let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), DOING)?;
         let waiting = WaitTask { result, key, priority, counted };
-        drop(observe::spawn(
-            self.queues.runtime(),
-            format_args!("a waiting item"),
-            waiting.run(event, cancelled),
-        ));
+        let waiting = waiting.run(event, cancelled);
+        observe::detach(self.queues.runtime(), format_args!("a waiting item"), waiting);
         Ok(key)
     }
 
@@ -208,7 +205,7 @@ impl Timers {
         drop(table);
         if first {
             let driver = TimerDriver(Arc::downgrade(self));
-            drop(observe::spawn(self.queues.runtime(), format_args!("timers"), driver.run()));
+            observe::detach(self.queues.runtime(), format_args!("timers"), driver.run());
         } else if earliest {
             self.earlier.notify_one();
         }

@@ -7,6 +7,7 @@ use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::work_item::Queued;
+use crate::stepping;
 
 /// Runs an item on the blocking pool. `ended` is called once, with `None` if the item never ran because the runtime is
 /// gone: the runtime drops the closure un-run, and with it the guard.
@@ -18,12 +19,15 @@ pub(crate) fn run_blocking(
     ended: impl FnOnce(Option<Run>) + Send + 'static,
 ) {
     let guard = Guard(None, Some(ended));
-    drop(runtime.spawn_blocking(move || {
+    let work = move || {
         // Dropped in this order: the result is given back before the end is reported.
         let mut guard = guard;
         let mut results = results;
         guard.0 = item.run(on, &mut Budget::single(), &mut results, |_| ());
-    }));
+    };
+    if let Err(work) = stepping::block(work) {
+        drop(runtime.spawn_blocking(work));
+    }
 }
 
 struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);

@@ -13,6 +13,7 @@ use crate::queue::backend::Backend;
 use crate::queue::engine::{Engine, Start};
 use crate::queue::serial::{Base, Serial};
 use crate::queue::work_item::{Queued, abandon_turns};
+use crate::stepping;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
@@ -67,6 +68,7 @@ impl Queue {
     #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
     #[inline(always)]
     pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
+        stepping::put(|| (self.id.0, item.name()));
         match &self.kind {
             QueueKind::Engine(engine) => engine.put(item),
             QueueKind::Serial(serial) => {

@@ -15,6 +15,7 @@ use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::{Invocation, ResultCache};
+use crate::stepping;
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
 ///
@@ -229,9 +230,14 @@ impl Queued {
         }
     }
 
+    /// Its callback's name, as far as it has one. That is the callback's own code: ask under no lock.
+    pub(crate) fn name(&self) -> &'static str {
+        self.callback().map_or("", name_of)
+    }
+
     /// What a report says while the item runs. The name is the callback's own code: ask for it under no lock.
     pub(crate) fn running(&self, since: Instant) -> Running {
-        Running { name: self.callback().map_or("", name_of), since, awaits_reply: false }
+        Running { name: self.name(), since, awaits_reply: false }
     }
 
     /// The item with its result made, and the result; a turn has none.
@@ -302,6 +308,7 @@ fn name_of(callback: &dyn AsyncCallback) -> &'static str {
 #[inline]
 fn invoke(callback: &dyn AsyncCallback, result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     result.set_invoked();
+    stepping::has_begun(|| (queue.0, name));
     let Err(payload) = contain(|| callback.invoke(result)) else { return false };
     // A component's own item carries its caller's result as state: what awaits that one fails now, instead of being
     // abandoned later.

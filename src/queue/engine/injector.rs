@@ -93,6 +93,26 @@ impl Injector {
         item
     }
 
+    /// Takes the item that comes at this place of the queue's order.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn take_at(&self, mut index: usize) -> Option<Queued> {
+        let mut lanes = self.lanes();
+        let lane = (0..3).rev().find(|&lane| {
+            let found = index < lanes.items[lane].len();
+            index -= if found { 0 } else { lanes.items[lane].len() };
+            found
+        })?;
+        let item = lanes.items[lane].remove(index);
+        self.show(&lanes, lane);
+        item
+    }
+
+    /// How many items wait.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn len(&self) -> usize {
+        self.lanes().items.iter().map(VecDeque::len).sum()
+    }
+
     /// Moves about `limit` of the oldest items of normal priority to a local queue that is empty.
     #[inline]
     pub(super) fn take_group(&self, limit: usize, local: &mut VecDeque<Queued>) {

@@ -1,0 +1,88 @@
+//! An engine without workers whose items are taken out by the stepper of its thread, which chooses among those that may be
+//! next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::async_result::CallbackFlags;
+use crate::queue::backend::Backend;
+use crate::queue::blocking::run_blocking;
+use crate::queue::budget::Budget;
+use crate::queue::engine::Engine;
+use crate::queue::result_cache::ResultCache;
+use crate::stepping::{self, SteppedQueue};
+use crate::sync::atomic::{AtomicBool, Ordering};
+
+/// The engine as its stepper sees it.
+struct SteppedEngine {
+    engine: Engine,
+    /// How many items run at the same time: a thread that has taken one may be overtaken by that many others.
+    width: usize,
+    /// An item of a serial engine has not ended, and the next waits for it.
+    is_blocked: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Hands the engine to the stepper.
+    pub(super) fn hand_to_stepper(&self) {
+        // No monitor looks at it: it makes no progress by itself.
+        // ORDERING: Relaxed, before any other thread has the engine.
+        self.0.watched.store(true, Ordering::Relaxed);
+        stepping::add_queue(|width| SteppedEngine {
+            engine: self.clone(),
+            width: if self.0.serial { 1 } else { width.max(1) },
+            is_blocked: Arc::default(),
+        });
+    }
+}
+
+impl SteppedQueue for SteppedEngine {
+    fn ready(&self) -> usize {
+        // ORDERING: Relaxed, here and below: all happens on one thread.
+        if self.is_blocked.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.engine.0.injector.len().min(self.width)
+    }
+
+    fn step(&self, index: usize) {
+        let engine = self.engine.0.clone();
+        let Some(item) = engine.injector.take_at(index) else { return };
+        let mut results = ResultCache::new(engine.tokens.clone());
+        if item.is_turn() {
+            item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
+            drop(results);
+            engine.end_turn();
+            engine.waiters.notify();
+            return;
+        }
+        let now = Instant::now();
+        if let Some(wait) = item.waited(now) {
+            engine.counted_outside.add_wait(wait);
+        }
+        let generation = item.generation;
+        let key = engine.begin_outside(item.running(now));
+        let blocks =
+            item.flags.contains(CallbackFlags::BLOCKING) || engine.long_running.load(Ordering::Relaxed);
+        if blocks {
+            self.is_blocked.store(engine.serial, Ordering::Relaxed);
+            let (on, is_blocked) = (engine.on, self.is_blocked.clone());
+            run_blocking(&self.engine.runtime().clone(), item, on, results, move |run| {
+                engine.end_outside(key, generation, run);
+                is_blocked.store(false, Ordering::Relaxed);
+            });
+            return;
+        }
+        let run = item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
+        drop(results);
+        engine.end_outside(key, generation, run);
+    }
+
+    fn id(&self) -> u32 {
+        self.engine.0.on.queue.0
+    }
+
+    fn is_over(&self) -> bool {
+        !self.engine.0.is_open() && self.engine.0.is_quiet()
+    }
+}

@@ -1,0 +1,246 @@
+//! `Record`: what was chosen and done in one run, and while it is told, by whom and where.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::async_result::QueueId;
+use crate::tracker::Begun;
+
+/// What was done in one run.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) choices: Vec<u32>,
+    pub(super) steps: Vec<Done>,
+    /// How many things could have happened, for the step that follows.
+    offers: u32,
+    told: Option<Told>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) doer: Doer,
+    /// The callback that was called, if one was.
+    pub(super) callback: Option<(QueueId, &'static str)>,
+    /// How many things could have happened.
+    pub(super) offers: u32,
+    /// How much time has passed.
+    pub(super) time: Duration,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Doer {
+    Task(Rc<str>),
+    Queue(QueueId),
+    Blocking,
+    Runtime,
+    Clock,
+}
+
+/// What is told of a run that failed.
+#[derive(Debug, Default)]
+struct Told {
+    steps: Vec<Telling>,
+    instead: Option<Doer>,
+    /// Where items were put that have not run, by queue and name.
+    puts: HashMap<(QueueId, &'static str), VecDeque<Option<Place>>>,
+}
+
+/// What is told of one step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Telling {
+    /// Who would have been first.
+    pub(super) instead: Option<Doer>,
+    /// Where its item was put.
+    pub(super) put_at: Option<Place>,
+    /// What it did, and where.
+    pub(super) notes: Vec<(String, Option<Place>)>,
+}
+
+/// A line of the user's code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) function: String,
+    pub(super) line: String,
+}
+
+impl Record {
+    /// A record that also tells what was done where.
+    pub(super) fn telling() -> Record {
+        Record { told: Some(Told::default()), ..Record::default() }
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    pub(super) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// What is told, a telling for each step.
+    pub(super) fn tellings(&self) -> &[Telling] {
+        self.told.as_ref().map_or(&[], |told| &told.steps)
+    }
+
+    /// One of so many was chosen.
+    pub(super) fn chose(&mut self, index: usize, count: usize) {
+        self.choices.push(index as u32);
+        self.offers = count as u32;
+    }
+
+    /// It would have been this one's turn.
+    pub(super) fn instead_of(&mut self, first: Doer) {
+        if let Some(told) = &mut self.told {
+            told.instead = Some(first);
+        }
+    }
+
+    pub(super) fn step(&mut self, doer: Doer) {
+        let offers = std::mem::replace(&mut self.offers, 1);
+        self.steps.push(Done { doer, callback: None, offers, time: Duration::ZERO });
+        if let Some(told) = &mut self.told {
+            let instead = told.instead.take();
+            told.steps.push(Telling { instead, ..Telling::default() });
+        }
+    }
+
+    pub(super) fn has_begun(&mut self, queue: QueueId, name: &'static str) {
+        if let Some(step) = self.steps.last_mut().filter(|step| step.callback.is_none()) {
+            step.callback = Some((queue, name));
+        }
+        if let Some(told) = &mut self.told {
+            let put_at = told.puts.get_mut(&(queue, name)).and_then(VecDeque::pop_front).flatten();
+            if let Some(step) = told.steps.last_mut() {
+                step.put_at = put_at;
+            }
+        }
+    }
+
+    pub(super) fn put(&mut self, queue: QueueId, name: &'static str, place: Option<Place>) {
+        if let Some(told) = &mut self.told {
+            told.puts.entry((queue, name)).or_default().push_back(place.clone());
+        }
+        self.note(format!("put {} on {queue}", short(name)), place);
+    }
+
+    pub(super) fn note(&mut self, text: String, place: Option<Place>) {
+        if let Some(step) = self.told.as_mut().and_then(|told| told.steps.last_mut()) {
+            step.notes.push((text, place));
+        }
+    }
+
+    pub(super) fn time_passed(&mut self, took: Duration) {
+        if let Some(step) = self.steps.last_mut() {
+            step.time = took;
+        }
+    }
+}
+
+impl fmt::Display for Doer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doer::Task(name) => f.write_str(name),
+            Doer::Queue(queue) => write!(f, "{queue}"),
+            Doer::Blocking => f.write_str("blocking item"),
+            Doer::Runtime => f.write_str("tokio's tasks"),
+            Doer::Clock => f.write_str("the clock"),
+        }
+    }
+}
+
+impl Place {
+    /// A line that this crate keeps.
+    pub(super) fn of(begun: Begun) -> String {
+        format!("{}:{}", begun.file(), begun.line())
+    }
+
+    /// Where a private queue was allocated.
+    pub(super) fn allocated(begun: Option<Begun>) -> String {
+        begun.map_or_else(String::new, |begun| format!(" (allocated at {})", Place::of(begun)))
+    }
+}
+
+/// A name without the paths of its modules: `<a::b::Source as c::Callback>::invoke` is `<Source as Callback>::invoke`.
+pub(super) fn short(name: &str) -> String {
+    let mut out = String::new();
+    let mut path = String::new();
+    for c in name.chars() {
+        if c.is_alphanumeric() || matches!(c, '_' | ':' | '{' | '}' | '#') {
+            path.push(c);
+        } else {
+            out.push_str(&last(&path));
+            path.clear();
+            out.push(c);
+        }
+    }
+    out.push_str(&last(&path));
+    out
+}
+
+/// The last segment of a path; a closure has its function's.
+fn last(path: &str) -> String {
+    let is_method = path.starts_with("::");
+    // A segment has one `:` after it, and an empty one before the next.
+    let mut segments = path.rsplit(':').filter(|segment| !segment.is_empty()).peekable();
+    let mut is_closure = false;
+    while segments.next_if(|segment| segment.starts_with('{')).is_some() {
+        is_closure = true;
+    }
+    let (colons, end) = (if is_method { "::" } else { "" }, if is_closure { "::{closure}" } else { "" });
+    format!("{colons}{}{end}", segments.next().unwrap_or_default())
+}
+
+/// Where the user's code is that has called this, if it can be told.
+pub(super) fn place() -> Option<Place> {
+    let trace = std::backtrace::Backtrace::force_capture().to_string();
+    let here = std::env::current_dir().unwrap_or_default();
+    let here = here.to_string_lossy();
+    let mut function = "";
+    for line in trace.lines().map(str::trim) {
+        let Some(at) = line.strip_prefix("at ") else {
+            function = line.split_once(": ").map_or(line, |(_, function)| function);
+            continue;
+        };
+        let path = at.strip_prefix("./").unwrap_or(at);
+        let is_relative = path.len() < at.len();
+        let is_ours = if is_relative {
+            *here == *CRATE && path.starts_with("src/")
+        } else {
+            path.starts_with(SOURCES)
+        };
+        if is_ours || !path.contains(".rs:") || OTHERS.iter().any(|other| path.contains(other)) {
+            continue;
+        }
+        let path = path.strip_prefix(&*here).map_or(path, |path| path.trim_start_matches(['/', '\\']));
+        // Without the column.
+        let line = path.rsplit_once(':').map_or(path, |(line, _)| line).to_owned();
+        return Some(Place { function: short(function), line });
+    }
+    None
+}
+
+/// Where this crate's own code is.
+const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+
+/// What the paths of other people's code have in them.
+const OTHERS: [&str; 3] = ["/rustc/", "/.cargo/registry/", "/rustlib/"];
+
+#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_short_name_has_no_paths() {
+        assert_eq!(short("my::source::Source"), "Source");
+        assert_eq!(short("<a::b::Source as c::Callback>::invoke"), "<Source as Callback>::invoke");
+        assert_eq!(short("a::Operation<alloc::vec::Vec<u8>>"), "Operation<Vec<u8>>");
+        assert_eq!(short("a::b::begin::{{closure}}::{{closure}}"), "begin::{closure}");
+        assert_eq!(short("a read from memory"), "a read from memory");
+    }
+}

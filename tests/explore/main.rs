@@ -1,0 +1,3 @@
+//! Explore: races that are found, components that pass, and what is said of a failure.
+
+mod basics;
