@@ -33,6 +33,7 @@ use crate::observe;
 use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
 use crate::report::{PLATFORM_LOCK, Report};
+use crate::stepping;
 use crate::timer::Timers;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
@@ -339,6 +340,7 @@ impl Platform {
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
         if self.queues().start_draining() {
+            stepping::note(|| "began the platform's shutdown".to_owned());
             let shutdown = Shutdown::new(self.0.owner.clone());
             observe::detach(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline));
         }

@@ -24,6 +24,7 @@ use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
+use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::closed;
@@ -70,6 +71,7 @@ impl Timers {
         self.queues.admit_new(DOING)?;
         let (job, _) = item.into_job();
         let queue = self.queues.check(&job)?.queue;
+        stepping::note(|| format!("scheduled an item for queue {queue} in {delay:?}"));
         self.add(Some(self.after(delay)), Waits::Scheduled(job, queue), DOING)
     }
 
@@ -146,10 +148,12 @@ impl Timers {
         drop(table);
         match entry.waits {
             Waits::Scheduled(due, queue) => {
+                stepping::note(|| "cancelled a scheduled item".to_owned());
                 self.queues.count_cancelled(queue);
                 drop_contained(due);
             }
             Waits::ForEvent(cancel, queue) => {
+                stepping::note(|| "cancelled a waiting item".to_owned());
                 self.queues.count_cancelled(queue);
                 let _ = cancel.send(());
             }

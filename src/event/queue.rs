@@ -17,6 +17,7 @@ use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
 use crate::queue::{Job, Priority, Queues};
+use crate::stepping;
 use crate::sync::LockExt;
 use crate::tracker::{Begun, Outstanding, Registration};
 
@@ -264,6 +265,7 @@ impl Inner {
             drop_events([event]);
             return Err(error);
         }
+        stepping::note(|| format!("queued the event {}", event.event_type()));
         state.events.push_back(event);
         let call = state.call();
         let wake = state.blocked > 0 && state.may_get();
@@ -294,6 +296,7 @@ impl Inner {
     }
 
     fn shut_down(&self, error: &Error) {
+        stepping::note(|| "shut an event queue down".to_owned());
         let State { events, request, .. } = self.state.locked().close();
         self.arrived.notify_all();
         if let Some(result) = request.as_ref().and_then(EventRequest::pending) {

@@ -219,7 +219,7 @@ pub(super) fn place() -> Option<Place> {
         let path = path.strip_prefix(&*here).map_or(path, |path| path.trim_start_matches(['/', '\\']));
         // Without the column.
         let line = path.rsplit_once(':').map_or(path, |(line, _)| line).to_owned();
-        return Some(Place { function: short(function), line });
+        return Some(Place { function: function_of(function), line });
     }
     None
 }
@@ -228,12 +228,31 @@ pub(super) fn place() -> Option<Place> {
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
+/// A function of a backtrace: `Source::invoke`. Empty if it has no name of its own, as a block.
+fn function_of(name: &str) -> String {
+    let (of, method) = match name.strip_prefix('<').and_then(|rest| rest.rsplit_once(">::")) {
+        Some((of, method)) => (of.split(" as ").next().unwrap_or(of), method),
+        None => ("", name),
+    };
+    let method = method.split('<').next().unwrap_or(method);
+    let named = |segment: &&str| !segment.is_empty() && !segment.starts_with('{');
+    let Some(method) = method.rsplit(':').find(named) else { return String::new() };
+    if of.is_empty() { method.to_owned() } else { format!("{}::{method}", short(of)) }
+}
+
 /// What the paths of other people's code have in them.
 const OTHERS: [&str; 3] = ["/rustc/", "/.cargo/registry/", "/rustlib/"];
 
 #[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
 mod tests {
-    use super::short;
+    use super::{function_of, short};
+
+    #[test]
+    fn a_function_has_its_type() {
+        assert_eq!(function_of("<my::Source as mf::Callback>::invoke::{{closure}}"), "Source::invoke");
+        assert_eq!(function_of("my::tests::stops::{{closure}}::{{closure}}"), "stops");
+        assert_eq!(function_of("{async_block#0}<a::B>"), "");
+    }
 
     #[test]
     fn a_short_name_has_no_paths() {

@@ -54,7 +54,7 @@ impl Line {
             (Doer::Queue(_) | Doer::Blocking, None) => "an item is handed on".to_owned(),
             (Doer::Runtime, None) => "goes on".to_owned(),
         };
-        let place = telling.put_at.as_ref().map_or_else(String::new, |place| format!("put by {}", shown(place)));
+        let place = telling.put_at.as_ref().map_or_else(String::new, |place| format!("put at {}", shown(place)));
         let mut notes = Vec::new();
         for (text, place) in &telling.notes {
             notes.push(match place {
@@ -70,7 +70,8 @@ impl Line {
 }
 
 fn shown(place: &Place) -> String {
-    format!("{}, {}", place.function, place.line)
+    let Place { function, line } = place;
+    if function.is_empty() { line.clone() } else { format!("{line} ({function})") }
 }
 
 /// So many steps are told at most: the last ones.

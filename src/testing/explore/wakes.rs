@@ -90,6 +90,12 @@ impl Wakes {
         }
     }
 
+    /// The run is over. Its waker owns the runtime, which owns this.
+    pub(super) fn end(&self) {
+        let waker = self.run.locked().take();
+        drop(waker);
+    }
+
     fn wake_run(&self) {
         let waker = self.run.locked().clone();
         if let Some(waker) = waker {

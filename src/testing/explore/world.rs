@@ -141,6 +141,7 @@ impl World {
 
     /// Drops everything that could still happen. Called when the run is over.
     pub(super) fn clear(&self) {
+        self.wakes.end();
         let tasks = self.tasks.take();
         tasks.into_iter().for_each(|(_, task)| _ = drop_contained(task.future));
         let blocking = self.blocking.take();
