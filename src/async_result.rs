@@ -16,6 +16,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 use crate::error::{Error, Hresult, Result};
+use crate::stepping;
 use crate::sync::LockExt;
 use crate::tracker;
 
@@ -324,10 +325,14 @@ impl AsyncResult {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke(&self) -> Result<()> {
-        if self.hand_over() {
-            return Ok(());
-        }
-        self.dispatcher()?.invoke(self)
+        stepping::pause();
+        let invoked = if self.hand_over() {
+            Ok(())
+        } else {
+            self.dispatcher().and_then(|dispatcher| dispatcher.invoke(self))
+        };
+        stepping::pause();
+        invoked
     }
 
     /// Hands the result to a callback that needs no queue: the same as the way through the platform's queues, without

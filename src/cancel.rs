@@ -24,8 +24,11 @@ impl CancelCookie {
     /// The operation calls back as well. Its End fails with `E_ABORT`, or returns the value if the operation was
     /// faster.
     pub fn cancel(&self) -> bool {
+        stepping::pause();
         stepping::note(|| "cancelled an operation".to_owned());
-        self.0.upgrade().is_some_and(|operation| operation.cancel())
+        let was_cancelled = self.0.upgrade().is_some_and(|operation| operation.cancel());
+        stepping::pause();
+        was_cancelled
     }
 }
 

@@ -112,7 +112,10 @@ impl Platform {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke_callback(&self, result: &AsyncResult) -> Result<()> {
-        self.queues().invoke(result)
+        stepping::pause();
+        let invoked = self.queues().invoke(result);
+        stepping::pause();
+        invoked
     }
 
     /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.

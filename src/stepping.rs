@@ -4,9 +4,9 @@
 //! a runtime, and items that block without a blocking pool: all of them wait for the stepper. Without the feature
 //! `test-util` there is none, and every call here is empty.
 
-pub(crate) use self::imp::{block, has_begun, is_on, note, put, spawn, spawn_local};
 #[cfg(feature = "test-util")]
-pub(crate) use self::imp::{LocalTask, SteppedQueue, Stepper, add_queue, install, set_recording};
+pub(crate) use self::imp::{LocalTask, Stays, SteppedQueue, Stepper, add_queue, install, set_recording};
+pub(crate) use self::imp::{block, has_begun, is_on, note, pause, put, spawn, spawn_local};
 
 #[cfg(feature = "test-util")]
 mod imp {
@@ -28,7 +28,7 @@ mod imp {
         fn add_queue(&self, queue: Box<dyn SteppedQueue>);
 
         /// A task that waits to be polled.
-        fn add_task(&self, name: String, task: LocalTask);
+        fn add_task(&self, name: String, task: LocalTask, stays: Stays);
 
         /// An item that would block a thread, and waits for its end.
         fn add_blocking(&self, work: Box<dyn FnOnce()>);
@@ -36,11 +36,21 @@ mod imp {
         /// A callback of this name is about to be called on a queue.
         fn has_begun(&self, queue: u32, name: &'static str);
 
+        /// Another thread may go on here, before the one that calls.
+        fn pause(&self);
+
         /// An item of this name was put on a queue. Only while it records.
         fn put(&self, queue: u32, name: &'static str);
 
         /// Something else was done that a reader wants to know of. Only while it records.
         fn note(&self, text: String);
+    }
+
+    /// Whether a task belongs to the thread of a window queue.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Stays {
+        OnAnyThread,
+        OnItsThread,
     }
 
     /// A queue whose items are run by steps.
@@ -92,7 +102,7 @@ mod imp {
     {
         match current() {
             Some(stepper) => {
-                stepper.add_task(name.to_string(), Box::pin(task));
+                stepper.add_task(name.to_string(), Box::pin(task), Stays::OnAnyThread);
                 Ok(())
             }
             None => Err(task),
@@ -104,7 +114,7 @@ mod imp {
         let stepper = current();
         let is_on = stepper.is_some();
         if let Some(stepper) = stepper {
-            stepper.add_task(name.to_string(), make());
+            stepper.add_task(name.to_string(), make(), Stays::OnItsThread);
         }
         is_on
     }
@@ -133,6 +143,14 @@ mod imp {
         if is_on() {
             let (queue, name) = callback();
             current().iter().for_each(|stepper| stepper.has_begun(queue, name));
+        }
+    }
+
+    /// Another thread may go on here. Called where this crate is called, and with no lock held.
+    #[inline]
+    pub(crate) fn pause() {
+        if is_on() {
+            current().iter().for_each(|stepper| stepper.pause());
         }
     }
 
@@ -197,6 +215,9 @@ mod imp {
 
     #[inline(always)]
     pub(crate) fn has_begun(_: impl FnOnce() -> (u32, &'static str)) {}
+
+    #[inline(always)]
+    pub(crate) fn pause() {}
 
     #[inline(always)]
     pub(crate) fn put(_: impl FnOnce() -> (u32, &'static str)) {}

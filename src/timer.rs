@@ -68,6 +68,7 @@ impl Timers {
     /// Runs a work item after `delay`.
     pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
+        stepping::pause();
         self.queues.admit_new(DOING)?;
         let (job, _) = item.into_job();
         let queue = self.queues.check(&job)?.queue;
@@ -82,6 +83,7 @@ impl Timers {
         item: WorkItem,
     ) -> Result<WorkItemKey> {
         const DOING: &str = "put a waiting work item";
+        stepping::pause();
         let (job, priority) = item.into_job();
         let result = job.into_result(|| self.queues.token(DOING))?;
         let parameters = self.queues.check(&Job::Ready(result.clone()))?;
@@ -120,6 +122,7 @@ impl Timers {
     }
 
     pub(crate) fn remove_periodic(&self, key: PeriodicKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("remove a periodic callback")?;
         let found = table.entries.iter().find_map(|(at, entry)| match entry.waits {
@@ -138,6 +141,7 @@ impl Timers {
     }
 
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("cancel a work item")?;
         let found = table.find(key);
@@ -159,6 +163,7 @@ impl Timers {
             }
             Waits::Periodic { .. } => {}
         }
+        stepping::pause();
         Ok(())
     }
 
@@ -213,6 +218,7 @@ impl Timers {
         } else if earliest {
             self.earlier.notify_one();
         }
+        stepping::pause();
         Ok(key)
     }
 

@@ -211,6 +211,7 @@ impl Inner {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Hresult> {
+        stepping::pause();
         let subscription = Subscription::of(state.as_ref());
         if let Some(status) =
             self.state.locked().begun_before(&callback, state.as_ref(), subscription.as_ref())?
@@ -253,11 +254,13 @@ impl Inner {
             self.arrived.notify_all();
         }
         drop_contained(request);
+        stepping::pause();
         Ok(event)
     }
 
     fn push(&self, event: MediaEvent) -> Result<()> {
         const DOING: &str = "queue an event";
+        stepping::pause();
         let opened = self.queues.admit(DOING);
         let mut state = self.state.locked();
         if let Err(error) = opened.and_then(|()| state.open(DOING)) {
@@ -278,6 +281,7 @@ impl Inner {
             // request is ended, and another may begin.
             let _ = self.call(result);
         }
+        stepping::pause();
         Ok(())
     }
 
@@ -296,6 +300,7 @@ impl Inner {
     }
 
     fn shut_down(&self, error: &Error) {
+        stepping::pause();
         stepping::note(|| "shut an event queue down".to_owned());
         let State { events, request, .. } = self.state.locked().close();
         self.arrived.notify_all();
@@ -315,6 +320,7 @@ impl Inner {
         drop(hook);
         let registration = self.registration.locked().take();
         drop(registration);
+        stepping::pause();
     }
 
     /// Enters the platform's register, so that its shutdown is this queue's.

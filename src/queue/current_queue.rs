@@ -39,6 +39,14 @@ impl CurrentQueue {
         let _restore = Restore(CURRENT.with(|current| current.replace(Some(self))));
         call()
     }
+
+    /// Calls as another thread would, which runs no callback.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn as_another_thread(call: impl FnOnce()) {
+        let former = CURRENT.with(Cell::take);
+        call();
+        CURRENT.with(|current| current.set(former));
+    }
 }
 
 thread_local! {

@@ -68,7 +68,19 @@ impl Queue {
     #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
     #[inline(always)]
     pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
+        if item.is_turn() {
+            return self.put_now(item);
+        }
+        stepping::pause();
         stepping::put(|| (self.id.0, item.name()));
+        let put = self.put_now(item);
+        stepping::pause();
+        put
+    }
+
+    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    #[inline(always)]
+    fn put_now(&self, item: Queued) -> Result<(), Queued> {
         match &self.kind {
             QueueKind::Engine(engine) => engine.put(item),
             QueueKind::Serial(serial) => {

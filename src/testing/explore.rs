@@ -34,7 +34,7 @@ use crate::platform::Platform;
 #[track_caller]
 pub fn explore<F, Fut>(test: F)
 where
-    F: Fn(Platform) -> Fut + Send + 'static,
+    F: Fn(Platform) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<()>> + 'static,
 {
     Explore::new().run(test);

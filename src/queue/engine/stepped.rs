@@ -11,7 +11,7 @@ use crate::queue::budget::Budget;
 use crate::queue::engine::Engine;
 use crate::queue::result_cache::ResultCache;
 use crate::stepping::{self, SteppedQueue};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The engine as its stepper sees it.
 struct SteppedEngine {
@@ -20,6 +20,8 @@ struct SteppedEngine {
     width: usize,
     /// An item of a serial engine has not ended, and the next waits for it.
     is_blocked: Arc<AtomicBool>,
+    /// How many of its items are in the middle of their callbacks.
+    running: AtomicUsize,
 }
 
 impl Engine {
@@ -32,6 +34,7 @@ impl Engine {
             engine: self.clone(),
             width: if self.0.serial { 1 } else { width.max(1) },
             is_blocked: Arc::default(),
+            running: AtomicUsize::new(0),
         });
     }
 }
@@ -42,16 +45,18 @@ impl SteppedQueue for SteppedEngine {
         if self.is_blocked.load(Ordering::Relaxed) {
             return 0;
         }
-        self.engine.0.injector.len().min(self.width)
+        let free = self.width.saturating_sub(self.running.load(Ordering::Relaxed));
+        self.engine.0.injector.len().min(free)
     }
 
     fn step(&self, index: usize) {
         let engine = self.engine.0.clone();
         let Some(item) = engine.injector.take_at(index) else { return };
         let mut results = ResultCache::new(engine.tokens.clone());
+        let running = InCallback::new(&self.running);
         if item.is_turn() {
             item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
-            drop(results);
+            drop((results, running));
             engine.end_turn();
             engine.waiters.notify();
             return;
@@ -65,6 +70,7 @@ impl SteppedQueue for SteppedEngine {
         let blocks =
             item.flags.contains(CallbackFlags::BLOCKING) || engine.long_running.load(Ordering::Relaxed);
         if blocks {
+            drop(running);
             self.is_blocked.store(engine.serial, Ordering::Relaxed);
             let (on, is_blocked) = (engine.on, self.is_blocked.clone());
             run_blocking(&self.engine.runtime().clone(), item, on, results, move |run| {
@@ -74,7 +80,7 @@ impl SteppedQueue for SteppedEngine {
             return;
         }
         let run = item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
-        drop(results);
+        drop((results, running));
         engine.end_outside(key, generation, run);
     }
 
@@ -84,5 +90,21 @@ impl SteppedQueue for SteppedEngine {
 
     fn is_over(&self) -> bool {
         !self.engine.0.is_open() && self.engine.0.is_quiet()
+    }
+}
+
+/// An item is in the middle of its callback.
+struct InCallback<'a>(&'a AtomicUsize);
+
+impl<'a> InCallback<'a> {
+    fn new(running: &'a AtomicUsize) -> InCallback<'a> {
+        running.fetch_add(1, Ordering::Relaxed);
+        InCallback(running)
+    }
+}
+
+impl Drop for InCallback<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

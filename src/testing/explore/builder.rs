@@ -1,7 +1,6 @@
 //! `Explore`: the settings of an exploration, its loop over schedules, and what becomes of a failure.
 
 use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -13,6 +12,7 @@ use crate::platform::Platform;
 use crate::sync::LockExt;
 use crate::testing::explore::failure::{Explored, Failure, FailureKind};
 use crate::testing::explore::record::short;
+use crate::testing::explore::schedule::Choices;
 use crate::testing::explore::search::{Plan, Search};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::Strategy;
@@ -105,6 +105,16 @@ impl Explore {
         self
     }
 
+    /// Every callback runs whole, before anything else may happen.
+    ///
+    /// By default others may go on in the middle of a callback, where it calls this crate: before and after it puts an
+    /// item, queues an event, invokes a result, schedules or cancels. That is as if its thread were overtaken there. Where
+    /// a callback has a lock then that the others need, exploring goes on with whole callbacks by itself.
+    pub fn whole_callbacks(mut self) -> Explore {
+        self.settings.preempts = false;
+        self
+    }
+
     /// A panic in a callback, which its queue contains, is no failure. One of the test itself is.
     pub fn allow_panics(mut self) -> Explore {
         self.settings.allows_panics = true;
@@ -126,7 +136,7 @@ impl Explore {
     #[track_caller]
     pub fn run<F, Fut>(self, test: F)
     where
-        F: Fn(Platform) -> Fut + Send + 'static,
+        F: Fn(Platform) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + 'static,
     {
         let exhaustive = self.plan.strategy == Strategy::Exhaustive;
@@ -147,45 +157,81 @@ impl Explore {
     #[track_caller]
     pub fn check<F, Fut>(self, test: F) -> std::result::Result<Explored, Box<Failure>>
     where
-        F: Fn(Platform) -> Fut + Send + 'static,
+        F: Fn(Platform) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + 'static,
     {
         let replay = self.replay.or_else(|| std::env::var("MF_ASYNC_REPLAY").ok());
-        let replay = replay.map(|text| text.parse().unwrap_or_else(|wrong| panic!("{wrong}")));
-        let progress: Arc<Progress> = Arc::default();
+        let replay: Option<Choices> =
+            replay.map(|text| text.parse().unwrap_or_else(|wrong| panic!("{wrong}")));
         let name = std::thread::current().name().unwrap_or("the test").to_owned();
-        let search = Search::new(name.clone(), self.plan, self.settings, progress.clone());
-        let schedules = self.plan.schedules;
-        let (send, ended) = sync_channel(1);
-        let thread = std::thread::Builder::new().name(name.clone());
-        let thread = thread.spawn(move || {
-            let test = Rc::new(test);
-            let found = match replay {
-                Some(choices) => search.replay(&test, choices),
-                None => search.search(&test),
-            };
-            // It waits as long as it sees steps.
-            let _ = send.send(found);
-        });
-        let thread = thread.expect("the system gives a thread");
-        let mut steps = 0;
+        let (test, mut settings) = (Arc::new(test), self.settings);
         loop {
-            match ended.recv_timeout(HELD_UP) {
-                Ok(found) => {
-                    let _ = thread.join();
-                    return found.map_err(Box::new);
+            let progress: Arc<Progress> = Arc::default();
+            let search = Search::new(name.clone(), self.plan, settings, progress.clone());
+            match on_a_thread(search, replay.clone(), test.clone(), &progress) {
+                Ok(found) => return found.map_err(Box::new),
+                // Its thread stays, with the lock that it waits for.
+                Err(HeldUp::Overtaken) => settings.preempts = false,
+                Err(HeldUp::Blocked) => {
+                    return Err(Box::new(held_up(name, self.plan.schedules, &progress)));
                 }
-                Err(RecvTimeoutError::Disconnected) => match thread.join() {
-                    Ok(()) => unreachable!("a search that returns has sent what it found"),
-                    Err(payload) => std::panic::resume_unwind(payload),
-                },
-                Err(RecvTimeoutError::Timeout) => {
-                    // ORDERING: Relaxed, a counter that orders nothing.
-                    let now = progress.steps.load(Ordering::Relaxed);
-                    if now == steps {
-                        return Err(Box::new(held_up(name, schedules, &progress)));
-                    }
-                    steps = now;
+            }
+        }
+    }
+}
+
+/// Why a search makes no progress.
+enum HeldUp {
+    /// A callback blocks, and none is in the middle.
+    Blocked,
+    /// What goes on in the middle of a callback waits for a lock that the callback has.
+    Overtaken,
+}
+
+/// Searches on a thread of its own, so that a callback which does not return is no hang.
+fn on_a_thread<F, Fut>(
+    search: Search,
+    replay: Option<Choices>,
+    test: Arc<F>,
+    progress: &Progress,
+) -> std::result::Result<std::result::Result<Explored, Failure>, HeldUp>
+where
+    F: Fn(Platform) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + 'static,
+{
+    let (send, ended) = sync_channel(1);
+    let name = std::thread::current().name().unwrap_or("the test").to_owned();
+    let thread = std::thread::Builder::new().name(name);
+    let thread = thread.spawn(move || {
+        let found = match replay {
+            Some(choices) => search.replay(&test, choices),
+            None => search.search(&test),
+        };
+        // Received, unless this thread was given up.
+        let _ = send.send(found);
+    });
+    let thread = thread.expect("the system gives a thread");
+    let (mut steps, mut held_up) = (0, Duration::ZERO);
+    loop {
+        match ended.recv_timeout(LOOK) {
+            Ok(found) => {
+                let _ = thread.join();
+                return Ok(found);
+            }
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Ok(()) => return Err(HeldUp::Blocked),
+                Err(payload) => std::panic::resume_unwind(payload),
+            },
+            Err(RecvTimeoutError::Timeout) => {
+                // ORDERING: Relaxed, twice: counters that order nothing.
+                let now = progress.steps.load(Ordering::Relaxed);
+                held_up = if now == steps { held_up + LOOK } else { Duration::ZERO };
+                steps = now;
+                if held_up > HELD_UP {
+                    return Err(HeldUp::Blocked);
+                }
+                if held_up > LOOK && progress.depth.load(Ordering::Relaxed) > 0 {
+                    return Err(HeldUp::Overtaken);
                 }
             }
         }
@@ -215,6 +261,9 @@ fn held_up(test: String, schedules: usize, progress: &Progress) -> Failure {
         replay: String::new(),
     }
 }
+
+/// How often it is looked whether a search goes on, in real time.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A step that takes longer, in real time, is taken for one that waits for another.
 const HELD_UP: Duration = Duration::from_secs(10);

@@ -96,12 +96,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure { test, schedule, schedules, deviations, steps, story, message, replay, .. } = self;
         write!(f, "{test}: failed in schedule {schedule} of {schedules}")?;
-        if deviations.0 != deviations.1 || steps.0 != steps.1 {
-            write!(
-                f,
-                ", shortened from {} to {} departures from first in, first out, and from {} to {} steps",
-                deviations.0, deviations.1, steps.0, steps.1
-            )?;
+        if deviations.0 != deviations.1 {
+            let (from, to) = deviations;
+            write!(f, ", shortened from {from} to {to} departure(s) from first in, first out")?;
+        }
+        if steps.1 < steps.0 {
+            write!(f, ", from {} to {} steps", steps.0, steps.1)?;
         }
         writeln!(f, "\n{story}  {}: {message}", self.kind)?;
         write!(f, "replay: Explore::new().replay(\"{replay}\"), or MF_ASYNC_REPLAY={replay}")

@@ -16,6 +16,9 @@ pub(super) struct Record {
     pub(super) steps: Vec<Done>,
     /// How many things could have happened, for the step that follows.
     offers: u32,
+    /// The step that is done now, and how deep it is in the middle of others.
+    now: usize,
+    depth: usize,
     told: Option<Told>,
 }
 
@@ -29,6 +32,8 @@ pub(super) struct Done {
     pub(super) offers: u32,
     /// How much time has passed.
     pub(super) time: Duration,
+    /// In the middle of how many others.
+    pub(super) depth: usize,
 }
 
 /// Who did it.
@@ -93,6 +98,14 @@ impl Record {
         self.offers = count as u32;
     }
 
+    /// In the middle of a callback: it goes on if this is 0, and else one of so many does first.
+    pub(super) fn chose_at_pause(&mut self, index: usize, count: usize) {
+        self.choices.push(index as u32);
+        if index > 0 {
+            self.offers = count as u32;
+        }
+    }
+
     /// It would have been this one's turn.
     pub(super) fn instead_of(&mut self, first: Doer) {
         if let Some(told) = &mut self.told {
@@ -102,20 +115,33 @@ impl Record {
 
     pub(super) fn step(&mut self, doer: Doer) {
         let offers = std::mem::replace(&mut self.offers, 1);
-        self.steps.push(Done { doer, callback: None, offers, time: Duration::ZERO });
+        self.now = self.steps.len();
+        self.steps.push(Done { doer, callback: None, offers, time: Duration::ZERO, depth: self.depth });
         if let Some(told) = &mut self.told {
             let instead = told.instead.take();
             told.steps.push(Telling { instead, ..Telling::default() });
         }
     }
 
+    /// The next steps are done in the middle of the one that is done now, which is returned.
+    pub(super) fn begin_inner(&mut self) -> usize {
+        self.depth += 1;
+        self.now
+    }
+
+    /// The outer step goes on.
+    pub(super) fn end_inner(&mut self, outer: usize) {
+        self.depth -= 1;
+        self.now = outer;
+    }
+
     pub(super) fn has_begun(&mut self, queue: QueueId, name: &'static str) {
-        if let Some(step) = self.steps.last_mut().filter(|step| step.callback.is_none()) {
+        if let Some(step) = self.steps.get_mut(self.now).filter(|step| step.callback.is_none()) {
             step.callback = Some((queue, name));
         }
         if let Some(told) = &mut self.told {
             let put_at = told.puts.get_mut(&(queue, name)).and_then(VecDeque::pop_front).flatten();
-            if let Some(step) = told.steps.last_mut() {
+            if let Some(step) = told.steps.get_mut(self.now) {
                 step.put_at = put_at;
             }
         }
@@ -129,13 +155,13 @@ impl Record {
     }
 
     pub(super) fn note(&mut self, text: String, place: Option<Place>) {
-        if let Some(step) = self.told.as_mut().and_then(|told| told.steps.last_mut()) {
+        if let Some(step) = self.told.as_mut().and_then(|told| told.steps.get_mut(self.now)) {
             step.notes.push((text, place));
         }
     }
 
     pub(super) fn time_passed(&mut self, took: Duration) {
-        if let Some(step) = self.steps.last_mut() {
+        if let Some(step) = self.steps.get_mut(self.now) {
             step.time = took;
         }
     }
@@ -191,8 +217,9 @@ fn last(path: &str) -> String {
     while segments.next_if(|segment| segment.starts_with('{')).is_some() {
         is_closure = true;
     }
-    let (colons, end) = (if is_method { "::" } else { "" }, if is_closure { "::{closure}" } else { "" });
-    format!("{colons}{}{end}", segments.next().unwrap_or_default())
+    let name = segments.next().unwrap_or_default();
+    let colons = if is_method && !name.is_empty() { "::" } else { "" };
+    format!("{colons}{name}{}", if is_closure { "::{closure}" } else { "" })
 }
 
 /// Where the user's code is that has called this, if it can be told.
@@ -208,11 +235,8 @@ pub(super) fn place() -> Option<Place> {
         };
         let path = at.strip_prefix("./").unwrap_or(at);
         let is_relative = path.len() < at.len();
-        let is_ours = if is_relative {
-            *here == *CRATE && path.starts_with("src/")
-        } else {
-            path.starts_with(SOURCES)
-        };
+        let is_ours =
+            if is_relative { *here == *CRATE && path.starts_with("src/") } else { path.starts_with(SOURCES) };
         if is_ours || !path.contains(".rs:") || OTHERS.iter().any(|other| path.contains(other)) {
             continue;
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 
 use futures::FutureExt;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::contain::drop_payload;
 use crate::error::{Error, Hresult, Result};
@@ -52,7 +52,7 @@ impl Wrong {
 
 /// Runs the test once.
 pub(super) fn run<F, Fut>(
-    test: &Rc<F>,
+    test: &Arc<F>,
     settings: Settings,
     chooser: Chooser,
     record: Record,
@@ -74,24 +74,31 @@ where
             let is_idle = || World::current().is_none_or(|world| world.is_idle());
             wakes.before_park(is_idle);
         })
-        .build()
-        .expect("the system gives a runtime");
+        .build();
+    let runtime = Rc::new(runtime.expect("the system gives a runtime"));
+    world.set_runtime(Some(runtime.clone()));
     PANICS.set(Some(Vec::new()));
     let stepper = stepping::install(world.clone());
     stepping::set_recording(is_told);
     World::enter(Some(world.clone()));
     let entered = runtime.enter();
-    let wrong = drive(test, &world, &runtime);
+    let wrong = drive(test, &world);
     stepping::set_recording(false);
     let panics = PANICS.take().unwrap_or_default();
     PANICS.set(Some(Vec::new()));
     world.clear();
+    world.set_runtime(None);
     World::enter(None);
     drop((entered, stepper));
     drop(runtime);
     PANICS.set(None);
     let wrong = match (wrong, panics.into_iter().next()) {
-        (wrong, Some(_)) if settings.allows_panics && wrong.as_ref().is_none_or(|wrong| wrong.kind != FailureKind::Panic) => wrong,
+        (wrong, Some(_))
+            if settings.allows_panics
+                && wrong.as_ref().is_none_or(|wrong| wrong.kind != FailureKind::Panic) =>
+        {
+            wrong
+        }
         (_, Some(PanicText { message, place })) => {
             Wrong::new(FailureKind::Panic, place.clone(), format!("{message}, at {place}"))
         }
@@ -105,7 +112,7 @@ where
     }
 }
 
-fn drive<F, Fut>(test: &Rc<F>, world: &Rc<World>, runtime: &Runtime) -> Option<Wrong>
+fn drive<F, Fut>(test: &Arc<F>, world: &Rc<World>) -> Option<Wrong>
 where
     F: Fn(Platform) -> Fut + 'static,
     Fut: Future<Output = Result<()>> + 'static,
@@ -116,7 +123,7 @@ where
     };
     world.count_own_tasks();
     let (test, of_test) = (test.clone(), platform.clone());
-    let outcome = match ended(world, runtime, "the test", async move { test(of_test).await }) {
+    let outcome = match ended(world, "the test", async move { test(of_test).await }) {
         Ok(outcome) => outcome,
         Err(halt) => return halted(halt, "the test", &platform.report(), world),
     };
@@ -126,7 +133,7 @@ where
         Ok(Ok(())) => {}
     }
     let shutdown = platform.shutdown();
-    let ended = ended(world, runtime, "the shutdown", shutdown);
+    let ended = ended(world, "the shutdown", shutdown);
     let report = platform.report();
     match ended {
         Err(halt) => return halted(halt, "the shutdown", &report, world),
@@ -137,7 +144,10 @@ where
         Ok(_) => {}
     }
     if report.double_calls > 0 {
-        let message = format!("the callbacks of operations came {} time(s) after their End had run", report.double_calls);
+        let message = format!(
+            "the callbacks of operations came {} time(s) after their End had run",
+            report.double_calls
+        );
         return Wrong::new(FailureKind::CalledTwice, "", message);
     }
     None
@@ -146,7 +156,6 @@ where
 /// Steps until this future, a task of the world's, has ended; `Err(())` if it has panicked.
 fn ended<T: 'static>(
     world: &Rc<World>,
-    runtime: &Runtime,
     name: &str,
     future: impl Future<Output = T> + 'static,
 ) -> std::result::Result<std::result::Result<T, ()>, Halt> {
@@ -157,8 +166,8 @@ fn ended<T: 'static>(
         let ended = future.await.map_err(drop_payload);
         *set.borrow_mut() = Some(ended);
     };
-    stepping::Stepper::add_task(&**world, name.to_owned(), Box::pin(task));
-    world.until(runtime, || value.borrow().is_some())?;
+    stepping::Stepper::add_task(&**world, name.to_owned(), Box::pin(task), stepping::Stays::OnAnyThread);
+    world.until(|| value.borrow().is_some())?;
     Ok(value.take().unwrap_or(Err(())))
 }
 
@@ -182,15 +191,20 @@ fn halted(halt: Halt, who: &str, report: &Report, world: &World) -> Option<Wrong
     for queue in &report.queues {
         let on = format!("on queue {}{}", queue.id, Place::allocated(queue.allocated));
         for running in &queue.running {
-            let waits = if running.awaits_reply { "has returned, and its reply is awaited" } else { "has not ended" };
+            let waits =
+                if running.awaits_reply { "has returned, and its reply is awaited" } else { "has not ended" };
             message += &format!("\n    {} {on} {waits}", running.name);
         }
         if queue.stats.depth > 0 {
             message += &format!("\n    {} item(s) wait {on}", queue.stats.depth);
         }
     }
-    let pending = [(report.scheduled, "scheduled item(s)"), (report.waiting, "item(s) that wait for an event"),
-        (report.periodic, "periodic callback(s)"), (report.results, "asynchronous result(s) that are held")];
+    let pending = [
+        (report.scheduled, "scheduled item(s)"),
+        (report.waiting, "item(s) that wait for an event"),
+        (report.periodic, "periodic callback(s)"),
+        (report.results, "asynchronous result(s) that are held"),
+    ];
     for (count, what) in pending.into_iter().filter(|(count, _)| *count > 0) {
         message += &format!("\n    {count} {what}");
     }
@@ -216,7 +230,8 @@ fn keep_panics() {
         panic::set_hook(Box::new(move |info| {
             let kept = PANICS.try_with(|panics| {
                 let mut all = panics.take()?;
-                let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+                let place =
+                    info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
                 let payload = info.payload();
                 let text = payload.downcast_ref::<&str>().copied();
                 let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));

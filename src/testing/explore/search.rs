@@ -1,7 +1,6 @@
 //! `Search`: the loop over schedules, and what is made of the first that fails.
 
 use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,7 +47,7 @@ impl Search {
     }
 
     /// Runs schedules until one fails.
-    pub(super) fn search<F, Fut>(&self, test: &Rc<F>) -> std::result::Result<Explored, Failure>
+    pub(super) fn search<F, Fut>(&self, test: &Arc<F>) -> std::result::Result<Explored, Failure>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -57,8 +56,7 @@ impl Search {
         let mut seeds = Generator::new(self.plan.seed);
         let (mut longest, mut clock_matters) = (LEAST_STEPS, false);
         let mut path = Path::default();
-        let mut explored =
-            Explored { schedules: 0, is_complete: false, steps: 0, elapsed: Duration::ZERO };
+        let mut explored = Explored { schedules: 0, is_complete: false, steps: 0, elapsed: Duration::ZERO };
         for number in 0..self.plan.schedules {
             let seed = seeds.next() >> SEED_BITS;
             // Now and then without a reason to: another schedule may have timers that none had so far.
@@ -71,7 +69,7 @@ impl Search {
             let ran = self.run(test, chooser, Record::default());
             explored.schedules += 1;
             explored.steps += ran.record.steps() as u64;
-            let choices = Choices::new(seed, ran.record.choices.clone());
+            let choices = Choices::new(seed, !self.settings.preempts, ran.record.choices.clone());
             if let Some(wrong) = ran.wrong {
                 return Err(self.fail(test, number + 1, choices, &ran.record, wrong));
             }
@@ -96,12 +94,17 @@ impl Search {
     }
 
     /// Runs one schedule.
-    pub(super) fn replay<F, Fut>(&self, test: &Rc<F>, choices: Choices) -> std::result::Result<Explored, Failure>
+    pub(super) fn replay<F, Fut>(
+        mut self,
+        test: &Arc<F>,
+        choices: Choices,
+    ) -> std::result::Result<Explored, Failure>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
     {
         let started = Instant::now();
+        self.settings.preempts &= !choices.whole;
         let ran = self.run(test, fixed(&choices), Record::telling());
         match ran.wrong {
             Some(wrong) => {
@@ -120,7 +123,7 @@ impl Search {
     /// A schedule has failed: shortens it and tells it.
     fn fail<F, Fut>(
         &self,
-        test: &Rc<F>,
+        test: &Arc<F>,
         number: usize,
         choices: Choices,
         record: &Record,
@@ -138,7 +141,7 @@ impl Search {
         let shortest = shorten(choices, |choices| {
             let ran = self.run(test, fixed(choices), Record::default());
             let fails = ran.wrong.is_some_and(|other| other.is_like(&wrong));
-            fails.then(|| Choices::new(choices.seed, ran.record.choices))
+            fails.then(|| choices.with(ran.record.choices))
         });
         let told = self.run(test, fixed(&shortest), Record::telling());
         match told.wrong {
@@ -173,7 +176,7 @@ impl Search {
 
     fn check_again<F, Fut>(
         &self,
-        test: &Rc<F>,
+        test: &Arc<F>,
         number: usize,
         choices: &Choices,
         record: &Record,
@@ -199,7 +202,7 @@ impl Search {
         self.failure(number, choices, &none, wrong, (choices.deviations(), 0))
     }
 
-    fn run<F, Fut>(&self, test: &Rc<F>, chooser: Chooser, record: Record) -> Ran
+    fn run<F, Fut>(&self, test: &Arc<F>, chooser: Chooser, record: Record) -> Ran
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -219,7 +222,7 @@ fn difference(first: &Record, second: &Record) -> Option<String> {
     let at = (0..length).find(|&at| first.get(at) != second.get(at))?;
     let shown = |step: Option<&Done>| match step {
         None => "had ended".to_owned(),
-        Some(Done { doer, callback, offers, time }) => {
+        Some(Done { doer, callback, offers, time, depth: _ }) => {
             let callback = callback.map_or_else(String::new, |(_, name)| format!(" called {}", short(name)));
             let time = if time.is_zero() { String::new() } else { format!(", {time:?} passed") };
             format!("was {doer}{callback}, one of {offers}{time}")

@@ -11,12 +11,20 @@ pub(super) struct Settings {
     pub(super) lag: Duration,
     /// More steps than this are taken for a run without end.
     pub(super) steps: usize,
+    /// Whether others may go on in the middle of a callback, where it calls this crate.
+    pub(super) preempts: bool,
     /// Whether a callback may panic.
     pub(super) allows_panics: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { width: 4, lag: Duration::from_millis(100), steps: 10_000, allows_panics: false }
+        Settings {
+            width: 4,
+            lag: Duration::from_millis(100),
+            steps: 10_000,
+            preempts: true,
+            allows_panics: false,
+        }
     }
 }

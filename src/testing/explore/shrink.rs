@@ -13,12 +13,12 @@ pub(super) fn shorten(failing: Choices, mut fails: impl FnMut(&Choices) -> Optio
         tries -= 1;
         tries > 0 && Instant::now() < until
     };
-    let seed = failing.seed;
+    let first = failing.with(Vec::new());
     let mut best = remove(failing, &mut fails, &mut left);
     // From the other end: with no departure, then with one, at every place.
     let mut fewest = 0;
     while fewest < best.deviations().min(MOST) {
-        match search(seed, fewest, best.choices.len().min(DEEP), &mut fails, &mut left) {
+        match search(&first, fewest, best.choices.len().min(DEEP), &mut fails, &mut left) {
             Some(found) => {
                 best = found;
                 break;
@@ -51,7 +51,7 @@ fn remove(
             for &place in &places[from..(from + size).min(places.len())] {
                 fewer.choices[place] = 0;
             }
-            match fails(&Choices::new(best.seed, fewer.choices)) {
+            match fails(&best.with(fewer.choices)) {
                 Some(found) if found.deviations() < best.deviations() => {
                     best = found;
                     is_better = true;
@@ -68,7 +68,7 @@ fn remove(
 
 /// Tries every schedule with this number of departures within its first choices.
 fn search(
-    seed: u64,
+    first: &Choices,
     count: usize,
     depth: usize,
     fails: &mut impl FnMut(&Choices) -> Option<Choices>,
@@ -81,7 +81,7 @@ fn search(
         }
         let mut choices = vec![0; places.last().map_or(0, |last| last.0 + 1)];
         places.iter().for_each(|&(place, choice)| choices[place] = choice);
-        if let Some(found) = fails(&Choices::new(seed, choices)) {
+        if let Some(found) = fails(&first.with(choices)) {
             if found.deviations() <= count {
                 return Some(found);
             }

@@ -7,7 +7,8 @@ use crate::testing::explore::record::{Doer, Done, Place, Record, Telling, short}
 /// Tells what was done, step by step.
 pub(super) fn tell(record: &Record) -> String {
     let steps = record.steps.iter().zip(record.tellings());
-    let lines: Vec<_> = steps.enumerate().map(|(at, (done, telling))| Line::new(at + 1, done, telling)).collect();
+    let lines: Vec<_> =
+        steps.enumerate().map(|(at, (done, telling))| Line::new(at + 1, done, telling)).collect();
     let widths = lines.iter().fold((0, 0), |(on, what), line| {
         (line.on.chars().count().max(on), line.what.chars().count().min(WIDE).max(what))
     });
@@ -54,7 +55,10 @@ impl Line {
             (Doer::Queue(_) | Doer::Blocking, None) => "an item is handed on".to_owned(),
             (Doer::Runtime, None) => "goes on".to_owned(),
         };
-        let place = telling.put_at.as_ref().map_or_else(String::new, |place| format!("put at {}", shown(place)));
+        let what =
+            if done.depth > 0 { format!("{}in between: {what}", "  ".repeat(done.depth)) } else { what };
+        let place =
+            telling.put_at.as_ref().map_or_else(String::new, |place| format!("put at {}", shown(place)));
         let mut notes = Vec::new();
         for (text, place) in &telling.notes {
             notes.push(match place {

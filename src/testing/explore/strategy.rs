@@ -33,11 +33,13 @@ pub(super) struct Offered<'a> {
     pub(super) actors: &'a [u64],
     /// Whether the last is the clock.
     pub(super) has_clock: bool,
+    /// Whether the first is in the middle of what it does, and may go on.
+    pub(super) is_pause: bool,
 }
 
 /// Makes the choices of one run.
 pub(super) enum Chooser {
-    Random { generator: Generator, rate: f64, clock: bool },
+    Random { generator: Generator, rate: f64, pauses: f64, clock: bool },
     Pct { generator: Generator, pct: Pct, clock: bool },
     Exhaustive { path: Path, clock: bool },
     Fixed { choices: Choices, at: usize },
@@ -63,24 +65,44 @@ impl Strategy {
             }
             None => {
                 let rate = RATES[generator.below(RATES.len())];
-                Chooser::Random { generator, rate, clock }
+                let pauses = PAUSES[generator.below(PAUSES.len())];
+                Chooser::Random { generator, rate, pauses, clock }
             }
         }
     }
 }
 
 impl Chooser {
+    /// Whether to look at who may go on in the middle of a callback; if not, the callback goes on itself.
+    pub(super) fn looks_at_pause(&mut self) -> bool {
+        match self {
+            Chooser::Random { generator, pauses, .. } => generator.chance(*pauses),
+            Chooser::Pct { .. } | Chooser::Exhaustive { .. } => true,
+            Chooser::Fixed { choices, at } => {
+                let looks = choices.choices.get(*at).is_some_and(|&choice| choice != 0);
+                *at += usize::from(!looks);
+                looks
+            }
+        }
+    }
+
     pub(super) fn choose(&mut self, offered: &Offered<'_>) -> usize {
         let all = offered.actors.len();
         let without_clock = (all - usize::from(offered.has_clock)).max(1);
         let count = |clock: bool| if clock { all } else { without_clock };
         match self {
-            Chooser::Random { generator, rate, clock } => {
-                if generator.chance(*rate) { generator.below(count(*clock)) } else { 0 }
+            Chooser::Random { generator, clock, .. } if offered.is_pause => {
+                let others = count(*clock) - 1;
+                if others == 0 { 0 } else { 1 + generator.below(others) }
             }
-            Chooser::Pct { generator, pct, clock } => {
-                pct.choose(generator, &offered.actors[..count(*clock)])
+            Chooser::Random { generator, rate, clock, .. } => {
+                if generator.chance(*rate) {
+                    generator.below(count(*clock))
+                } else {
+                    0
+                }
             }
+            Chooser::Pct { generator, pct, clock } => pct.choose(generator, &offered.actors[..count(*clock)]),
             Chooser::Exhaustive { path, clock } => path.choose(count(*clock)),
             Chooser::Fixed { choices, at } => {
                 *at += 1;
@@ -182,6 +204,9 @@ impl Path {
 
 /// How often a random schedule departs from first in, first out.
 const RATES: [f64; 4] = [1.0, 1.0, 0.4, 0.15];
+
+/// How often others go on in the middle of a callback.
+const PAUSES: [f64; 4] = [0.0, 0.0, 0.1, 0.3];
 
 /// Below this are the priorities of what has fallen.
 const FALLEN: u64 = 1 << 32;

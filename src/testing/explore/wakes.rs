@@ -1,6 +1,6 @@
 //! Wakes: which tasks may be polled, since when, and whether the runtime may let time pass.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
@@ -27,6 +27,8 @@ pub(super) struct Wakes {
 #[derive(Default)]
 pub(super) struct Progress {
     pub(super) steps: AtomicU64,
+    /// How many callbacks are in the middle, each because the next has overtaken it.
+    pub(super) depth: AtomicUsize,
     pub(super) callback: Mutex<Option<(u32, &'static str)>>,
 }
 
@@ -61,6 +63,10 @@ impl Wakes {
 
     pub(super) fn stepped(&self) {
         self.steps.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn overtakes(&self, depth: usize) {
+        self.steps.depth.store(depth, Ordering::Relaxed);
     }
 
     pub(super) fn runs_callback(&self, queue: u32, name: &'static str) {

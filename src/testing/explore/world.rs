@@ -1,7 +1,7 @@
 //! `World`: all that may happen next in one run, and the step that makes one of it happen.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::async_result::QueueId;
 use crate::contain::{contain, drop_contained, drop_payload};
-use crate::stepping::{LocalTask, SteppedQueue, Stepper};
+use crate::queue::CurrentQueue;
+use crate::stepping::{self, LocalTask, Stays, SteppedQueue, Stepper};
 use crate::testing::explore::record::{Doer, Record, place};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::{Chooser, Offered};
@@ -37,6 +38,11 @@ pub(super) struct World {
     own_tasks: Cell<usize>,
     /// How often in a row the runtime's tasks had their turn.
     turns: Cell<usize>,
+    /// How many callbacks are in the middle, each because it was overtaken there.
+    depth: Cell<usize>,
+    /// Who is in the middle; `None` while that cannot be overtaken.
+    acts: Cell<Option<u64>>,
+    runtime: RefCell<Option<Rc<Runtime>>>,
     pub(super) clock_matters: Cell<bool>,
     made: Cell<u64>,
 }
@@ -45,6 +51,7 @@ pub(super) struct World {
 struct WorldTask {
     name: Rc<str>,
     number: u64,
+    stays: Stays,
     /// `None` while it is polled.
     future: Option<LocalTask>,
     wake: Arc<TaskWake>,
@@ -116,6 +123,9 @@ impl World {
             lag: Cell::new(settings.lag),
             own_tasks: Cell::new(0),
             turns: Cell::new(0),
+            depth: Cell::new(0),
+            acts: Cell::new(None),
+            runtime: RefCell::default(),
             clock_matters: Cell::new(false),
             made: Cell::new(0),
         })
@@ -128,6 +138,12 @@ impl World {
 
     pub(super) fn enter(this: Option<Rc<World>>) {
         drop(WORLD.replace(this));
+    }
+
+    /// The runtime is this one, or is about to go.
+    pub(super) fn set_runtime(&self, runtime: Option<Rc<Runtime>>) {
+        let former = self.runtime.replace(runtime);
+        drop(former);
     }
 
     /// The runtime's tasks up to now are not the test's.
@@ -158,12 +174,13 @@ impl World {
     }
 
     /// Steps until `is_done`.
-    pub(super) fn until(&self, runtime: &Runtime, is_done: impl Fn() -> bool) -> Result<(), Halt> {
+    pub(super) fn until(&self, is_done: impl Fn() -> bool) -> Result<(), Halt> {
         while !is_done() {
             if self.record.borrow().steps() >= self.settings.steps {
                 return Err(Halt::Endless);
             }
             let mut offers = self.offers.take();
+            self.stamp();
             let has_clock = self.list(&mut offers);
             let thing = match offers.len() {
                 0 => None,
@@ -171,11 +188,11 @@ impl World {
             };
             self.offers.set(offers);
             match thing {
-                Some(thing) => self.happen(runtime, thing),
+                Some(thing) => self.happen(thing),
                 None => {
                     self.lag.set(self.settings.lag);
                     let started = Instant::now();
-                    if !runtime.block_on(self.pass_time(FOREVER, Parks::IfIdle)) {
+                    if !self.block_on(self.pass_time(FOREVER, Parks::IfIdle)) {
                         return Err(Halt::Stuck);
                     }
                     self.record.borrow_mut().step(Doer::Clock);
@@ -188,10 +205,30 @@ impl World {
 
     /// Whether anything may happen without time passing.
     pub(super) fn is_idle(&self) -> bool {
-        let is_ready = |(_, task): (usize, &WorldTask)| task.wake.is_ready();
-        !self.tasks.borrow().iter().any(is_ready)
+        !self.tasks.borrow().iter().any(|(_, task)| self.may_poll(task))
             && self.blocking.borrow().is_empty()
             && !self.queues.borrow().iter().any(|queue| queue.queue.ready() > 0)
+    }
+
+    /// Whether a task may be polled: in the middle of a callback one that stays on its thread may not.
+    fn may_poll(&self, task: &WorldTask) -> bool {
+        let is_free = task.stays == Stays::OnAnyThread || self.depth.get() == 0;
+        task.wake.is_ready() && task.future.is_some() && is_free
+    }
+
+    /// Whether others may go on in the middle of this.
+    fn can_be_overtaken(&self, thing: Thing) -> bool {
+        match thing {
+            Thing::Task(key) => self.tasks.borrow()[key].stays == Stays::OnAnyThread,
+            Thing::Queue(..) | Thing::Blocking(_) => true,
+            // The runtime is inside of itself then.
+            Thing::Runtime | Thing::Clock => false,
+        }
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let runtime = self.runtime.borrow().clone().expect("a run has a runtime");
+        runtime.block_on(future)
     }
 
     fn choose(&self, offers: &[Offer], count: usize, has_clock: bool) -> usize {
@@ -201,7 +238,8 @@ impl World {
         let mut actors = self.actors.take();
         actors.clear();
         actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
-        let index = self.chooser.borrow_mut().choose(&Offered { actors: &actors, has_clock });
+        let index =
+            self.chooser.borrow_mut().choose(&Offered { actors: &actors, has_clock, is_pause: false });
         self.actors.set(actors);
         let mut record = self.record.borrow_mut();
         record.chose(index, count);
@@ -212,29 +250,36 @@ impl World {
         index
     }
 
+    /// Notes which queues have something by now. Between steps only: in the middle of one this is not always looked at, and
+    /// must change nothing.
+    fn stamp(&self) {
+        for queue in &*self.queues.borrow() {
+            let is_ready = queue.queue.ready() > 0;
+            if is_ready && !queue.was_ready.get() {
+                queue.since.set(self.wakes.tick());
+            }
+            queue.was_ready.set(is_ready);
+        }
+    }
+
     /// Lists what may happen, the oldest first. True if the last is the clock.
     fn list(&self, offers: &mut Vec<Offer>) -> bool {
         offers.clear();
-        for (key, task) in self.tasks.borrow().iter().filter(|(_, task)| task.wake.is_ready()) {
+        for (key, task) in self.tasks.borrow().iter().filter(|(_, task)| self.may_poll(task)) {
             offers.push(Offer { thing: Thing::Task(key), since: task.wake.since() });
         }
         for (at, blocking) in self.blocking.borrow().iter().enumerate() {
             offers.push(Offer { thing: Thing::Blocking(at), since: blocking.since });
         }
         for (at, queue) in self.queues.borrow().iter().enumerate() {
-            let ready = queue.queue.ready();
-            if ready > 0 && !queue.was_ready.get() {
-                queue.since.set(self.wakes.tick());
-            }
-            queue.was_ready.set(ready > 0);
-            let slots = (0..ready).map(|slot| Thing::Queue(at, slot));
-            offers.extend(slots.map(|thing| Offer { thing, since: queue.since.get() }));
+            let since = if queue.was_ready.get() { queue.since.get() } else { u64::MAX };
+            let slots = (0..queue.queue.ready()).map(|slot| Thing::Queue(at, slot));
+            offers.extend(slots.map(|thing| Offer { thing, since }));
         }
         if offers.is_empty() {
             return false;
         }
-        let alive = Handle::current().metrics().num_alive_tasks();
-        if alive > self.own_tasks.get() && self.turns.get() < TURNS {
+        if self.has_runtime_tasks() && self.turns.get() < TURNS {
             offers.push(Offer { thing: Thing::Runtime, since: self.wakes.ran_at() });
         }
         // The later items of a queue come after all that is first in its place.
@@ -247,6 +292,10 @@ impl World {
             offers.push(Offer { thing: Thing::Clock, since: 0 });
         }
         has_clock
+    }
+
+    fn has_runtime_tasks(&self) -> bool {
+        Handle::current().metrics().num_alive_tasks() > self.own_tasks.get()
     }
 
     /// A number for who acts, the same as long as the run does.
@@ -270,7 +319,13 @@ impl World {
         }
     }
 
-    fn happen(&self, runtime: &Runtime, thing: Thing) {
+    fn happen(&self, thing: Thing) {
+        let acts = self.acts.replace(self.can_be_overtaken(thing).then(|| self.actor(thing)));
+        self.do_it(thing);
+        self.acts.set(acts);
+    }
+
+    fn do_it(&self, thing: Thing) {
         let doer = self.doer(thing);
         self.record.borrow_mut().step(doer);
         self.wakes.stepped();
@@ -292,11 +347,11 @@ impl World {
             Thing::Runtime => {
                 self.wakes.runs();
                 // With an event interval of one, one task runs before this goes on.
-                runtime.block_on(tokio::task::yield_now());
+                self.block_on(tokio::task::yield_now());
             }
             Thing::Clock => {
                 let started = Instant::now();
-                runtime.block_on(self.pass_time(self.lag.get(), Parks::Anyway));
+                self.block_on(self.pass_time(self.lag.get(), Parks::Anyway));
                 let took = self.note_time(started);
                 self.lag.set(self.lag.get().saturating_sub(took.max(LEAST_LAG)));
             }
@@ -324,6 +379,23 @@ impl World {
         } else if let Some(task) = self.tasks.borrow_mut().get_mut(key) {
             task.future = Some(future);
         }
+    }
+
+    /// What goes on before the one who acts does.
+    fn overtaking(&self, acts: u64) -> Option<Thing> {
+        let mut offers = self.offers.take();
+        let has_clock = self.list(&mut offers);
+        let mut actors = self.actors.take();
+        actors.clear();
+        actors.push(acts);
+        actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
+        let offered = Offered { actors: &actors, has_clock, is_pause: true };
+        let index = self.chooser.borrow_mut().choose(&offered);
+        self.record.borrow_mut().chose_at_pause(index, actors.len());
+        let thing = index.checked_sub(1).map(|at| offers[at].thing);
+        self.actors.set(actors);
+        self.offers.set(offers);
+        thing
     }
 
     /// Lets the runtime's clock go on to its next timer, at most this far; false if there was none.
@@ -375,11 +447,11 @@ impl Stepper for World {
         self.queues.borrow_mut().push(queue);
     }
 
-    fn add_task(&self, name: String, future: LocalTask) {
+    fn add_task(&self, name: String, future: LocalTask, stays: Stays) {
         let name: Rc<str> = name.into();
         let wake = TaskWake::new(&self.wakes, (*name).to_owned());
         let number = self.number();
-        self.tasks.borrow_mut().insert(WorldTask { name, number, future: Some(future), wake });
+        self.tasks.borrow_mut().insert(WorldTask { name, number, stays, future: Some(future), wake });
     }
 
     fn add_blocking(&self, work: Box<dyn FnOnce()>) {
@@ -390,6 +462,29 @@ impl Stepper for World {
     fn has_begun(&self, queue: u32, name: &'static str) {
         self.wakes.runs_callback(queue, name);
         self.record.borrow_mut().has_begun(QueueId(queue), name);
+    }
+
+    fn pause(&self) {
+        let may = self.settings.preempts && self.depth.get() < DEEPEST;
+        let Some(acts) = self.acts.get().filter(|_| may) else { return };
+        while self.record.borrow().steps() < self.settings.steps {
+            let look = self.chooser.borrow_mut().looks_at_pause();
+            let overtakes = if look { self.overtaking(acts) } else { None };
+            let Some(thing) = overtakes else {
+                if !look {
+                    self.record.borrow_mut().chose_at_pause(0, 1);
+                }
+                return;
+            };
+            stepping::note(|| "is overtaken here".to_owned());
+            let outer = self.record.borrow_mut().begin_inner();
+            self.depth.set(self.depth.get() + 1);
+            self.wakes.overtakes(self.depth.get());
+            CurrentQueue::as_another_thread(|| self.happen(thing));
+            self.depth.set(self.depth.get() - 1);
+            self.wakes.overtakes(self.depth.get());
+            self.record.borrow_mut().end_inner(outer);
+        }
     }
 
     fn put(&self, queue: u32, name: &'static str) {
@@ -411,6 +506,9 @@ const LEAST_LAG: Duration = Duration::from_millis(1);
 
 /// So often in a row the runtime's own tasks have a turn while something else may happen.
 const TURNS: usize = 3;
+
+/// So many callbacks can be in the middle, each because the next has overtaken it.
+const DEEPEST: usize = 4;
 
 /// More than any queue is wide.
 const SLOTS: u64 = 1 << 16;
