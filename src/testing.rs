@@ -52,12 +52,18 @@
 //!   their results, queues and threads.
 //! * [`ManualQueue`] runs an item only at a call of [`step`](ManualQueue::step): it makes one interleaving certain.
 
+mod chances;
+mod component;
 mod explore;
 mod fault;
+mod faulty;
 mod manual_queue;
 mod recording;
 
+pub use self::chances::FaultChances;
+pub use self::component::FaultyComponent;
 pub use self::explore::{Explore, Explored, Failure, FailureKind, Strategy, explore};
-pub use self::fault::{Fault, FaultyComponent};
+pub use self::fault::Fault;
+pub use self::faulty::Faulty;
 pub use self::manual_queue::ManualQueue;
 pub use self::recording::{RecordedCall, RecordingCallback};

@@ -39,3 +39,12 @@ where
 {
     Explore::new().run(test);
 }
+
+/// Which fault happens, of those with these probabilities, counted from 1; 0 is none. Outside of an exploration none does.
+pub(super) fn draw(weights: &[f64]) -> usize {
+    if weights.is_empty() {
+        0
+    } else {
+        world::World::current().map_or(0, |world| world.choose_fault(weights))
+    }
+}

@@ -106,6 +106,11 @@ impl Record {
         }
     }
 
+    /// One of several faults, or none.
+    pub(super) fn chose_fault(&mut self, index: usize) {
+        self.choices.push(index as u32);
+    }
+
     /// It would have been this one's turn.
     pub(super) fn instead_of(&mut self, first: Doer) {
         if let Some(told) = &mut self.told {
@@ -121,6 +126,15 @@ impl Record {
             let instead = told.instead.take();
             told.steps.push(Telling { instead, ..Telling::default() });
         }
+    }
+
+    /// Nothing was done in the last step.
+    pub(super) fn take_back_step(&mut self) {
+        self.steps.pop();
+        if let Some(told) = &mut self.told {
+            told.steps.pop();
+        }
+        self.now = self.steps.len().saturating_sub(1);
     }
 
     /// The next steps are done in the middle of the one that is done now, which is returned.

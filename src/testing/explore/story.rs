@@ -45,15 +45,17 @@ impl Line {
         let on = match (&done.doer, done.callback) {
             (_, Some((queue, _))) => queue.to_string(),
             (Doer::Task(_), None) => "task".to_owned(),
+            (Doer::Clock, None) if done.time.is_zero() => Doer::Runtime.to_string(),
             (Doer::Clock, None) => "clock".to_owned(),
             (doer, None) => doer.to_string(),
         };
         let what = match (&done.doer, done.callback) {
             (_, Some((_, name))) => short(name),
             (Doer::Task(name), None) => name.to_string(),
+            (Doer::Clock, None) if done.time.is_zero() => "go on".to_owned(),
             (Doer::Clock, None) => format!("{:?} pass", done.time),
             (Doer::Queue(_) | Doer::Blocking, None) => "an item is handed on".to_owned(),
-            (Doer::Runtime, None) => "goes on".to_owned(),
+            (Doer::Runtime, None) => "go on".to_owned(),
         };
         let what =
             if done.depth > 0 { format!("{}in between: {what}", "  ".repeat(done.depth)) } else { what };

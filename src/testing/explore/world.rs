@@ -169,7 +169,7 @@ impl World {
     /// Which fault happens: 0 is none.
     pub(super) fn choose_fault(&self, weights: &[f64]) -> usize {
         let choice = self.chooser.borrow_mut().choose_fault(weights);
-        self.record.borrow_mut().chose(choice, weights.len() + 1);
+        self.record.borrow_mut().chose_fault(choice);
         choice
     }
 
@@ -192,10 +192,11 @@ impl World {
                 None => {
                     self.lag.set(self.settings.lag);
                     let started = Instant::now();
+                    self.record.borrow_mut().step(Doer::Clock);
                     if !self.block_on(self.pass_time(FOREVER, Parks::IfIdle)) {
+                        self.record.borrow_mut().take_back_step();
                         return Err(Halt::Stuck);
                     }
-                    self.record.borrow_mut().step(Doer::Clock);
                     self.note_time(started);
                 }
             }
