@@ -62,7 +62,7 @@ mod recording;
 
 pub use self::chances::FaultChances;
 pub use self::component::FaultyComponent;
-pub use self::explore::{Explore, Explored, Failure, FailureKind, Strategy, explore};
+pub use self::explore::{Explore, Explored, FailedSchedule, FailureKind, Strategy, explore};
 pub use self::fault::Fault;
 pub use self::faulty::Faulty;
 pub use self::manual_queue::ManualQueue;

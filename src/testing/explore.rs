@@ -20,7 +20,7 @@ mod world;
 use std::future::Future;
 
 pub use self::builder::Explore;
-pub use self::failure::{Explored, Failure, FailureKind};
+pub use self::failure::{Explored, FailedSchedule, FailureKind};
 pub use self::strategy::Strategy;
 use crate::error::Result;
 use crate::platform::Platform;

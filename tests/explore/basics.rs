@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mf_async::testing::{Explore, Failure, FailureKind, explore};
+use mf_async::testing::{Explore, FailedSchedule, FailureKind, explore};
 use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, WorkItem};
 
-fn failure<Fut>(test: fn(Platform) -> Fut) -> Box<Failure>
+fn failure<Fut>(test: fn(Platform) -> Fut) -> Box<FailedSchedule>
 where
     Fut: Future<Output = Result<()>> + 'static,
 {

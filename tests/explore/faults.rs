@@ -6,7 +6,7 @@ use std::time::Duration;
 use mf_async::byte_stream::MemoryByteStream;
 use mf_async::event::HasEventQueue;
 use mf_async::testing::{
-    Explore, Failure, FailureKind, Fault, FaultChances, Faulty, FaultyComponent, RecordingCallback,
+    Explore, FailedSchedule, FailureKind, Fault, FaultChances, Faulty, FaultyComponent, RecordingCallback,
 };
 use mf_async::{
     ByteStreamExt, EventStream, Hresult, MediaEvent, MediaEventGenerator, MediaEventQueue, MediaEventType,
@@ -21,7 +21,7 @@ async fn read(platform: Platform, fault: Fault) -> Result<()> {
     Ok(())
 }
 
-fn found(fault: Fault) -> Box<Failure> {
+fn found(fault: Fault) -> Box<FailedSchedule> {
     let test = move |platform| read(platform, fault);
     let failure = Explore::new().schedules(200).check(test).expect_err("the fault happens");
     let again = Explore::new().replay(failure.replay()).check(test).expect_err("it happens again");

@@ -10,13 +10,13 @@ use crate::async_result::QueueId;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::sync::LockExt;
-use crate::testing::explore::failure::{Explored, Failure, FailureKind};
+use crate::testing::explore::failure::{Explored, FailedSchedule, FailureKind};
 use crate::testing::explore::record::short;
 use crate::testing::explore::schedule::Choices;
 use crate::testing::explore::search::{Plan, Search};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::Strategy;
-use crate::testing::explore::wakes::Progress;
+use crate::testing::explore::wakes::SearchProgress;
 
 /// An exploration before it runs: which schedules are tried, and how many.
 ///
@@ -155,7 +155,7 @@ impl Explore {
     /// # Panics
     /// When the schedule that is to be replayed cannot be read, or the system gives no thread.
     #[track_caller]
-    pub fn check<F, Fut>(self, test: F) -> std::result::Result<Explored, Box<Failure>>
+    pub fn check<F, Fut>(self, test: F) -> std::result::Result<Explored, Box<FailedSchedule>>
     where
         F: Fn(Platform) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -166,10 +166,10 @@ impl Explore {
         let name = std::thread::current().name().unwrap_or("the test").to_owned();
         let (test, mut settings) = (Arc::new(test), self.settings);
         loop {
-            let progress: Arc<Progress> = Arc::default();
+            let progress: Arc<SearchProgress> = Arc::default();
             let search = Search::new(name.clone(), self.plan, settings, progress.clone());
             match on_a_thread(search, replay.clone(), test.clone(), &progress) {
-                Ok(found) => return found.map_err(Box::new),
+                Ok(found) => return found,
                 // Its thread stays, with the lock that it waits for.
                 Err(HeldUp::Overtaken) => settings.preempts = false,
                 Err(HeldUp::Blocked) => {
@@ -193,8 +193,8 @@ fn on_a_thread<F, Fut>(
     search: Search,
     replay: Option<Choices>,
     test: Arc<F>,
-    progress: &Progress,
-) -> std::result::Result<std::result::Result<Explored, Failure>, HeldUp>
+    progress: &SearchProgress,
+) -> std::result::Result<std::result::Result<Explored, Box<FailedSchedule>>, HeldUp>
 where
     F: Fn(Platform) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<()>> + 'static,
@@ -239,7 +239,7 @@ where
 }
 
 /// A callback does not return. Its thread cannot be ended, and stays.
-fn held_up(test: String, schedules: usize, progress: &Progress) -> Failure {
+fn held_up(test: String, schedules: usize, progress: &SearchProgress) -> FailedSchedule {
     let callback = *progress.callback.locked();
     let who = callback.map_or_else(
         || "the test".to_owned(),
@@ -249,7 +249,7 @@ fn held_up(test: String, schedules: usize, progress: &Progress) -> Failure {
         "{who}, has blocked its thread for {HELD_UP:?}. All callbacks run on one thread, one after the other: one that blocks \
          until another has run cannot be explored"
     );
-    Failure {
+    FailedSchedule {
         kind: FailureKind::Blocked,
         message,
         test,

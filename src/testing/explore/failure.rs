@@ -1,4 +1,4 @@
-//! `Failure`: how a schedule failed, and what it prints.
+//! `FailedSchedule`: how a schedule failed, and what it prints.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub enum FailureKind {
 
 /// A schedule that failed, shortened, with its story. Its `Display` is what a test prints.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct FailedSchedule {
     pub(super) kind: FailureKind,
     pub(super) message: String,
     pub(super) test: String,
@@ -54,7 +54,7 @@ pub struct Explored {
     pub elapsed: Duration,
 }
 
-impl Failure {
+impl FailedSchedule {
     /// How it failed.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
@@ -92,9 +92,10 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailedSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { test, schedule, schedules, deviations, steps, story, message, replay, .. } = self;
+        let FailedSchedule { test, schedule, schedules, deviations, steps, story, message, replay, .. } =
+            self;
         write!(f, "{test}: failed in schedule {schedule} of {schedules}")?;
         if deviations.0 != deviations.1 {
             let (from, to) = deviations;
@@ -108,7 +109,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for FailedSchedule {}
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

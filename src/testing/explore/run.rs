@@ -18,7 +18,7 @@ use crate::testing::explore::failure::FailureKind;
 use crate::testing::explore::record::{Place, Record};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::Chooser;
-use crate::testing::explore::wakes::Progress;
+use crate::testing::explore::wakes::SearchProgress;
 use crate::testing::explore::world::{Halt, World};
 
 /// What one run did.
@@ -56,7 +56,7 @@ pub(super) fn run<F, Fut>(
     settings: Settings,
     chooser: Chooser,
     record: Record,
-    progress: &Arc<Progress>,
+    progress: &Arc<SearchProgress>,
 ) -> Ran
 where
     F: Fn(Platform) -> Fut + 'static,
@@ -106,7 +106,7 @@ where
     };
     Ran {
         record: world.record.take(),
-        chooser: world.into_chooser(),
+        chooser: world.take_chooser(),
         wrong,
         clock_matters: world.clock_matters.get(),
     }

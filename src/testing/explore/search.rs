@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::testing::explore::failure::{Explored, Failure, FailureKind};
+use crate::testing::explore::failure::{Explored, FailedSchedule, FailureKind};
 use crate::testing::explore::random::Generator;
 use crate::testing::explore::record::{Done, Record, short};
 use crate::testing::explore::run::{Ran, Wrong, run};
@@ -15,7 +15,7 @@ use crate::testing::explore::settings::Settings;
 use crate::testing::explore::shrink::shorten;
 use crate::testing::explore::story::tell;
 use crate::testing::explore::strategy::{Chooser, Path, Strategy};
-use crate::testing::explore::wakes::Progress;
+use crate::testing::explore::wakes::SearchProgress;
 
 /// Which schedules are run.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +38,16 @@ pub(super) struct Search {
     test: String,
     plan: Plan,
     settings: Settings,
-    progress: Arc<Progress>,
+    progress: Arc<SearchProgress>,
 }
 
 impl Search {
-    pub(super) fn new(test: String, plan: Plan, settings: Settings, progress: Arc<Progress>) -> Search {
+    pub(super) fn new(test: String, plan: Plan, settings: Settings, progress: Arc<SearchProgress>) -> Search {
         Search { test, plan, settings, progress }
     }
 
     /// Runs schedules until one fails.
-    pub(super) fn search<F, Fut>(&self, test: &Arc<F>) -> std::result::Result<Explored, Failure>
+    pub(super) fn search<F, Fut>(&self, test: &Arc<F>) -> std::result::Result<Explored, Box<FailedSchedule>>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -98,7 +98,7 @@ impl Search {
         mut self,
         test: &Arc<F>,
         choices: Choices,
-    ) -> std::result::Result<Explored, Failure>
+    ) -> std::result::Result<Explored, Box<FailedSchedule>>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -128,7 +128,7 @@ impl Search {
         choices: Choices,
         record: &Record,
         wrong: Wrong,
-    ) -> Failure
+    ) -> Box<FailedSchedule>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -160,8 +160,8 @@ impl Search {
         told: &Record,
         wrong: Wrong,
         before: (usize, usize),
-    ) -> Failure {
-        Failure {
+    ) -> Box<FailedSchedule> {
+        Box::new(FailedSchedule {
             kind: wrong.kind,
             message: wrong.message,
             test: self.test.clone(),
@@ -171,7 +171,7 @@ impl Search {
             steps: (before.1, told.steps()),
             story: tell(told),
             replay: choices.to_string(),
-        }
+        })
     }
 
     fn check_again<F, Fut>(
@@ -180,7 +180,7 @@ impl Search {
         number: usize,
         choices: &Choices,
         record: &Record,
-    ) -> std::result::Result<(), Failure>
+    ) -> std::result::Result<(), Box<FailedSchedule>>
     where
         F: Fn(Platform) -> Fut + 'static,
         Fut: Future<Output = Result<()>> + 'static,
@@ -192,7 +192,7 @@ impl Search {
         }
     }
 
-    fn not_deterministic(&self, number: usize, choices: &Choices, difference: String) -> Failure {
+    fn not_deterministic(&self, number: usize, choices: &Choices, difference: String) -> Box<FailedSchedule> {
         let message = format!(
             "the same schedule was run twice, and {difference}. Something outside decides: a clock, a random number, an \
              address, a thread, or what an earlier run has left behind"

@@ -20,12 +20,12 @@ pub(super) struct Wakes {
     /// Whether the run waits to be woken.
     is_waiting: AtomicBool,
     /// How many steps there were, in this run and those before.
-    steps: Arc<Progress>,
+    steps: Arc<SearchProgress>,
 }
 
 /// What another thread sees of a run, to tell whether it goes on.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct SearchProgress {
     pub(super) steps: AtomicU64,
     /// How many callbacks are in the middle, each because the next has overtaken it.
     pub(super) depth: AtomicUsize,
@@ -42,7 +42,7 @@ pub(super) enum Parks {
 }
 
 impl Wakes {
-    pub(super) fn new(progress: Arc<Progress>) -> Wakes {
+    pub(super) fn new(progress: Arc<SearchProgress>) -> Wakes {
         Wakes { steps: progress, ..Wakes::default() }
     }
 

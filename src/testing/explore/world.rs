@@ -19,7 +19,7 @@ use crate::stepping::{self, LocalTask, Stays, SteppedQueue, Stepper};
 use crate::testing::explore::record::{Doer, Record, place};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::{Chooser, Offered};
-use crate::testing::explore::wakes::{Parks, Progress, TaskWake, Wakes};
+use crate::testing::explore::wakes::{Parks, SearchProgress, TaskWake, Wakes};
 
 /// Everything that may happen in one run.
 pub(super) struct World {
@@ -27,7 +27,7 @@ pub(super) struct World {
     pub(super) wakes: Arc<Wakes>,
     tasks: RefCell<Slab<WorldTask>>,
     queues: RefCell<Vec<Rc<WorldQueue>>>,
-    blocking: RefCell<Vec<Unended>>,
+    blocking: RefCell<Vec<BlockedItem>>,
     chooser: RefCell<Chooser>,
     pub(super) record: RefCell<Record>,
     offers: Cell<Vec<Offer>>,
@@ -66,7 +66,7 @@ struct WorldQueue {
 }
 
 /// An item that blocks, and has not ended.
-struct Unended {
+struct BlockedItem {
     since: u64,
     work: Box<dyn FnOnce()>,
 }
@@ -108,7 +108,7 @@ impl World {
         settings: Settings,
         chooser: Chooser,
         record: Record,
-        progress: Arc<Progress>,
+        progress: Arc<SearchProgress>,
     ) -> Rc<World> {
         Rc::new(World {
             settings,
@@ -151,7 +151,7 @@ impl World {
         self.own_tasks.set(Handle::current().metrics().num_alive_tasks());
     }
 
-    pub(super) fn into_chooser(&self) -> Chooser {
+    pub(super) fn take_chooser(&self) -> Chooser {
         self.chooser.replace(Chooser::Fixed { choices: Default::default(), at: 0 })
     }
 
@@ -342,7 +342,7 @@ impl World {
                 }
             }
             Thing::Blocking(at) => {
-                let Unended { work, .. } = self.blocking.borrow_mut().remove(at);
+                let BlockedItem { work, .. } = self.blocking.borrow_mut().remove(at);
                 work();
             }
             Thing::Runtime => {
@@ -457,7 +457,7 @@ impl Stepper for World {
 
     fn add_blocking(&self, work: Box<dyn FnOnce()>) {
         let since = self.wakes.tick();
-        self.blocking.borrow_mut().push(Unended { since, work });
+        self.blocking.borrow_mut().push(BlockedItem { since, work });
     }
 
     fn has_begun(&self, queue: u32, name: &'static str) {
