@@ -5,7 +5,7 @@
 //! `test-util` there is none, and every call here is empty.
 
 #[cfg(feature = "test-util")]
-pub(crate) use self::imp::{LocalTask, Stays, SteppedQueue, Stepper, add_queue, install, set_recording};
+pub(crate) use self::imp::{LocalTask, SendTask, SteppedQueue, Stepper, add_queue, install, set_recording};
 pub(crate) use self::imp::{block, has_begun, is_on, note, pause, put, spawn, spawn_local};
 
 #[cfg(feature = "test-util")]
@@ -15,9 +15,13 @@ mod imp {
     use std::future::Future;
     use std::pin::Pin;
     use std::rc::Rc;
+    use std::sync::Arc;
 
     /// A future that stays on its thread.
     pub(crate) type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+
+    /// A future that any thread may poll.
+    pub(crate) type SendTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     /// What decides what happens next on its thread.
     pub(crate) trait Stepper {
@@ -25,13 +29,16 @@ mod imp {
         fn width(&self) -> usize;
 
         /// A queue that waits to be stepped.
-        fn add_queue(&self, queue: Box<dyn SteppedQueue>);
+        fn add_queue(&self, queue: Arc<dyn SteppedQueue>);
 
         /// A task that waits to be polled.
-        fn add_task(&self, name: String, task: LocalTask, stays: Stays);
+        fn add_task(&self, name: String, task: SendTask);
+
+        /// A task that stays on the thread of a window queue, where it is made.
+        fn add_local(&self, name: String, make: Box<dyn FnOnce() -> LocalTask + Send>);
 
         /// An item that would block a thread, and waits for its end.
-        fn add_blocking(&self, work: Box<dyn FnOnce()>);
+        fn add_blocking(&self, work: Box<dyn FnOnce() + Send>);
 
         /// A callback of this name is about to be called on a queue.
         fn has_begun(&self, queue: u32, name: &'static str);
@@ -46,15 +53,8 @@ mod imp {
         fn note(&self, text: String);
     }
 
-    /// Whether a task belongs to the thread of a window queue.
-    #[derive(Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Stays {
-        OnAnyThread,
-        OnItsThread,
-    }
-
     /// A queue whose items are run by steps.
-    pub(crate) trait SteppedQueue {
+    pub(crate) trait SteppedQueue: Send + Sync {
         /// How many of its items may be the next, the first of them in the queue's order.
         fn ready(&self) -> usize;
 
@@ -63,6 +63,9 @@ mod imp {
 
         /// Its number.
         fn id(&self) -> u32;
+
+        /// Whether it has one thread, which is home to tasks as well.
+        fn is_window(&self) -> bool;
 
         /// Whether it is closed, and will have no more items.
         fn is_over(&self) -> bool;
@@ -98,11 +101,11 @@ mod imp {
     /// Hands a task over; gives it back if there is no stepper.
     pub(crate) fn spawn<F>(name: fmt::Arguments<'_>, task: F) -> Result<(), F>
     where
-        F: Future<Output = ()> + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
         match current() {
             Some(stepper) => {
-                stepper.add_task(name.to_string(), Box::pin(task), Stays::OnAnyThread);
+                stepper.add_task(name.to_string(), Box::pin(task));
                 Ok(())
             }
             None => Err(task),
@@ -110,17 +113,20 @@ mod imp {
     }
 
     /// Hands a task over that stays on this thread; false if there is no stepper.
-    pub(crate) fn spawn_local(name: fmt::Arguments<'_>, make: impl FnOnce() -> LocalTask) -> bool {
+    pub(crate) fn spawn_local(
+        name: fmt::Arguments<'_>,
+        make: impl FnOnce() -> LocalTask + Send + 'static,
+    ) -> bool {
         let stepper = current();
         let is_on = stepper.is_some();
         if let Some(stepper) = stepper {
-            stepper.add_task(name.to_string(), make(), Stays::OnItsThread);
+            stepper.add_local(name.to_string(), Box::new(make));
         }
         is_on
     }
 
     /// Hands an item over that blocks; gives it back if there is no stepper.
-    pub(crate) fn block<W: FnOnce() + 'static>(work: W) -> Result<(), W> {
+    pub(crate) fn block<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
         match current() {
             Some(stepper) => {
                 stepper.add_blocking(Box::new(work));
@@ -133,7 +139,7 @@ mod imp {
     /// Hands a queue over, which is made with the stepper's width.
     pub(crate) fn add_queue<Q: SteppedQueue + 'static>(make: impl FnOnce(usize) -> Q) {
         if let Some(stepper) = current() {
-            stepper.add_queue(Box::new(make(stepper.width())));
+            stepper.add_queue(Arc::new(make(stepper.width())));
         }
     }
 

@@ -32,7 +32,10 @@ impl Queues {
     /// possible.
     /// A thread of its own, unless a stepper runs the items.
     fn window_spawner(&self, id: QueueId) -> Result<Spawner> {
-        if stepping::is_on() { Ok(self.spawner()) } else { window::spawner(self.runtime(), id) }
+        if stepping::is_on() {
+            return Ok(Spawner::Stepped { runtime: self.runtime().clone(), is_window: true });
+        }
+        window::spawner(self.runtime(), id)
     }
 
     #[track_caller]

@@ -111,7 +111,7 @@ impl Engine {
 
     fn started(state: EngineState) -> Engine {
         let engine = Engine(Arc::new(state));
-        if matches!(engine.0.spawner, Spawner::Stepped(_)) {
+        if matches!(engine.0.spawner, Spawner::Stepped { .. }) {
             engine.hand_to_stepper();
         }
         engine

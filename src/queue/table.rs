@@ -342,7 +342,11 @@ impl Queues {
 
     pub(super) fn spawner(&self) -> Spawner {
         let runtime = self.runtime.clone();
-        if stepping::is_on() { Spawner::Stepped(runtime) } else { Spawner::Runtime(runtime) }
+        if stepping::is_on() {
+            Spawner::Stepped { runtime, is_window: false }
+        } else {
+            Spawner::Runtime(runtime)
+        }
     }
 
     pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {

@@ -5,6 +5,8 @@
 
 mod builder;
 mod failure;
+mod hub;
+mod parts;
 mod random;
 mod record;
 mod run;
@@ -42,9 +44,5 @@ where
 
 /// Which fault happens, of those with these probabilities, counted from 1; 0 is none. Outside of an exploration none does.
 pub(super) fn draw(weights: &[f64]) -> usize {
-    if weights.is_empty() {
-        0
-    } else {
-        world::World::current().map_or(0, |world| world.choose_fault(weights))
-    }
+    if weights.is_empty() { 0 } else { hub::Hub::current().map_or(0, |hub| hub.choose_fault(weights)) }
 }

@@ -3,14 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use mf_async::event::GetEventFlags;
 use mf_async::testing::{Explore, FailedSchedule, FailureKind, explore};
-use mf_async::{AsyncCallback, AsyncResult, Error, Hresult, Platform, QueueId, Result, WorkItem};
+use mf_async::{
+    AsyncCallback, AsyncResult, Error, Hresult, MediaEvent, MediaEventType, Platform, QueueId, Result,
+    WorkItem,
+};
 
 fn failure<Fut>(test: fn(Platform) -> Fut) -> Box<FailedSchedule>
 where
     Fut: Future<Output = Result<()>> + 'static,
 {
-    let failure = Explore::new().schedules(20).check(test).expect_err("it fails");
+    let failure = Explore::new().schedules(200).check(test).expect_err("it fails");
     println!("{failure}");
     failure
 }
@@ -122,4 +126,32 @@ fn tasks_of_the_runtime_have_their_turns() {
         Ok(())
     });
     assert_eq!(found.expect_err("either may be first").kind(), FailureKind::Panic);
+}
+
+/// What the test does after its last await is overtaken, too: an item is left in the middle meanwhile.
+#[test]
+fn an_item_in_the_middle_sees_the_test_go_on() {
+    let failure = failure(|platform| async move {
+        let events = Arc::new(platform.create_event_queue()?);
+        let is_stopped = Arc::new(Mutex::new(false));
+        let queue = platform.queue(QueueId::MULTITHREADED)?;
+        let (of_item, stops) = (events.clone(), is_stopped.clone());
+        let item = queue.run(move || {
+            let is_stopped = *stops.lock().unwrap();
+            if !is_stopped {
+                of_item.queue_event(MediaEvent::new(MediaEventType::MEMediaSample))?;
+            }
+            Ok::<_, Error>(())
+        });
+        *is_stopped.lock().unwrap() = true;
+        events.queue_event(MediaEvent::new(MediaEventType::MESourceStopped))?;
+        item.await??;
+        let mut seen = Vec::new();
+        while let Ok(event) = events.get_event(GetEventFlags::NO_WAIT) {
+            seen.push(event.event_type());
+        }
+        assert_eq!(seen.last(), Some(&MediaEventType::MESourceStopped));
+        Ok(())
+    });
+    assert_eq!(failure.kind(), FailureKind::Panic);
 }

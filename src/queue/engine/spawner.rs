@@ -27,7 +27,7 @@ pub(crate) enum Spawner {
     #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
     Manual(Handle),
     /// There are none: the stepper of the thread takes items out.
-    Stepped(Handle),
+    Stepped { runtime: Handle, is_window: bool },
 }
 
 /// A future that its thread keeps to itself.
@@ -42,7 +42,7 @@ impl Spawner {
             Spawner::Runtime(runtime)
             | Spawner::Thread { runtime, .. }
             | Spawner::Manual(runtime)
-            | Spawner::Stepped(runtime) => runtime,
+            | Spawner::Stepped { runtime, .. } => runtime,
             Spawner::Own(own) => &own.1,
         }
     }
@@ -54,20 +54,20 @@ impl Spawner {
                 drop(observe::spawn(self.runtime(), format_args!("queue {queue}"), worker));
             }
             Spawner::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(worker)))),
-            Spawner::Manual(_) | Spawner::Stepped(_) => drop(worker),
+            Spawner::Manual(_) | Spawner::Stepped { .. } => drop(worker),
         }
     }
 
     /// Whether items are run by tasks.
     pub(super) fn has_tasks(&self) -> bool {
-        !matches!(self, Spawner::Manual(_) | Spawner::Stepped(_))
+        !matches!(self, Spawner::Manual(_) | Spawner::Stepped { .. })
     }
 
     /// Starts a future on the thread; false if there is none.
     pub(super) fn spawn_local(&self, start: Start) -> bool {
         match self {
             Spawner::Thread { start: starts, .. } => starts.send(start).is_ok(),
-            Spawner::Stepped(_) => stepping::spawn_local(format_args!("a local future"), start),
+            Spawner::Stepped { .. } => stepping::spawn_local(format_args!("a local future"), start),
             _ => false,
         }
     }

@@ -8,7 +8,7 @@ use crate::async_result::CallbackFlags;
 use crate::queue::backend::Backend;
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::Budget;
-use crate::queue::engine::Engine;
+use crate::queue::engine::{Engine, Spawner};
 use crate::queue::result_cache::ResultCache;
 use crate::stepping::{self, SteppedQueue};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -86,6 +86,10 @@ impl SteppedQueue for SteppedEngine {
 
     fn id(&self) -> u32 {
         self.engine.0.on.queue.0
+    }
+
+    fn is_window(&self) -> bool {
+        matches!(self.engine.0.spawner, Spawner::Stepped { is_window: true, .. })
     }
 
     fn is_over(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::async_result::QueueId;
@@ -39,9 +39,11 @@ pub(super) struct Done {
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doer {
-    Task(Rc<str>),
+    Task(Arc<str>),
     Queue(QueueId),
     Blocking,
+    /// The item of this step, which was left in the middle, goes on.
+    GoesOn(usize, QueueId),
     Runtime,
     Clock,
 }
@@ -83,6 +85,11 @@ impl Record {
         self.told.is_some()
     }
 
+    /// The number of the step that is done now, from 1.
+    pub(super) fn now(&self) -> usize {
+        self.now + 1
+    }
+
     pub(super) fn steps(&self) -> usize {
         self.steps.len()
     }
@@ -106,8 +113,8 @@ impl Record {
         }
     }
 
-    /// One of several faults, or none.
-    pub(super) fn chose_fault(&mut self, index: usize) {
+    /// A choice between the ways in which one thing goes on.
+    pub(super) fn chose_alone(&mut self, index: usize) {
         self.choices.push(index as u32);
     }
 
@@ -187,6 +194,7 @@ impl fmt::Display for Doer {
             Doer::Task(name) => f.write_str(name),
             Doer::Queue(queue) => write!(f, "{queue}"),
             Doer::Blocking => f.write_str("blocking item"),
+            Doer::GoesOn(step, _) => write!(f, "step {step}"),
             Doer::Runtime => f.write_str("tokio's tasks"),
             Doer::Clock => f.write_str("the clock"),
         }

@@ -1,6 +1,6 @@
 //! One run: a runtime and a platform of its own, the test, the shutdown, and what was wrong.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic;
 use std::rc::Rc;
@@ -14,11 +14,13 @@ use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
 use crate::report::Report;
 use crate::stepping;
+use crate::sync::LockExt;
 use crate::testing::explore::failure::FailureKind;
+use crate::testing::explore::hub::{Hub, PanicText};
 use crate::testing::explore::record::{Place, Record};
 use crate::testing::explore::settings::Settings;
 use crate::testing::explore::strategy::Chooser;
-use crate::testing::explore::wakes::SearchProgress;
+use crate::testing::explore::wakes::{SearchProgress, Wakes};
 use crate::testing::explore::world::{Halt, World};
 
 /// What one run did.
@@ -64,8 +66,9 @@ where
 {
     keep_panics();
     let is_told = record.is_told();
-    let world = World::new(settings, chooser, record, progress.clone());
-    let wakes = world.wakes.clone();
+    let hub = Hub::new(settings, chooser, record, Wakes::new(progress.clone()));
+    let world = World::new(hub.clone());
+    let wakes = hub.wakes.clone();
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -77,39 +80,30 @@ where
         .build();
     let runtime = Rc::new(runtime.expect("the system gives a runtime"));
     world.set_runtime(Some(runtime.clone()));
-    PANICS.set(Some(Vec::new()));
     let stepper = stepping::install(world.clone());
     stepping::set_recording(is_told);
+    Hub::enter(Some(hub.clone()));
     World::enter(Some(world.clone()));
     let entered = runtime.enter();
     let wrong = drive(test, &world);
     stepping::set_recording(false);
-    let panics = PANICS.take().unwrap_or_default();
-    PANICS.set(Some(Vec::new()));
+    // Those that follow are of the cleaning up.
+    let panics = std::mem::take(&mut *hub.panics.locked());
+    let record = std::mem::take(&mut *hub.record());
     world.clear();
     world.set_runtime(None);
     World::enter(None);
     drop((entered, stepper));
     drop(runtime);
-    PANICS.set(None);
-    let wrong = match (wrong, panics.into_iter().next()) {
-        (wrong, Some(_))
-            if settings.allows_panics
-                && wrong.as_ref().is_none_or(|wrong| wrong.kind != FailureKind::Panic) =>
-        {
-            wrong
-        }
-        (_, Some(PanicText { message, place })) => {
+    Hub::enter(None);
+    let is_panic = wrong.as_ref().is_some_and(|wrong| wrong.kind == FailureKind::Panic);
+    let wrong = match panics.into_iter().next() {
+        Some(PanicText { message, place }) if is_panic || !settings.allows_panics => {
             Wrong::new(FailureKind::Panic, place.clone(), format!("{message}, at {place}"))
         }
-        (wrong, None) => wrong,
+        _ => wrong,
     };
-    Ran {
-        record: world.record.take(),
-        chooser: world.take_chooser(),
-        wrong,
-        clock_matters: world.clock_matters.get(),
-    }
+    Ran { record, chooser: hub.chooser().take(), wrong, clock_matters: world.clock_matters.get() }
 }
 
 fn drive<F, Fut>(test: &Arc<F>, world: &Rc<World>) -> Option<Wrong>
@@ -166,7 +160,7 @@ fn ended<T: 'static>(
         let ended = future.await.map_err(drop_payload);
         *set.borrow_mut() = Some(ended);
     };
-    stepping::Stepper::add_task(&**world, name.to_owned(), Box::pin(task), stepping::Stays::OnAnyThread);
+    world.add_own_task(name, Box::pin(task));
     world.until(|| value.borrow().is_some())?;
     Ok(value.take().unwrap_or(Err(())))
 }
@@ -180,7 +174,7 @@ fn halted(halt: Halt, who: &str, report: &Report, world: &World) -> Option<Wrong
     let (kind, what) = match halt {
         Halt::Stuck => (FailureKind::Stuck, format!("nothing can happen any more, and {who} still waits")),
         Halt::Endless => {
-            let steps = world.record.borrow().steps();
+            let steps = world.hub.record().steps();
             (FailureKind::Endless, format!("{who} has not ended after {steps} steps"))
         }
     };
@@ -211,38 +205,19 @@ fn halted(halt: Halt, who: &str, report: &Report, world: &World) -> Option<Wrong
     Wrong::new(kind, who, message)
 }
 
-/// A panic on this thread while it explores.
-struct PanicText {
-    message: String,
-    place: String,
-}
-
-thread_local! {
-    /// `None` while this thread does not explore.
-    static PANICS: Cell<Option<Vec<PanicText>>> = const { Cell::new(None) };
-}
-
 /// Panics of threads that explore are kept, and not printed: thousands of runs may panic before the shortest is told.
 fn keep_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let former = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let kept = PANICS.try_with(|panics| {
-                let mut all = panics.take()?;
-                let place =
-                    info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
-                let payload = info.payload();
-                let text = payload.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-                let message = text.unwrap_or("a panic without a text").to_owned();
-                all.push(PanicText { message, place });
-                panics.set(Some(all));
-                Some(())
-            });
-            if !matches!(kept, Ok(Some(()))) {
-                former(info);
-            }
+            let Some(hub) = Hub::current() else { return former(info) };
+            let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let message = text.unwrap_or("a panic without a text").to_owned();
+            hub.panics.locked().push(PanicText { message, place });
         }));
     });
 }

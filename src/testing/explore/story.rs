@@ -47,6 +47,7 @@ impl Line {
             (Doer::Task(_), None) => "task".to_owned(),
             (Doer::Clock, None) if done.time.is_zero() => Doer::Runtime.to_string(),
             (Doer::Clock, None) => "clock".to_owned(),
+            (Doer::GoesOn(_, queue), None) => queue.to_string(),
             (doer, None) => doer.to_string(),
         };
         let what = match (&done.doer, done.callback) {
@@ -55,6 +56,7 @@ impl Line {
             (Doer::Clock, None) if done.time.is_zero() => "go on".to_owned(),
             (Doer::Clock, None) => format!("{:?} pass", done.time),
             (Doer::Queue(_) | Doer::Blocking, None) => "an item is handed on".to_owned(),
+            (Doer::GoesOn(step, _), None) => format!("step {step} goes on"),
             (Doer::Runtime, None) => "go on".to_owned(),
         };
         let what =

@@ -73,6 +73,34 @@ impl Strategy {
 }
 
 impl Chooser {
+    /// Whether the item that is about to run may be left in the middle, on a thread of its own.
+    pub(super) fn runs_in_parts(&mut self) -> bool {
+        match self {
+            Chooser::Random { generator, pauses, .. } => generator.chance(*pauses * 2.0),
+            Chooser::Pct { generator, pct, .. } => {
+                let is_fair = pct.at > FAIR_AFTER;
+                !is_fair && generator.chance(pct.parts)
+            }
+            Chooser::Exhaustive { .. } => true,
+            Chooser::Fixed { choices, at } => {
+                *at += 1;
+                choices.choices.get(*at - 1).is_some_and(|&choice| choice != 0)
+            }
+        }
+    }
+
+    /// Whether an item that runs in parts is left in the middle here.
+    pub(super) fn leaves_part(&mut self) -> bool {
+        match self {
+            Chooser::Random { generator, .. } | Chooser::Pct { generator, .. } => generator.chance(LEAVES),
+            Chooser::Exhaustive { path, .. } => path.choose(2) == 1,
+            Chooser::Fixed { choices, at } => {
+                *at += 1;
+                choices.choices.get(*at - 1).is_some_and(|&choice| choice != 0)
+            }
+        }
+    }
+
     /// Whether to look at who may go on in the middle of a callback; if not, the callback goes on itself.
     pub(super) fn looks_at_pause(&mut self) -> bool {
         match self {
@@ -84,6 +112,11 @@ impl Chooser {
                 looks
             }
         }
+    }
+
+    /// Takes it, and leaves one of no use.
+    pub(super) fn take(&mut self) -> Chooser {
+        std::mem::replace(self, Chooser::Fixed { choices: Choices::default(), at: 0 })
     }
 
     pub(super) fn choose(&mut self, offered: &Offered<'_>) -> usize {
@@ -138,12 +171,15 @@ pub(super) struct Pct {
     changes: Vec<usize>,
     at: usize,
     fallen: u64,
+    /// How many items run in parts.
+    parts: f64,
 }
 
 impl Pct {
     fn new(generator: &mut Generator, depth: usize, steps: usize) -> Pct {
         let changes = (1..depth).map(|_| generator.below(steps.max(1))).collect();
-        Pct { priorities: HashMap::new(), changes, at: 0, fallen: FALLEN }
+        let parts = PARTS[generator.below(PARTS.len())];
+        Pct { priorities: HashMap::new(), changes, at: 0, fallen: FALLEN, parts }
     }
 
     fn choose(&mut self, generator: &mut Generator, actors: &[u64]) -> usize {
@@ -207,6 +243,10 @@ const RATES: [f64; 4] = [1.0, 1.0, 0.4, 0.15];
 
 /// How often others go on in the middle of a callback.
 const PAUSES: [f64; 4] = [0.0, 0.0, 0.1, 0.3];
+
+/// How many items run in parts, in a schedule of PCT; and how often such an item is left where it can be.
+const PARTS: [f64; 3] = [0.0, 0.2, 0.6];
+const LEAVES: f64 = 0.4;
 
 /// Below this are the priorities of what has fallen.
 const FALLEN: u64 = 1 << 32;

@@ -15,21 +15,21 @@ use tokio::time::{Instant, sleep_until};
 use crate::async_result::QueueId;
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::queue::CurrentQueue;
-use crate::stepping::{self, LocalTask, Stays, SteppedQueue, Stepper};
-use crate::testing::explore::record::{Doer, Record, place};
-use crate::testing::explore::settings::Settings;
-use crate::testing::explore::strategy::{Chooser, Offered};
-use crate::testing::explore::wakes::{Parks, SearchProgress, TaskWake, Wakes};
+use crate::stepping::{self, LocalTask, SendTask, SteppedQueue, Stepper};
+use crate::testing::explore::hub::{Given, Hub};
+use crate::testing::explore::parts::Part;
+use crate::testing::explore::record::{Doer, place};
+use crate::testing::explore::strategy::Offered;
+use crate::testing::explore::wakes::{Parks, TaskWake};
 
 /// Everything that may happen in one run.
 pub(super) struct World {
-    settings: Settings,
-    pub(super) wakes: Arc<Wakes>,
+    pub(super) hub: Arc<Hub>,
     tasks: RefCell<Slab<WorldTask>>,
     queues: RefCell<Vec<Rc<WorldQueue>>>,
     blocking: RefCell<Vec<BlockedItem>>,
-    chooser: RefCell<Chooser>,
-    pub(super) record: RefCell<Record>,
+    /// Items that were left in the middle.
+    parts: RefCell<Vec<WorldPart>>,
     offers: Cell<Vec<Offer>>,
     actors: Cell<Vec<u64>>,
     /// How much time may still pass before what may happen has happened.
@@ -49,7 +49,7 @@ pub(super) struct World {
 
 /// A task that the world polls.
 struct WorldTask {
-    name: Rc<str>,
+    name: Arc<str>,
     number: u64,
     stays: Stays,
     /// `None` while it is polled.
@@ -58,7 +58,7 @@ struct WorldTask {
 }
 
 struct WorldQueue {
-    queue: Box<dyn SteppedQueue>,
+    queue: Arc<dyn SteppedQueue>,
     number: u64,
     /// When it last began to have something that may be next.
     since: Cell<u64>,
@@ -68,7 +68,24 @@ struct WorldQueue {
 /// An item that blocks, and has not ended.
 struct BlockedItem {
     since: u64,
-    work: Box<dyn FnOnce()>,
+    work: Box<dyn FnOnce() + Send>,
+}
+
+/// An item that was left in the middle.
+struct WorldPart {
+    part: Part,
+    queue: Rc<WorldQueue>,
+    /// The step that it began in, and what it is as an actor.
+    step: usize,
+    number: u64,
+    since: u64,
+}
+
+/// Whether a task belongs to the thread of a window queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stays {
+    OnAnyThread,
+    OnItsThread,
 }
 
 /// One of the things that may happen next.
@@ -84,6 +101,8 @@ enum Thing {
     /// A queue, and which of the items that may be next.
     Queue(usize, usize),
     Blocking(usize),
+    /// An item that was left in the middle goes on.
+    Part(usize),
     /// A task that was spawned on the runtime itself.
     Runtime,
     /// Time passes although something else may happen.
@@ -104,23 +123,17 @@ thread_local! {
 }
 
 impl World {
-    pub(super) fn new(
-        settings: Settings,
-        chooser: Chooser,
-        record: Record,
-        progress: Arc<SearchProgress>,
-    ) -> Rc<World> {
+    pub(super) fn new(hub: Arc<Hub>) -> Rc<World> {
+        let lag = hub.settings.lag;
         Rc::new(World {
-            settings,
-            wakes: Arc::new(Wakes::new(progress)),
+            hub,
             tasks: RefCell::default(),
             queues: RefCell::default(),
             blocking: RefCell::default(),
-            chooser: RefCell::new(chooser),
-            record: RefCell::new(record),
+            parts: RefCell::default(),
             offers: Cell::default(),
             actors: Cell::default(),
-            lag: Cell::new(settings.lag),
+            lag: Cell::new(lag),
             own_tasks: Cell::new(0),
             turns: Cell::new(0),
             depth: Cell::new(0),
@@ -151,13 +164,21 @@ impl World {
         self.own_tasks.set(Handle::current().metrics().num_alive_tasks());
     }
 
-    pub(super) fn take_chooser(&self) -> Chooser {
-        self.chooser.replace(Chooser::Fixed { choices: Default::default(), at: 0 })
+    /// A task that is polled on this thread only, and may be overtaken by any other.
+    pub(super) fn add_own_task(&self, name: &str, future: LocalTask) {
+        self.insert_task(name.to_owned(), future, Stays::OnAnyThread);
     }
 
     /// Drops everything that could still happen. Called when the run is over.
     pub(super) fn clear(&self) {
-        self.wakes.end();
+        self.hub.wakes.end();
+        // What is in the middle goes on to its end, because its thread cannot be ended.
+        self.hub.close();
+        while let Some(WorldPart { part, .. }) = self.parts.borrow_mut().pop() {
+            drop(part.go_on());
+        }
+        self.hub.wakes.overtakes(0);
+        self.take_given();
         let tasks = self.tasks.take();
         tasks.into_iter().for_each(|(_, task)| _ = drop_contained(task.future));
         let blocking = self.blocking.take();
@@ -166,17 +187,10 @@ impl World {
         drop(queues);
     }
 
-    /// Which fault happens: 0 is none.
-    pub(super) fn choose_fault(&self, weights: &[f64]) -> usize {
-        let choice = self.chooser.borrow_mut().choose_fault(weights);
-        self.record.borrow_mut().chose_fault(choice);
-        choice
-    }
-
     /// Steps until `is_done`.
     pub(super) fn until(&self, is_done: impl Fn() -> bool) -> Result<(), Halt> {
         while !is_done() {
-            if self.record.borrow().steps() >= self.settings.steps {
+            if self.hub.record().steps() >= self.hub.settings.steps {
                 return Err(Halt::Endless);
             }
             let mut offers = self.offers.take();
@@ -190,11 +204,11 @@ impl World {
             match thing {
                 Some(thing) => self.happen(thing),
                 None => {
-                    self.lag.set(self.settings.lag);
+                    self.lag.set(self.hub.settings.lag);
                     let started = Instant::now();
-                    self.record.borrow_mut().step(Doer::Clock);
+                    self.hub.record().step(Doer::Clock);
                     if !self.block_on(self.pass_time(FOREVER, Parks::IfIdle)) {
-                        self.record.borrow_mut().take_back_step();
+                        self.hub.record().take_back_step();
                         return Err(Halt::Stuck);
                     }
                     self.note_time(started);
@@ -208,6 +222,7 @@ impl World {
     pub(super) fn is_idle(&self) -> bool {
         !self.tasks.borrow().iter().any(|(_, task)| self.may_poll(task))
             && self.blocking.borrow().is_empty()
+            && self.parts.borrow().is_empty()
             && !self.queues.borrow().iter().any(|queue| queue.queue.ready() > 0)
     }
 
@@ -222,6 +237,8 @@ impl World {
         match thing {
             Thing::Task(key) => self.tasks.borrow()[key].stays == Stays::OnAnyThread,
             Thing::Queue(..) | Thing::Blocking(_) => true,
+            // It has a thread of its own.
+            Thing::Part(_) => false,
             // The runtime is inside of itself then.
             Thing::Runtime | Thing::Clock => false,
         }
@@ -239,10 +256,9 @@ impl World {
         let mut actors = self.actors.take();
         actors.clear();
         actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
-        let index =
-            self.chooser.borrow_mut().choose(&Offered { actors: &actors, has_clock, is_pause: false });
+        let index = self.hub.chooser().choose(&Offered { actors: &actors, has_clock, is_pause: false });
         self.actors.set(actors);
-        let mut record = self.record.borrow_mut();
+        let mut record = self.hub.record();
         record.chose(index, count);
         if index > 0 && record.is_told() {
             let first = self.doer(offers[0].thing);
@@ -257,7 +273,7 @@ impl World {
         for queue in &*self.queues.borrow() {
             let is_ready = queue.queue.ready() > 0;
             if is_ready && !queue.was_ready.get() {
-                queue.since.set(self.wakes.tick());
+                queue.since.set(self.hub.wakes.tick());
             }
             queue.was_ready.set(is_ready);
         }
@@ -272,6 +288,9 @@ impl World {
         for (at, blocking) in self.blocking.borrow().iter().enumerate() {
             offers.push(Offer { thing: Thing::Blocking(at), since: blocking.since });
         }
+        for (at, part) in self.parts.borrow().iter().enumerate() {
+            offers.push(Offer { thing: Thing::Part(at), since: part.since });
+        }
         for (at, queue) in self.queues.borrow().iter().enumerate() {
             let since = if queue.was_ready.get() { queue.since.get() } else { u64::MAX };
             let slots = (0..queue.queue.ready()).map(|slot| Thing::Queue(at, slot));
@@ -281,7 +300,7 @@ impl World {
             return false;
         }
         if self.has_runtime_tasks() && self.turns.get() < TURNS {
-            offers.push(Offer { thing: Thing::Runtime, since: self.wakes.ran_at() });
+            offers.push(Offer { thing: Thing::Runtime, since: self.hub.wakes.ran_at() });
         }
         // The later items of a queue come after all that is first in its place.
         offers.sort_by_key(|offer| match offer.thing {
@@ -307,6 +326,7 @@ impl World {
             Thing::Task(key) => self.tasks.borrow()[key].number * SLOTS,
             Thing::Queue(at, slot) => self.queues.borrow()[at].number * SLOTS + slot as u64,
             Thing::Blocking(at) => self.blocking.borrow()[at].since * SLOTS + SLOTS / 2,
+            Thing::Part(at) => self.parts.borrow()[at].number * SLOTS,
         }
     }
 
@@ -315,6 +335,10 @@ impl World {
             Thing::Task(key) => Doer::Task(self.tasks.borrow()[key].name.clone()),
             Thing::Queue(at, _) => Doer::Queue(QueueId(self.queues.borrow()[at].queue.id())),
             Thing::Blocking(_) => Doer::Blocking,
+            Thing::Part(at) => {
+                let part = &self.parts.borrow()[at];
+                Doer::GoesOn(part.step, QueueId(part.queue.queue.id()))
+            }
             Thing::Runtime => Doer::Runtime,
             Thing::Clock => Doer::Clock,
         }
@@ -328,25 +352,34 @@ impl World {
 
     fn do_it(&self, thing: Thing) {
         let doer = self.doer(thing);
-        self.record.borrow_mut().step(doer);
-        self.wakes.stepped();
+        self.hub.record().step(doer);
+        self.hub.wakes.stepped();
         self.turns.set(if matches!(thing, Thing::Runtime) { self.turns.get() + 1 } else { 0 });
         match thing {
             Thing::Task(key) => self.poll(key),
             Thing::Queue(at, slot) => {
                 let queue = self.queues.borrow()[at].clone();
-                queue.since.set(self.wakes.tick());
-                queue.queue.step(slot);
-                if queue.queue.is_over() {
-                    self.queues.borrow_mut().retain(|other| !Rc::ptr_eq(other, &queue));
+                queue.since.set(self.hub.wakes.tick());
+                if !self.runs_in_parts(&queue) {
+                    queue.queue.step(slot);
+                    self.forget_if_over(&queue);
+                    return;
                 }
+                let (step, of_part) = (self.hub.record().now(), queue.queue.clone());
+                let number = self.number();
+                let part = Part::begin(&self.hub, move || of_part.step(slot));
+                self.keep_part(part, queue, step, number);
+            }
+            Thing::Part(at) => {
+                let WorldPart { part, queue, step, number, .. } = self.parts.borrow_mut().remove(at);
+                self.keep_part(part.go_on(), queue, step, number);
             }
             Thing::Blocking(at) => {
                 let BlockedItem { work, .. } = self.blocking.borrow_mut().remove(at);
                 work();
             }
             Thing::Runtime => {
-                self.wakes.runs();
+                self.hub.wakes.runs();
                 // With an event interval of one, one task runs before this goes on.
                 self.block_on(tokio::task::yield_now());
             }
@@ -357,6 +390,54 @@ impl World {
                 self.lag.set(self.lag.get().saturating_sub(took.max(LEAST_LAG)));
             }
         }
+    }
+
+    /// Whether the next item of a queue may be left in the middle.
+    fn runs_in_parts(&self, queue: &WorldQueue) -> bool {
+        if !self.hub.may_pause() || queue.queue.is_window() || self.parts.borrow().len() >= MOST_PARTS {
+            return false;
+        }
+        let in_parts = self.hub.chooser().runs_in_parts();
+        self.hub.record().chose_alone(usize::from(in_parts));
+        in_parts
+    }
+
+    /// An item was left in the middle, or has ended.
+    fn keep_part(&self, part: Option<Part>, queue: Rc<WorldQueue>, step: usize, number: u64) {
+        self.take_given();
+        match part {
+            Some(part) => {
+                let since = self.hub.wakes.tick();
+                self.parts.borrow_mut().push(WorldPart { part, queue, step, number, since });
+            }
+            None => self.forget_if_over(&queue),
+        }
+        self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
+    }
+
+    fn forget_if_over(&self, queue: &Rc<WorldQueue>) {
+        if queue.queue.is_over() {
+            self.queues.borrow_mut().retain(|other| !Rc::ptr_eq(other, queue));
+        }
+    }
+
+    /// Takes what other threads of the run were given.
+    fn take_given(&self) {
+        for given in self.hub.take_given() {
+            match given {
+                Given::Queue(queue) => self.add_queue(queue),
+                Given::Task(name, task) => self.add_task(name, task),
+                Given::Local(name, make) => self.add_local(name, make),
+                Given::Blocking(work) => self.add_blocking(work),
+            }
+        }
+    }
+
+    fn insert_task(&self, name: String, future: LocalTask, stays: Stays) {
+        let name: Arc<str> = name.into();
+        let wake = TaskWake::new(&self.hub.wakes, (*name).to_owned());
+        let number = self.number();
+        self.tasks.borrow_mut().insert(WorldTask { name, number, stays, future: Some(future), wake });
     }
 
     fn poll(&self, key: usize) {
@@ -391,8 +472,8 @@ impl World {
         actors.push(acts);
         actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
         let offered = Offered { actors: &actors, has_clock, is_pause: true };
-        let index = self.chooser.borrow_mut().choose(&offered);
-        self.record.borrow_mut().chose_at_pause(index, actors.len());
+        let index = self.hub.chooser().choose(&offered);
+        self.hub.record().chose_at_pause(index, actors.len());
         let thing = index.checked_sub(1).map(|at| offers[at].thing);
         self.actors.set(actors);
         self.offers.set(offers);
@@ -405,7 +486,7 @@ impl World {
         let started = Instant::now();
         let mut is_first = true;
         poll_fn(|cx| {
-            self.wakes.goes_on(cx.waker());
+            self.hub.wakes.goes_on(cx.waker());
             if sleep.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(false);
             }
@@ -413,7 +494,7 @@ impl World {
             if !std::mem::take(&mut is_first) && (has_passed || !self.is_idle()) {
                 return Poll::Ready(true);
             }
-            self.wakes.may_park(parks);
+            self.hub.wakes.may_park(parks);
             if parks == Parks::IfIdle && !self.is_idle() { Poll::Ready(true) } else { Poll::Pending }
         })
         .await
@@ -423,10 +504,10 @@ impl World {
     fn note_time(&self, started: Instant) -> Duration {
         let took = Instant::now().saturating_duration_since(started);
         if took > Duration::ZERO {
-            if took < self.settings.lag {
+            if took < self.hub.settings.lag {
                 self.clock_matters.set(true);
             }
-            self.record.borrow_mut().time_passed(took);
+            self.hub.record().time_passed(took);
         }
         took
     }
@@ -439,63 +520,64 @@ impl World {
 
 impl Stepper for World {
     fn width(&self) -> usize {
-        self.settings.width
+        self.hub.settings.width
     }
 
-    fn add_queue(&self, queue: Box<dyn SteppedQueue>) {
+    fn add_queue(&self, queue: Arc<dyn SteppedQueue>) {
         let (since, was_ready) = (Cell::new(0), Cell::new(false));
         let queue = Rc::new(WorldQueue { queue, number: self.number(), since, was_ready });
         self.queues.borrow_mut().push(queue);
     }
 
-    fn add_task(&self, name: String, future: LocalTask, stays: Stays) {
-        let name: Rc<str> = name.into();
-        let wake = TaskWake::new(&self.wakes, (*name).to_owned());
-        let number = self.number();
-        self.tasks.borrow_mut().insert(WorldTask { name, number, stays, future: Some(future), wake });
+    fn add_task(&self, name: String, task: SendTask) {
+        self.insert_task(name, task, Stays::OnAnyThread);
     }
 
-    fn add_blocking(&self, work: Box<dyn FnOnce()>) {
-        let since = self.wakes.tick();
+    fn add_local(&self, name: String, make: Box<dyn FnOnce() -> LocalTask + Send>) {
+        self.insert_task(name, make(), Stays::OnItsThread);
+    }
+
+    fn add_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        let since = self.hub.wakes.tick();
         self.blocking.borrow_mut().push(BlockedItem { since, work });
     }
 
     fn has_begun(&self, queue: u32, name: &'static str) {
-        self.wakes.runs_callback(queue, name);
-        self.record.borrow_mut().has_begun(QueueId(queue), name);
+        self.hub.wakes.runs_callback(queue, name);
+        self.hub.record().has_begun(QueueId(queue), name);
     }
 
     fn pause(&self) {
-        let may = self.settings.preempts && self.depth.get() < DEEPEST;
+        let may = self.hub.may_pause() && self.depth.get() < DEEPEST;
         let Some(acts) = self.acts.get().filter(|_| may) else { return };
-        while self.record.borrow().steps() < self.settings.steps {
-            let look = self.chooser.borrow_mut().looks_at_pause();
+        while self.hub.record().steps() < self.hub.settings.steps {
+            let look = self.hub.chooser().looks_at_pause();
             let overtakes = if look { self.overtaking(acts) } else { None };
             let Some(thing) = overtakes else {
                 if !look {
-                    self.record.borrow_mut().chose_at_pause(0, 1);
+                    self.hub.record().chose_at_pause(0, 1);
                 }
                 return;
             };
             stepping::note(|| "is overtaken here".to_owned());
-            let outer = self.record.borrow_mut().begin_inner();
+            let outer = self.hub.record().begin_inner();
             self.depth.set(self.depth.get() + 1);
-            self.wakes.overtakes(self.depth.get());
+            self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
             CurrentQueue::as_another_thread(|| self.happen(thing));
             self.depth.set(self.depth.get() - 1);
-            self.wakes.overtakes(self.depth.get());
-            self.record.borrow_mut().end_inner(outer);
+            self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
+            self.hub.record().end_inner(outer);
         }
     }
 
     fn put(&self, queue: u32, name: &'static str) {
         let place = place();
-        self.record.borrow_mut().put(QueueId(queue), name, place);
+        self.hub.record().put(QueueId(queue), name, place);
     }
 
     fn note(&self, text: String) {
         let place = place();
-        self.record.borrow_mut().note(text, place);
+        self.hub.record().note(text, place);
     }
 }
 
@@ -510,6 +592,9 @@ const TURNS: usize = 3;
 
 /// So many callbacks can be in the middle, each because the next has overtaken it.
 const DEEPEST: usize = 4;
+
+/// So many items can be in the middle at the same time.
+const MOST_PARTS: usize = 4;
 
 /// More than any queue is wide.
 const SLOTS: u64 = 1 << 16;
