@@ -42,8 +42,8 @@ pub(super) enum Doer {
     Task(Arc<str>),
     Queue(QueueId),
     Blocking,
-    /// The item of this step, which was left in the middle, goes on.
-    GoesOn(usize, QueueId),
+    /// What was begun in the step of this number goes on after others did: an item of this queue, or a task.
+    GoesOn(usize, Option<QueueId>),
     Runtime,
     Clock,
 }
@@ -153,7 +153,12 @@ impl Record {
     /// The outer step goes on.
     pub(super) fn end_inner(&mut self, outer: usize) {
         self.depth -= 1;
-        self.now = outer;
+        let former = &self.steps[outer];
+        let goes_on = match (&former.doer, former.callback) {
+            (Doer::GoesOn(step, queue), _) => Doer::GoesOn(*step, *queue),
+            (_, callback) => Doer::GoesOn(outer + 1, callback.map(|(queue, _)| queue)),
+        };
+        self.step(goes_on);
     }
 
     pub(super) fn has_begun(&mut self, queue: QueueId, name: &'static str) {

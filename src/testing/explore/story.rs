@@ -6,9 +6,20 @@ use crate::testing::explore::record::{Doer, Done, Place, Record, Telling, short}
 
 /// Tells what was done, step by step.
 pub(super) fn tell(record: &Record) -> String {
-    let steps = record.steps.iter().zip(record.tellings());
-    let lines: Vec<_> =
-        steps.enumerate().map(|(at, (done, telling))| Line::new(at + 1, done, telling)).collect();
+    let steps = || record.steps.iter().zip(record.tellings());
+    // What goes on and does nothing more is not told.
+    let is_told = |(done, telling): &(&Done, &Telling)| {
+        !matches!(done.doer, Doer::GoesOn(..)) || !telling.notes.is_empty()
+    };
+    // The number of each step among those that are told.
+    let numbers: Vec<_> = steps()
+        .scan(0, |told, step| {
+            *told += usize::from(is_told(&step));
+            Some(*told)
+        })
+        .collect();
+    let told = steps().enumerate().filter(|(_, step)| is_told(step));
+    let lines: Vec<_> = told.map(|(at, (done, telling))| Line::new(&numbers, at, done, telling)).collect();
     let widths = lines.iter().fold((0, 0), |(on, what), line| {
         (line.on.chars().count().max(on), line.what.chars().count().min(WIDE).max(what))
     });
@@ -41,13 +52,14 @@ struct Line {
 }
 
 impl Line {
-    fn new(number: usize, done: &Done, telling: &Telling) -> Line {
+    fn new(numbers: &[usize], at: usize, done: &Done, telling: &Telling) -> Line {
         let on = match (&done.doer, done.callback) {
             (_, Some((queue, _))) => queue.to_string(),
             (Doer::Task(_), None) => "task".to_owned(),
             (Doer::Clock, None) if done.time.is_zero() => Doer::Runtime.to_string(),
             (Doer::Clock, None) => "clock".to_owned(),
-            (Doer::GoesOn(_, queue), None) => queue.to_string(),
+            (Doer::GoesOn(_, Some(queue)), None) => queue.to_string(),
+            (Doer::GoesOn(_, None), None) => "task".to_owned(),
             (doer, None) => doer.to_string(),
         };
         let what = match (&done.doer, done.callback) {
@@ -56,7 +68,7 @@ impl Line {
             (Doer::Clock, None) if done.time.is_zero() => "go on".to_owned(),
             (Doer::Clock, None) => format!("{:?} pass", done.time),
             (Doer::Queue(_) | Doer::Blocking, None) => "an item is handed on".to_owned(),
-            (Doer::GoesOn(step, _), None) => format!("step {step} goes on"),
+            (Doer::GoesOn(step, _), None) => format!("step {} goes on", numbers[step - 1]),
             (Doer::Runtime, None) => "go on".to_owned(),
         };
         let what =
@@ -73,7 +85,14 @@ impl Line {
         if let Some(first) = &telling.instead {
             notes.push(format!("although {first} waited longer"));
         }
-        Line { number, mark: if telling.instead.is_some() { "*" } else { " " }, on, what, place, notes }
+        Line {
+            number: numbers[at],
+            mark: if telling.instead.is_some() { "*" } else { " " },
+            on,
+            what,
+            place,
+            notes,
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Offered<'a> {
 
 /// Makes the choices of one run.
 pub(super) enum Chooser {
-    Random { generator: Generator, rate: f64, pauses: f64, clock: bool },
+    Random { generator: Generator, rate: f64, pauses: f64, parts: f64, clock: bool },
     Pct { generator: Generator, pct: Pct, clock: bool },
     Exhaustive { path: Path, clock: bool },
     Fixed { choices: Choices, at: usize },
@@ -66,7 +66,8 @@ impl Strategy {
             None => {
                 let rate = RATES[generator.below(RATES.len())];
                 let pauses = PAUSES[generator.below(PAUSES.len())];
-                Chooser::Random { generator, rate, pauses, clock }
+                let parts = PARTS[generator.below(PARTS.len())];
+                Chooser::Random { generator, rate, pauses, parts, clock }
             }
         }
     }
@@ -76,7 +77,7 @@ impl Chooser {
     /// Whether the item that is about to run may be left in the middle, on a thread of its own.
     pub(super) fn runs_in_parts(&mut self) -> bool {
         match self {
-            Chooser::Random { generator, pauses, .. } => generator.chance(*pauses * 2.0),
+            Chooser::Random { generator, parts, .. } => generator.chance(*parts),
             Chooser::Pct { generator, pct, .. } => {
                 let is_fair = pct.at > FAIR_AFTER;
                 !is_fair && generator.chance(pct.parts)
@@ -242,11 +243,11 @@ impl Path {
 const RATES: [f64; 4] = [1.0, 1.0, 0.4, 0.15];
 
 /// How often others go on in the middle of a callback.
-const PAUSES: [f64; 4] = [0.0, 0.0, 0.1, 0.3];
+const PAUSES: [f64; 4] = [0.0, 0.1, 0.3, 0.5];
 
-/// How many items run in parts, in a schedule of PCT; and how often such an item is left where it can be.
-const PARTS: [f64; 3] = [0.0, 0.2, 0.6];
-const LEAVES: f64 = 0.4;
+/// How many items run in parts, and how often such an item is left where it can be.
+const PARTS: [f64; 4] = [0.0, 0.3, 0.6, 1.0];
+const LEAVES: f64 = 0.5;
 
 /// Below this are the priorities of what has fallen.
 const FALLEN: u64 = 1 << 32;

@@ -337,7 +337,7 @@ impl World {
             Thing::Blocking(_) => Doer::Blocking,
             Thing::Part(at) => {
                 let part = &self.parts.borrow()[at];
-                Doer::GoesOn(part.step, QueueId(part.queue.queue.id()))
+                Doer::GoesOn(part.step, Some(QueueId(part.queue.queue.id())))
             }
             Thing::Runtime => Doer::Runtime,
             Thing::Clock => Doer::Clock,
