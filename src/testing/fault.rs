@@ -15,7 +15,7 @@ pub enum Fault {
     /// The callback comes twice.
     Twice,
     /// The callback does not come, and the component keeps the result, until it is dropped or
-    /// [`drop_results`](FaultyComponent::drop_results) is called.
+    /// [`drop_results`](super::FaultyComponent::drop_results) is called.
     Never,
     /// The callback does not come, and the component drops the result: the caller's operation is abandoned.
     Dropped,

@@ -27,7 +27,11 @@ pub(crate) enum Spawner {
     #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
     Manual(Handle),
     /// There are none: the stepper of the thread takes items out.
-    Stepped { runtime: Handle, is_window: bool },
+    Stepped {
+        runtime: Handle,
+        #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only steppers ask"))]
+        is_window: bool,
+    },
 }
 
 /// A future that its thread keeps to itself.
