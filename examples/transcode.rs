@@ -34,18 +34,21 @@ mod windows_only {
         let platform = Platform::startup()?;
         let reader = SourceReader::open(&platform, from.as_os_str()).await?;
         let sound = SourceStream::FirstAudio;
-        reader.set_media_type(sound, &pcm()?)?;
+        let pcm = platform.create_media_type(MFMediaType_Audio, MFAudioFormat_PCM)?;
+        unsafe { pcm.SetUINT32(&MF_MT_AUDIO_BITS_PER_SAMPLE, 16) }?;
+        reader.set_media_type(sound, &pcm)?;
         // Now it has all that belongs to it: rate, channels, sizes.
         let pcm = reader.media_type(sound)?;
 
         let to = HSTRING::from(to.as_os_str());
-        let writer = SinkWriter::create_with(&platform, |attributes| unsafe {
+        let writer = SinkWriter::open_with(&platform, move |attributes| unsafe {
             attributes.SetGUID(&MF_TRANSCODE_CONTAINERTYPE, &MFTranscodeContainerType_WAVE)?;
             Ok(Mta::new(MFCreateSinkWriterFromURL(&to, None::<&IMFByteStream>, attributes)?))
-        })?;
+        })
+        .await?;
         let stream = writer.add_stream(&pcm)?;
-        writer.set_input_media_type(stream, &pcm)?;
-        writer.begin_writing()?;
+        writer.set_input_media_type(stream, &pcm).await?;
+        writer.begin_writing().await?;
 
         let (mut count, mut samples) = (0, reader.samples(sound));
         while let Some(read) = samples.try_next().await? {
@@ -60,15 +63,5 @@ mod windows_only {
         writer.finalize().await?;
         println!("{count} samples");
         Ok(())
-    }
-
-    fn pcm() -> windows::core::Result<Mta<IMFMediaType>> {
-        unsafe {
-            let pcm = MFCreateMediaType()?;
-            pcm.SetGUID(&MF_MT_MAJOR_TYPE, &MFMediaType_Audio)?;
-            pcm.SetGUID(&MF_MT_SUBTYPE, &MFAudioFormat_PCM)?;
-            pcm.SetUINT32(&MF_MT_AUDIO_BITS_PER_SAMPLE, 16)?;
-            Ok(Mta::new(pcm))
-        }
     }
 }

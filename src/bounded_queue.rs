@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
 use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
@@ -201,8 +202,12 @@ impl BoundedQueue {
             let what = format!("wait for room on queue {} in one of its own callbacks", self.id());
             return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
         }
+        if self.queue.queues().is_calling_out() {
+            self.queue.queues().check_may_wait("wait for room on a work queue")?;
+        }
         let waiting = RoomWait::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
-        match select(pin!(self.places.clone().acquire_owned()), pin!(waiting.shut_down())).await {
+        let place = pin!(self.places.clone().acquire_owned());
+        match GuardedFuture::new(select(place, pin!(waiting.shut_down()))).await {
             Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
             // Not reached: the semaphore is never closed.
             Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
@@ -234,6 +239,7 @@ impl Permit {
     /// # Errors
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
+    #[track_caller]
     pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
         let (job, priority) = item.into().into_job();
         let place = Mutex::new(Some(self.place));
@@ -242,8 +248,8 @@ impl Permit {
                 let Some(callback) = result.callback().cloned() else { return self.queue.put(result) };
                 WorkItem::new(Arc::new(PermitCallback { callback, ready: Some(result), place }))
             }
-            Job::Invocation(Invocation { callback, state }) => {
-                WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state)
+            Job::Invocation(Invocation { callback, state, .. }) => {
+                WorkItem::new(Arc::new(PermitCallback { callback, ready: None, place })).state(state.take())
             }
         };
         self.queue.put(item.priority(priority))

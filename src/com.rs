@@ -14,6 +14,7 @@
 //! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
 //! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
+//! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
 //! | an interface pointer that is to cross threads | [`Mta`] |
 //! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
 //!
@@ -31,6 +32,7 @@
 //!
 //! | here | Media Foundation |
 //! |---|---|
+//! | a [`Stream`](futures::Stream) of samples, one for each stream | `IMFMediaSource`, by [`media_source`] and [`MediaSourceBuilder`]; `IMFActivate`, by [`media_source_activate`] |
 //! | a [`ByteStream`](crate::ByteStream), or anything of `tokio::io` by [`ByteStreamFromIo`](crate::byte_stream::ByteStreamFromIo) | `IMFByteStream`, by [`byte_stream_object`] |
 //!
 //! # Threads
@@ -59,41 +61,56 @@
 #![allow(unsafe_code)]
 
 mod async_result;
+mod attributes;
 mod byte_stream;
 mod callback;
 mod capture_engine;
 mod clock;
 mod error;
 mod event;
+mod event_queue;
+mod given_back;
+mod guarded;
+mod make;
 mod media_engine;
+mod media_source;
 mod mta;
 mod notifications;
+mod offload;
 mod operation;
 mod platform;
 mod prop_variant;
 mod sample_grabber;
 mod sink_writer;
 mod source_reader;
+mod startup;
 mod task;
 mod timer;
 mod transform;
 mod unknown;
+mod weak;
 mod work_queue;
 
-pub use self::byte_stream::{ComByteStream, byte_stream_object};
+pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
+pub use self::guarded::{LiveObject, live_objects};
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
+pub use self::media_source::{MediaSourceBuilder, StreamStart, media_source, media_source_activate};
 pub use self::mta::Mta;
 pub use self::notifications::Notifications;
 pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
-pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples};
-pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
+pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples, grab_samples_with};
+pub use self::sink_writer::{SinkStream, SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
 };
 pub use self::timer::PeriodicCallback;
 pub use self::transform::AsyncTransform;
 pub use self::work_queue::WorkQueue;
+/// The `windows` crate whose interfaces this module names, so that a program can name the same.
+pub use windows;
+/// What `#[implement]` of the `windows` crate needs by this name.
+pub use windows_core;

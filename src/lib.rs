@@ -112,6 +112,7 @@
 //!   `--cfg tokio_unstable`, the tasks of queues and timers have names in tokio-console.
 //! * `realtime`: shared queues of an MMCSS class get threads of their own, raised to real-time priority where the
 //!   system allows that.
+//! * `timeline`: the module `timeline`, which records what every queue did and draws it.
 //! * `test-util`: the module `testing`, for the test suites of components.
 
 mod contain;
@@ -160,6 +161,8 @@ pub mod com;
 pub mod guide;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "timeline")]
+pub mod timeline;
 
 pub use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,

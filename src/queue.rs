@@ -4,6 +4,7 @@ mod allocate;
 mod backend;
 mod blocking;
 mod budget;
+mod calling_out;
 mod current_queue;
 mod deadline;
 mod engine;
@@ -26,6 +27,7 @@ pub use self::handle::{WorkQueue, WorkQueueType};
 pub use self::priority::Priority;
 pub use self::work_item::WorkItem;
 
+pub(crate) use self::calling_out::CallingOut;
 pub(crate) use self::current_queue::CurrentQueue;
 #[cfg(feature = "test-util")]
 pub(crate) use self::engine::Manual;

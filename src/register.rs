@@ -9,7 +9,7 @@
 //! Each state is set under the shard's lock before the entries are read. So an insert is seen by that reading, or sees
 //! the state itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
@@ -150,6 +150,31 @@ impl Register {
         all
     }
 
+    /// Calls what drops the callbacks of operations because an object of this platform was shut down: those operations
+    /// end with `MF_E_SHUTDOWN`, as with the platform's own shutdown, and not as abandoned.
+    pub(crate) fn lose<T>(self: &Arc<Self>, call: impl FnOnce() -> T) -> T {
+        struct Losing;
+        impl Drop for Losing {
+            fn drop(&mut self) {
+                let register = LOSING.try_with(|losing| losing.borrow_mut().pop());
+                drop(register);
+            }
+        }
+        let _losing = LOSING.try_with(|losing| losing.borrow_mut().push(self.clone())).ok().map(|()| Losing);
+        call()
+    }
+
+    fn mark_lost_by_shutdown(&self, what: *const ()) {
+        for shard in &self.shards {
+            let mut shard = shard.locked();
+            let mut entries = shard.entries.iter_mut().map(|(_, entry)| entry);
+            if let Some(entry) = entries.find(|entry| entry.what.as_ptr().cast::<()>() == what) {
+                entry.is_shut_down = true;
+                return;
+            }
+        }
+    }
+
     /// Why something ended without an answer: the platform's shutdown or its runtime's end, or else `what`.
     pub(crate) fn lost(&self, what: &'static str, is_shutting_down: bool) -> Error {
         if is_shutting_down || self.runtime.as_ref().is_some_and(tokio_quirks::is_shut_down) {
@@ -172,9 +197,13 @@ impl Registration {
         // ORDERING: Acquire, as in `TrackerHandle::lost`.
         fence(Ordering::Acquire);
         let shard = self.register.shards[self.shard].locked();
-        let was_lost = shard.entries.get(self.key).is_some_and(|entry| entry.was_lost);
+        let (was_lost, is_shut_down) =
+            shard.entries.get(self.key).map_or((false, false), |entry| (entry.was_lost, entry.is_shut_down));
         let is_shutting_down = shard.state != ShardState::Open;
         drop(shard);
+        if is_shut_down {
+            return Error::shutdown("wait for an operation of an object that was shut down");
+        }
         if was_lost { Error::abandoned(what) } else { self.register.lost(what, is_shutting_down) }
     }
 }
@@ -197,6 +226,8 @@ pub(crate) struct OutstandingEntry {
     pub(crate) holds_token: bool,
     /// Whether it was gone, without having ended, before the platform began to shut down.
     was_lost: bool,
+    /// Whether it went because an object was shut down: see [`Register::lose`].
+    is_shut_down: bool,
 }
 
 impl OutstandingEntry {
@@ -206,7 +237,7 @@ impl OutstandingEntry {
         since: Option<Instant>,
         holds_token: bool,
     ) -> OutstandingEntry {
-        OutstandingEntry { what, begun, since, holds_token, was_lost: false }
+        OutstandingEntry { what, begun, since, holds_token, was_lost: false, is_shut_down: false }
     }
 
     /// What it is, while it exists.
@@ -227,6 +258,18 @@ impl OutstandingEntry {
             drop_contained(what);
         }
     }
+}
+
+/// Something at this address, which may be registered, is being dropped without an answer.
+pub(crate) fn lost_here(what: *const ()) {
+    let _ = LOSING.try_with(|losing| {
+        losing.borrow().iter().for_each(|register| register.mark_lost_by_shutdown(what));
+    });
+}
+
+std::thread_local! {
+    /// The registers of objects that are being shut down on this thread.
+    static LOSING: RefCell<Vec<Arc<Register>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The shard that the current thread registers in.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::error::Hresult;
+use crate::error::{Error, Hresult, Result};
 
 /// Media Foundation's rules for asynchronous transforms (MFTs), as a state machine.
 ///
@@ -14,7 +14,9 @@ use crate::error::Hresult;
 /// it asks.
 ///
 /// The machine makes no call and reads no clock. So it is the same for real transforms on Windows and for models of
-/// them in tests.
+/// them in tests. One thing takes time: a transform may refuse an input that it has just asked for, because it sends its event
+/// before it is ready. The machine then asks for the call again, and
+/// [`is_retrying`](TransformDriver::is_retrying) says that a pause belongs before it.
 ///
 /// ```
 /// use mf_async::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
@@ -28,8 +30,9 @@ use crate::error::Hresult;
 /// driver.input_done(Hresult::S_OK);
 /// driver.event(TransformEvent::HaveOutput);
 /// assert_eq!(driver.output(), TransformOutput::Process); // call ProcessOutput, once
-/// driver.output_done(Hresult::S_OK);
+/// assert!(driver.output_done(Hresult::S_OK)?); // there is a sample
 /// assert_eq!(driver.output(), TransformOutput::Wait);
+/// # Ok::<(), mf_async::Error>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct TransformDriver {
@@ -40,7 +43,37 @@ pub struct TransformDriver {
     outputs: VecDeque<OutputEvent>,
     /// The output format changed, and no output type was set since.
     changing: bool,
+    /// How often the input that is asked for was refused, one time after the other.
+    refusals: u32,
+    /// What went in and what came of it since the last flush or drain.
+    inside: Inside,
+    /// How many events may still come that a flush made void.
+    voided: u32,
 }
+
+/// Counts of one stretch between flushes and drains.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inside {
+    accepted: u32,
+    offered: u32,
+    answered: u32,
+}
+
+impl Inside {
+    /// How many events about output may be under way, or be made of what is inside: as many for each input as it has
+    /// sent on average, or one.
+    fn outstanding(self) -> u32 {
+        let each = self
+            .offered
+            .checked_div(self.accepted)
+            .map_or(1, |whole| whole + u32::from(self.offered % self.accepted != 0));
+        self.accepted.saturating_mul(each.max(1)).max(self.offered).saturating_sub(self.answered)
+    }
+}
+
+/// How often an input is offered again before its event counts as one from before a flush. A transform that is late by a
+/// moment is not given up, and one that will never take it is not asked for ever.
+const REFUSALS: u32 = 64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum TransformPhase {
@@ -129,12 +162,18 @@ impl TransformDriver {
             (TransformPhase::Stopped | TransformPhase::Draining, TransformEvent::NeedInput) => {}
             (TransformPhase::Stopped, TransformEvent::HaveOutput | TransformEvent::Marker(_)) => {}
             (TransformPhase::Stopped | TransformPhase::Streaming, TransformEvent::DrainComplete) => {}
-            (TransformPhase::Streaming, TransformEvent::NeedInput) => self.needs += 1,
-            (_, TransformEvent::HaveOutput) => self.outputs.push_back(OutputEvent::Output),
+            (TransformPhase::Streaming, TransformEvent::NeedInput) => {
+                self.needs = self.needs.saturating_add(1)
+            }
+            (_, TransformEvent::HaveOutput) => {
+                self.inside.offered = self.inside.offered.saturating_add(1);
+                self.outputs.push_back(OutputEvent::Output);
+            }
             (_, TransformEvent::Marker(context)) => self.outputs.push_back(OutputEvent::Marker(context)),
             (TransformPhase::Draining, TransformEvent::DrainComplete) => {
                 self.outputs.push_back(OutputEvent::Drained);
                 self.phase = TransformPhase::Stopped;
+                (self.inside, self.refusals) = (Inside::default(), 0);
             }
         }
     }
@@ -149,7 +188,8 @@ impl TransformDriver {
                 self.phase = TransformPhase::Streaming;
                 TransformInput::Start
             }
-            TransformPhase::Streaming if self.needs > 0 => {
+            // Without an output type the transform would refuse it.
+            TransformPhase::Streaming if self.needs > 0 && !self.changing => {
                 self.needs -= 1;
                 TransformInput::Process
             }
@@ -159,10 +199,36 @@ impl TransformDriver {
 
     /// Takes the status of `ProcessInput`; true if the sample is used up.
     ///
-    /// `MF_E_NOTACCEPTING` means that the event was from before a flush: keep the sample for the next event. Any other
-    /// failure concerns the sample, which is used up.
+    /// `MF_E_NOTACCEPTING` does not use it up: keep it, and ask again. The transform was not ready yet, or its event was from
+    /// before a flush; which of them, the next calls show, and of these there are only some. `MF_E_TRANSFORM_TYPE_NOT_SET`
+    /// does not while the output format changes, which the call may have met. Any other failure concerns the sample, which is
+    /// used up.
     pub fn input_done(&mut self, status: Hresult) -> bool {
-        status != Hresult::MF_E_NOTACCEPTING
+        let streaming = self.phase == TransformPhase::Streaming;
+        if status == Hresult::MF_E_TRANSFORM_TYPE_NOT_SET && self.changing {
+            self.needs += u32::from(streaming);
+            return false;
+        }
+        if status != Hresult::MF_E_NOTACCEPTING {
+            self.refusals = 0;
+            self.inside.accepted = self.inside.accepted.saturating_add(u32::from(status.is_success()));
+            return true;
+        }
+        self.refusals += 1;
+        if self.refusals > REFUSALS {
+            // The credit was void.
+            self.refusals = 0;
+        } else if streaming {
+            self.needs += 1;
+        }
+        false
+    }
+
+    /// Whether the next `Process` of [`input`](TransformDriver::input) is a call once more that was refused: make a pause
+    /// of a millisecond before it, for the transform to get ready.
+    #[must_use]
+    pub fn is_retrying(&self) -> bool {
+        self.refusals > 0 && self.phase == TransformPhase::Streaming && self.needs > 0
     }
 
     /// What to do about output. `Process`, `Marker` and `Drained` use up their event.
@@ -184,24 +250,26 @@ impl TransformDriver {
     /// Takes the status of `ProcessOutput`; true if there is a sample.
     ///
     /// `MF_E_TRANSFORM_STREAM_CHANGE` comes without a sample: the format changed, and after another is chosen the transform
-    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT`, and `E_UNEXPECTED` for an event from
-    /// before a flush, come without a sample as well, and are no failures.
-    pub fn output_done(&mut self, status: Hresult) -> bool {
-        if status == Hresult::MF_E_TRANSFORM_STREAM_CHANGE && self.phase != TransformPhase::Shutdown {
-            self.changing = true;
+    /// sends a new event for the output. `MF_E_TRANSFORM_NEED_MORE_INPUT` comes without a sample as well, and so does
+    /// `E_UNEXPECTED` for an event that a flush made void: as often as there may be such events.
+    ///
+    /// # Errors
+    /// Any other failure, with its code: the transform has failed.
+    pub fn output_done(&mut self, status: Hresult) -> Result<bool> {
+        if self.phase == TransformPhase::Shutdown {
+            return Ok(false);
         }
-        status.is_success()
-    }
-
-    /// Whether a status of `ProcessOutput` is a failure of the transform, and not part of the procedure.
-    #[must_use]
-    pub fn is_output_failure(status: Hresult) -> bool {
-        let procedure = [
-            Hresult::MF_E_TRANSFORM_STREAM_CHANGE,
-            Hresult::MF_E_TRANSFORM_NEED_MORE_INPUT,
-            Hresult::E_UNEXPECTED,
-        ];
-        status.is_failure() && !procedure.contains(&status)
+        if status.is_success() {
+            self.inside.answered = self.inside.answered.saturating_add(1);
+            return Ok(true);
+        }
+        match status {
+            Hresult::MF_E_TRANSFORM_STREAM_CHANGE => self.changing = true,
+            Hresult::MF_E_TRANSFORM_NEED_MORE_INPUT => {}
+            Hresult::E_UNEXPECTED if self.voided > 0 => self.voided -= 1,
+            failure => return Err(Error::new(failure, "take a sample out of a transform")),
+        }
+        Ok(false)
     }
 
     /// Reports that an output type was set after a change of format.
@@ -219,7 +287,7 @@ impl TransformDriver {
             return false;
         }
         self.phase = TransformPhase::Draining;
-        self.needs = 0;
+        (self.needs, self.refusals) = (0, 0);
         true
     }
 
@@ -228,8 +296,10 @@ impl TransformDriver {
     pub fn flush(&mut self) {
         if self.phase != TransformPhase::Shutdown {
             self.phase = TransformPhase::Stopped;
-            self.needs = 0;
+            (self.needs, self.refusals) = (0, 0);
             self.outputs.clear();
+            let inside = std::mem::take(&mut self.inside);
+            self.voided = self.voided.saturating_add(inside.outstanding());
         }
     }
 
@@ -242,7 +312,7 @@ impl TransformDriver {
     #[must_use]
     pub fn is_accepting(&self) -> bool {
         match self.phase {
-            TransformPhase::Streaming => self.needs > 0,
+            TransformPhase::Streaming => self.needs > 0 && !self.changing,
             TransformPhase::Stopped => self.outputs.is_empty() && !self.changing,
             TransformPhase::Draining | TransformPhase::Shutdown => false,
         }

@@ -1,11 +1,12 @@
 //! `IMFAsyncResult` and [`AsyncResult`], each as the other; there and back is the same object.
 
+use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering, fence};
 
-use windows::Win32::Foundation::{E_NOINTERFACE, E_POINTER, E_UNEXPECTED, HANDLE, S_OK};
+use windows::Win32::Foundation::{CloseHandle, E_NOINTERFACE, E_POINTER, E_UNEXPECTED, HANDLE, S_OK};
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFAsyncResult_Vtbl, MFInvokeCallback, MFLockPlatform, MFUnlockPlatform,
 };
@@ -16,6 +17,7 @@ use windows::core::{GUID, HRESULT, IUnknown, IUnknown_Vtbl, Interface};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Parts, Shortcut, Unknown};
 use crate::com::Mta;
 use crate::com::error::status_of;
+use crate::com::guarded::Guarded;
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult};
 
@@ -44,7 +46,10 @@ impl From<Mta<IMFAsyncResult>> for AsyncResult {
     /// now, and its state and private object, to be read as `Mta<IUnknown>` where they are COM objects.
     fn from(com: Mta<IMFAsyncResult>) -> AsyncResult {
         match ours(&com) {
-            Some(result) => result.clone(),
+            Some(ours) => {
+                ours.agree();
+                AsyncResult::clone(&ours.result)
+            }
             None => standing_for(com, None),
         }
     }
@@ -53,7 +58,12 @@ impl From<Mta<IMFAsyncResult>> for AsyncResult {
 /// Invokes a portable callback with a COM result; it does not unwind.
 pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) -> windows::core::Result<()> {
     let called = contain(|| match ours(com) {
-        Some(result) => call(callback, result),
+        Some(ours) => {
+            ours.agree();
+            let called = call(callback, &ours.result);
+            ours.agree();
+            called
+        }
         None => {
             // SAFETY: results go from thread to thread as they are.
             let com = unsafe { Mta::new(com.clone()) };
@@ -132,7 +142,7 @@ impl ComResult {
     fn into_result(mut self, object: Option<Unknown>, state: Option<Unknown>) -> AsyncResult {
         let status = Hresult(*self.shared_status.get_mut());
         let callback: Arc<dyn AsyncCallback> = Arc::new(self);
-        let parts = Parts { object, hides_object: false, callback: Some(callback), state };
+        let parts = Parts { object, callback: Some(callback), state, ..Parts::default() };
         let result = AsyncResult::new(parts, None);
         result.set_status(status);
         result
@@ -187,15 +197,20 @@ impl AsyncCallback for Signal {
     }
 }
 
-/// `MFASYNCRESULT` as the system's headers lay it out: its queues read the callback from here.
+/// `MFASYNCRESULT` as the system's headers lay it out. Its queues read the callback from here. They and components that
+/// know the layout also write here, at any time: what they write to is behind a cell or an atomic.
 #[repr(C)]
 struct Head {
     table: *const IMFAsyncResult_Vtbl,
-    overlapped: OVERLAPPED,
+    /// The queues' own, to queue the item by. Nothing here touches it.
+    _overlapped: UnsafeCell<OVERLAPPED>,
     callback: Option<IMFAsyncCallback>,
+    /// What `GetStatus` gives. A completion port writes to it, and so may a component.
     status: AtomicI32,
-    bytes: u32,
-    event: HANDLE,
+    /// The queues' own. Nothing here touches it.
+    _bytes: UnsafeCell<u32>,
+    /// An event that a component puts here is the result's, which closes it.
+    event: AtomicPtr<c_void>,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -215,7 +230,9 @@ struct ResultObject {
     count: AtomicU32,
     state: Option<IUnknown>,
     object: Option<IUnknown>,
-    result: AsyncResult,
+    result: Guarded<AsyncResult>,
+    /// The status that the head and the portable result had when they were last compared.
+    agreed: AtomicU32,
     /// Whether the platform was open to be locked, and so is to be unlocked.
     locked: bool,
 }
@@ -234,13 +251,14 @@ static TABLE: IMFAsyncResult_Vtbl = IMFAsyncResult_Vtbl {
     GetStateNoAddRef: ResultObject::get_state_no_add_ref,
 };
 
-/// The portable result that a COM one stands for.
-fn ours(com: &IMFAsyncResult) -> Option<&AsyncResult> {
+/// The object, if a COM result is one of this crate's.
+fn ours(com: &IMFAsyncResult) -> Option<&ResultObject> {
     let this = com.as_raw();
     // SAFETY: every COM object starts with the pointer to its table.
     let table = unsafe { *this.cast::<*const IMFAsyncResult_Vtbl>() };
-    // SAFETY: only a `ResultObject` has this table, and the reference to it lives as long as the answer.
-    std::ptr::eq(table, &TABLE).then(|| unsafe { &(*this.cast::<ResultObject>()).result })
+    // SAFETY: only a `ResultObject` has this table, and the reference to it lives as long as the answer. What others
+    // change in it meanwhile is behind a cell or an atomic.
+    std::ptr::eq(table, &TABLE).then(|| unsafe { &*this.cast::<ResultObject>() })
 }
 
 impl ResultObject {
@@ -248,33 +266,55 @@ impl ResultObject {
     fn make(result: AsyncResult) -> Mta<IMFAsyncResult> {
         let callback = result.callback().cloned().unwrap_or_else(|| Arc::new(Signal));
         let unknown = |stored: Option<&Unknown>| Some(Mta::<IUnknown>::from(stored?.clone()).into_inner());
+        let status = result.status();
         let object = Box::new(ResultObject {
             head: Head {
                 table: &TABLE,
-                overlapped: OVERLAPPED::default(),
+                _overlapped: UnsafeCell::new(OVERLAPPED::default()),
                 callback: Some(Mta::<IMFAsyncCallback>::from(callback).into_inner()),
-                status: AtomicI32::new(HRESULT::from(result.status()).0),
-                bytes: 0,
-                event: HANDLE::default(),
+                status: AtomicI32::new(HRESULT::from(status).0),
+                _bytes: UnsafeCell::new(0),
+                event: AtomicPtr::new(std::ptr::null_mut()),
             },
             count: AtomicU32::new(1),
             state: unknown(result.unknown_state()),
             object: unknown(result.unknown_object()),
-            result,
+            result: Guarded::new(result),
+            agreed: AtomicU32::new(status.0),
             // SAFETY: takes nothing. A result may outlive the platform; then there is nothing to lock.
             locked: unsafe { MFLockPlatform() }.is_ok(),
         });
         // SAFETY: it starts with the table of this very interface, and its count is one. It may be used by every
-        // thread: it counts atomically, changes by atomics alone, and what it holds may be used so, too.
+        // thread: it counts atomically; this module changes nothing in it but atomics, the rest that changes is behind
+        // cells that only the system's queues touch; and what it holds may be used by every thread, too.
         unsafe { Mta::new(IMFAsyncResult::from_raw(Box::into_raw(object).cast())) }
     }
 
     /// # Safety
     /// `this` is an interface pointer to a `ResultObject`, as every function of the table is called with.
     unsafe fn get<'a>(this: *mut c_void) -> &'a ResultObject {
-        // SAFETY: the caller says so, and the caller of a method holds a reference. All that changes in an object is
-        // atomic, and all that it holds may be used by every thread.
+        // SAFETY: the caller says so, and the caller of a method holds a reference. What is changed in an object while
+        // such references live is behind a cell or an atomic, and all that it holds may be used by every thread.
         unsafe { &*this.cast::<ResultObject>() }
+    }
+
+    /// The status: that of the head, or that of the portable result if only this has changed since they were last
+    /// compared. Both have it from now on.
+    fn agree(&self) -> Hresult {
+        // ORDERING: Relaxed for all: numbers that order nothing. The two results order what is written to them.
+        let agreed = self.agreed.load(Ordering::Relaxed);
+        let (head, portable) =
+            (Hresult(self.head.status.load(Ordering::Relaxed) as u32), self.result.status());
+        if head.0 != agreed {
+            self.result.set_status(head);
+            self.agreed.store(head.0, Ordering::Relaxed);
+            return head;
+        }
+        if portable.0 != agreed {
+            self.head.status.store(portable.0 as i32, Ordering::Relaxed);
+            self.agreed.store(portable.0, Ordering::Relaxed);
+        }
+        portable
     }
 
     unsafe extern "system" fn query_interface(
@@ -314,6 +354,12 @@ impl ResultObject {
         if left == 0 {
             fence(Ordering::Acquire);
             let locked = object.locked;
+            let event = HANDLE(object.head.event.load(Ordering::Relaxed));
+            if !event.is_invalid() {
+                // SAFETY: a handle that a component has put there, as the layout has it, is the result's to close; this
+                // is its end, so that it is closed once.
+                let _ = unsafe { CloseHandle(event) };
+            }
             // SAFETY: it was made by `Box::into_raw`, and this was the last reference to it. What it holds may be
             // dropped by any thread, and a panic of that does not unwind into the caller of `Release`.
             drop_contained(unsafe { Box::from_raw(this.cast::<ResultObject>()) });
@@ -337,15 +383,16 @@ impl ResultObject {
 
     unsafe extern "system" fn get_status(this: *mut c_void) -> HRESULT {
         // SAFETY: called by the table.
-        unsafe { ResultObject::get(this) }.result.status().into()
+        unsafe { ResultObject::get(this) }.agree().into()
     }
 
     unsafe extern "system" fn set_status(this: *mut c_void, status: HRESULT) -> HRESULT {
         // SAFETY: called by the table.
         let object = unsafe { ResultObject::get(this) };
         object.result.set_status(status.into());
-        // ORDERING: Relaxed: only the system's queues read it; it is kept as true as the layout promises.
+        // ORDERING: Relaxed, as in `agree`.
         object.head.status.store(status.0, Ordering::Relaxed);
+        object.agreed.store(status.0 as u32, Ordering::Relaxed);
         S_OK
     }
 

@@ -5,4 +5,4 @@ mod from_com;
 mod to_com;
 
 pub use self::from_com::ComByteStream;
-pub use self::to_com::byte_stream_object;
+pub use self::to_com::{byte_stream_object, byte_stream_object_with};

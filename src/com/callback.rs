@@ -1,8 +1,7 @@
 //! The `IMFAsyncCallback` objects: one calls a closure once, one stands for a portable callback; panics of both stop
 //! here. And the other way round, a COM callback as a portable one.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use windows::Win32::Foundation::{E_POINTER, E_UNEXPECTED};
 use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncCallback_Impl, IMFAsyncResult};
@@ -10,8 +9,10 @@ use windows::core::{Interface, Ref, Result};
 use windows_core::implement;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Shortcut};
+use crate::com::guarded::Guarded;
 use crate::com::{Mta, async_result};
-use crate::contain::drop_contained;
+use crate::contain::{self, drop_payload};
+use crate::sync::LockExt;
 
 /// A callback that is good for one call; further ones do nothing. Released un-called, it drops the closure.
 ///
@@ -22,19 +23,13 @@ where
     F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static,
 {
     parameters: CallbackParameters,
-    call: Mutex<Option<F>>,
+    call: Guarded<Mutex<Option<F>>>,
 }
 
 impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> OnceCallback<F> {
     pub(crate) fn create(parameters: CallbackParameters, call: F) -> IMFAsyncCallback {
-        OnceCallback { parameters, call: Mutex::new(Some(call)) }.into()
-    }
-}
-
-impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> Drop for OnceCallback<F> {
-    fn drop(&mut self) {
-        // A panic must not unwind into the caller of `Release`.
-        drop_contained(self.call.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let callback = OnceCallback { parameters, call: Guarded::new(Mutex::new(Some(call))) };
+        Mta::<IMFAsyncCallback>::of(callback).into_inner()
     }
 }
 
@@ -48,7 +43,7 @@ impl<F: FnOnce(&IMFAsyncResult) -> Result<()> + Send + 'static> IMFAsyncCallback
     fn Invoke(&self, result: Ref<'_, IMFAsyncResult>) -> Result<()> {
         let result = result.ok()?;
         // Taken out first: nothing is called with the lock held, and a second call finds nothing.
-        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let call = self.call.locked().take();
         match call {
             Some(call) => contain(|| call(result)),
             None => Ok(()),
@@ -63,16 +58,16 @@ impl From<Arc<dyn AsyncCallback>> for Mta<IMFAsyncCallback> {
             Shortcut::Foreign(object) => object.downcast_ref::<Mta<IMFAsyncCallback>>().cloned(),
             _ => None,
         };
-        com.unwrap_or_else(|| Mta::of(PortableCallback { callback: Some(callback) }))
+        com.unwrap_or_else(|| Mta::of(PortableCallback { callback: Guarded::new(callback) }))
     }
 }
 
 impl From<Mta<IMFAsyncCallback>> for Arc<dyn AsyncCallback> {
     /// The callback that the COM object stands for, or one that stands for the COM object.
     fn from(com: Mta<IMFAsyncCallback>) -> Arc<dyn AsyncCallback> {
-        match com.cast_object_ref::<PortableCallback>().ok().and_then(|portable| portable.callback.clone()) {
-            Some(callback) => callback,
-            None => Arc::new(ComCallback { com }),
+        match com.cast_object_ref::<PortableCallback>() {
+            Ok(portable) => Arc::clone(&portable.callback),
+            Err(_) => Arc::new(ComCallback { com }),
         }
     }
 }
@@ -80,30 +75,17 @@ impl From<Mta<IMFAsyncCallback>> for Arc<dyn AsyncCallback> {
 /// A portable callback as a COM object.
 #[implement(IMFAsyncCallback)]
 struct PortableCallback {
-    /// Always there, until the drop.
-    callback: Option<Arc<dyn AsyncCallback>>,
+    callback: Guarded<Arc<dyn AsyncCallback>>,
 }
 
 impl IMFAsyncCallback_Impl for PortableCallback_Impl {
     fn GetParameters(&self, flags: *mut u32, queue: *mut u32) -> Result<()> {
-        let parameters = contain(|| {
-            Ok(self.callback.as_ref().map_or_else(Default::default, |callback| callback.parameters()))
-        })?;
+        let parameters = contain(|| Ok(self.callback.parameters()))?;
         write_parameters(parameters, flags, queue)
     }
 
     fn Invoke(&self, result: Ref<'_, IMFAsyncResult>) -> Result<()> {
-        let result = result.ok()?;
-        match &self.callback {
-            Some(callback) => async_result::invoke(result, callback),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for PortableCallback {
-    fn drop(&mut self) {
-        drop_contained(self.callback.take());
+        async_result::invoke(result.ok()?, &self.callback)
     }
 }
 
@@ -160,10 +142,10 @@ pub(crate) fn write_parameters(
 
 /// Calls without unwinding into foreign code: a panic is `E_UNEXPECTED` for the caller.
 pub(crate) fn contain<R: ContainedResult>(call: impl FnOnce() -> R) -> Result<R::Value> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match contain::contain(call) {
         Ok(returned) => returned.into_result(),
         Err(payload) => {
-            drop_contained(payload);
+            drop_payload(payload);
             Err(E_UNEXPECTED.into())
         }
     }

@@ -8,7 +8,9 @@ use windows_core::implement;
 
 use crate::com::Mta;
 use crate::com::callback::contain;
+use crate::com::guarded::Guarded;
 use crate::com::notifications::{Notifications, Notifier};
+use crate::com::startup::Started;
 
 /// An object for `IMFCaptureEngine::Initialize`, and the stream of the events that it is called with.
 ///
@@ -21,12 +23,12 @@ use crate::com::notifications::{Notifications, Notifier};
 #[must_use]
 pub fn capture_engine_events() -> (Mta<IMFCaptureEngineOnEventCallback>, Notifications<Mta<IMFMediaEvent>>) {
     let (notifier, events) = Notifications::channel();
-    (Mta::of(CaptureCallback { notifier }), events)
+    (Mta::of(CaptureCallback { notifier: Guarded::new(notifier) }), events)
 }
 
 #[implement(IMFCaptureEngineOnEventCallback)]
 struct CaptureCallback {
-    notifier: Notifier<Mta<IMFMediaEvent>>,
+    notifier: Guarded<Notifier<Mta<IMFMediaEvent>>>,
 }
 
 impl IMFCaptureEngineOnEventCallback_Impl for CaptureCallback_Impl {
@@ -34,7 +36,8 @@ impl IMFCaptureEngineOnEventCallback_Impl for CaptureCallback_Impl {
         contain(|| {
             if let Some(event) = event.cloned() {
                 // SAFETY: an event of Media Foundation's.
-                self.notifier.notify(unsafe { Mta::new(event) });
+                let event = unsafe { Mta::new(event) };
+                self.notifier.notify(event.keeping(Started::current()));
             }
         })
     }

@@ -6,6 +6,7 @@ use windows_core::implement;
 
 use crate::com::Mta;
 use crate::com::callback::contain;
+use crate::com::guarded::Guarded;
 use crate::com::notifications::{Notifications, Notifier};
 
 /// What a presentation clock did; `system_time` is when, in units of 100 ns.
@@ -71,12 +72,12 @@ pub enum ClockStateEvent {
 #[must_use]
 pub fn clock_states() -> (Mta<IMFClockStateSink>, Notifications<ClockStateEvent>) {
     let (notifier, states) = Notifications::channel();
-    (Mta::of(ClockCallback { notifier }), states)
+    (Mta::of(ClockCallback { notifier: Guarded::new(notifier) }), states)
 }
 
 #[implement(IMFClockStateSink)]
 struct ClockCallback {
-    notifier: Notifier<ClockStateEvent>,
+    notifier: Guarded<Notifier<ClockStateEvent>>,
 }
 
 impl IMFClockStateSink_Impl for ClockCallback_Impl {

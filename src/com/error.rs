@@ -3,6 +3,7 @@
 use windows::Win32::Media::MediaFoundation::IMFAsyncResult;
 use windows::core::{HRESULT, Interface};
 
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult};
 
 impl From<HRESULT> for Hresult {
@@ -33,7 +34,10 @@ impl From<windows::core::Error> for Error {
 impl From<Error> for windows::core::Error {
     /// The code alone. An error with a text is handed to the system, which not every system can take.
     fn from(error: Error) -> windows::core::Error {
-        windows::core::Error::from_hresult(error.hresult().into())
+        let code = error.hresult();
+        // It may hold what a panic left behind, whose drop may panic, and the code is mostly for a foreign caller.
+        drop_contained(error);
+        windows::core::Error::from_hresult(code.into())
     }
 }
 

@@ -12,6 +12,7 @@ use windows::core::GUID;
 
 pub use self::generator::EventGenerator;
 
+use crate::com::startup::Started;
 use crate::com::{Mta, prop_variant};
 use crate::error::{Hresult, Result};
 use crate::event::{MediaEvent, MediaEventValue};
@@ -19,6 +20,9 @@ use crate::event_stream::{EventStream, Lossless, Overflow};
 use crate::guid::Guid;
 
 /// The events of a COM object as a stream that loses none, and keeps the object.
+///
+/// One stream at a time receives them. Dropped in between, it leaves its request to the next stream of the object, by this
+/// function or by an [`EventGenerator`], and with it the event that comes, with all its attributes.
 ///
 /// ```no_run
 /// use mf_async::com::{self, Mta};
@@ -101,7 +105,7 @@ impl TryFrom<&MediaEvent> for Mta<IMFMediaEvent> {
             unsafe { com.SetItem(&raw const key, &raw const value) }?;
         }
         // SAFETY: an event of Media Foundation's own.
-        Ok(unsafe { Mta::new(com) })
+        Ok(unsafe { Mta::new(com) }.keeping(Started::current()))
     }
 }
 

@@ -15,7 +15,8 @@ use crate::sync::LockExt;
 ///
 /// Media Foundation calls such objects without waiting for an answer, so nothing can hold it back: when
 /// [`CAPACITY`](Notifications::CAPACITY) are waiting to be taken, the oldest makes room for the newest, and
-/// [`dropped`](Notifications::dropped) counts it. The stream ends when Media Foundation has released the
+/// [`dropped`](Notifications::dropped) counts it. Where items are large, as samples are, there is also a limit to their
+/// bytes; only such items make room for others of their kind then. The stream ends when Media Foundation has released the
 /// object and everything is taken.
 ///
 /// # Cancel safety
@@ -31,8 +32,16 @@ impl<T> Notifications<T> {
 
     /// The stream, and the end that the callback object holds.
     pub(crate) fn channel() -> (Notifier<T>, Notifications<T>) {
+        Notifications::weighed(usize::MAX, |_| 0)
+    }
+
+    /// The same, with a limit to the sum of what the items weigh. The newest is kept, however heavy.
+    pub(crate) fn weighed(limit: usize, weight: fn(&T) -> usize) -> (Notifier<T>, Notifications<T>) {
         let shared = Arc::new(Mutex::new(Inner {
             waiting: VecDeque::new(),
+            weight,
+            limit,
+            total: 0,
             waker: None,
             dropped: 0,
             closed: false,
@@ -49,7 +58,7 @@ impl<T> Notifications<T> {
 
     /// The oldest that waits, without waiting for one.
     pub fn try_next(&mut self) -> Option<T> {
-        self.shared.locked().waiting.pop_front()
+        self.shared.locked().pop()
     }
 }
 
@@ -58,17 +67,22 @@ impl<T> Stream for Notifications<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.get_mut();
+        // Cloned before the lock is taken: it may be user code.
+        let waker = cx.waker().clone();
         let mut shared = this.shared.locked();
-        if let Some(item) = shared.waiting.pop_front() {
+        if let Some(item) = shared.pop() {
+            drop(shared);
+            drop(waker);
             return Poll::Ready(Some(item));
         }
         if shared.closed {
             drop(shared);
+            drop(waker);
             this.ended = true;
             return Poll::Ready(None);
         }
         // Stored under the lock that items are put under: none is missed.
-        let former = shared.waker.replace(cx.waker().clone());
+        let former = shared.waker.replace(waker);
         drop(shared);
         drop(former);
         Poll::Pending
@@ -116,16 +130,10 @@ impl<T> Notifier<T> {
             drop(item);
             return;
         }
-        let oldest = if shared.waiting.len() == Notifications::<T>::CAPACITY {
-            shared.dropped += 1;
-            shared.waiting.pop_front()
-        } else {
-            None
-        };
-        shared.waiting.push_back(item);
+        let unwanted = shared.push(item);
         let waker = shared.waker.take();
         drop(shared);
-        drop(oldest);
+        drop(unwanted);
         wake_contained(waker);
     }
 }
@@ -143,10 +151,41 @@ impl<T> Drop for Notifier<T> {
 
 struct Inner<T> {
     waiting: VecDeque<T>,
+    weight: fn(&T) -> usize,
+    limit: usize,
+    /// What those that wait weigh.
+    total: usize,
     waker: Option<Waker>,
     dropped: u64,
     /// The callback object is gone.
     closed: bool,
     /// The stream is gone.
     left: bool,
+}
+
+impl<T> Inner<T> {
+    fn pop(&mut self) -> Option<T> {
+        let item = self.waiting.pop_front()?;
+        self.total -= (self.weight)(&item);
+        Some(item)
+    }
+
+    /// Takes an item in; gives those that had to make room for it.
+    fn push(&mut self, item: T) -> Vec<T> {
+        let mut unwanted = Vec::new();
+        if self.waiting.len() == Notifications::<T>::CAPACITY {
+            unwanted.extend(self.pop());
+        }
+        let weight = (self.weight)(&item);
+        while weight > 0 && self.total.saturating_add(weight) > self.limit {
+            let heavy = self.waiting.iter().position(|item| (self.weight)(item) > 0);
+            let Some(oldest) = heavy.and_then(|index| self.waiting.remove(index)) else { break };
+            self.total -= (self.weight)(&oldest);
+            unwanted.push(oldest);
+        }
+        self.total += weight;
+        self.dropped += unwanted.len() as u64;
+        self.waiting.push_back(item);
+        unwanted
+    }
 }

@@ -168,11 +168,18 @@ impl<T: Send + 'static, H> Unended<T, H> {
 
 /// Cancels a work item. A scheduled one is not called any more; a waiting one is, and finds that it has ended.
 fn cancel<T: Send + 'static, H>(key: WorkItemKey, unended: &Weak<Unended<T, H>>) {
+    // SAFETY: takes a number; one that is not known any more is an error and no harm.
+    cancel_by(|| unsafe { MFCancelWorkItem(key.0) }, unended);
+}
+
+/// Cancels by this call.
+fn cancel_by<T: Send + 'static, H>(
+    call: impl FnOnce() -> windows::core::Result<()>,
+    unended: &Weak<Unended<T, H>>,
+) {
     // Upgraded first: Media Foundation may release the callback within the call, and the promise with it.
     let unended = unended.upgrade();
-    // SAFETY: takes a number; one that is not known any more is an error and no harm.
-    let cancelled = unsafe { MFCancelWorkItem(key.0) };
-    if let (Ok(()), Some(unended)) = (cancelled, unended) {
+    if let (Ok(()), Some(unended)) = (call(), unended) {
         let status = Hresult::MF_E_OPERATION_CANCELLED;
         unended.end(Err(Error::new(status, "wait for a work item that was cancelled")), status);
     }
@@ -222,5 +229,28 @@ impl ComBeginStatus for windows::core::Result<WorkItemKey> {
 impl ComBeginStatus for HRESULT {
     fn begin_status(self, _: impl Fn(WorkItemKey) + Send + 'static) -> Result<Begin> {
         Hresult::from(self).ok().map(Begin::with_code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What cancels ends the operation itself, also where the system releases the callback meanwhile.
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_item_whose_callback_is_released_by_its_cancellation_is_cancelled() {
+        let (promise, operation) = Promise::<()>::new(QueueId::MULTITHREADED, None);
+        let (ending, cancelled) = Ending::new(promise, (), true);
+        let release = || {
+            drop(ending);
+            Ok(())
+        };
+        cancel_by(release, &cancelled);
+        let error = operation.await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.hresult()),
+            (ErrorKind::Cancelled, Hresult::MF_E_OPERATION_CANCELLED)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The samples that a sample-grabber sink gets, as a stream.
 
+use windows::Win32::Foundation::E_OUTOFMEMORY;
 use windows::Win32::Media::MediaFoundation::{
     IMFClockStateSink_Impl, IMFPresentationClock, IMFSampleGrabberSinkCallback,
     IMFSampleGrabberSinkCallback_Impl,
@@ -10,7 +11,9 @@ use windows_core::implement;
 use crate::com::Mta;
 use crate::com::callback::contain;
 use crate::com::clock::ClockStateEvent;
+use crate::com::guarded::Guarded;
 use crate::com::notifications::{Notifications, Notifier};
+use crate::com::startup::Started;
 
 /// What a sample-grabber sink passes to its callback.
 #[derive(Clone, Debug)]
@@ -47,19 +50,36 @@ pub struct GrabbedSample {
 
 /// An object for `MFCreateSampleGrabberSinkActivate`, and the stream of what it is called with.
 ///
+/// Samples are copied. When more than 64 MiB of them wait to be taken, which is 8 pictures of 1920 by 1080 in RGB32, the
+/// oldest sample makes room for the newest; [`grab_samples_with`] takes another limit. What the clock does is not lost for that.
+///
 /// # Cancel safety
 /// As [`Notifications`].
 #[doc(alias = "IMFSampleGrabberSinkCallback")]
 #[doc(alias = "MFCreateSampleGrabberSinkActivate")]
 #[must_use]
 pub fn grab_samples() -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
-    let (notifier, samples) = Notifications::channel();
-    (Mta::of(GrabberCallback { notifier }), samples)
+    grab_samples_with(64 << 20)
+}
+
+/// As [`grab_samples`], with the most bytes that may wait to be taken. The newest sample is kept, however large.
+///
+/// # Cancel safety
+/// As [`Notifications`].
+#[must_use]
+pub fn grab_samples_with(
+    most_bytes: usize,
+) -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
+    let (notifier, samples) = Notifications::weighed(most_bytes, |event| match event {
+        SampleGrabberEvent::Sample(sample) => sample.bytes.len(),
+        _ => 0,
+    });
+    (Mta::of(GrabberCallback { notifier: Guarded::new(notifier) }), samples)
 }
 
 #[implement(IMFSampleGrabberSinkCallback)]
 struct GrabberCallback {
-    notifier: Notifier<SampleGrabberEvent>,
+    notifier: Guarded<Notifier<SampleGrabberEvent>>,
 }
 
 impl GrabberCallback {
@@ -94,7 +114,7 @@ impl IMFSampleGrabberSinkCallback_Impl for GrabberCallback_Impl {
     fn OnSetPresentationClock(&self, clock: Ref<'_, IMFPresentationClock>) -> Result<()> {
         contain(|| {
             // SAFETY: the clock of a media session, which every thread of it uses.
-            let clock = clock.cloned().map(|clock| unsafe { Mta::new(clock) });
+            let clock = clock.cloned().map(|clock| unsafe { Mta::new(clock) }.keeping(Started::current()));
             self.notifier.notify(SampleGrabberEvent::PresentationClock(clock));
         })
     }
@@ -114,11 +134,15 @@ impl IMFSampleGrabberSinkCallback_Impl for GrabberCallback_Impl {
             let bytes = if bytes.is_null() || length == 0 {
                 Vec::new()
             } else {
+                let mut copy = Vec::new();
+                copy.try_reserve_exact(length as usize).map_err(|_| E_OUTOFMEMORY)?;
                 // SAFETY: the sink passes that many bytes, which live for the call.
-                unsafe { std::slice::from_raw_parts(bytes, length as usize) }.to_vec()
+                copy.extend_from_slice(unsafe { std::slice::from_raw_parts(bytes, length as usize) });
+                copy
             };
             let sample = GrabbedSample { major_type, flags, time, duration, bytes };
             self.notifier.notify(SampleGrabberEvent::Sample(sample));
+            Ok(())
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
@@ -17,10 +17,13 @@ use windows_core::implement;
 
 use crate::async_result::QueueId;
 use crate::com::callback::contain;
+use crate::com::guarded::Guarded;
 use crate::com::notifications::{Notifications, Notifier};
+use crate::com::offload::offload;
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Promise};
+use crate::sync::LockExt;
 
 /// A sink writer with a callback.
 ///
@@ -30,6 +33,9 @@ use crate::operation::{Operation, Promise};
 ///
 /// Dropping it without [`finalize`](SinkWriter::finalize) leaves an incomplete file, and ends what is in flight
 /// with an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned). It keeps Media Foundation started.
+///
+/// What makes a writer, chooses an encoder or starts it may block for as long as files and encoders take: each is an
+/// operation on a thread of its own.
 ///
 /// ```no_run
 /// use mf_async::com::{Mta, Platform, SinkWriter};
@@ -41,10 +47,10 @@ use crate::operation::{Operation, Promise};
 /// #     samples: Vec<Mta<IMFSample>>,
 /// # ) -> mf_async::Result<()> {
 /// let platform = Platform::startup()?;
-/// let writer = SinkWriter::create(&platform, "tone.m4a")?;
+/// let writer = SinkWriter::create(&platform, "tone.m4a").await?;
 /// let stream = writer.add_stream(&target)?;
-/// writer.set_input_media_type(stream, &input)?;
-/// writer.begin_writing()?;
+/// writer.set_input_media_type(stream, &input).await?;
+/// writer.begin_writing().await?;
 /// for ten in samples.chunks(10) {
 ///     for sample in ten {
 ///         writer.write_sample(stream, sample)?;
@@ -63,52 +69,83 @@ pub struct SinkWriter {
 }
 
 impl SinkWriter {
-    /// Writes to a file; its name says which container.
+    /// Writes to a file; its name says which container. Begins at once.
     ///
     /// # Errors
-    /// `E_INVALIDARG` and `MF_E_NOT_FOUND` when no sink is known for the name; those of the file.
+    /// None here; the operation's are `E_INVALIDARG` and `MF_E_NOT_FOUND` when no sink is known for the name, and those of
+    /// the file.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping it detaches, and a writer that comes of it all the same is released.
     #[doc(alias = "MFCreateSinkWriterFromURL")]
-    pub fn create(platform: &Platform, url: impl Into<HSTRING>) -> Result<SinkWriter> {
+    #[track_caller]
+    pub fn create(platform: &Platform, url: impl Into<HSTRING>) -> Operation<SinkWriter> {
         let url = url.into();
-        SinkWriter::create_with(platform, |attributes| {
+        SinkWriter::open_with(platform, move |attributes| {
             // SAFETY: all pointers are valid for the call, and the writer is Media Foundation's own.
             unsafe { Ok(Mta::new(MFCreateSinkWriterFromURL(&url, None::<&IMFByteStream>, attributes)?)) }
         })
     }
 
-    /// Writes to a byte stream.
+    /// Writes to a byte stream. Begins at once.
     ///
     /// `name` says which container by its extension; else the attributes must, by
-    /// [`create_with`](SinkWriter::create_with).
+    /// [`open_with`](SinkWriter::open_with).
     ///
     /// # Errors
     /// As [`create`](SinkWriter::create).
+    ///
+    /// # Cancel safety
+    /// As [`create`](SinkWriter::create).
+    #[track_caller]
     pub fn to_byte_stream(
         platform: &Platform,
         stream: &Mta<IMFByteStream>,
         name: Option<&str>,
-    ) -> Result<SinkWriter> {
-        let name = name.map(HSTRING::from);
-        SinkWriter::create_with(platform, |attributes| {
+    ) -> Operation<SinkWriter> {
+        let (stream, name) = (stream.clone(), name.map(HSTRING::from));
+        SinkWriter::open_with(platform, move |attributes| {
             let name = name.as_ref().map_or(PCWSTR::null(), |name| PCWSTR(name.as_ptr()));
             // SAFETY: all pointers are valid for the call, and the writer is Media Foundation's own.
-            unsafe { Ok(Mta::new(MFCreateSinkWriterFromURL(name, &**stream, attributes)?)) }
+            unsafe { Ok(Mta::new(MFCreateSinkWriterFromURL(name, &*stream, attributes)?)) }
         })
     }
 
-    /// Writes to a media sink.
+    /// Writes to a media sink. Begins at once.
     ///
     /// # Errors
-    /// The sink's own.
+    /// None here; the operation's are the sink's own.
+    ///
+    /// # Cancel safety
+    /// As [`create`](SinkWriter::create).
     #[doc(alias = "MFCreateSinkWriterFromMediaSink")]
-    pub fn to_media_sink(platform: &Platform, sink: &Mta<IMFMediaSink>) -> Result<SinkWriter> {
-        SinkWriter::create_with(platform, |attributes| {
+    #[track_caller]
+    pub fn to_media_sink(platform: &Platform, sink: &Mta<IMFMediaSink>) -> Operation<SinkWriter> {
+        let sink = sink.clone();
+        SinkWriter::open_with(platform, move |attributes| {
             // SAFETY: both objects live for the call, and the writer is Media Foundation's own.
-            unsafe { Ok(Mta::new(MFCreateSinkWriterFromMediaSink(&**sink, attributes)?)) }
+            unsafe { Ok(Mta::new(MFCreateSinkWriterFromMediaSink(&*sink, attributes)?)) }
         })
     }
 
-    /// Makes the writer by a call of one's own, with attributes of one's own.
+    /// As [`create_with`](SinkWriter::create_with), on a thread of its own, for calls that block. Begins at once.
+    ///
+    /// # Errors
+    /// None here; the operation's are those of `create`, or of the system if it has no more threads.
+    ///
+    /// # Cancel safety
+    /// As [`create`](SinkWriter::create).
+    #[track_caller]
+    pub fn open_with(
+        platform: &Platform,
+        create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSinkWriter>> + Send + 'static,
+    ) -> Operation<SinkWriter> {
+        let kept = platform.clone();
+        offload(platform, "open a sink", move || SinkWriter::create_with(&kept, create))
+    }
+
+    /// Makes the writer by a call of one's own, with attributes of one's own. The call is made here, and blocks as long as
+    /// it takes.
     ///
     /// What `create` is given has room for more attributes; it must be passed on, since with it the writer
     /// calls back here.
@@ -122,7 +159,7 @@ impl SinkWriter {
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSinkWriter>>,
     ) -> Result<SinkWriter> {
         let inbox = Arc::new(WriterInbox::new());
-        let callback: Mta<IMFSinkWriterCallback2> = Mta::of(WriterCallback { inbox: inbox.clone() });
+        let callback: Mta<IMFSinkWriterCallback2> = Mta::of(WriterCallback::new(inbox.clone()));
         let callback: Mta<IMFSinkWriterCallback> = callback.cast()?;
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
@@ -133,7 +170,7 @@ impl SinkWriter {
             attributes.SetUnknown(&MF_SINK_WRITER_ASYNC_CALLBACK, &*callback)?;
             attributes.SetUINT32(&MF_SINK_WRITER_DISABLE_THROTTLING, 1)?;
         }
-        let writer = create(&attributes)?;
+        let writer = platform.keep(create(&attributes)?);
         Ok(SinkWriter { writer, inbox, platform: platform.clone() })
     }
 
@@ -147,24 +184,38 @@ impl SinkWriter {
         Ok(unsafe { self.writer.AddStream(&**target) }?)
     }
 
-    /// Says in which type samples for a stream come; the writer finds an encoder.
+    /// Says in which type samples for a stream come; the writer finds an encoder and loads it. Begins at once.
     ///
     /// # Errors
-    /// `MF_E_INVALIDMEDIATYPE`, `MF_E_INVALIDSTREAMNUMBER`, `MF_E_TOPO_CODEC_NOT_FOUND`.
+    /// None here; the operation's are `MF_E_INVALIDMEDIATYPE`, `MF_E_INVALIDSTREAMNUMBER`, `MF_E_TOPO_CODEC_NOT_FOUND`.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping it detaches, and the type is set all the same.
     #[doc(alias = "SetInputMediaType")]
-    pub fn set_input_media_type(&self, stream: u32, input: &Mta<IMFMediaType>) -> Result<()> {
-        // SAFETY: the type lives for the call.
-        Ok(unsafe { self.writer.SetInputMediaType(stream, &**input, None::<&IMFAttributes>) }?)
+    #[track_caller]
+    pub fn set_input_media_type(&self, stream: u32, input: &Mta<IMFMediaType>) -> Operation<()> {
+        let (writer, input) = (self.writer.clone(), input.clone());
+        offload(&self.platform, "choose an encoder", move || {
+            // SAFETY: the type lives for the call.
+            Ok(unsafe { writer.SetInputMediaType(stream, &*input, None::<&IMFAttributes>) }?)
+        })
     }
 
-    /// Starts: from now on samples are taken.
+    /// Starts: when it has ended, samples are taken. Begins at once.
     ///
     /// # Errors
-    /// `MF_E_INVALIDREQUEST` when it has started, or has no stream.
+    /// None here; the operation's are `MF_E_INVALIDREQUEST` when it has started, or has no stream, and those of the encoders.
+    ///
+    /// # Cancel safety
+    /// As [`Operation`]: dropping it detaches, and the writer starts all the same.
     #[doc(alias = "BeginWriting")]
-    pub fn begin_writing(&self) -> Result<()> {
-        // SAFETY: needs nothing.
-        Ok(unsafe { self.writer.BeginWriting() }?)
+    #[track_caller]
+    pub fn begin_writing(&self) -> Operation<()> {
+        let writer = self.writer.clone();
+        offload(&self.platform, "start a sink writer", move || {
+            // SAFETY: needs nothing.
+            Ok(unsafe { writer.BeginWriting() }?)
+        })
     }
 
     /// Queues a sample. It is encoded and written later, except that an encoder may work on the calling thread.
@@ -216,24 +267,25 @@ impl SinkWriter {
         operation
     }
 
-    /// Says that a segment of a stream ends here.
+    /// Says that a segment of a stream, or of every one, ends here.
     ///
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start.
     #[doc(alias = "NotifyEndOfSegment")]
-    pub fn end_segment(&self, stream: u32) -> Result<()> {
+    pub fn end_segment(&self, stream: impl Into<SinkStream>) -> Result<()> {
         // SAFETY: takes a number.
-        Ok(unsafe { self.writer.NotifyEndOfSegment(stream) }?)
+        Ok(unsafe { self.writer.NotifyEndOfSegment(stream.into().number()) }?)
     }
 
-    /// Throws away what is queued for a stream; markers in it may end with an error, or never be reached.
+    /// Throws away what is queued for a stream, or for every one; markers in it end cancelled.
     ///
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start.
     #[doc(alias = "Flush")]
-    pub fn flush(&self, stream: u32) -> Result<()> {
+    pub fn flush(&self, stream: impl Into<SinkStream>) -> Result<()> {
+        let stream = stream.into();
         // SAFETY: takes a number.
-        unsafe { self.writer.Flush(stream) }?;
+        unsafe { self.writer.Flush(stream.number()) }?;
         self.inbox
             .fail_markers(stream, &Error::new(Hresult::MF_E_OPERATION_CANCELLED, "await a marker: flushed"));
         Ok(())
@@ -291,9 +343,45 @@ impl SinkWriter {
     }
 }
 
+impl Drop for SinkWriter {
+    fn drop(&mut self) {
+        // Now, not when Media Foundation releases the callback, which others may hold for longer.
+        self.inbox.close();
+    }
+}
+
 impl fmt::Debug for SinkWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SinkWriter").finish_non_exhaustive()
+    }
+}
+
+/// A stream of a sink writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SinkStream {
+    /// Every one.
+    #[doc(alias = "MF_SINK_WRITER_ALL_STREAMS")]
+    All,
+    /// This one, by the number that [`add_stream`](SinkWriter::add_stream) gave.
+    Index(u32),
+}
+
+impl SinkStream {
+    fn number(self) -> u32 {
+        match self {
+            SinkStream::All => ALL_STREAMS,
+            SinkStream::Index(index) => index,
+        }
+    }
+}
+
+/// `MF_SINK_WRITER_ALL_STREAMS`.
+const ALL_STREAMS: u32 = 0xFFFF_FFFE;
+
+impl From<u32> for SinkStream {
+    /// The number of a stream, or Media Foundation's for all of them.
+    fn from(number: u32) -> SinkStream {
+        if number == SinkStream::All.number() { SinkStream::All } else { SinkStream::Index(number) }
     }
 }
 
@@ -340,9 +428,8 @@ impl WriterInbox {
         }))
     }
 
-    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
     fn lock(&self) -> MutexGuard<'_, WriterState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     fn finalized(&self, outcome: Result<()>) {
@@ -376,10 +463,11 @@ impl WriterInbox {
     }
 
     /// Nothing of this stream will come to the sink any more.
-    fn fail_markers(&self, stream: u32, error: &Error) {
+    fn fail_markers(&self, stream: SinkStream, error: &Error) {
         let mut state = self.lock();
+        let concerned = |of: u32| stream == SinkStream::All || SinkStream::from(of) == stream;
         let (failed, others) =
-            std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| *of == stream);
+            std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| concerned(*of));
         state.markers = others;
         drop(state);
         let failed: BTreeMap<usize, (u32, Promise<()>)> = failed;
@@ -408,12 +496,20 @@ impl WriterInbox {
 /// The callback object; its drop is the news that nothing will come any more.
 #[implement(IMFSinkWriterCallback2)]
 struct WriterCallback {
-    inbox: Arc<WriterInbox>,
+    inbox: Guarded<WriterCloser>,
 }
 
-impl Drop for WriterCallback {
+impl WriterCallback {
+    fn new(inbox: Arc<WriterInbox>) -> WriterCallback {
+        WriterCallback { inbox: Guarded::new(WriterCloser(inbox)) }
+    }
+}
+
+struct WriterCloser(Arc<WriterInbox>);
+
+impl Drop for WriterCloser {
     fn drop(&mut self) {
-        let _ = contain(|| self.inbox.close());
+        self.0.close();
     }
 }
 
@@ -421,27 +517,27 @@ impl IMFSinkWriterCallback_Impl for WriterCallback_Impl {
     fn OnFinalize(&self, status: HRESULT) -> windows::core::Result<()> {
         contain(|| {
             let outcome = Hresult::from(status).ok().map(drop);
-            self.inbox.finalized(
+            self.inbox.0.finalized(
                 outcome.map_err(|error| Error::new(error.hresult(), "finalize what a sink writer wrote")),
             );
         })
     }
 
     fn OnMarker(&self, stream: u32, context: *const c_void) -> windows::core::Result<()> {
-        contain(|| self.inbox.reached(stream, context as usize))
+        contain(|| self.inbox.0.reached(stream, context as usize))
     }
 }
 
 impl IMFSinkWriterCallback2_Impl for WriterCallback_Impl {
     fn OnTransformChange(&self) -> windows::core::Result<()> {
-        contain(|| self.inbox.notify(SinkWriterEvent::TransformChange))
+        contain(|| self.inbox.0.notify(SinkWriterEvent::TransformChange))
     }
 
     fn OnStreamError(&self, stream: u32, status: HRESULT) -> windows::core::Result<()> {
         contain(|| {
             let error = Error::new(status.into(), format!("encode and write stream {stream}"));
-            self.inbox.fail_markers(stream, &error);
-            self.inbox.notify(SinkWriterEvent::StreamError { stream, error });
+            self.inbox.0.fail_markers(SinkStream::Index(stream), &error);
+            self.inbox.0.notify(SinkWriterEvent::StreamError { stream, error });
         })
     }
 }

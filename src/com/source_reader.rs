@@ -5,11 +5,11 @@ mod read_sample;
 mod requests;
 mod sample;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFByteStream, IMFMediaSource, IMFMediaType, IMFSourceReader, IMFSourceReaderCallback,
@@ -27,18 +27,22 @@ use self::inbox::{ReaderCallback, ReaderInbox};
 use self::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO};
 use crate::async_result::QueueId;
 use crate::com::notifications::Notifications;
+use crate::com::offload::offload;
 use crate::com::{Mta, Platform};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operation::Operation;
+use crate::sync::LockExt;
 
 /// A source reader in asynchronous mode.
 ///
 /// Each [`read_sample`](SourceReader::read_sample) is a future; several may be in flight, and reads of one
 /// stream get its samples in order. No thread waits for any of them.
 ///
+/// After an error that the flag [`SampleFlags::ERROR`] came with, Media Foundation allows no call of the reader: every read
+/// ends with that error, and so does every flush and seek from then on.
+///
 /// Dropping it ends what is in flight with an error of the kind [`Abandoned`](crate::ErrorKind::Abandoned).
-/// It keeps Media Foundation started, and so does every read; release the samples before the last of them and
-/// the platform.
+/// It keeps Media Foundation started, and so does every read and every sample.
 ///
 /// ```no_run
 /// use futures::TryStreamExt;
@@ -56,8 +60,8 @@ use crate::operation::Operation;
 pub struct SourceReader {
     reader: Mta<IMFSourceReader>,
     inbox: Arc<ReaderInbox>,
-    /// The major types of the streams that were there at the start.
-    streams: Vec<Option<GUID>>,
+    /// The major types of the streams, as far as they are known.
+    streams: Mutex<Vec<Option<GUID>>>,
     /// Last, so that it is given back last.
     platform: Platform,
 }
@@ -102,15 +106,21 @@ impl SourceReader {
         })
     }
 
-    /// Reads from a media source, which is shut down with the reader.
+    /// Reads from a media source, which is shut down with the reader. Begins at once, as [`open`](SourceReader::open):
+    /// decoders are loaded, and a device may be started.
     ///
     /// # Errors
-    /// The source's own.
+    /// None here; the operation's are the source's own.
+    ///
+    /// # Cancel safety
+    /// As [`open`](SourceReader::open).
     #[doc(alias = "MFCreateSourceReaderFromMediaSource")]
-    pub fn from_media_source(platform: &Platform, source: &Mta<IMFMediaSource>) -> Result<SourceReader> {
-        SourceReader::create_with(platform, |attributes| {
-            // SAFETY: both objects live for the call, and the reader is Media Foundation's own.
-            unsafe { Ok(Mta::new(MFCreateSourceReaderFromMediaSource(&**source, attributes)?)) }
+    #[track_caller]
+    pub fn from_media_source(platform: &Platform, source: &Mta<IMFMediaSource>) -> Operation<SourceReader> {
+        let source = source.clone();
+        // SAFETY: both objects live for the call, and the reader is Media Foundation's own.
+        SourceReader::open_with(platform, move |attributes| unsafe {
+            Ok(Mta::new(MFCreateSourceReaderFromMediaSource(&*source, attributes)?))
         })
     }
 
@@ -126,24 +136,12 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>> + Send + 'static,
     ) -> Operation<SourceReader> {
-        let (promise, operation) = match platform.promise(QueueId::MULTITHREADED) {
-            Ok(promised) => promised,
-            Err(error) => return Operation::failed(error),
-        };
-        let platform = platform.clone();
-        let thread = std::thread::Builder::new().name("mf-async opening".into());
-        let spawned = thread.spawn(move || {
-            let reader = catch_unwind(AssertUnwindSafe(|| SourceReader::create_with(&platform, create)))
-                .unwrap_or_else(|payload| Err(Error::panicked("the call that opens a source", payload)));
-            promise.complete(reader);
-        });
-        match spawned {
-            Ok(_) => operation,
-            Err(error) => Operation::failed(Error::io("start a thread to open a source on", error)),
-        }
+        let kept = platform.clone();
+        offload(platform, "open a source", move || SourceReader::create_with(&kept, create))
     }
 
-    /// Makes the reader by a call of one's own, with attributes of one's own.
+    /// Makes the reader by a call of one's own, with attributes of one's own. The call is made here, and blocks as long as
+    /// it takes: for one that looks into a file or starts a device use [`open_with`](SourceReader::open_with).
     ///
     /// What `create` is given has room for more attributes; it must be passed on, since with it the reader is
     /// asynchronous and calls back here.
@@ -168,16 +166,16 @@ impl SourceReader {
         platform: &Platform,
         create: impl FnOnce(&IMFAttributes) -> windows::core::Result<Mta<IMFSourceReader>>,
     ) -> Result<SourceReader> {
-        let inbox = Arc::new(ReaderInbox::new());
-        let callback: Mta<IMFSourceReaderCallback> = Mta::of(ReaderCallback { inbox: inbox.clone() });
+        let inbox = Arc::new(ReaderInbox::new(Arc::downgrade(platform.started())));
+        let callback: Mta<IMFSourceReaderCallback> = Mta::of(ReaderCallback::new(inbox.clone()));
         let mut attributes = None;
         // SAFETY: takes where to store the new object.
         unsafe { MFCreateAttributes(&mut attributes, 1) }?;
         let attributes = attributes.ok_or_else(|| windows::core::Error::from(E_POINTER))?;
         // SAFETY: both objects live for the call, and the attributes take their own reference.
         unsafe { attributes.SetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK, &*callback) }?;
-        let reader = create(&attributes)?;
-        let streams = major_types(&reader);
+        let reader = platform.keep(create(&attributes)?);
+        let streams = Mutex::new(major_types(&reader));
         Ok(SourceReader { reader, inbox, streams, platform: platform.clone() })
     }
 
@@ -187,7 +185,7 @@ impl SourceReader {
     ///
     /// # Errors
     /// None here; the future's are `MF_E_INVALIDSTREAMNUMBER`, `MF_E_NOTACCEPTING` while a flush is pending,
-    /// those of source and decoder, a cancellation when the stream is flushed, and an error of the kind
+    /// `E_FAIL` for an error that the reader has no code for, those of source and decoder, a cancellation when the stream is flushed, and an error of the kind
     /// [`Abandoned`](crate::ErrorKind::Abandoned) when the reader is gone.
     ///
     /// # Cancel safety
@@ -205,7 +203,8 @@ impl SourceReader {
         ReadSample::new(&self.inbox, begun, &self.platform)
     }
 
-    /// The samples of a stream up to its end, as a stream that reads one after the other.
+    /// The samples of a stream up to its end, as a stream that reads one after the other. Those of
+    /// [`Any`](SourceStream::Any) end when every selected stream has.
     ///
     /// Answers without a sample are passed on only if their flags say more than that the stream has ended. An
     /// error is the last item.
@@ -216,20 +215,42 @@ impl SourceReader {
         &self,
         stream: impl Into<SourceStream>,
     ) -> impl Stream<Item = Result<Sample>> + Send + Unpin + '_ {
-        let stream = stream.into();
-        Box::pin(stream::unfold(false, move |ended| async move {
-            if ended {
-                return None;
-            }
-            match self.read_sample(stream).await {
-                Ok(sample) if sample.is_nothing() && sample.is_end_of_stream() => None,
-                Ok(sample) => {
-                    let ended = sample.is_end_of_stream();
-                    Some((Ok(sample), ended))
+        let progress = Some((stream.into(), BTreeSet::new()));
+        let samples = stream::unfold(progress, move |progress| async move {
+            let (wanted, mut ended) = progress?;
+            let mut from = wanted;
+            loop {
+                let sample = match self.read_sample(from).await {
+                    Ok(sample) => sample,
+                    Err(error) => return Some((Err(error), None)),
+                };
+                let mut left = None;
+                if sample.is_end_of_stream() && wanted == SourceStream::Any {
+                    left =
+                        self.selected().find(|index| *index != sample.stream_index && !ended.contains(index));
+                    // One that says it twice would hold up the others for ever.
+                    let again = !ended.insert(sample.stream_index);
+                    from = left.filter(|_| again).map_or(wanted, SourceStream::Index);
                 }
-                Err(error) => Some((Err(error), true)),
+                let over = sample.is_end_of_stream() && left.is_none();
+                match (sample.is_nothing(), over) {
+                    (true, true) => return None,
+                    (true, false) => {}
+                    (false, true) => return Some((Ok(sample), None)),
+                    (false, false) => return Some((Ok(sample), Some((wanted, ended)))),
+                }
             }
-        }))
+        });
+        // Polled after its end it still says that it has ended.
+        Box::pin(samples.fuse())
+    }
+
+    /// The streams that are read.
+    fn selected(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.known_streams()).filter(|&index| {
+            // SAFETY: takes a number.
+            unsafe { self.reader.GetStreamSelection(index) }.is_ok_and(|selected| selected.as_bool())
+        })
     }
 
     /// Throws away what is queued and cancels the reads in flight, of one stream or of all.
@@ -262,9 +283,10 @@ impl SourceReader {
     ///
     /// # Errors
     /// `MF_E_INVALIDREQUEST` while reads are in flight: [`flush`](SourceReader::flush) first. Those of a source
-    /// that cannot seek.
+    /// that cannot seek; the error that has ended the reader.
     #[doc(alias = "SetCurrentPosition")]
     pub fn seek(&self, position: i64) -> Result<()> {
+        self.inbox.check()?;
         // SAFETY: both are valid for the call; the null GUID says units of 100 ns.
         unsafe { self.reader.SetCurrentPosition(&GUID::zeroed(), &PROPVARIANT::from(position)) }?;
         let forgotten = self.inbox.lock().requests.forget_unclaimed();
@@ -292,7 +314,7 @@ impl SourceReader {
     pub fn media_type(&self, stream: impl Into<SourceStream>) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
         // SAFETY: takes a number; media types are Media Foundation's own.
-        Ok(unsafe { Mta::new(self.reader.GetCurrentMediaType(stream)?) })
+        Ok(unsafe { self.reader.beside(self.reader.GetCurrentMediaType(stream)?) })
     }
 
     /// One of the types in which the source itself has a stream.
@@ -307,7 +329,7 @@ impl SourceReader {
     ) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
         // SAFETY: takes numbers; media types are Media Foundation's own.
-        Ok(unsafe { Mta::new(self.reader.GetNativeMediaType(stream, index)?) })
+        Ok(unsafe { self.reader.beside(self.reader.GetNativeMediaType(stream, index)?) })
     }
 
     /// Says in which type samples of a stream are to come; the reader finds a decoder.
@@ -361,13 +383,24 @@ impl SourceReader {
 
     /// The first stream of this major type.
     fn first(&self, major: GUID) -> Option<u32> {
-        let index = self.streams.iter().position(|&of| of == Some(major))?;
+        self.known_streams();
+        let index = self.streams.locked().iter().position(|&of| of == Some(major))?;
         u32::try_from(index).ok()
+    }
+
+    /// How many streams there are. They are looked at again when the reader has said that there are new ones.
+    fn known_streams(&self) -> u32 {
+        let new = std::mem::take(&mut self.inbox.lock().new_streams);
+        if new {
+            let streams = major_types(&self.reader);
+            *self.streams.locked() = streams;
+        }
+        self.streams.locked().len() as u32
     }
 
     /// `MF_E_INVALIDSTREAMNUMBER` unless there is such a stream: not every reader answers a read of none.
     fn check(&self, stream: u32) -> Result<()> {
-        if stream != ANY && stream as usize >= self.streams.len() {
+        if stream != ANY && stream >= self.known_streams() && self.inbox.check().is_ok() {
             // SAFETY: takes a number.
             let _selected = unsafe { self.reader.GetStreamSelection(stream) }?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use windows::Win32::Foundation::HANDLE;
@@ -18,10 +18,12 @@ use crate::async_result::CallbackParameters;
 use crate::cancel::WorkItemKey;
 use crate::com::callback::contain;
 use crate::com::error::status_of;
-use crate::com::{Platform, WorkQueue, operation};
+use crate::com::guarded::Guarded;
+use crate::com::{Mta, Platform, WorkQueue, operation};
 use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Operation;
+use crate::sync::LockExt;
 
 impl WorkQueue {
     /// Waits for a time, on Media Foundation's own timer; the operation ends on this queue.
@@ -118,11 +120,12 @@ impl Platform {
         F: Fn() + Send + Sync + 'static,
     {
         let call: SharedCall = Arc::new(Mutex::new(Some(Arc::new(callback))));
-        let context: IUnknown = IUnknown::from(Ticker { call: call.clone() });
+        let context: Mta<IUnknown> =
+            Mta::<IAgileObject>::of(Ticker { call: Guarded::new(call.clone()) }).cast()?;
         let mut key = 0;
         // SAFETY: `tick` is of the demanded type, and is only given the context that is passed with it,
         // which Media Foundation holds a reference to; the key is written before the call returns.
-        unsafe { MFAddPeriodicCallback(Some(tick), &context, Some(&raw mut key)) }?;
+        unsafe { MFAddPeriodicCallback(Some(tick), &*context, Some(&raw mut key)) }?;
         Ok(PeriodicCallback { key, call, _platform: self.clone() })
     }
 }
@@ -145,7 +148,7 @@ impl Drop for PeriodicCallback {
         // SAFETY: takes a number. An error says that Media Foundation has dropped the callback already.
         let _ = unsafe { MFRemovePeriodicCallback(self.key) };
         // Media Foundation may hold the context for a while longer, so it is emptied.
-        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let call = self.call.locked().take();
         drop_contained(call);
     }
 }
@@ -159,7 +162,7 @@ impl fmt::Debug for PeriodicCallback {
 /// The context of a periodic callback.
 #[implement(IAgileObject)]
 struct Ticker {
-    call: SharedCall,
+    call: Guarded<SharedCall>,
 }
 
 impl IAgileObject_Impl for Ticker_Impl {}
@@ -167,7 +170,7 @@ impl IAgileObject_Impl for Ticker_Impl {}
 unsafe extern "system" fn tick(context: Ref<'_, IUnknown>) {
     let Some(context) = context.as_ref() else { return };
     let Ok(ticker) = context.cast_object_ref::<Ticker>() else { return };
-    let call = ticker.call.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let call = ticker.call.locked().clone();
     if let Some(call) = call {
         let _ = contain(|| {
             call();

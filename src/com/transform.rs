@@ -31,7 +31,8 @@ use crate::error::{Error, Hresult, Result};
 /// [`drain`](AsyncTransform::drain). When the output format changes, the transform's first available type is
 /// chosen, unless [`on_format_change`](AsyncTransform::on_format_change) says otherwise.
 ///
-/// Dropping it shuts the transform down.
+/// Dropping it shuts the transform down. If it came from an `IMFActivate`, that keeps it, and would give it out again as it is:
+/// call `ShutdownObject` of the activation object, too.
 ///
 /// # Cancel safety
 /// No sample is lost when a future of `next`, `send` or `flush` is dropped, except that a `send` which was not
@@ -64,11 +65,11 @@ impl AsyncTransform {
         let (mut input, mut output) = ([0], [0]);
         // SAFETY: both places live for the call. A transform whose ids are just counted says E_NOTIMPL.
         let _ = unsafe { transform.GetStreamIDs(&mut input, &mut output) };
-        let inner = Arc::new(Inner::new(transform, input[0], output[0])?);
-        let event_callback: IMFAsyncCallback =
-            TransformEventCallback { inner: Arc::downgrade(&inner) }.into();
+        let inner = Inner::new(platform.keep(transform), input[0], output[0])?;
+        let event_callback: Mta<IMFAsyncCallback> =
+            Mta::of(TransformEventCallback::new(Arc::downgrade(&inner)));
         // SAFETY: the callback lives for the call, and the transform takes its own reference.
-        unsafe { inner.generator.BeginGetEvent(&event_callback, None) }?;
+        unsafe { inner.generator.BeginGetEvent(&*event_callback, None) }?;
         Ok(AsyncTransform { inner, ended: false, _platform: platform.clone() })
     }
 
@@ -83,7 +84,8 @@ impl AsyncTransform {
         drop(former);
     }
 
-    /// Lets out everything that was put in; what comes of it waits in the stream. Samples may follow.
+    /// Lets out everything that was put in; what comes of it waits in the stream. Samples may follow: the first of them
+    /// gets the attribute `MFSampleExtension_Discontinuity`, as Media Foundation demands it.
     ///
     /// # Errors
     /// The transform's own; `MF_E_SHUTDOWN`.
@@ -101,7 +103,7 @@ impl AsyncTransform {
     /// The transform's own.
     #[doc(alias = "MFT_MESSAGE_COMMAND_FLUSH")]
     pub fn flush(&mut self) -> Result<()> {
-        self.inner.message(MFT_MESSAGE_COMMAND_FLUSH)?;
+        self.inner.message(MFT_MESSAGE_COMMAND_FLUSH, 0)?;
         let mut state = self.inner.lock();
         state.driver.flush();
         state.draining = false;

@@ -8,14 +8,14 @@ use windows_core::implement;
 
 use crate::async_result::Unknown;
 use crate::com::Mta;
-use crate::contain::drop_contained;
+use crate::com::guarded::Guarded;
 
 impl From<Unknown> for Mta<IUnknown> {
     /// The COM object itself when that is what it is, else an object that holds it.
     fn from(object: Unknown) -> Mta<IUnknown> {
         match object.downcast_ref::<Mta<IUnknown>>() {
             Some(unknown) => unknown.clone(),
-            None => Mta::of(ObjectHolder { object: Some(object) }),
+            None => Mta::of(ObjectHolder { object: Guarded::new(object) }),
         }
     }
 }
@@ -24,7 +24,7 @@ impl From<Mta<IUnknown>> for Unknown {
     /// The object that it holds when it was made from one, else the pointer, to be read as `Mta<IUnknown>`.
     fn from(unknown: Mta<IUnknown>) -> Unknown {
         match unknown.cast_object_ref::<ObjectHolder>() {
-            Ok(holder) => holder.object.clone().unwrap_or_else(|| Arc::new(())),
+            Ok(holder) => Unknown::clone(&holder.object),
             Err(_) => Arc::new(unknown),
         }
     }
@@ -34,15 +34,7 @@ impl From<Mta<IUnknown>> for Unknown {
 /// reachable from every thread may be: the type of the object does.
 #[implement(IAgileObject)]
 struct ObjectHolder {
-    /// Always there, until the drop.
-    object: Option<Unknown>,
+    object: Guarded<Unknown>,
 }
 
 impl IAgileObject_Impl for ObjectHolder_Impl {}
-
-impl Drop for ObjectHolder {
-    fn drop(&mut self) {
-        // A panic must not unwind into the caller of `Release`.
-        drop_contained(self.object.take());
-    }
-}

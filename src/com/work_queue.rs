@@ -69,6 +69,10 @@ impl Platform {
 
     /// A handle to a queue that is open, by its number, which may be one of the platform's own: another lock on it.
     ///
+    /// The threads of [`LONG_FUNCTION`](QueueId::LONG_FUNCTION) are each a single-threaded apartment. Closures and futures
+    /// that use an [`Mta`] belong on another queue: there an object that is a proxy answers `RPC_E_WRONG_THREAD`, and what
+    /// an item makes may be bound to its thread. `MULTITHREADED` is the one to take.
+    ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when no private queue has this number.
     #[doc(alias = "MFLockWorkQueue")]
@@ -89,15 +93,15 @@ impl Platform {
     #[doc(alias = "MFLockSharedWorkQueue")]
     pub fn lock_shared_work_queue(
         &self,
-        class: &str,
+        class: impl Into<HSTRING>,
         base_priority: i32,
         task_id: Option<u32>,
     ) -> Result<(WorkQueue, u32)> {
-        let name = HSTRING::from(class);
+        let name = class.into();
         let mut task = task_id.unwrap_or(0);
         // The empty class takes no task id, not even one of zero.
         let wanted: *mut u32 =
-            if class.is_empty() && task_id.is_none() { std::ptr::null_mut() } else { &raw mut task };
+            if name.is_empty() && task_id.is_none() { std::ptr::null_mut() } else { &raw mut task };
         let mut id = 0;
         // SAFETY: the name ends with a zero; the numbers live here, and are written before the call returns.
         unsafe { MFLockSharedWorkQueue(&name, base_priority, wanted, &raw mut id) }?;
@@ -169,7 +173,7 @@ impl From<&WorkQueue> for QueueId {
 }
 
 /// One lock on a queue, held by its handles and by the items that they put. It does not hold the platform: the last
-/// item may end on a thread of Media Foundation's, where the platform must not be shut down.
+/// item may end on a thread of Media Foundation's, where the platform would end operations.
 pub(crate) struct SystemQueueLock(QueueId);
 
 impl Drop for SystemQueueLock {
@@ -180,8 +184,9 @@ impl Drop for SystemQueueLock {
             return;
         }
         // The last unlock may wait until what runs on the queue has returned, and this may be what runs. So
-        // it happens elsewhere. If it cannot, Media Foundation is shut down, and the queue gone.
-        let _ = put_once(QueueId::LONG_FUNCTION, move || {
+        // it happens elsewhere, on a queue that has threads already. If it cannot, Media Foundation is shut down, and the
+        // queue gone.
+        let _ = put_once(QueueId::MULTITHREADED, move || {
             // SAFETY: takes a number; the lock was taken once for this value, and is given back once.
             let _ = unsafe { MFUnlockWorkQueue(id.0) };
         });

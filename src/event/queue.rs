@@ -16,7 +16,7 @@ use crate::event::media_event::{MediaEvent, drop_events};
 use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
-use crate::queue::{Job, Priority, Queues};
+use crate::queue::{CallingOut, Job, Priority, Queues};
 use crate::stepping;
 use crate::sync::LockExt;
 use crate::tracker::{Begun, Outstanding, Registration};
@@ -190,7 +190,7 @@ impl Inner {
             ));
         }
         // A thread of the blocking pool is refused as well: tokio does not distinguish it from a worker.
-        if self.queues.runs_here().is_some() || Handle::try_current().is_ok() {
+        if self.queues.runs_here().is_some() || CallingOut::is_any() || Handle::try_current().is_ok() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",
@@ -221,9 +221,7 @@ impl Inner {
         self.queues.admit(BEGIN)?;
         // Making the result and asking the callback for its queue calls the user's code: not under the lock.
         let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
-        contain(|| self.queues.check(&Job::Ready(result.clone()))).unwrap_or_else(|payload| {
-            Err(Error::panicked("a callback that was asked for its queue", payload))
-        })?;
+        self.queues.check(&Job::Ready(result.clone()))?;
         if let Some(subscription) = &subscription {
             let queue: Weak<Inner> = Arc::downgrade(self);
             subscription.attach(queue);
@@ -313,7 +311,8 @@ impl Inner {
                 result.fail(error.clone());
             }
         }
-        drop_contained(request);
+        // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
+        self.queues.tracker.handle().lose(|| drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();

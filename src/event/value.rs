@@ -19,6 +19,8 @@ use crate::guid::Guid;
 #[doc(alias = "PROPVARIANT")]
 #[derive(Clone, Default)]
 #[non_exhaustive]
+// In whole words: an event that is moved in odd pieces waits for the processor's store buffer.
+#[repr(u64)]
 pub enum MediaEventValue {
     /// Nothing.
     #[doc(alias = "VT_EMPTY")]

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::CurrentQueue;
+use crate::queue::{CallingOut, CurrentQueue};
 
 impl<T> Operation<T> {
     /// Blocks the thread until the operation has ended, for code that is not asynchronous.
@@ -28,7 +28,7 @@ impl<T> Operation<T> {
     ///
     /// # Errors
     /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` on a thread of a tokio runtime (its blocking ones
-    /// as well) and in a callback of a work queue.
+    /// as well), in a callback of a work queue, and in what a platform's shutdown drops or calls.
     pub fn wait(&mut self) -> Result<T> {
         if !self.is_ended() {
             if let Some(place) = CurrentQueue::current() {
@@ -36,6 +36,10 @@ impl<T> Operation<T> {
                     "block a callback of queue {} until an operation ends: await it in a task",
                     place.queue
                 );
+                return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+            }
+            if CallingOut::is_any() {
+                let what = "block what a platform's shutdown drops or calls until an operation ends: await it in a task";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
             if Handle::try_current().is_ok() {

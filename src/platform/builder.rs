@@ -84,6 +84,7 @@ impl PlatformBuilder {
             deadline: self.deadline.unwrap_or(DEADLINE),
             events: Mutex::default(),
             ended: SetOnce::new(),
+            went: OnceLock::new(),
             sentinel: OnceLock::new(),
             runtime,
         });

@@ -28,8 +28,6 @@ impl Queues {
         Ok(self.work_queue(added))
     }
 
-    /// A parallel queue for all who name an MMCSS class, on raised threads of its own where that is asked for and
-    /// possible.
     /// A thread of its own, unless a stepper runs the items.
     fn window_spawner(&self, id: QueueId) -> Result<Spawner> {
         if stepping::is_on() {
@@ -38,6 +36,8 @@ impl Queues {
         window::spawner(self.runtime(), id)
     }
 
+    /// A parallel queue for all who name an MMCSS class, on raised threads of its own where that is asked for and
+    /// possible.
     #[track_caller]
     pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
         self.admit("lock a shared work queue")?;

@@ -13,7 +13,7 @@ use crate::stepping;
 /// gone: the runtime drops the closure un-run, and with it the guard.
 pub(crate) fn run_blocking(
     runtime: &Handle,
-    item: Queued,
+    mut item: Queued,
     on: CurrentQueue,
     results: ResultCache,
     ended: impl FnOnce(Option<Run>) + Send + 'static,
@@ -23,7 +23,8 @@ pub(crate) fn run_blocking(
         // Dropped in this order: the result is given back before the end is reported.
         let mut guard = guard;
         let mut results = results;
-        guard.0 = item.run(on, &mut Budget::single(), &mut results, |_| ());
+        let _entered = on.enter();
+        guard.0 = item.run(item.name(), on, &mut Budget::single(), &mut results);
     };
     if let Err(work) = stepping::block(work) {
         drop(runtime.spawn_blocking(work));

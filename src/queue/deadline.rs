@@ -9,6 +9,7 @@ use futures::future::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::queue::handle::WorkQueue;
@@ -87,7 +88,7 @@ impl Deadline {
     /// Cancel safe: dropping the future changes nothing.
     pub async fn ended(&mut self) -> Result<DeadlineStatus> {
         let ended = |status: &DeadlineStatus| matches!(status, DeadlineStatus::Met | DeadlineStatus::Missed);
-        match self.status.wait_for(ended).await {
+        match GuardedFuture::new(self.status.wait_for(ended)).await {
             Ok(status) => Ok(*status),
             Err(_) => Err(Error::shutdown("wait for a deadline of a platform whose runtime is gone")),
         }

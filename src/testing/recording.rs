@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::CurrentQueue;
 use crate::sync::LockExt;
@@ -142,7 +143,7 @@ impl RecordingCallback {
                 if let Some(found) = found {
                     return found;
                 }
-                called.await;
+                GuardedFuture::new(called).await;
             }
         };
         timeout(PATIENCE, found).await.map_err(|_| {

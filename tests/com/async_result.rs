@@ -321,3 +321,68 @@ async fn an_operation_survives_whatever_the_system_does_with_its_callback() {
     within(platform.shutdown()).await.unwrap();
     drop(system);
 }
+
+/// `MFASYNCRESULT`, as a component in C++ writes to it.
+#[repr(C)]
+struct Layout {
+    table: usize,
+    overlapped: [usize; 4],
+    callback: usize,
+    status: i32,
+    bytes: u32,
+    event: *mut std::ffi::c_void,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_structures_status_is_the_results_and_its_event_is_closed() {
+    use std::os::windows::io::AsRawHandle;
+    let system = com::Platform::startup().unwrap();
+    let platform = Platform::startup().unwrap();
+    let (callback, _told) = telling();
+    let portable = platform.result(callback).build().unwrap();
+    let com = Mta::<IMFAsyncResult>::from(&portable);
+    let layout = com.as_raw().cast::<Layout>();
+    // A component writes there.
+    unsafe { (&raw mut (*layout).status).write(HRESULT::from(Hresult::E_ACCESSDENIED).0) };
+    assert_eq!(Hresult::from(status(&com)), Hresult::E_ACCESSDENIED);
+    assert_eq!(portable.status(), Hresult::E_ACCESSDENIED);
+    // The portable side sets it, after the object was made.
+    portable.set_status(Hresult::MF_E_END_OF_STREAM);
+    assert_eq!(Hresult::from(status(&com)), Hresult::MF_E_END_OF_STREAM);
+    assert_eq!(Hresult(unsafe { (*layout).status } as u32), Hresult::MF_E_END_OF_STREAM);
+    unsafe { com.SetStatus(S_OK) }.unwrap();
+    assert_eq!(unsafe { (*layout).status }, 0);
+    assert_eq!(portable.status(), Hresult::S_OK);
+
+    // An event that is put there is the result's: it is closed with it, and another one is not.
+    let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let (theirs, kept) = (file.try_clone().unwrap(), file.try_clone().unwrap());
+    let raw = theirs.as_raw_handle();
+    std::mem::forget(theirs);
+    unsafe { (&raw mut (*layout).event).write(raw) };
+    drop(com);
+    assert!(kept.metadata().is_ok());
+    let closed = std::mem::ManuallyDrop::new(unsafe {
+        <std::fs::File as std::os::windows::io::FromRawHandle>::from_raw_handle(raw)
+    });
+    assert!(closed.metadata().is_err(), "the handle is closed");
+    drop(portable);
+    within(platform.shutdown()).await.unwrap();
+    drop(system);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_was_written_to_the_structure_comes_with_the_callback() {
+    let system = com::Platform::startup().unwrap();
+    let platform = Platform::startup().unwrap();
+    let (callback, mut told) = telling();
+    let portable = platform.result(callback).build().unwrap();
+    let com = Mta::<IMFAsyncResult>::from(portable);
+    let layout = com.as_raw().cast::<Layout>();
+    unsafe { (&raw mut (*layout).status).write(HRESULT::from(Hresult::E_ACCESSDENIED).0) };
+    unsafe { MFInvokeCallback(&*com) }.unwrap();
+    assert_eq!(within(told.recv()).await.unwrap().status(), Hresult::E_ACCESSDENIED);
+    drop(com);
+    within(platform.shutdown()).await.unwrap();
+    drop(system);
+}

@@ -1,14 +1,16 @@
 //! Byte streams cross between this crate and Media Foundation in both directions, byte for byte, with their codes.
 
 use std::io::Cursor;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
 use mf_async::byte_stream::{
     ByteStreamCapabilities, ByteStreamFromIo, MemoryByteStream, SeekFlags, SeekOrigin,
 };
-use mf_async::com::{self, ComByteStream, Mta, SourceReader, SourceStream, byte_stream_object};
+use mf_async::com::{
+    self, ComByteStream, Mta, SourceReader, SourceStream, byte_stream_object, byte_stream_object_with,
+};
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, ErrorKind, Hresult, Platform, Result,
     Unknown,
@@ -233,4 +235,209 @@ async fn what_is_wrong_is_told_by_code() {
     let reads = ComByteStream::new(&Platform::startup().unwrap(), object);
     let error = within(reads.read(vec![0; 4])).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Shutdown | ErrorKind::Abandoned), "{error:?}");
+}
+
+/// A stream that keeps the callback of a read, and refuses the read.
+struct Refuses {
+    ours: Platform,
+    stream: MemoryByteStream,
+    kept: Arc<Mutex<Option<Arc<dyn AsyncCallback>>>>,
+    how: Refusal,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Refusal {
+    /// By an error, with the callback to be called later.
+    Late,
+    /// The same, while another thread calls it.
+    Meanwhile,
+    /// It panics.
+    Panic,
+    /// After it has called back.
+    Called,
+}
+
+struct Dropped;
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
+impl ByteStream for Refuses {
+    fn capabilities(&self) -> ByteStreamCapabilities {
+        std::panic::panic_any(Dropped)
+    }
+    fn length(&self) -> Result<Option<u64>> {
+        self.stream.length()
+    }
+    fn set_length(&self, length: u64) -> Result<()> {
+        self.stream.set_length(length)
+    }
+    fn position(&self) -> Result<u64> {
+        self.stream.position()
+    }
+    fn set_position(&self, position: u64) -> Result<()> {
+        self.stream.set_position(position)
+    }
+    fn is_end_of_stream(&self) -> Result<bool> {
+        self.stream.is_end_of_stream()
+    }
+    fn begin_read(&self, _: Vec<u8>, callback: Arc<dyn AsyncCallback>, _: Option<Unknown>) -> Result<()> {
+        let result = || self.ours.result(callback.clone()).build().unwrap();
+        match self.how {
+            Refusal::Late => *self.kept.lock().unwrap() = Some(callback),
+            Refusal::Panic => {
+                *self.kept.lock().unwrap() = Some(callback);
+                panic!("on purpose");
+            }
+            Refusal::Called => callback.invoke(&result()),
+            Refusal::Meanwhile => {
+                let result = result();
+                std::thread::spawn(move || callback.invoke(&result));
+            }
+        }
+        Err(Error::new(Hresult::E_FAIL, "refuse"))
+    }
+    fn end_read(&self, _: &AsyncResult) -> Result<Vec<u8>> {
+        Ok(vec![0xAA; 8])
+    }
+    fn begin_write(&self, _: Vec<u8>, _: Arc<dyn AsyncCallback>, _: Option<Unknown>) -> Result<()> {
+        Err(Error::new(Hresult::E_FAIL, "refuse"))
+    }
+    fn end_write(&self, _: &AsyncResult) -> Result<(usize, Vec<u8>)> {
+        Err(Error::new(Hresult::E_FAIL, "refuse"))
+    }
+    fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
+        self.stream.seek(origin, offset, flags)
+    }
+    fn flush(&self) -> Result<()> {
+        self.stream.flush()
+    }
+    fn close(&self) -> Result<()> {
+        self.stream.close()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_refused_has_no_right_to_the_buffer_any_more() {
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let (sender, mut called) = tokio::sync::mpsc::unbounded_channel();
+    let callback: Arc<dyn AsyncCallback> =
+        Arc::new(move |_: &AsyncResult| sender.send(()).unwrap_or_default());
+    let callback = Mta::<IMFAsyncCallback>::from(callback);
+    for how in [Refusal::Late, Refusal::Panic, Refusal::Meanwhile, Refusal::Called] {
+        for _ in 0..if how == Refusal::Meanwhile { 200 } else { 1 } {
+            let kept = Arc::default();
+            let stream = MemoryByteStream::new(&ours, vec![0; 8]);
+            let object =
+                byte_stream_object(Refuses { ours: ours.clone(), stream, kept: Arc::clone(&kept), how });
+            let mut buffer = [0_u8; 8];
+            let begun = unsafe { object.BeginRead(&mut buffer, &*callback, None) };
+            let at_once = buffer;
+            if let Some(kept) = kept.lock().unwrap().take() {
+                kept.invoke(&ours.result(kept.clone()).build().unwrap());
+            }
+            match begun {
+                // It was answered all the same, so it has begun, and the callback comes.
+                Ok(()) => {
+                    assert_eq!(at_once, [0xAA; 8]);
+                    assert!(matches!(how, Refusal::Called | Refusal::Meanwhile));
+                    within(called.recv()).await.unwrap();
+                }
+                Err(_) => {
+                    assert!(how != Refusal::Called);
+                    std::thread::yield_now();
+                    assert_eq!(buffer, [0; 8], "nothing is written after Begin has failed");
+                }
+            }
+        }
+    }
+    assert!(called.try_recv().is_err(), "a refused read is not answered");
+    within(ours.shutdown()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn panics_of_a_stream_and_of_what_it_leaves_behind_end_nothing() {
+    struct Bomb(MemoryByteStream);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a drop");
+        }
+    }
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let stream = MemoryByteStream::new(&ours, vec![0; 8]);
+    let object =
+        byte_stream_object(Refuses { ours: ours.clone(), stream, kept: Arc::default(), how: Refusal::Late });
+    let error = unsafe { object.GetCapabilities() }.unwrap_err();
+    assert_eq!(Hresult::from(error.code()), Hresult::E_UNEXPECTED);
+    let before = com::live_objects();
+    let bomb: com::Mta<windows::core::IUnknown> = {
+        let bomb: Unknown = Arc::new(Bomb(MemoryByteStream::new(&ours, Vec::new())));
+        let Some(held) = bomb.downcast_ref::<Bomb>() else { unreachable!() };
+        assert!(held.0.to_vec().is_empty());
+        Mta::from(bomb)
+    };
+    drop(bomb);
+    until("the object is gone", || com::live_objects() <= before);
+    drop(object);
+    within(ours.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_says_what_it_is() {
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let text = |object: &Mta<IMFByteStream>, key: &windows::core::GUID| {
+        let attributes = object.cast::<IMFAttributes>().unwrap();
+        let mut place = [0; 64];
+        unsafe { attributes.GetString(key, &mut place, None) }.ok()?;
+        Some(String::from_utf16_lossy(&place).trim_end_matches('\0').to_owned())
+    };
+    let stream = MemoryByteStream::new(&ours, b"ID3".to_vec());
+    let object = byte_stream_object_with(stream.clone(), Some("audio/mpeg"), Some("tone.mp3"));
+    assert_eq!(text(&object, &MF_BYTESTREAM_CONTENT_TYPE).as_deref(), Some("audio/mpeg"));
+    assert_eq!(text(&object, &MF_BYTESTREAM_ORIGIN_NAME).as_deref(), Some("tone.mp3"));
+    // Taken back, it is known to this crate, too, and from there to the next object.
+    let taken = ComByteStream::new(&ours, object.clone());
+    assert_eq!(taken.content_type().as_deref(), Some("audio/mpeg"));
+    let again = byte_stream_object(taken);
+    assert_eq!(text(&again, &MF_BYTESTREAM_CONTENT_TYPE).as_deref(), Some("audio/mpeg"));
+    assert_eq!(text(&byte_stream_object(stream), &MF_BYTESTREAM_CONTENT_TYPE), None);
+
+    // All kinds of them, as in any store.
+    let store = object.cast::<IMFAttributes>().unwrap();
+    let key = windows::core::GUID::from_u128(7);
+    unsafe {
+        store.SetUINT32(&key, 1).unwrap();
+        assert_eq!((store.GetUINT32(&key).unwrap(), store.GetCount().unwrap()), (1, 3));
+        assert_eq!(store.GetItemType(&key).unwrap(), MF_ATTRIBUTE_UINT32);
+        store.SetUINT64(&key, 2).unwrap();
+        assert_eq!(store.GetUINT64(&key).unwrap(), 2);
+        store.SetDouble(&key, 0.5).unwrap();
+        assert_eq!(store.GetDouble(&key).unwrap(), 0.5);
+        store.SetGUID(&key, &key).unwrap();
+        assert_eq!(store.GetGUID(&key).unwrap(), key);
+        store.SetBlob(&key, &[1, 2, 3]).unwrap();
+        assert_eq!(store.GetBlobSize(&key).unwrap(), 3);
+        store.SetUnknown(&key, &store.cast::<windows::core::IUnknown>().unwrap().into_inner()).unwrap();
+        let _: IMFByteStream = store.GetUnknown(&key).unwrap();
+        let copy = {
+            let mut copy = None;
+            MFCreateAttributes(&mut copy, 4).unwrap();
+            copy.unwrap()
+        };
+        store.DeleteItem(&key).unwrap();
+        store.CopyAllItems(&copy).unwrap();
+        assert!(store.Compare(&copy, MF_ATTRIBUTES_MATCH_ALL_ITEMS).unwrap().as_bool());
+        store.LockStore().unwrap();
+        store.UnlockStore().unwrap();
+        store.DeleteAllItems().unwrap();
+        assert_eq!(store.GetCount().unwrap(), 0);
+    }
+    drop((object, again, store));
+    within(ours.shutdown()).await.unwrap();
 }

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use mf_async::Hresult;
 use mf_async::com::{
     ClockStateEvent, Notifications, SampleGrabberEvent, capture_engine_events, clock_states, grab_samples,
-    media_engine_events,
+    grab_samples_with, media_engine_events,
 };
 use windows::Win32::Foundation::E_FAIL;
 use windows::Win32::Media::MediaFoundation::*;
@@ -156,4 +156,51 @@ async fn the_objects_are_what_they_say() {
     let (grabber, _events) = grab_samples();
     assert!(Interface::cast::<IMFClockStateSink>(&*grabber).is_ok());
     assert!(Interface::cast::<IMFMediaSink>(&*grabber).is_err());
+}
+
+#[tokio::test]
+async fn an_engine_that_waits_for_a_stable_state_goes_on_at_once() {
+    use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+    use windows::Win32::Foundation::{HANDLE, WAIT_OBJECT_0};
+    use windows::Win32::System::Threading::{CreateEventW, WaitForSingleObject};
+    let (notify, mut events) = media_engine_events();
+    let event = unsafe { OwnedHandle::from_raw_handle(CreateEventW(None, false, false, None).unwrap().0) };
+    let handle = HANDLE(event.as_raw_handle());
+    let stable = MF_MEDIA_ENGINE_EVENT_NOTIFYSTABLESTATE;
+    unsafe { notify.EventNotify(stable.0 as u32, handle.0 as usize, 0) }.unwrap();
+    // The engine's thread waits for it, and nothing has read the stream.
+    assert_eq!(unsafe { WaitForSingleObject(handle, 0) }, WAIT_OBJECT_0);
+    let told = within(events.next()).await.unwrap();
+    assert_eq!((told.event, told.param1), (stable, 0), "the handle is not passed on");
+}
+
+#[tokio::test]
+async fn samples_that_are_not_taken_have_a_limit_and_notices_stay() {
+    let (callback, mut events) = grab_samples_with(1000);
+    let sample = |size: usize| {
+        let bytes = vec![0; size];
+        unsafe { callback.OnProcessSample(&MFMediaType_Video, 0, size as i64, 0, &bytes) }.unwrap();
+    };
+    unsafe { callback.OnClockStart(1, 2) }.unwrap();
+    sample(400);
+    sample(401);
+    unsafe { callback.OnClockStop(3) }.unwrap();
+    sample(402);
+    assert_eq!(events.dropped(), 1);
+    // One that alone is too large is the only one.
+    sample(5000);
+    assert_eq!(events.dropped(), 3);
+    assert!(matches!(events.try_next(), Some(SampleGrabberEvent::Clock(ClockStateEvent::Start { .. }))));
+    assert!(matches!(events.try_next(), Some(SampleGrabberEvent::Clock(ClockStateEvent::Stop { .. }))));
+    assert!(matches!(events.try_next(), Some(SampleGrabberEvent::Sample(sample)) if sample.time == 5000));
+    sample(10);
+    assert!(matches!(within(events.next()).await, Some(SampleGrabberEvent::Sample(_))));
+
+    // By default it is no more than some pictures.
+    let (callback, events) = grab_samples();
+    let picture = vec![0; 1920 * 1080 * 4];
+    for time in 0..20 {
+        unsafe { callback.OnProcessSample(&MFMediaType_Video, 0, time, 0, &picture) }.unwrap();
+    }
+    assert_eq!(events.dropped(), 12);
 }

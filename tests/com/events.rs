@@ -590,3 +590,110 @@ async fn a_request_of_another_is_not_disturbed() {
     drop(com);
     drop(platform);
 }
+
+/// An event with an attribute that says which it is.
+fn send_with_attribute(queue: &IMFMediaEventQueue, kind: u32, number: u32) {
+    let event = MediaEvent::new(kind).with_attribute(ATTRIBUTE, number).with_value(i64::from(number));
+    let event = Mta::<IMFMediaEvent>::try_from(&event).unwrap();
+    unsafe { queue.QueueEvent(&*event) }.unwrap();
+}
+
+const ATTRIBUTE: Guid = Guid::from_u128(0x4444);
+
+async fn attributes(events: &mut EventStream, count: usize) -> Vec<Option<MediaEventValue>> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let event = within(events.next()).await.unwrap().unwrap();
+        assert_eq!(event.extended_type(), Guid::from_u128(0));
+        all.push(event.attribute(ATTRIBUTE).cloned());
+    }
+    all
+}
+
+fn with_queue() -> (Mta<IMFMediaEventGenerator>, IMFMediaEventQueue, Arc<()>) {
+    let (alive, [before_end, on_end, on_get]) = (Arc::new(()), <[Arc<Hook>; 3]>::default());
+    let queue = unsafe { MFCreateEventQueue() }.unwrap();
+    let component = Component { queue: queue.clone(), before_end, on_end, on_get, _alive: alive.clone() };
+    (mta(component.into()), queue, alive)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_stream_of_an_object_takes_over_the_request_of_the_former() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, queue, alive) = with_queue();
+    // Made again by the function, which knows of no generator.
+    for number in 0..3 {
+        let mut events = com::event_stream(com.clone()).unwrap();
+        assert!(futures::poll!(Box::pin(events.next())).is_pending());
+        assert!(com::event_stream(com.clone()).is_err(), "one at a time");
+        drop(events);
+        let mut events = com::event_stream(com.clone()).unwrap();
+        send_with_attribute(&queue, 1, number);
+        assert_eq!(attributes(&mut events, 1).await, [Some(number.into())]);
+        assert!(futures::poll!(Box::pin(events.next())).is_pending());
+    }
+    shut_down(&com);
+    drop((com, queue));
+    until("the object is released", || Arc::strong_count(&alive) == 1);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_came_while_there_was_no_stream_has_its_attributes_and_its_place() {
+    let platform = com::Platform::startup().unwrap();
+    let (com, queue, alive) = with_queue();
+    let before = refs(&*com);
+    for round in 0..20 {
+        let mut events = com::event_stream(com.clone()).unwrap();
+        assert!(futures::poll!(Box::pin(events.next())).is_pending());
+        drop(events);
+        (0..3).for_each(|number| send_with_attribute(&queue, 1, number));
+        if round % 2 == 0 {
+            until("the request that was left behind is ended", || refs(&*com) == before);
+        }
+        let mut events = com::event_stream(com.clone()).unwrap();
+        let expected: Vec<_> = (0..3_u32).map(|number| Some(number.into())).collect();
+        assert_eq!(attributes(&mut events, 3).await, expected, "round {round}");
+        drop(events);
+        send_with_attribute(&queue, 1, 9);
+        until("the request that was left behind is ended", || refs(&*com) == before);
+        // What asks by hand gets it with its value.
+        let by_hand = unsafe { com.GetEvent(MF_EVENT_FLAG_NO_WAIT) }.unwrap();
+        assert_eq!(i64::try_from(&unsafe { by_hand.GetValue() }.unwrap()).unwrap(), 9);
+    }
+    shut_down(&com);
+    drop((com, queue));
+    until("the object is released", || Arc::strong_count(&alive) == 1);
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exported_generator_calls_the_callback_that_it_was_given_last() {
+    let system = com::Platform::startup().unwrap();
+    let platform = Platform::startup().unwrap();
+    let queue = Arc::new(platform.create_event_queue().unwrap());
+    let com = Mta::<IMFMediaEventGenerator>::from(queue.clone() as Arc<dyn MediaEventGenerator>);
+    // Callbacks of this crate's, at addresses that are used again, and states of it.
+    let mut addresses = std::collections::HashMap::new();
+    for round in 0..200_usize {
+        let (callback, mut told) = telling();
+        let portable = Mta::<IMFAsyncCallback>::from(callback.clone());
+        let state = Mta::<IUnknown>::from(Arc::new(round) as Unknown);
+        *addresses.entry(portable.as_raw() as usize).or_insert(0) += 1;
+        unsafe { com.BeginGetEvent(&*portable, &*state) }.unwrap();
+        drop((portable, state));
+        queue.queue_event(MediaEvent::new(1)).unwrap();
+        let result = within(told.recv()).await.unwrap();
+        assert_eq!(result.state::<usize>(), Some(&round));
+        let result = Mta::<IMFAsyncResult>::from(&result);
+        unsafe { com.EndGetEvent(&*result) }.unwrap();
+        // The former callback lives on, as one does that is used elsewhere.
+        std::mem::forget(callback);
+    }
+    assert!(addresses.values().any(|&times| times > 1), "no address was used twice");
+    drop(com);
+    queue.shutdown();
+    drop(queue);
+    within(platform.shutdown()).await.unwrap();
+    drop(system);
+}

@@ -45,7 +45,7 @@ async fn a_byte_stream_is_read_piece_by_piece() {
     let before = refs(&*stream);
     let mut read = Vec::new();
     loop {
-        let mut buffer = vec![0; 50_000].into_boxed_slice();
+        let mut buffer = vec![0; 50_000];
         let place = Mutex::new(buffer.as_mut_ptr());
         let operation = com::begin_end(
             &stream,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
-use mf_async::com::{Mta, Platform, SinkWriter, SinkWriterEvent, grab_samples};
+use mf_async::com::{Mta, Platform, SinkStream, SinkWriter, SinkWriterEvent, grab_samples};
 use mf_async::{ErrorKind, Hresult};
 use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL};
 use windows::Win32::Media::MediaFoundation::*;
@@ -21,11 +21,11 @@ async fn a_marker_comes_after_the_samples_before_it() {
     let activate = unsafe { MFCreateSampleGrabberSinkActivate(&*pcm(), &*callback) }.unwrap();
     unsafe { activate.SetUINT32(&MF_SAMPLEGRABBERSINK_IGNORE_CLOCK, 1) }.unwrap();
     let sink: Mta<IMFMediaSink> = mta(unsafe { activate.ActivateObject() }.unwrap());
-    let writer = SinkWriter::to_media_sink(&platform, &sink).unwrap();
+    let writer = within(SinkWriter::to_media_sink(&platform, &sink)).await.unwrap();
     // Wine's writer does not convert and says so.
-    let typed = writer.set_input_media_type(0, &pcm());
+    let typed = within(writer.set_input_media_type(0, &pcm())).await;
     assert!(typed.is_ok() || typed.is_err_and(|error| error.hresult() == Hresult::E_NOTIMPL));
-    writer.begin_writing().unwrap();
+    within(writer.begin_writing()).await.unwrap();
     for index in 0..5 {
         writer.write_sample(0, &sample(index)).unwrap();
     }
@@ -50,7 +50,7 @@ async fn a_marker_comes_after_the_samples_before_it() {
 async fn a_container_that_is_not_known_is_an_error() {
     let platform = start();
     let path = std::env::temp_dir().join("mf-async.nosuchcontainer");
-    let error = SinkWriter::create(&platform, path.as_os_str()).unwrap_err();
+    let error = within(SinkWriter::create(&platform, path.as_os_str())).await.unwrap_err();
     assert!(error.hresult().is_failure());
 }
 
@@ -220,6 +220,32 @@ async fn a_flush_ends_the_streams_markers() {
     let marker = writer.place_marker(0);
     writer.flush(0).unwrap();
     assert!(within(marker).await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_flush_of_all_streams_ends_all_markers() {
+    let platform = start();
+    let (writer, _strings) = puppet(&platform);
+    for all in [SinkStream::All, SinkStream::from(0xFFFF_FFFE)] {
+        let markers = [0, 1].map(|stream| writer.place_marker(stream));
+        writer.flush(all).unwrap();
+        for marker in markers {
+            assert!(within(marker).await.unwrap_err().is_cancelled());
+        }
+    }
+    writer.end_segment(SinkStream::All).unwrap();
+}
+
+#[tokio::test]
+async fn a_drop_ends_what_is_in_flight_although_others_hold_the_callback() {
+    let platform = start();
+    let (writer, strings) = puppet(&platform);
+    let (marker, end, mut events) = (writer.place_marker(0), writer.finalize(), writer.events());
+    drop(writer);
+    assert_eq!(within(marker).await.unwrap_err().kind(), ErrorKind::Abandoned);
+    assert_eq!(within(end).await.unwrap_err().kind(), ErrorKind::Abandoned);
+    assert!(within(events.next()).await.is_none());
+    unsafe { strings.callback.OnFinalize(HRESULT(0)) }.unwrap();
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{GUID, HRESULT, IUnknown, Ref, Result, implement};
 
+use crate::support::page_transform::{self, Liberties, page_transform};
 use crate::support::transform::{sends_events, unused_of_a_transform};
 use crate::support::*;
 
@@ -270,4 +271,80 @@ async fn a_shutdown_from_elsewhere_ends_both_sides_and_a_drop_shuts_down() {
     drop(transform);
     let asked = unsafe { events.GetEvent(MF_EVENT_FLAG_NO_WAIT) };
     assert_eq!(asked.unwrap_err().code(), MF_E_SHUTDOWN);
+}
+
+#[tokio::test]
+async fn an_input_that_is_refused_for_a_moment_is_given_again() {
+    let platform = start();
+    let (transform, seen) = page_transform(Liberties { late: 3, ..Liberties::default() });
+    let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+    for index in 0..5 {
+        within(transform.send(sample(index))).await.unwrap();
+        assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), index);
+    }
+    assert_eq!(seen.lock().unwrap().refused, 15);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_sample_is_none() {
+    let platform = start();
+    let (transform, _seen) = page_transform(Liberties { empty: true, ..Liberties::default() });
+    let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+    for index in 1..4 {
+        within(transform.send(sample(index))).await.unwrap();
+        assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), index);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_names_its_stream_and_the_next_sample_is_discontinuous() {
+    let platform = start();
+    let (transform, seen) = page_transform(Liberties::default());
+    let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+    for index in 0..2 {
+        within(transform.send(sample(2 * index))).await.unwrap();
+        within(transform.next()).await.unwrap().unwrap();
+        within(transform.send(sample(2 * index + 1))).await.unwrap();
+        within(transform.drain()).await.unwrap();
+        within(transform.next()).await.unwrap().unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    let discontinuous: Vec<_> = seen.samples.iter().map(|(_, discontinuous)| *discontinuous).collect();
+    assert_eq!(discontinuous, [false, false, true, false]);
+    let input = page_transform::INPUT as usize;
+    let round = [
+        (MFT_MESSAGE_NOTIFY_START_OF_STREAM.0, 0),
+        (MFT_MESSAGE_NOTIFY_END_OF_STREAM.0, input),
+        (MFT_MESSAGE_COMMAND_DRAIN.0, input),
+    ];
+    assert_eq!(seen.messages, [round, round].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_sample_is_lost_while_the_format_changes() {
+    let platform = start();
+    let (transform, seen) = page_transform(Liberties { changes: true, ..Liberties::default() });
+    let transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+    let (mut input, output) = transform.split();
+    let put = async {
+        for index in 0..20 {
+            input.send(sample(index)).await?;
+        }
+        input.close().await
+    };
+    let take = output.map_ok(|sample| time(&sample)).try_collect::<Vec<_>>();
+    let (put, times) = within(async { tokio::join!(put, take) }).await;
+    put.unwrap();
+    assert_eq!(times.unwrap(), (0..20).collect::<Vec<_>>());
+    assert_eq!(seen.lock().unwrap().samples.len(), 20);
+}
+
+#[tokio::test]
+async fn a_transform_that_refuses_what_it_has_offered_has_failed() {
+    let platform = start();
+    let (transform, _seen) = page_transform(Liberties { lies: true, ..Liberties::default() });
+    let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+    within(transform.send(sample(0))).await.unwrap();
+    let failure = within(transform.next()).await.unwrap().unwrap_err();
+    assert_eq!(failure.hresult(), Hresult::E_UNEXPECTED);
 }

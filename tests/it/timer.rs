@@ -232,7 +232,11 @@ fn no_number_of_a_key_touches_a_periodic_callback() {
         let ticks = Count::new();
         let counted = ticks.clone();
         platform.add_periodic_callback(move || counted.add()).unwrap();
-        for upper in 0..10_u64 {
+        // The numbers of a platform's items follow each other.
+        let near = platform.schedule(callback(|_| {}), Duration::MAX).unwrap();
+        platform.cancel_work_item(near).unwrap();
+        let upper = near.0 >> 32;
+        for upper in (0..10_u64).chain(upper.saturating_sub(10)..upper + 10) {
             for lower in 0..10_u64 {
                 let error = platform.cancel_work_item(WorkItemKey(upper << 32 | lower)).unwrap_err();
                 assert_eq!(error.hresult(), Hresult::MF_E_NOT_FOUND);

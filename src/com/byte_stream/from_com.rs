@@ -198,6 +198,7 @@ impl ByteStream for ComByteStream {
     }
 
     fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
+        length_of(buffer)?;
         let mut read = 0;
         // SAFETY: both live for the call, which is over when the bytes are there.
         unsafe { self.0.stream.Read(buffer, &mut read) }?;
@@ -205,6 +206,7 @@ impl ByteStream for ComByteStream {
     }
 
     fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
+        length_of(buffer)?;
         // SAFETY: the bytes live for the call.
         Ok(unsafe { self.0.stream.Write(buffer) }? as usize)
     }

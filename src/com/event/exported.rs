@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use windows::Win32::Foundation::{E_INVALIDARG, E_POINTER};
+use windows::Win32::Foundation::E_INVALIDARG;
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncCallback, IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator, IMFMediaEventGenerator_Impl,
     MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS,
@@ -12,10 +12,10 @@ use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{Error, GUID, HRESULT, IUnknown, Interface, Ref, Result};
 use windows_core::implement;
 
-use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
 use crate::com::callback::contain;
+use crate::com::guarded::Guarded;
 use crate::com::{Mta, prop_variant};
-use crate::contain::drop_contained;
 use crate::error::Hresult;
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
 use crate::guid::Guid;
@@ -23,7 +23,7 @@ use crate::guid::Guid;
 impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
     /// A COM object that sends the generator's events.
     fn from(generator: Arc<dyn MediaEventGenerator>) -> Mta<IMFMediaEventGenerator> {
-        Mta::of(Exported { generator: Some(generator), last: Mutex::default() })
+        Mta::of(Exported { generator: Guarded::new(generator), last: Mutex::default() })
     }
 }
 
@@ -31,13 +31,13 @@ impl From<Arc<dyn MediaEventGenerator>> for Mta<IMFMediaEventGenerator> {
 /// generator's type does.
 #[implement(IMFMediaEventGenerator)]
 struct Exported {
-    /// Always there, until the drop.
-    generator: Option<Arc<dyn MediaEventGenerator>>,
+    generator: Guarded<Arc<dyn MediaEventGenerator>>,
     last: Mutex<Last>,
 }
 
-/// What the last request was begun with. The contract asks whether the next is begun with the same objects,
-/// so the same must stand for them.
+/// What stood for the foreign objects that the last request was begun with. The contract asks whether the next is begun
+/// with the same objects, so the same must stand for them. Objects of this crate's need nothing: what they stand for
+/// is the same each time.
 #[derive(Default)]
 struct Last {
     callback: Option<(usize, Weak<dyn AsyncCallback>)>,
@@ -46,10 +46,7 @@ struct Last {
 
 impl Exported {
     fn call<T>(&self, call: impl FnOnce(&dyn MediaEventGenerator) -> crate::Result<T>) -> Result<T> {
-        contain(|| match &self.generator {
-            Some(generator) => Ok(call(&**generator)?),
-            None => Err(E_POINTER.into()),
-        })
+        contain(|| Ok(call(&**self.generator)?))
     }
 
     /// The portable objects that stand for these: those of the last request, if it was begun with the same.
@@ -58,24 +55,23 @@ impl Exported {
         callback: &IMFAsyncCallback,
         state: Option<&IUnknown>,
     ) -> (Arc<dyn AsyncCallback>, Option<Unknown>) {
-        let address = callback.as_raw() as usize;
-        // While a portable object that stands for a COM one lives, so does the COM one: its address is its own.
-        let known = known(&self.last().callback, address);
-        let callback = known.unwrap_or_else(|| {
-            // SAFETY: callbacks are called by any thread that has an event for them.
-            let made = Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) });
-            self.last().callback = Some((address, Arc::downgrade(&made)));
-            made
-        });
+        // SAFETY: callbacks are called by any thread that has an event for them.
+        let made = Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) });
+        let callback = match made.shortcut() {
+            // While what stands for a COM object lives, so does the COM object: its address is its own.
+            Shortcut::Foreign(object) if object.is::<Mta<IMFAsyncCallback>>() => {
+                same(|last| &mut last.callback, &mut self.last(), callback.as_raw() as usize, &made)
+            }
+            _ => made,
+        };
         let state = state.map(|state| {
-            let address = state.as_raw() as usize;
-            let known = self::known(&self.last().state, address);
-            known.unwrap_or_else(|| {
-                // SAFETY: a state goes with its result from thread to thread as it is.
-                let made = Unknown::from(unsafe { Mta::new(state.clone()) });
-                self.last().state = Some((address, Arc::downgrade(&made)));
+            // SAFETY: a state goes with its result from thread to thread as it is.
+            let made = Unknown::from(unsafe { Mta::new(state.clone()) });
+            if made.is::<Mta<IUnknown>>() {
+                same(|last| &mut last.state, &mut self.last(), state.as_raw() as usize, &made)
+            } else {
                 made
-            })
+            }
         });
         (callback, state)
     }
@@ -86,9 +82,20 @@ impl Exported {
     }
 }
 
-/// The object of this address, if it is the last one's and lives.
-fn known<T: ?Sized>(last: &Option<(usize, Weak<T>)>, address: usize) -> Option<Arc<T>> {
-    last.as_ref().filter(|(of, _)| *of == address)?.1.upgrade()
+/// The portable object that stood for the COM object of this address last, if it lives; else the one that was made,
+/// which does from now on.
+fn same<T: ?Sized>(
+    of: impl FnOnce(&mut Last) -> &mut Option<(usize, Weak<T>)>,
+    last: &mut Last,
+    address: usize,
+    made: &Arc<T>,
+) -> Arc<T> {
+    let last = of(last);
+    let known = last.as_ref().filter(|(of, _)| *of == address).and_then(|(_, known)| known.upgrade());
+    known.unwrap_or_else(|| {
+        *last = Some((address, Arc::downgrade(made)));
+        made.clone()
+    })
 }
 
 impl IMFMediaEventGenerator_Impl for Exported_Impl {
@@ -130,13 +137,6 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
             event = event.with_value(prop_variant::to_value(value).ok_or(E_INVALIDARG)?);
         }
         self.call(|generator| generator.queue_event(event))
-    }
-}
-
-impl Drop for Exported {
-    fn drop(&mut self) {
-        // A panic must not unwind into the caller of `Release`.
-        drop_contained(self.generator.take());
     }
 }
 

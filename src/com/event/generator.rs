@@ -1,20 +1,20 @@
 //! `EventGenerator`: a COM object's events by the portable contract, so that streams can be made of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::runtime::Handle;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncResult, IMFMediaEventGenerator, MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS, MF_EVENT_FLAG_NO_WAIT,
-    MFCreateAsyncResult, MFInvokeCallback,
+    IMFAsyncResult, IMFMediaEvent, IMFMediaEventGenerator, MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS,
+    MF_EVENT_FLAG_NO_WAIT, MFCreateAsyncResult, MFInvokeCallback,
 };
-use windows::core::{GUID, IUnknown_Vtbl, Interface};
+use windows::core::{GUID, IUnknown, IUnknown_Vtbl, Interface};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::com::callback::OnceCallback;
 use crate::com::event::state::{Asked, CalledTarget, RequestTarget, State, Successor};
-use crate::com::{Mta, async_result, prop_variant, raw_event};
+use crate::com::{Mta, async_result, given_back, prop_variant, raw_event};
 use crate::error::{Error, Hresult, Result};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
@@ -24,16 +24,33 @@ use crate::sync::LockExt;
 /// of it, behind an [`Arc`], under any policy. [`event_stream`](crate::com::event_stream) does both.
 ///
 /// A request that a stream leaves behind when it is dropped cannot be taken back from a COM object. The next
-/// stream of this value takes it over. If the event comes before there is one, it is kept for it; if this
-/// value is gone by then, it goes to the end of the object's own queue. Either way the request is ended, so
-/// that the object can be used again.
+/// stream of the same object takes it over, also if it is of another value of this type. If the event comes before there is
+/// one, it is kept for it; if no such value is left by then, it is given back to the object's own queue. The next stream gets it
+/// in its place and with all its attributes. What asks the object by hand gets it without attributes, and behind those that
+/// came later. Either way the request is ended, so that the object can be used again.
 #[doc(alias = "IMFMediaEventGenerator")]
 pub struct EventGenerator(Arc<Inner>);
 
 impl EventGenerator {
     /// The object's events. Nothing is asked of it before this is asked.
     pub fn new(com: Mta<IMFMediaEventGenerator>) -> EventGenerator {
-        EventGenerator(Arc::new_cyclic(|this| Inner { this: this.clone(), com, state: Mutex::default() }))
+        let identity = com.cast::<IUnknown>().map_or(0, |object| object.as_raw() as usize);
+        let mut known = KNOWN.locked();
+        known.retain(|_, shared| shared.strong_count() > 0);
+        // While what they share lives, so does the object: its address is its own.
+        let shared = known.get(&identity).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let (state, successor) = (Mutex::default(), Mutex::new(Weak::new()));
+            let shared =
+                Arc::new_cyclic(|this| Inner { this: this.clone(), com: com.clone(), state, successor });
+            known.insert(identity, Arc::downgrade(&shared));
+            shared
+        });
+        shared.state().handles += 1;
+        drop(known);
+        // With a generator again, a request that is outstanding keeps nothing.
+        let kept = shared.successor.locked().upgrade().and_then(|successor| successor.take());
+        drop(kept);
+        EventGenerator(shared)
     }
 
     /// The object.
@@ -46,6 +63,8 @@ impl EventGenerator {
 impl MediaEventGenerator for EventGenerator {
     fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent> {
         let shared = &self.0;
+        shared.state().free()?;
+        shared.look_through();
         {
             let mut state = shared.state();
             state.free()?;
@@ -69,11 +88,11 @@ impl MediaEventGenerator for EventGenerator {
                     return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
                 }
                 // SAFETY: the object may be called from any thread, and so may its events.
-                unsafe { Mta::new(shared.com.GetEvent(MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS(0))?) }
+                unsafe { shared.com.beside(shared.com.GetEvent(MEDIA_EVENT_GENERATOR_GET_EVENT_FLAGS(0))?) }
             }
             other => other?,
         };
-        MediaEvent::try_from(&event)
+        read(event)
     }
 
     fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> Result<Hresult> {
@@ -96,22 +115,25 @@ impl MediaEventGenerator for EventGenerator {
 impl Drop for EventGenerator {
     fn drop(&mut self) {
         let shared = &self.0;
-        // There is no other reference to the object: it goes, with its request and its events.
-        if references(&shared.com) <= 1 {
+        let mut state = shared.state();
+        state.handles -= 1;
+        if state.handles > 0 {
             return;
         }
-        let mut state = shared.state();
-        let successor = state.successor.upgrade();
-        let unread = std::mem::take(&mut state.unread);
         let target = state.target.take();
+        let asked = state.asked;
         drop(state);
         drop(target);
-        if let Some(successor) = successor {
-            successor.give(shared.com.clone());
+        if asked == Asked::No {
+            shared.give_back();
+            return;
         }
-        for event in unread {
-            // If it is shut down, or takes no events, they will not be read.
-            let _ = queue(&shared.com, &event);
+        // Where there is no other reference to the object, it goes, with its request and its events.
+        if shared.is_used_elsewhere() {
+            let successor = shared.successor.locked().upgrade();
+            if let Some(successor) = successor {
+                successor.give(shared.clone());
+            }
         }
     }
 }
@@ -122,11 +144,17 @@ impl fmt::Debug for EventGenerator {
     }
 }
 
-/// The object, and what is asked of it. A request's callback does not keep this, nor the object.
+/// What the generators of an object share, by the object's identity.
+static KNOWN: Mutex<BTreeMap<usize, Weak<Inner>>> = Mutex::new(BTreeMap::new());
+
+/// The object, and what is asked of it. A request's callback does not keep this, nor the object, while there is a
+/// generator.
 struct Inner {
     this: Weak<Inner>,
     com: Mta<IMFMediaEventGenerator>,
     state: Mutex<State>,
+    /// Of the request that is outstanding.
+    successor: Mutex<Weak<Successor<Inner>>>,
 }
 
 impl Inner {
@@ -136,6 +164,7 @@ impl Inner {
         if let Some(status) = self.state().begun_before(&target, subscription.as_ref())? {
             return Ok(status);
         }
+        self.look_through();
         if let Some(subscription) = &subscription {
             // Calls the queue that it was attached to before: not under the lock.
             subscription.attach(self.this.clone());
@@ -162,8 +191,8 @@ impl Inner {
             return Ok(Hresult::S_OK);
         }
         state.asked = Asked::Yes;
-        let successor = Arc::new(Successor::default());
-        state.successor = Arc::downgrade(&successor);
+        let successor = Arc::new(Successor::new());
+        *self.successor.locked() = Arc::downgrade(&successor);
         drop(state);
         let request = ObjectRequest { shared: self.this.clone(), successor, called: false };
         let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
@@ -215,8 +244,8 @@ impl Inner {
         state.asked = Asked::Ending;
         drop(state);
         // SAFETY: the object may be called from any thread, and so may its events.
-        let event = unsafe { self.com.EndGetEvent(result).map(|event| Mta::new(event)) };
-        let event = event.map_err(Error::from).and_then(|event| MediaEvent::try_from(&event));
+        let event = unsafe { self.com.EndGetEvent(result).map(|event| self.com.beside(event)) };
+        let event = event.map_err(Error::from).and_then(read);
         let mut state = self.state();
         state.asked = Asked::No;
         let target = if state.leaving.is_empty() { state.target.take() } else { None };
@@ -227,7 +256,11 @@ impl Inner {
             }
             Err(error) => Some(error),
         };
+        let left = state.handles == 0;
         drop(state);
+        if left {
+            self.give_back();
+        }
         // Another request was begun while it was being ended.
         let Some(target) = target else { return };
         if let Some(error) = failed.or_else(|| self.call_for_unread(target.clone()).err()) {
@@ -253,7 +286,7 @@ impl Inner {
         }
         drop(state);
         // SAFETY: the object may be called from any thread, with any result, and so may its events.
-        let event = unsafe { self.com.EndGetEvent(&**result).map(|event| Mta::new(event)) };
+        let event = unsafe { self.com.EndGetEvent(&**result).map(|event| self.com.beside(event)) };
         let event = event.map_err(Error::from);
         if event.as_ref().err().is_none_or(Error::is_shutdown) {
             let mut state = self.state();
@@ -263,7 +296,67 @@ impl Inner {
             drop(state);
             drop(called);
         }
-        MediaEvent::try_from(&event?)
+        read(event?)
+    }
+
+    /// Nothing is left that could ask for the events that were taken out: they are the object's again. If it is shut
+    /// down, or takes no events, they will not be read; and if nothing else has it, it goes, with its events.
+    fn give_back(&self) {
+        let mut state = self.state();
+        let unread = std::mem::take(&mut state.unread);
+        state.looked_through = false;
+        drop(state);
+        if unread.is_empty() || !self.is_used_elsewhere() {
+            return;
+        }
+        for event in &unread {
+            let _ = match raw_event(event) {
+                Some(raw) => given_back::give_back(&self.com, raw).map_err(Error::from),
+                None => queue(&self.com, event),
+            };
+        }
+    }
+
+    /// Takes out what was given back to the object, once, and so all else that its queue holds: what was given back is
+    /// older.
+    fn look_through(&self) {
+        let mut state = self.state();
+        if state.looked_through
+            || state.asked != Asked::No
+            || state.called.is_some()
+            || !state.leaving.is_empty()
+        {
+            return;
+        }
+        // Others wait, and take what is found.
+        state.asked = Asked::Ending;
+        drop(state);
+        let (mut older, mut events) = (BTreeMap::new(), VecDeque::new());
+        // Another's request, or a shutdown, is what the request that follows reports.
+        while let Ok((number, event)) = self.take_one().map(given_back::restore) {
+            match (MediaEvent::try_from(&event), number) {
+                (Ok(event), Some(number)) => drop(older.insert(number, event)),
+                (Ok(event), None) => events.push_back(event),
+                (Err(_), _) => {}
+            }
+        }
+        let mut state = self.state();
+        state.asked = Asked::No;
+        state.looked_through = true;
+        state.unread.extend(older.into_values().chain(events));
+        let target = if state.leaving.is_empty() { state.target.take() } else { None };
+        // Another request was begun meanwhile.
+        if let Some(target) = target {
+            if let Err(error) = self.ask(state, target.clone()) {
+                target.fail(error);
+            }
+        }
+    }
+
+    /// Whether anything but this has the object. Asked by its identity: an interface may be an object of its own.
+    fn is_used_elsewhere(&self) -> bool {
+        // The pointer that is counted by, and the one that is kept.
+        self.com.cast::<IUnknown>().is_ok_and(|object| references(&object) > 2)
     }
 
     /// The object has dropped a request without a call: its target is dropped, too.
@@ -275,9 +368,9 @@ impl Inner {
         drop(target);
     }
 
-    fn take_one(&self) -> Result<Mta<windows::Win32::Media::MediaFoundation::IMFMediaEvent>> {
+    fn take_one(&self) -> Result<Mta<IMFMediaEvent>> {
         // SAFETY: the object may be called from any thread, and so may its events.
-        Ok(unsafe { Mta::new(self.com.GetEvent(MF_EVENT_FLAG_NO_WAIT)?) })
+        Ok(unsafe { self.com.beside(self.com.GetEvent(MF_EVENT_FLAG_NO_WAIT)?) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -323,7 +416,7 @@ impl SubscribedQueue for Inner {
         }
         while into.len() < most {
             match self.take_one() {
-                Ok(event) => into.push_back(MediaEvent::try_from(&event)?),
+                Ok(event) => into.push_back(read(event)?),
                 Err(error) if error.hresult() == Hresult::MF_E_NO_EVENTS_AVAILABLE => break,
                 // The error comes again, when it is all there is.
                 Err(_) if !into.is_empty() => break,
@@ -341,6 +434,10 @@ impl SubscribedQueue for Inner {
     fn finish_unsubscribe(&self, subscription: &Arc<Subscription>, unread: Vec<MediaEvent>) {
         let mut state = self.state();
         state.finish_unsubscribe(subscription, unread);
+        if state.handles == 0 && state.asked == Asked::No {
+            drop(state);
+            return self.give_back();
+        }
         // A request that was begun meanwhile had to wait for this.
         let Some(target) = (if state.leaving.is_empty() { state.target.take() } else { None }) else {
             return;
@@ -354,22 +451,17 @@ impl SubscribedQueue for Inner {
 /// What the callback of a request owns.
 struct ObjectRequest {
     shared: Weak<Inner>,
-    successor: Arc<Successor>,
+    successor: Arc<Successor<Inner>>,
     called: bool,
 }
 
 impl ObjectRequest {
     fn invoked(mut self, result: &IMFAsyncResult) -> windows::core::Result<()> {
         self.called = true;
-        if let Some(shared) = self.shared.upgrade() {
+        let kept = self.successor.take();
+        if let Some(shared) = kept.or_else(|| self.shared.upgrade()) {
             shared.invoked(result);
-            return Ok(());
         }
-        let Some(com) = self.successor.take() else { return Ok(()) };
-        // SAFETY: the object may be called from any thread, and so may its events.
-        let event = unsafe { Mta::new(com.EndGetEvent(result)?) };
-        // It is not wanted here: it goes to the end of the object's queue, for the next that asks.
-        let _ = MediaEvent::try_from(&event).and_then(|event| queue(&com, &event));
         Ok(())
     }
 }
@@ -397,9 +489,15 @@ pub(crate) fn queue(com: &IMFMediaEventGenerator, event: &MediaEvent) -> Result<
     Ok(unsafe { com.QueueEvent(kind, &raw const extended, status, &raw const value) }?)
 }
 
+/// The event that was taken out, or that was given back as this one.
+fn read(event: Mta<IMFMediaEvent>) -> Result<MediaEvent> {
+    let (_, event) = given_back::restore(event);
+    MediaEvent::try_from(&event)
+}
+
 /// How many references there are. Only for a guess: others may take and give back theirs at any time.
-fn references(com: &IMFMediaEventGenerator) -> u32 {
-    let this = com.as_raw();
+fn references(object: &IUnknown) -> u32 {
+    let this = object.as_raw();
     // SAFETY: every COM object starts with the pointer to a table that starts with these functions; the
     // reference that is added is given back.
     unsafe {

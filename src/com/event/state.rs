@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
 
-use windows::Win32::Media::MediaFoundation::{IMFAsyncResult, IMFMediaEventGenerator};
+use windows::Win32::Media::MediaFoundation::IMFAsyncResult;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Parts, QueueId, Unknown};
 use crate::com::work_queue::put_once;
@@ -16,6 +16,10 @@ use crate::sync::LockExt;
 
 #[derive(Default)]
 pub(crate) struct State {
+    /// How many `EventGenerator`s there are of the object.
+    pub(crate) handles: usize,
+    /// The object's queue was looked through for events that were given back to it.
+    pub(crate) looked_through: bool,
     /// What was taken from the object, and has not been read.
     pub(crate) unread: VecDeque<MediaEvent>,
     pub(crate) asked: Asked,
@@ -23,7 +27,6 @@ pub(crate) struct State {
     pub(crate) target: Option<RequestTarget>,
     /// What was called, and has not ended the request.
     pub(crate) called: Option<CalledTarget>,
-    pub(crate) successor: Weak<Successor>,
     /// The stream that has the events to itself, from its first request until it is gone.
     pub(crate) subscriber: Option<Arc<Subscription>>,
     /// Streams that are gone, and have not given back what they took: until they have, no event that came later is
@@ -183,17 +186,20 @@ impl CalledTarget {
     }
 }
 
-/// Ends an outstanding request when its generator is gone: it is given the object then.
-#[derive(Default)]
-pub(crate) struct Successor(Mutex<Option<Mta<IMFMediaEventGenerator>>>);
+/// Ends an outstanding request when its generators are gone: it is given what they shared then.
+pub(crate) struct Successor<T>(Mutex<Option<Arc<T>>>);
 
-impl Successor {
-    pub(crate) fn give(&self, com: Mta<IMFMediaEventGenerator>) {
-        let former = self.0.locked().replace(com);
+impl<T> Successor<T> {
+    pub(crate) fn new() -> Successor<T> {
+        Successor(Mutex::new(None))
+    }
+
+    pub(crate) fn give(&self, shared: Arc<T>) {
+        let former = self.0.locked().replace(shared);
         drop(former);
     }
 
-    pub(crate) fn take(&self) -> Option<Mta<IMFMediaEventGenerator>> {
+    pub(crate) fn take(&self) -> Option<Arc<T>> {
         self.0.locked().take()
     }
 }

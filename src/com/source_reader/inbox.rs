@@ -1,6 +1,6 @@
 //! A source reader's callback: what it is called with, and where reads and flushes find that.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use windows::Win32::Media::MediaFoundation::{
     IMFMediaEvent, IMFSample, IMFSourceReaderCallback, IMFSourceReaderCallback_Impl, MF_E_NOTACCEPTING,
@@ -8,39 +8,58 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HRESULT, Ref};
 use windows_core::implement;
 
-use super::requests::{ANY, ReadCall, Requests, Ticket};
+use super::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO, ReadCall, Requests, Ticket};
 use super::sample::{Sample, SampleFlags, SourceReaderEvent};
 use crate::com::Mta;
 use crate::com::callback::contain;
+use crate::com::guarded::Guarded;
 use crate::com::notifications::Notifier;
-use crate::error::{Error, Result};
+use crate::com::startup::Started;
+use crate::contain::wake_contained;
+use crate::error::{Error, Hresult, Result};
 use crate::operation::Promise;
+use crate::sync::LockExt;
 
 /// What the callback object, the reader and its reads share. It knows nothing of the reader, so that there is
 /// no circle.
-pub(super) struct ReaderInbox(Mutex<ReaderState>);
+pub(super) struct ReaderInbox {
+    state: Mutex<ReaderState>,
+    /// What samples and events keep. While it is gone, there is nothing that could receive one.
+    started: Weak<Started>,
+}
 
 pub(super) struct ReaderState {
     pub(super) requests: Requests<Result<Sample>>,
     flushes: Vec<(u32, Promise<()>)>,
     pub(super) notifier: Option<Arc<Notifier<SourceReaderEvent>>>,
+    /// The source has new streams, which the reader has not asked for yet.
+    pub(super) new_streams: bool,
+    /// The reader has failed for good: no method of it may be called any more.
+    pub(super) failed: Option<Error>,
     /// Media Foundation has released the callback object.
     pub(super) closed: bool,
 }
 
 impl ReaderInbox {
-    pub(super) fn new() -> ReaderInbox {
-        ReaderInbox(Mutex::new(ReaderState {
+    pub(super) fn new(started: Weak<Started>) -> ReaderInbox {
+        let state = ReaderState {
             requests: Requests::new(),
             flushes: Vec::new(),
             notifier: None,
+            new_streams: false,
+            failed: None,
             closed: false,
-        }))
+        };
+        ReaderInbox { state: Mutex::new(state), started }
     }
 
-    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
     pub(super) fn lock(&self) -> MutexGuard<'_, ReaderState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
+    }
+
+    /// The error because of which no method of the reader may be called any more.
+    pub(super) fn check(&self) -> Result<()> {
+        self.lock().failed.clone().map_or(Ok(()), Err)
     }
 
     /// A new read; `call` is called, without the lock, if none is out that will answer it.
@@ -57,14 +76,14 @@ impl ReaderInbox {
             ));
         }
         let (ticket, needed) = state.requests.read(stream);
+        // What came before the failure, and was not taken, is still to be had.
+        let failed = state.failed.clone().filter(|_| needed == ReadCall::Needed);
         drop(state);
         if needed == ReadCall::Needed {
-            if let Err(error) = call() {
+            if let Err(error) = failed.map_or_else(|| Ok(call()?), Err) {
                 let next = self.lock().requests.failed(ticket);
-                if let Some(next) = next {
-                    next.wake();
-                }
-                return Err(error.into());
+                wake_contained(next);
+                return Err(error);
             }
         }
         Ok(ticket)
@@ -78,10 +97,14 @@ impl ReaderInbox {
         call: impl FnOnce() -> windows::core::Result<()>,
     ) {
         let mut state = self.lock();
+        if let Some(error) = state.failed.clone() {
+            drop(state);
+            return promise.complete(Err(error));
+        }
         let cleared = state.requests.clear(stream);
         state.flushes.push((stream, promise));
         drop(state);
-        cleared.wakers.into_iter().for_each(std::task::Waker::wake);
+        cleared.wakers.into_iter().for_each(|waker| wake_contained(Some(waker)));
         drop(cleared.void);
         if let Err(error) = call() {
             self.flushed(stream, Err(error.into()));
@@ -91,23 +114,38 @@ impl ReaderInbox {
     /// Ends the oldest flush of this stream.
     fn flushed(&self, stream: u32, outcome: Result<()>) {
         let mut state = self.lock();
-        let index = state.flushes.iter().position(|&(of, _)| of == stream);
+        let is = |stream: u32| move |&(of, _): &(u32, Promise<()>)| of == stream;
+        // One that was for the first stream of a kind, when none was known, is answered with the stream's number.
+        let vague = |&(of, _): &(u32, Promise<()>)| [FIRST_AUDIO, FIRST_VIDEO].contains(&of);
+        let index =
+            state.flushes.iter().position(is(stream)).or_else(|| state.flushes.iter().position(vague));
         let Some((_, promise)) = index.map(|index| state.flushes.remove(index)) else { return };
         drop(state);
         promise.complete(outcome);
     }
 
-    /// A sample came, or the error instead of one.
-    fn answer(&self, stream: u32, answer: Result<Sample>) {
+    /// A sample came, or the error instead of one. After an error that is `fatal` nothing else may come, and nothing may
+    /// be asked for.
+    fn answer(&self, stream: u32, answer: Result<Sample>, fatal: bool) {
         let mut state = self.lock();
-        let failed = |sample: &Sample| sample.flags.contains(SampleFlags::ERROR);
-        let failure = answer.as_ref().map_or(true, failed);
-        let answered = state.requests.answer(stream, answer, failure);
+        state.new_streams |=
+            answer.as_ref().is_ok_and(|sample| sample.flags.contains(SampleFlags::NEW_STREAM));
+        let failure = answer.as_ref().err().cloned();
+        let answered = state.requests.answer(stream, answer, failure.is_some());
+        let (mut wakers, mut flushes) = (Vec::new(), Vec::new());
+        if let Some(error) = failure.clone().filter(|_| fatal) {
+            state.failed.get_or_insert(error);
+            wakers = state.requests.close();
+            flushes = std::mem::take(&mut state.flushes);
+        }
         drop(state);
         match answered {
-            Ok(Some(waker)) => waker.wake(),
-            Ok(None) => {}
+            Ok(waker) => wakers.extend(waker),
             Err(void) => drop(void),
+        }
+        wakers.into_iter().for_each(|waker| wake_contained(Some(waker)));
+        for (_, promise) in flushes {
+            promise.complete(failure.clone().map_or(Ok(()), Err));
         }
     }
 
@@ -120,19 +158,27 @@ impl ReaderInbox {
         let ended = (forgotten, std::mem::take(&mut state.flushes), state.notifier.take());
         drop(state);
         drop(ended);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        wakers.into_iter().for_each(|waker| wake_contained(Some(waker)));
     }
 }
 
 /// The callback object; its drop is the news that nothing will come any more.
 #[implement(IMFSourceReaderCallback)]
 pub(super) struct ReaderCallback {
-    pub(super) inbox: Arc<ReaderInbox>,
+    inbox: Guarded<InboxCloser>,
 }
 
-impl Drop for ReaderCallback {
+impl ReaderCallback {
+    pub(super) fn new(inbox: Arc<ReaderInbox>) -> ReaderCallback {
+        ReaderCallback { inbox: Guarded::new(InboxCloser(inbox)) }
+    }
+}
+
+struct InboxCloser(Arc<ReaderInbox>);
+
+impl Drop for InboxCloser {
     fn drop(&mut self) {
-        let _ = contain(|| self.inbox.close());
+        self.0.close();
     }
 }
 
@@ -146,28 +192,34 @@ impl IMFSourceReaderCallback_Impl for ReaderCallback_Impl {
         sample: Ref<'_, IMFSample>,
     ) -> windows::core::Result<()> {
         contain(|| {
-            let answer = if status.is_ok() {
+            let inbox = &self.inbox.0;
+            let flags = SampleFlags::from_bits_retain(flags);
+            let fatal = flags.contains(SampleFlags::ERROR);
+            let answer = if status.is_ok() && !fatal {
                 // SAFETY: a sample of Media Foundation's.
                 let sample = sample.cloned().map(|sample| unsafe { Mta::new(sample) });
-                Ok(Sample { stream_index, flags: SampleFlags::from_bits_retain(flags), timestamp, sample })
+                let sample = sample.map(|sample| sample.keeping(inbox.started.upgrade()));
+                Ok(Sample { stream_index, flags, timestamp, sample })
             } else {
-                let what = format!("read a sample of stream {stream_index}");
-                Err(Error::new(status.into(), what))
+                // The flag alone says that there is an error, too.
+                let code = if status.is_ok() { Hresult::E_FAIL } else { status.into() };
+                Err(Error::new(code, format!("read a sample of stream {stream_index}")))
             };
-            self.inbox.answer(stream_index, answer);
+            inbox.answer(stream_index, answer, fatal);
         })
     }
 
     fn OnFlush(&self, stream_index: u32) -> windows::core::Result<()> {
-        contain(|| self.inbox.flushed(stream_index, Ok(())))
+        contain(|| self.inbox.0.flushed(stream_index, Ok(())))
     }
 
     fn OnEvent(&self, stream_index: u32, event: Ref<'_, IMFMediaEvent>) -> windows::core::Result<()> {
         contain(|| {
-            let Some(event) = event.cloned() else { return };
+            let inbox = &self.inbox.0;
+            let (Some(event), Some(started)) = (event.cloned(), inbox.started.upgrade()) else { return };
             // SAFETY: an event of Media Foundation's.
-            let event = unsafe { Mta::new(event) };
-            let notifier = self.inbox.lock().notifier.clone();
+            let event = unsafe { Mta::new(event) }.keeping(Some(started));
+            let notifier = inbox.lock().notifier.clone();
             if let Some(notifier) = notifier {
                 notifier.notify(SourceReaderEvent { stream_index, event });
             }

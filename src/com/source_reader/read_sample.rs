@@ -13,6 +13,7 @@ use super::inbox::ReaderInbox;
 use super::requests::{ReadStatus, Ticket};
 use super::sample::Sample;
 use crate::com::Platform;
+use crate::contain::wake_contained;
 use crate::error::{Error, Hresult, Result};
 
 /// A read of a [`SourceReader`](super::SourceReader) that was begun.
@@ -55,9 +56,11 @@ impl Future for ReadSample {
                 "await a read of a source reader whose sample was taken",
             ))),
             State::Waiting(ticket) => {
+                // Cloned before the lock is taken: it may be user code.
+                let waker = cx.waker().clone();
                 let mut state = this.inbox.lock();
-                let (taken, former) = state.requests.take(ticket, cx.waker());
-                let closed = state.closed;
+                let (taken, former) = state.requests.take(ticket, waker);
+                let (failed, closed) = (state.failed.clone(), state.closed);
                 drop(state);
                 drop(former);
                 match taken {
@@ -66,13 +69,16 @@ impl Future for ReadSample {
                         this.state = State::Waiting(ticket);
                         Poll::Pending
                     }
-                    ReadStatus::Gone if closed => Poll::Ready(Err(Error::abandoned(
-                        "read a sample: the source reader is gone, and will not answer",
-                    ))),
-                    ReadStatus::Gone => Poll::Ready(Err(Error::new(
-                        MF_E_OPERATION_CANCELLED.into(),
-                        "read a sample: the stream was flushed",
-                    ))),
+                    ReadStatus::Gone => Poll::Ready(Err(match failed {
+                        Some(error) => error,
+                        None if closed => {
+                            Error::abandoned("read a sample: the source reader is gone, and will not answer")
+                        }
+                        None => Error::new(
+                            MF_E_OPERATION_CANCELLED.into(),
+                            "read a sample: the stream was flushed",
+                        ),
+                    })),
                 }
             }
         }
@@ -90,9 +96,7 @@ impl Drop for ReadSample {
         if let State::Waiting(ticket) = self.state {
             let (next, own) = self.inbox.lock().requests.leave(ticket);
             drop(own);
-            if let Some(next) = next {
-                next.wake();
-            }
+            wake_contained(next);
         }
     }
 }

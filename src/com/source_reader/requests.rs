@@ -127,15 +127,18 @@ impl<T> Requests<T> {
         Ok(self.give(answer))
     }
 
-    /// The read's answer, if it is there; else its waker is kept.
-    pub(crate) fn take(&mut self, ticket: Ticket, waker: &Waker) -> (ReadStatus<T>, Option<Waker>) {
-        let Some(index) = self.index(ticket) else { return (ReadStatus::Gone, None) };
+    /// The read's answer, if it is there; else its waker is kept. Gives the waker that is not needed any more.
+    pub(crate) fn take(&mut self, ticket: Ticket, waker: Waker) -> (ReadStatus<T>, Option<Waker>) {
+        let Some(index) = self.index(ticket) else { return (ReadStatus::Gone, Some(waker)) };
         if self.waiting[index].answer.is_some() {
-            if let Some(WaitingRead { answer: Some(answer), waker, .. }) = self.waiting.remove(index) {
-                return (ReadStatus::Answer(answer.value), waker);
+            if let Some(WaitingRead { answer: Some(answer), waker: former, .. }) = self.waiting.remove(index)
+            {
+                // A read that was answered keeps no waker.
+                debug_assert!(former.is_none());
+                return (ReadStatus::Answer(answer.value), Some(waker));
             }
         }
-        let former = self.waiting.get_mut(index).and_then(|w| w.waker.replace(waker.clone()));
+        let former = self.waiting.get_mut(index).and_then(|w| w.waker.replace(waker));
         (ReadStatus::NotYet, former)
     }
 
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
 
     fn taken(requests: &mut Requests<u32>, ticket: Ticket) -> Option<u32> {
-        match requests.take(ticket, Waker::noop()).0 {
+        match requests.take(ticket, Waker::noop().clone()).0 {
             ReadStatus::Answer(value) => Some(value),
             ReadStatus::NotYet | ReadStatus::Gone => None,
         }
@@ -334,7 +337,7 @@ mod tests {
         let (zero, _) = requests.read(0);
         let (one, _) = requests.read(1);
         assert!(requests.clear(0).void.is_empty());
-        assert!(matches!(requests.take(zero, Waker::noop()).0, ReadStatus::Gone));
+        assert!(matches!(requests.take(zero, Waker::noop().clone()).0, ReadStatus::Gone));
         assert_eq!(requests.answer(0, 9, false).unwrap_err(), 9);
         assert!(requests.answer(1, 3, false).is_ok());
         assert_eq!(taken(&mut requests, one), Some(3));

@@ -85,7 +85,7 @@ bitflags! {
     #[doc(alias = "MF_SOURCE_READER_FLAG")]
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct SampleFlags: u32 {
-        /// An error; read no more.
+        /// An error, which a read ends with; the reader takes no call after it.
         #[doc(alias = "MF_SOURCE_READERF_ERROR")]
         const ERROR = 0x1;
         /// The stream has ended.

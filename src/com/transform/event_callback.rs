@@ -12,23 +12,30 @@ use windows_core::implement;
 use super::inner::Inner;
 use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::callback::{contain, write_parameters};
+use crate::com::guarded::Guarded;
 use crate::error::{Error, Result};
 use crate::transform::TransformEvent;
 
 /// The one callback that hears of every event, and asks for the next.
 #[implement(IMFAsyncCallback)]
 pub(super) struct TransformEventCallback {
-    pub(super) inner: Weak<Inner>,
+    inner: Guarded<EventSide>,
 }
 
-impl Drop for TransformEventCallback {
+impl TransformEventCallback {
+    pub(super) fn new(inner: Weak<Inner>) -> TransformEventCallback {
+        TransformEventCallback { inner: Guarded::new(EventSide(inner)) }
+    }
+}
+
+struct EventSide(Weak<Inner>);
+
+impl Drop for EventSide {
     /// A queue of events that is shut down releases its callback without a call.
     fn drop(&mut self) {
-        let _ = contain(|| {
-            if let Some(inner) = self.inner.upgrade() {
-                inner.event(Err(Error::from(windows::core::Error::from(MF_E_SHUTDOWN))));
-            }
-        });
+        if let Some(inner) = self.0.upgrade() {
+            inner.event(Err(Error::from(windows::core::Error::from(MF_E_SHUTDOWN))));
+        }
     }
 }
 
@@ -40,7 +47,7 @@ impl IMFAsyncCallback_Impl for TransformEventCallback_Impl {
     fn Invoke(&self, result: Ref<'_, IMFAsyncResult>) -> windows::core::Result<()> {
         contain(|| {
             // Gone with its `AsyncTransform`, which has shut the transform down: there are no further events.
-            let Some(inner) = self.inner.upgrade() else { return };
+            let Some(inner) = self.inner.0.upgrade() else { return };
             // SAFETY: the result lives for the call.
             let event = unsafe { inner.generator.EndGetEvent(result.as_ref()) };
             if inner.event(event.map_err(Error::from).and_then(|event| read(&event))) {

@@ -2,26 +2,33 @@
 
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use windows::Win32::Media::MediaFoundation::{
     IMFMediaEventGenerator, IMFSample, IMFShutdown, IMFTransform, MFCreateAlignedMemoryBuffer,
-    MFCreateSample, MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_NOTIFY_END_OF_STREAM,
-    MFT_MESSAGE_NOTIFY_START_OF_STREAM, MFT_MESSAGE_TYPE, MFT_OUTPUT_DATA_BUFFER,
-    MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES, MFT_OUTPUT_STREAM_PROVIDES_SAMPLES,
+    MFCreateAsyncResult, MFCreateSample, MFSampleExtension_Discontinuity, MFScheduleWorkItemEx,
+    MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_NOTIFY_END_OF_STREAM, MFT_MESSAGE_NOTIFY_START_OF_STREAM,
+    MFT_MESSAGE_TYPE, MFT_OUTPUT_DATA_BUFFER, MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE,
+    MFT_OUTPUT_DATA_BUFFER_STREAM_END, MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES,
+    MFT_OUTPUT_STREAM_PROVIDES_SAMPLES,
 };
 
+use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::Mta;
+use crate::com::callback::OnceCallback;
+use crate::contain::wake_contained;
 use crate::error::{Error, Hresult, Result};
+use crate::sync::LockExt;
 use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
 /// What both sides and the event callback share. The callback holds it weakly, so that there is no circle.
 pub(super) struct Inner {
+    this: Weak<Inner>,
     pub(super) generator: Mta<IMFMediaEventGenerator>,
     pub(super) shutdown: Mta<IMFShutdown>,
     pub(super) transform: Mta<IMFTransform>,
-    input: u32,
+    pub(super) input: u32,
     output: u32,
     pub(super) state: Mutex<State>,
 }
@@ -39,6 +46,10 @@ pub(super) struct State {
     /// A call of `ProcessInput`, or of `ProcessOutput`, is running.
     giving: bool,
     taking: bool,
+    /// The input that was refused is not offered again before a moment has passed.
+    pausing: bool,
+    /// The next sample is the first after a drain.
+    discontinuous: bool,
     pub(super) draining: bool,
     pub(super) closed: bool,
     wakers: [Option<Waker>; 2],
@@ -54,6 +65,8 @@ impl State {
             failed: None,
             giving: false,
             taking: false,
+            pausing: false,
+            discontinuous: false,
             draining: false,
             closed: false,
             wakers: [None, None],
@@ -76,36 +89,67 @@ enum Step {
 }
 
 impl Inner {
-    pub(super) fn new(transform: Mta<IMFTransform>, input: u32, output: u32) -> Result<Inner> {
-        Ok(Inner {
-            generator: transform.cast()?,
-            shutdown: transform.cast()?,
+    pub(super) fn new(transform: Mta<IMFTransform>, input: u32, output: u32) -> Result<Arc<Inner>> {
+        let (generator, shutdown) = (transform.cast()?, transform.cast()?);
+        let state = Mutex::new(State::new());
+        Ok(Arc::new_cyclic(|this| Inner {
+            this: this.clone(),
+            generator,
+            shutdown,
             transform,
             input,
             output,
-            state: Mutex::new(State::new()),
-        })
+            state,
+        }))
     }
 
-    /// A lock. A poisoned one is as good as any: no foreign code runs while it is held.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     pub(super) fn wake(&self) {
         let wakers = std::mem::take(&mut self.lock().wakers);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wakers.into_iter().for_each(wake_contained);
     }
 
     /// Keeps the waker before anything is looked at, so that no event is missed.
     fn listen(&self, side: Side, cx: &Context<'_>) {
-        let former = self.lock().wakers[side as usize].replace(cx.waker().clone());
+        // Cloned before the lock is taken: it may be user code.
+        let waker = cx.waker().clone();
+        let former = self.lock().wakers[side as usize].replace(waker);
         drop(former);
     }
 
-    pub(super) fn message(&self, message: MFT_MESSAGE_TYPE) -> Result<()> {
-        // SAFETY: takes numbers.
-        Ok(unsafe { self.transform.ProcessMessage(message, 0) }?)
+    /// Sends a message; those about one stream have its id as their parameter, all others zero.
+    pub(super) fn message(&self, message: MFT_MESSAGE_TYPE, parameter: u32) -> Result<()> {
+        // SAFETY: takes numbers; none of the messages sent here has a pointer as its parameter.
+        Ok(unsafe { self.transform.ProcessMessage(message, parameter as usize) }?)
+    }
+
+    /// Lets a millisecond pass before the input that was refused is offered again. If there is no timer to be had, it is
+    /// offered at once: that happens only so many times.
+    fn pause(&self) {
+        self.lock().pausing = true;
+        let this = self.this.clone();
+        let over = move || {
+            if let Some(this) = this.upgrade() {
+                this.lock().pausing = false;
+                this.wake();
+            }
+        };
+        let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
+        let callback = OnceCallback::create(parameters, move |_| {
+            over();
+            Ok(())
+        });
+        // SAFETY: the callback may be called from any thread, and the result is Media Foundation's own.
+        let scheduled = unsafe {
+            MFCreateAsyncResult(None, &callback, None)
+                .and_then(|result| MFScheduleWorkItemEx(&result, -1, None))
+        };
+        if scheduled.is_err() {
+            self.lock().pausing = false;
+        }
     }
 
     fn fail(&self, error: Error) -> Error {
@@ -154,7 +198,7 @@ impl Inner {
         if let Some(error) = &state.failed {
             return Err(error.clone());
         }
-        if state.giving {
+        if state.giving || state.pausing {
             return Ok(Step::Wait);
         }
         let Some(sample) = state.kept.take() else { return Ok(Step::Done) };
@@ -162,12 +206,17 @@ impl Inner {
             TransformInput::Start => {
                 state.kept = Some(sample);
                 drop(state);
-                let started = self.message(MFT_MESSAGE_NOTIFY_START_OF_STREAM);
+                let started = self.message(MFT_MESSAGE_NOTIFY_START_OF_STREAM, 0);
                 started.map(|()| Step::Again).map_err(|error| self.fail(error))
             }
             TransformInput::Process => {
                 state.giving = true;
+                let discontinuous = state.discontinuous;
                 drop(state);
+                if discontinuous {
+                    // SAFETY: the key lives for the call. A sample that takes no attribute goes in as it is.
+                    let _ = unsafe { sample.SetUINT32(&MFSampleExtension_Discontinuity, 1) };
+                }
                 // SAFETY: the sample lives for the call, and the transform takes its own reference.
                 let processed = unsafe { self.transform.ProcessInput(self.input, &*sample, 0) };
                 let status = processed.as_ref().map_or_else(|error| error.code().into(), |()| Hresult::S_OK);
@@ -175,8 +224,14 @@ impl Inner {
                 state.giving = false;
                 if !state.driver.input_done(status) {
                     state.kept = Some(sample);
+                    let retrying = state.driver.is_retrying();
+                    drop(state);
+                    if retrying {
+                        self.pause();
+                    }
                     return Ok(Step::Again);
                 }
+                state.discontinuous &= status.is_failure();
                 drop(state);
                 drop(sample);
                 processed?;
@@ -229,11 +284,11 @@ impl Inner {
         }
         let mut state = self.lock();
         if !state.draining && state.driver.drain() {
-            state.draining = true;
+            (state.draining, state.discontinuous) = (true, true);
             drop(state);
             let sent = self
-                .message(MFT_MESSAGE_NOTIFY_END_OF_STREAM)
-                .and_then(|()| self.message(MFT_MESSAGE_COMMAND_DRAIN));
+                .message(MFT_MESSAGE_NOTIFY_END_OF_STREAM, self.input)
+                .and_then(|()| self.message(MFT_MESSAGE_COMMAND_DRAIN, self.input));
             if let Err(error) = sent {
                 return Poll::Ready(Err(self.fail(error)));
             }
@@ -270,14 +325,14 @@ impl Inner {
                 let (status, sample) = self.process_output();
                 let mut state = self.lock();
                 state.taking = false;
-                let produced = state.driver.output_done(status);
-                if let Some(sample) = sample.filter(|_| produced) {
-                    state.ready.push_back(sample);
+                let done = state.driver.output_done(status);
+                let mut unwanted = sample;
+                if done.as_ref().is_ok_and(|produced| *produced) {
+                    state.ready.extend(unwanted.take());
                 }
                 drop(state);
-                if TransformDriver::is_output_failure(status) {
-                    return Err(self.fail(Error::new(status, "take a sample out of a transform")));
-                }
+                drop(unwanted);
+                done.map_err(|error| self.fail(error))?;
                 self.wake();
                 Ok(Step::Again)
             }
@@ -293,7 +348,10 @@ impl Inner {
                 state.taking = false;
                 state.driver.negotiated();
                 drop(state);
-                chosen.map(|()| Step::Again).map_err(|error| self.fail(error.into()))
+                chosen.map_err(|error| self.fail(error.into()))?;
+                // The other side may go on, too.
+                self.wake();
+                Ok(Step::Again)
             }
             TransformOutput::Drained => {
                 state.draining = false;
@@ -325,9 +383,12 @@ impl Inner {
         // Both references are ours now, also if the call failed.
         drop(ManuallyDrop::into_inner(buffer.pEvents));
         let sample = ManuallyDrop::into_inner(buffer.pSample);
+        // By equality, as the page of these flags demands. What is there then is the room that was given.
+        let none = [MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE, MFT_OUTPUT_DATA_BUFFER_STREAM_END];
+        let sample = sample.filter(|_| none.iter().all(|flag| buffer.dwStatus != flag.0 as u32));
         match processed {
             // SAFETY: a sample of Media Foundation's, or one made by its rules.
-            Ok(()) => (Hresult::S_OK, sample.map(|sample| unsafe { Mta::new(sample) })),
+            Ok(()) => (Hresult::S_OK, sample.map(|sample| unsafe { self.transform.beside(sample) })),
             Err(error) => (error.code().into(), None),
         }
     }

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::tokio_quirks::is_clock_paused;
+
 /// A paused clock jumps to the next timer when the runtime has nothing to do. A blocking task is something to do, so one
-/// waits while the thread works. Without a paused clock that costs a few microseconds per burst, and has no other effect.
+/// waits while the thread works. A clock that is not paused needs none, and the blocking pool keeps its threads for others.
 ///
 /// Every unpark counts: a hold taken for one is not released by a park before it.
 #[derive(Default)]
@@ -23,7 +25,7 @@ impl ClockHold {
     pub(super) fn hold(&self, runtime: &Handle) {
         let mut holding = self.holding();
         holding.unparked += 1;
-        if holding.until.is_none() {
+        if holding.until.is_none() && is_clock_paused(runtime) {
             let (until, mut released) = unbounded_channel();
             holding.until = Some(until);
             drop(holding);

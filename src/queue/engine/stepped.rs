@@ -51,12 +51,13 @@ impl SteppedQueue for SteppedEngine {
 
     fn step(&self, index: usize) {
         let engine = self.engine.0.clone();
-        let Some(item) = engine.injector.take_at(index) else { return };
+        let Some(mut item) = engine.injector.take_at(index) else { return };
         let mut results = ResultCache::new(engine.tokens.clone());
         let running = InCallback::new(&self.running);
         if item.is_turn() {
-            item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
-            drop((results, running));
+            let entered = engine.on.enter();
+            item.run(None, engine.on, &mut Budget::single(), &mut results);
+            drop((results, running, entered));
             engine.end_turn();
             engine.waiters.notify();
             return;
@@ -66,7 +67,8 @@ impl SteppedQueue for SteppedEngine {
             engine.counted_outside.add_wait(wait);
         }
         let generation = item.generation;
-        let key = engine.begin_outside(item.running(now));
+        let shown = item.running(now);
+        let key = engine.begin_outside(shown);
         let blocks =
             item.flags.contains(CallbackFlags::BLOCKING) || engine.long_running.load(Ordering::Relaxed);
         if blocks {
@@ -79,8 +81,9 @@ impl SteppedQueue for SteppedEngine {
             });
             return;
         }
-        let run = item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
-        drop((results, running));
+        let entered = engine.on.enter();
+        let run = item.run(Some(shown.name), engine.on, &mut Budget::single(), &mut results);
+        drop((item, results, running, entered));
         engine.end_outside(key, generation, run);
     }
 

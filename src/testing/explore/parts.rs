@@ -11,7 +11,6 @@ use std::thread;
 
 use tokio::runtime::Handle;
 
-use crate::async_result::QueueId;
 use crate::stepping::{self, LocalTask, SendTask, SteppedQueue, Stepper};
 use crate::testing::explore::hub::{Given, Hub};
 use crate::testing::explore::record::place;
@@ -20,10 +19,10 @@ use crate::testing::explore::record::place;
 pub(super) struct Part {
     thread: Helper,
     go_on: Sender<()>,
-    signals: Receiver<Signal>,
+    signals: Receiver<PartSignal>,
 }
 
-enum Signal {
+enum PartSignal {
     Left,
     Ended,
 }
@@ -55,7 +54,7 @@ impl Part {
             Hub::enter(None);
             drop(entered);
             drop(runtime);
-            let _ = signal.send(Signal::Ended);
+            let _ = signal.send(PartSignal::Ended);
         };
         let _ = thread.0.send(Box::new(job));
         Part { thread, go_on, signals }.until_left()
@@ -69,8 +68,8 @@ impl Part {
 
     fn until_left(self) -> Option<Part> {
         match self.signals.recv() {
-            Ok(Signal::Left) => Some(self),
-            Ok(Signal::Ended) => {
+            Ok(PartSignal::Left) => Some(self),
+            Ok(PartSignal::Ended) => {
                 IDLE.with_borrow_mut(|idle| idle.push(self.thread));
                 None
             }
@@ -93,7 +92,7 @@ impl Helper {
 /// The stepper of a helper's thread: what is given to it goes to the world.
 struct PartStepper {
     hub: Arc<Hub>,
-    signal: Sender<Signal>,
+    signal: Sender<PartSignal>,
     goes_on: Receiver<()>,
 }
 
@@ -120,7 +119,7 @@ impl Stepper for PartStepper {
 
     fn has_begun(&self, queue: u32, name: &'static str) {
         self.hub.wakes.runs_callback(queue, name);
-        self.hub.record().has_begun(QueueId(queue), name);
+        self.hub.record().has_begun(queue, name);
     }
 
     fn pause(&self) {
@@ -131,7 +130,7 @@ impl Stepper for PartStepper {
         self.hub.record().chose_alone(usize::from(leaves));
         if leaves {
             stepping::note(|| "is overtaken here".to_owned());
-            let _ = self.signal.send(Signal::Left);
+            let _ = self.signal.send(PartSignal::Left);
             // An error means that the run is gone, with its thread.
             let _ = self.goes_on.recv();
         }
@@ -139,7 +138,7 @@ impl Stepper for PartStepper {
 
     fn put(&self, queue: u32, name: &'static str) {
         let place = place();
-        self.hub.record().put(QueueId(queue), name, place);
+        self.hub.record().put(queue, name, place);
     }
 
     fn note(&self, text: String) {

@@ -19,6 +19,8 @@ pub(super) struct Record {
     /// The step that is done now, and how deep it is in the middle of others.
     now: usize,
     depth: usize,
+    /// The private queues, in the order in which they were first seen.
+    private: Vec<QueueId>,
     told: Option<Told>,
 }
 
@@ -27,7 +29,7 @@ pub(super) struct Record {
 pub(super) struct Done {
     pub(super) doer: Doer,
     /// The callback that was called, if one was.
-    pub(super) callback: Option<(QueueId, &'static str)>,
+    pub(super) callback: Option<(QueueName, &'static str)>,
     /// How many things could have happened.
     pub(super) offers: u32,
     /// How much time has passed.
@@ -36,14 +38,21 @@ pub(super) struct Done {
     pub(super) depth: usize,
 }
 
+/// A queue, by a name that is the same in every run: the number of a private one is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum QueueName {
+    Platform(QueueId),
+    Private(usize),
+}
+
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doer {
     Task(Arc<str>),
-    Queue(QueueId),
+    Queue(QueueName),
     Blocking,
     /// What was begun in the step of this number goes on after others did: an item of this queue, or a task.
-    GoesOn(usize, Option<QueueId>),
+    GoesOn(usize, Option<QueueName>),
     Runtime,
     Clock,
 }
@@ -54,7 +63,7 @@ struct Told {
     steps: Vec<Telling>,
     instead: Option<Doer>,
     /// Where items were put that have not run, by queue and name.
-    puts: HashMap<(QueueId, &'static str), VecDeque<Option<Place>>>,
+    puts: HashMap<(QueueName, &'static str), VecDeque<Option<Place>>>,
 }
 
 /// What is told of one step.
@@ -92,6 +101,28 @@ impl Record {
 
     pub(super) fn steps(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The name of a queue.
+    pub(super) fn queue(&mut self, number: u32) -> QueueName {
+        let id = QueueId(number);
+        if !id.is_private() {
+            return QueueName::Platform(id);
+        }
+        let known = self.private.iter().position(|known| *known == id);
+        QueueName::Private(known.unwrap_or_else(|| {
+            self.private.push(id);
+            self.private.len() - 1
+        }))
+    }
+
+    /// The same text with the names of private queues instead of their numbers.
+    pub(super) fn named(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (at, id) in self.private.iter().enumerate() {
+            text = text.replace(&id.to_string(), &QueueName::Private(at).to_string());
+        }
+        text
     }
 
     /// What is told, a telling for each step.
@@ -161,7 +192,8 @@ impl Record {
         self.step(goes_on);
     }
 
-    pub(super) fn has_begun(&mut self, queue: QueueId, name: &'static str) {
+    pub(super) fn has_begun(&mut self, queue: u32, name: &'static str) {
+        let queue = self.queue(queue);
         if let Some(step) = self.steps.get_mut(self.now).filter(|step| step.callback.is_none()) {
             step.callback = Some((queue, name));
         }
@@ -173,7 +205,8 @@ impl Record {
         }
     }
 
-    pub(super) fn put(&mut self, queue: QueueId, name: &'static str, place: Option<Place>) {
+    pub(super) fn put(&mut self, queue: u32, name: &'static str, place: Option<Place>) {
+        let queue = self.queue(queue);
         if let Some(told) = &mut self.told {
             told.puts.entry((queue, name)).or_default().push_back(place.clone());
         }
@@ -189,6 +222,15 @@ impl Record {
     pub(super) fn time_passed(&mut self, took: Duration) {
         if let Some(step) = self.steps.get_mut(self.now) {
             step.time = took;
+        }
+    }
+}
+
+impl fmt::Display for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueueName::Platform(id) => write!(f, "{id}"),
+            QueueName::Private(at) => write!(f, "private {}", at + 1),
         }
     }
 }

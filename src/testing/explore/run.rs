@@ -103,6 +103,7 @@ where
         }
         _ => wrong,
     };
+    let wrong = wrong.map(|wrong| Wrong { message: record.named(&wrong.message), ..wrong });
     Ran { record, chooser: hub.chooser().take(), wrong, clock_matters: world.clock_matters.get() }
 }
 
@@ -183,6 +184,7 @@ fn halted(halt: Halt, who: &str, report: &Report, world: &World) -> Option<Wrong
         message += &format!("\n    {}, begun at {}", operation.what, Place::of(operation.begun));
     }
     for queue in &report.queues {
+        world.hub.record().queue(queue.id.0);
         let on = format!("on queue {}{}", queue.id, Place::allocated(queue.allocated));
         for running in &queue.running {
             let waits =

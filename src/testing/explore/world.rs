@@ -12,7 +12,6 @@ use slab::Slab;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::{Instant, sleep_until};
 
-use crate::async_result::QueueId;
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::queue::CurrentQueue;
 use crate::stepping::{self, LocalTask, SendTask, SteppedQueue, Stepper};
@@ -258,11 +257,10 @@ impl World {
         actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
         let index = self.hub.chooser().choose(&Offered { actors: &actors, has_clock, is_pause: false });
         self.actors.set(actors);
-        let mut record = self.hub.record();
-        record.chose(index, count);
-        if index > 0 && record.is_told() {
+        self.hub.record().chose(index, count);
+        if index > 0 && self.hub.record().is_told() {
             let first = self.doer(offers[0].thing);
-            record.instead_of(first);
+            self.hub.record().instead_of(first);
         }
         index
     }
@@ -333,11 +331,14 @@ impl World {
     fn doer(&self, thing: Thing) -> Doer {
         match thing {
             Thing::Task(key) => Doer::Task(self.tasks.borrow()[key].name.clone()),
-            Thing::Queue(at, _) => Doer::Queue(QueueId(self.queues.borrow()[at].queue.id())),
+            Thing::Queue(at, _) => {
+                let queue = self.queues.borrow()[at].queue.id();
+                Doer::Queue(self.hub.record().queue(queue))
+            }
             Thing::Blocking(_) => Doer::Blocking,
             Thing::Part(at) => {
                 let part = &self.parts.borrow()[at];
-                Doer::GoesOn(part.step, Some(QueueId(part.queue.queue.id())))
+                Doer::GoesOn(part.step, Some(self.hub.record().queue(part.queue.queue.id())))
             }
             Thing::Runtime => Doer::Runtime,
             Thing::Clock => Doer::Clock,
@@ -434,7 +435,8 @@ impl World {
     }
 
     fn insert_task(&self, name: String, future: LocalTask, stays: Stays) {
-        let name: Arc<str> = name.into();
+        // Without the number of a private queue, which is another in each run.
+        let name: Arc<str> = name.split(" 0x").next().unwrap_or_default().into();
         let wake = TaskWake::new(&self.hub.wakes, (*name).to_owned());
         let number = self.number();
         self.tasks.borrow_mut().insert(WorldTask { name, number, stays, future: Some(future), wake });
@@ -544,7 +546,7 @@ impl Stepper for World {
 
     fn has_begun(&self, queue: u32, name: &'static str) {
         self.hub.wakes.runs_callback(queue, name);
-        self.hub.record().has_begun(QueueId(queue), name);
+        self.hub.record().has_begun(queue, name);
     }
 
     fn pause(&self) {
@@ -572,7 +574,7 @@ impl Stepper for World {
 
     fn put(&self, queue: u32, name: &'static str) {
         let place = place();
-        self.hub.record().put(QueueId(queue), name, place);
+        self.hub.record().put(queue, name, place);
     }
 
     fn note(&self, text: String) {

@@ -3,10 +3,15 @@
 /// The methods of `IMFTransform` that are not implemented.
 macro_rules! unused_of_a_transform {
     () => {
+        unused_of_a_transform!(with ids);
+        unused_of_a_transform! {
+            fn GetStreamIDs(&self, _: u32, _: *mut u32, _: u32, _: *mut u32) -> ();
+        }
+    };
+    (with ids) => {
         unused_of_a_transform! {
             fn GetStreamLimits(&self, _: *mut u32, _: *mut u32, _: *mut u32, _: *mut u32) -> ();
             fn GetStreamCount(&self, _: *mut u32, _: *mut u32) -> ();
-            fn GetStreamIDs(&self, _: u32, _: *mut u32, _: u32, _: *mut u32) -> ();
             fn GetInputStreamInfo(&self, _: u32, _: *mut MFT_INPUT_STREAM_INFO) -> ();
             fn GetInputStreamAttributes(&self, _: u32) -> IMFAttributes;
             fn GetOutputStreamAttributes(&self, _: u32) -> IMFAttributes;

@@ -114,7 +114,7 @@ impl Drive {
             TransformOutput::Process => {
                 let status = self.output_says.take().unwrap_or(Hresult::S_OK);
                 self.tell("output", status);
-                self.ready += usize::from(self.driver.output_done(status));
+                self.ready += usize::from(self.driver.output_done(status).unwrap_or(false));
             }
             TransformOutput::Negotiate => {
                 self.tell("type", Hresult::S_OK);

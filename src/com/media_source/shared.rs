@@ -1,0 +1,505 @@
+//! What a media source, its streams and the futures that fill them share: the state, and the events in their order.
+//!
+//! Events go to queues of Media Foundation's own, which call nobody back at once: they are queued with the state locked, so
+//! that no sample comes after the event that stops its stream.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use futures::FutureExt;
+use futures::future::{Either, select};
+use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::Notify;
+use windows::Win32::Media::MediaFoundation::{
+    IMFAttributes, IMFMediaEventQueue, IMFMediaSource, IMFMediaStream, IMFMediaType,
+    IMFPresentationDescriptor, IMFSample, IMFStreamDescriptor, MEEndOfPresentation, MEEndOfStream, MEError,
+    MEMediaSample, MENewStream, MESourcePaused, MESourceSeeked, MESourceStarted, MESourceStopped,
+    MEStreamPaused, MEStreamSeeked, MEStreamStarted, MEStreamStopped, MEUpdatedStream, MF_E_END_OF_STREAM,
+    MF_E_INVALID_STATE_TRANSITION, MF_E_INVALIDREQUEST, MF_E_MEDIA_SOURCE_WRONGSTATE, MF_E_SHUTDOWN,
+    MF_EVENT_SOURCE_ACTUAL_START, MF_EVENT_TYPE, MFCreateMediaEvent, MFSampleExtension_Token,
+};
+use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
+use windows::core::{GUID, HRESULT, IUnknown, Interface};
+
+use crate::async_result::QueueId;
+use crate::com::weak::WeakMta;
+use crate::com::{Mta, Platform};
+use crate::error::{Error, Hresult, Result};
+use crate::sync::LockExt;
+
+/// Where a stream of a media source is to begin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StreamStart {
+    /// The position, in units of 100 ns.
+    pub position: i64,
+    /// The type that was chosen for the stream.
+    pub media_type: Mta<IMFMediaType>,
+}
+
+pub(super) type Samples = BoxStream<'static, Result<Mta<IMFSample>>>;
+
+/// How a stream gets its samples.
+pub(super) enum Opener {
+    Each(Arc<dyn Fn(StreamStart) -> Samples + Send + Sync>),
+    /// Used by one future after the other.
+    Once(Arc<tokio::sync::Mutex<Samples>>),
+}
+
+impl Opener {
+    pub(super) fn once(samples: Samples) -> Opener {
+        // Polled after its end it still says that it has ended.
+        Opener::Once(Arc::new(tokio::sync::Mutex::new(samples.fuse().boxed())))
+    }
+}
+
+/// One of the streams, as it was described.
+pub(super) struct Track {
+    pub(super) descriptor: Mta<IMFStreamDescriptor>,
+    pub(super) opener: Opener,
+    pub(super) attributes: Mta<IMFAttributes>,
+}
+
+pub(super) struct SourceShared {
+    pub(super) platform: Platform,
+    pub(super) events: Mta<IMFMediaEventQueue>,
+    pub(super) presentation: Mta<IMFPresentationDescriptor>,
+    pub(super) tracks: Vec<Track>,
+    pub(super) attributes: Mta<IMFAttributes>,
+    pub(super) live: bool,
+    duration: Option<i64>,
+    /// The object, which must not be kept by its streams.
+    pub(super) source: OnceLock<WeakMta<IMFMediaSource>>,
+    state: Mutex<SourceState>,
+    changed: Notify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SourcePhase {
+    Stopped,
+    Started,
+    Paused,
+    Shutdown,
+}
+
+struct SourceState {
+    phase: SourcePhase,
+    /// Where the last sample ended.
+    position: i64,
+    /// Those that are selected.
+    streams: Vec<Option<ActiveStream>>,
+}
+
+/// A stream that is selected.
+struct ActiveStream {
+    object: Mta<IMFMediaStream>,
+    events: Mta<IMFMediaEventQueue>,
+    /// A token for each sample that was asked for, or none.
+    requests: VecDeque<Option<Mta<IUnknown>>>,
+    /// Which opening of the stream is played; the future of another has ended, or is about to.
+    opening: u64,
+    ended: bool,
+    failed: bool,
+}
+
+/// A stream to be played, and what is there for it.
+pub(super) struct StreamPlan {
+    pub(super) index: usize,
+    pub(super) media_type: Mta<IMFMediaType>,
+    /// The object and its queue, if it was not selected before.
+    pub(super) new: Option<(Mta<IMFMediaStream>, Mta<IMFMediaEventQueue>)>,
+}
+
+impl SourceShared {
+    pub(super) fn new(
+        platform: Platform,
+        presentation: Mta<IMFPresentationDescriptor>,
+        tracks: Vec<Track>,
+        live: bool,
+        duration: Option<i64>,
+    ) -> Result<Arc<SourceShared>> {
+        let (events, attributes) = (platform.create_event_queue()?, platform.create_attributes()?);
+        let streams = tracks.iter().map(|_| None).collect();
+        let state = SourceState { phase: SourcePhase::Stopped, position: 0, streams };
+        Ok(Arc::new(SourceShared {
+            platform,
+            events,
+            presentation,
+            tracks,
+            attributes,
+            live,
+            duration,
+            source: OnceLock::new(),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, SourceState> {
+        self.state.locked()
+    }
+
+    /// `MF_E_SHUTDOWN` once it is shut down.
+    pub(super) fn check(&self) -> windows::core::Result<()> {
+        if self.state().phase == SourcePhase::Shutdown { Err(MF_E_SHUTDOWN.into()) } else { Ok(()) }
+    }
+
+    pub(super) fn can_seek(&self) -> bool {
+        self.tracks.iter().all(|track| matches!(track.opener, Opener::Each(_)))
+    }
+
+    /// Whether the stream is selected.
+    pub(super) fn is_active(&self, index: usize) -> bool {
+        self.state().streams[index].is_some()
+    }
+
+    /// Starts, goes on or seeks; `from` is none where it is to go on.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        from: Option<i64>,
+        value: &PROPVARIANT,
+        plans: Vec<StreamPlan>,
+    ) -> windows::core::Result<()> {
+        let out_of_range = |position| position < 0 || self.duration.is_some_and(|end| position > end);
+        if from.is_some_and(|position| out_of_range(position) || (position > 0 && !self.can_seek())) {
+            return Err(MF_E_INVALIDREQUEST.into());
+        }
+        // What goes is dropped after the lock, being declared before it.
+        let mut gone = Vec::new();
+        let mut state = self.state();
+        let former = state.phase;
+        let seeks = match former {
+            SourcePhase::Shutdown => return Err(MF_E_SHUTDOWN.into()),
+            SourcePhase::Stopped => false,
+            SourcePhase::Started | SourcePhase::Paused => from.is_some(),
+        };
+        if seeks && !self.can_seek() {
+            return Err(MF_E_INVALIDREQUEST.into());
+        }
+        let selected: Vec<_> = plans.iter().map(|plan| plan.index).collect();
+        for (index, stream) in state.streams.iter_mut().enumerate() {
+            if !selected.contains(&index) {
+                gone.extend(stream.take());
+            }
+        }
+        for stream in &gone {
+            // SAFETY: needs nothing.
+            let _ = unsafe { stream.events.Shutdown() };
+        }
+        if former == SourcePhase::Stopped || seeks {
+            state.position = from.unwrap_or(0);
+        }
+        let (position, mut opened) = (state.position, Vec::new());
+        for plan in plans {
+            let (kind, anew) = match &mut state.streams[plan.index] {
+                Some(stream) => {
+                    let anew = former == SourcePhase::Stopped || seeks;
+                    if anew {
+                        stream.opening += 1;
+                        (stream.ended, stream.failed) = (false, false);
+                    }
+                    (MEUpdatedStream, anew)
+                }
+                empty => {
+                    let Some((object, events)) = plan.new else { continue };
+                    let requests = VecDeque::new();
+                    let opening = 0;
+                    *empty =
+                        Some(ActiveStream { object, events, requests, opening, ended: false, failed: false });
+                    (MENewStream, true)
+                }
+            };
+            let Some(stream) = &state.streams[plan.index] else { continue };
+            if anew {
+                opened.push((plan.index, stream.opening, plan.media_type));
+            }
+            queue_object(&self.events, kind, &*stream.object)?;
+        }
+        let (of_source, of_stream) =
+            if seeks { (MESourceSeeked, MEStreamSeeked) } else { (MESourceStarted, MEStreamStarted) };
+        if seeks || from.is_some() {
+            queue(&self.events, of_source, HRESULT(0), value)?;
+        } else {
+            // SAFETY: what is pointed to lives for the calls, and is copied.
+            unsafe {
+                let started = MFCreateMediaEvent(
+                    of_source.0 as u32,
+                    &GUID::zeroed(),
+                    HRESULT(0),
+                    Some(&raw const *value),
+                )?;
+                started.SetUINT64(&MF_EVENT_SOURCE_ACTUAL_START, position.max(0) as u64)?;
+                self.events.QueueEvent(&started)?;
+            }
+        }
+        for stream in state.streams.iter().flatten() {
+            queue(&stream.events, of_stream, HRESULT(0), value)?;
+            if stream.ended {
+                // It has nothing more, and says so again.
+                queue(&stream.events, MEEndOfStream, HRESULT(0), &PROPVARIANT::default())?;
+            }
+        }
+        state.phase = SourcePhase::Started;
+        self.end_presentation(&state)?;
+        drop(state);
+        drop(gone);
+        self.changed.notify_waiters();
+        for (index, opening, media_type) in opened {
+            self.play(index, opening, StreamStart { position, media_type })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&self) -> windows::core::Result<()> {
+        let mut state = self.state();
+        match state.phase {
+            SourcePhase::Started => {}
+            SourcePhase::Shutdown => return Err(MF_E_SHUTDOWN.into()),
+            SourcePhase::Stopped | SourcePhase::Paused => return Err(MF_E_INVALID_STATE_TRANSITION.into()),
+        }
+        state.phase = SourcePhase::Paused;
+        self.tell_all(&state, MESourcePaused, MEStreamPaused)
+    }
+
+    pub(super) fn stop(&self) -> windows::core::Result<()> {
+        let mut state = self.state();
+        if state.phase == SourcePhase::Shutdown {
+            return Err(MF_E_SHUTDOWN.into());
+        }
+        (state.phase, state.position) = (SourcePhase::Stopped, 0);
+        let mut dropped = Vec::new();
+        for stream in state.streams.iter_mut().flatten() {
+            dropped.push(std::mem::take(&mut stream.requests));
+            stream.opening += 1;
+        }
+        let told = self.tell_all(&state, MESourceStopped, MEStreamStopped);
+        drop(state);
+        drop(dropped);
+        self.changed.notify_waiters();
+        told
+    }
+
+    /// Ends everything, once.
+    pub(super) fn shut_down(&self) -> windows::core::Result<()> {
+        let mut state = self.state();
+        if state.phase == SourcePhase::Shutdown {
+            return Err(MF_E_SHUTDOWN.into());
+        }
+        state.phase = SourcePhase::Shutdown;
+        let streams: Vec<_> = state.streams.iter_mut().map(Option::take).collect();
+        drop(state);
+        for queue in streams.iter().flatten().map(|stream| &stream.events).chain([&self.events]) {
+            // SAFETY: needs nothing.
+            let _ = unsafe { queue.Shutdown() };
+        }
+        drop(streams);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// A sample is asked for, by the stream whose queue this is.
+    pub(super) fn request(
+        &self,
+        index: usize,
+        events: &Mta<IMFMediaEventQueue>,
+        token: Option<Mta<IUnknown>>,
+    ) -> windows::core::Result<()> {
+        let mut state = self.state();
+        let phase = state.phase;
+        let refused = match &mut state.streams[index] {
+            _ if phase == SourcePhase::Shutdown => Some(MF_E_SHUTDOWN),
+            Some(stream) if stream.events == *events => match phase {
+                SourcePhase::Stopped => Some(MF_E_MEDIA_SOURCE_WRONGSTATE),
+                _ if stream.ended => Some(MF_E_END_OF_STREAM),
+                // The error was told by an event, and is not to be told twice.
+                _ if stream.failed => Some(MF_E_MEDIA_SOURCE_WRONGSTATE),
+                _ => {
+                    stream.requests.push_back(token.clone());
+                    None
+                }
+            },
+            // It was deselected, which is a shutdown of the stream.
+            _ => Some(MF_E_SHUTDOWN),
+        };
+        drop(state);
+        drop(token);
+        if let Some(code) = refused {
+            return Err(code.into());
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn tell_all(
+        &self,
+        state: &SourceState,
+        of_source: MF_EVENT_TYPE,
+        of_stream: MF_EVENT_TYPE,
+    ) -> windows::core::Result<()> {
+        queue(&self.events, of_source, HRESULT(0), &PROPVARIANT::default())?;
+        for stream in state.streams.iter().flatten() {
+            queue(&stream.events, of_stream, HRESULT(0), &PROPVARIANT::default())?;
+        }
+        Ok(())
+    }
+
+    /// Says that everything has ended, if it has.
+    fn end_presentation(&self, state: &SourceState) -> windows::core::Result<()> {
+        let mut streams = state.streams.iter().flatten().peekable();
+        if streams.peek().is_some() && streams.all(|stream| stream.ended) {
+            queue(&self.events, MEEndOfPresentation, HRESULT(0), &PROPVARIANT::default())?;
+        }
+        Ok(())
+    }
+
+    /// Plays one opening of a stream, on a work queue.
+    fn play(self: &Arc<Self>, index: usize, opening: u64, start: StreamStart) -> windows::core::Result<()> {
+        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
+        let shared = self.clone();
+        let playing = async move {
+            let played = AssertUnwindSafe(shared.fill(index, opening, start)).catch_unwind().await;
+            if let Err(payload) = played {
+                shared.fail(index, opening, &Error::panicked("a stream of samples", payload));
+            }
+        };
+        // Its end concerns nobody: it is told by events.
+        drop(queue.spawn(playing));
+        Ok(())
+    }
+
+    /// Takes samples as they are asked for, until there are no more or another opening is played.
+    async fn fill(&self, index: usize, opening: u64, start: StreamStart) {
+        match &self.tracks[index].opener {
+            Opener::Each(open) => {
+                let mut samples = open(start);
+                self.fill_from(index, opening, &mut samples).await;
+            }
+            Opener::Once(samples) => {
+                let mut samples = samples.lock().await;
+                self.fill_from(index, opening, &mut samples).await;
+            }
+        }
+    }
+
+    async fn fill_from(&self, index: usize, opening: u64, samples: &mut Samples) {
+        loop {
+            if !self.until(index, opening, |stream| !stream.requests.is_empty()).await {
+                return;
+            }
+            let never = std::pin::pin!(self.until(index, opening, |_| false));
+            let item = match select(samples.next(), never).await {
+                Either::Left((item, _)) => item,
+                Either::Right(_) => return,
+            };
+            if !self.live && !self.until(index, opening, |_| true).await {
+                return;
+            }
+            match item {
+                Some(Ok(sample)) => self.deliver(index, opening, &sample),
+                Some(Err(error)) => return self.fail(index, opening, &error),
+                None => return self.finish(index, opening),
+            }
+        }
+    }
+
+    /// Waits until this opening is played, not paused, and so far; false if it is not the one any more.
+    async fn until(&self, index: usize, opening: u64, so: impl Fn(&ActiveStream) -> bool) -> bool {
+        loop {
+            // Before the look, so that no change is missed.
+            let changed = self.changed.notified();
+            {
+                let state = self.state();
+                match &state.streams[index] {
+                    Some(stream) if stream.opening == opening => {
+                        if state.phase == SourcePhase::Started && so(stream) {
+                            return true;
+                        }
+                    }
+                    _ => return false,
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Calls for the stream, if this opening is the one that is played.
+    fn with<R>(&self, index: usize, opening: u64, call: impl FnOnce(&mut SourceState) -> R) -> Option<R> {
+        let mut state = self.state();
+        let played = state.streams[index].as_ref().is_some_and(|stream| stream.opening == opening);
+        played.then(|| call(&mut state))
+    }
+
+    fn deliver(&self, index: usize, opening: u64, sample: &Mta<IMFSample>) {
+        // SAFETY: needs nothing.
+        let (time, length) = unsafe { (sample.GetSampleTime(), sample.GetSampleDuration()) };
+        // Taken out one by one: what the token's object does when it is set is foreign code.
+        let Some(Some(token)) = self.with(index, opening, |state| {
+            let started = state.phase == SourcePhase::Started;
+            let stream = state.streams[index].as_mut()?;
+            // A live source drops what comes while it is paused, and the request stays.
+            if started { stream.requests.pop_front() } else { None }
+        }) else {
+            return;
+        };
+        if let Some(token) = &token {
+            // SAFETY: the token lives for the call, and the sample takes its own reference.
+            let _ = unsafe { sample.SetUnknown(&MFSampleExtension_Token, &**token) };
+        }
+        self.with(index, opening, |state| {
+            if let Ok(time) = time {
+                state.position = time.saturating_add(length.unwrap_or(0));
+            }
+            if let Some(stream) = &state.streams[index] {
+                // If it is shut down, nothing waits for it.
+                let _ = queue_object(&stream.events, MEMediaSample, &**sample);
+            }
+        });
+        drop(token);
+    }
+
+    fn finish(&self, index: usize, opening: u64) {
+        let dropped = self.with(index, opening, |state| {
+            let stream = state.streams[index].as_mut()?;
+            stream.ended = true;
+            let dropped = std::mem::take(&mut stream.requests);
+            // If it is shut down, nothing waits for it.
+            let _ = queue(&stream.events, MEEndOfStream, HRESULT(0), &PROPVARIANT::default());
+            let _ = self.end_presentation(state);
+            Some(dropped)
+        });
+        drop(dropped);
+    }
+
+    fn fail(&self, index: usize, opening: u64, error: &Error) {
+        let code = if error.hresult().is_failure() { error.hresult() } else { Hresult::E_FAIL };
+        let dropped = self.with(index, opening, |state| {
+            let stream = state.streams[index].as_mut()?;
+            stream.failed = true;
+            let dropped = std::mem::take(&mut stream.requests);
+            let _ = queue(&self.events, MEError, code.into(), &PROPVARIANT::default());
+            Some(dropped)
+        });
+        drop(dropped);
+    }
+}
+
+fn queue(
+    events: &IMFMediaEventQueue,
+    kind: MF_EVENT_TYPE,
+    status: HRESULT,
+    value: &PROPVARIANT,
+) -> windows::core::Result<()> {
+    // SAFETY: what is pointed to lives for the call, and is copied.
+    unsafe { events.QueueEventParamVar(kind.0 as u32, &GUID::zeroed(), status, &raw const *value) }
+}
+
+fn queue_object(
+    events: &IMFMediaEventQueue,
+    kind: MF_EVENT_TYPE,
+    object: &impl Interface,
+) -> windows::core::Result<()> {
+    let object: IUnknown = object.cast()?;
+    // SAFETY: what is pointed to lives for the call; the event takes its own reference.
+    unsafe { events.QueueEventParamUnk(kind.0 as u32, &GUID::zeroed(), HRESULT(0), &object) }
+}
