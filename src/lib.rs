@@ -131,6 +131,7 @@ mod tokio_quirks;
 
 mod guid;
 mod register;
+mod stepping;
 mod tracker;
 pub mod transform;
 

@@ -24,6 +24,7 @@ use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
+use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -456,7 +457,12 @@ impl Queues {
     }
 
     pub(super) fn spawner(&self) -> Spawner {
-        Spawner::Runtime(self.runtime.clone())
+        let runtime = self.runtime.clone();
+        if stepping::is_on() {
+            Spawner::Stepped { runtime, is_window: false }
+        } else {
+            Spawner::Runtime(runtime)
+        }
     }
 
     pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {

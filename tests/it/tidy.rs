@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// one row does not know of each other.
 const ROAD: [&[&str]; 14] = [
     &["contain", "error", "sync", "tokio_quirks"],
-    &["guid", "register"],
+    &["guid", "register", "stepping"],
     &["tracker", "transform"],
     &["async_result", "cancel"],
     &["completion", "mmcss", "observe"],
