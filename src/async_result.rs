@@ -6,6 +6,7 @@
 
 mod builder;
 mod parameters;
+mod reply;
 
 use std::any::Any;
 use std::fmt;
@@ -18,6 +19,7 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
+pub use self::reply::Reply;
 use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::stepping;

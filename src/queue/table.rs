@@ -173,6 +173,30 @@ impl Queues {
         put
     }
 
+    /// Puts a work item on the queue that its callback names. A ready result is invoked.
+    pub(crate) fn invoke_item(&self, mut item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        if let Some(result) = item.ready() {
+            let result = result.clone();
+            drop_contained(item);
+            return self.invoke(&result);
+        }
+        let asked =
+            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
+        match asked {
+            Ok(CallbackParameters { queue, flags }) => {
+                item.put_by(begun, queue, &self.tracker);
+                let mut slot = Some(Work::Item(item));
+                let put = self.resolve(queue, |queue| enqueue(queue, &mut slot, flags));
+                drop_refused(&mut slot);
+                put?
+            }
+            Err(error) => {
+                drop_contained(item);
+                Err(error)
+            }
+        }
+    }
+
     /// The same on a queue that the caller holds.
     #[inline(always)]
     pub(crate) fn put_on(

@@ -90,6 +90,11 @@ impl WorkItem {
         }
     }
 
+    /// What it calls.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     /// What it calls, and its priority.
     pub(crate) fn into_job(self) -> (Job, Priority) {
         (self.job, self.priority)
