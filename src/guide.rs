@@ -20,6 +20,9 @@ pub mod not_called {}
 #[doc = include_str!("guide/ordering.md")]
 pub mod ordering {}
 
+#[doc = include_str!("guide/ends.md")]
+pub mod ends {}
+
 #[doc = include_str!("guide/cancel_safety.md")]
 pub mod cancel_safety {}
 

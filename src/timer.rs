@@ -26,7 +26,7 @@ use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
-use crate::tracker::{Begun, closed};
+use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,7 +158,8 @@ impl Timers {
         match entry.waits {
             Waits::Scheduled(due, queue) => {
                 self.queues.count_cancelled(queue);
-                drop_contained(due);
+                // An operation that awaits the item ends as cancelled.
+                self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
             Waits::ForEvent(event, queue, _) => {
                 self.queues.count_cancelled(queue);

@@ -17,7 +17,7 @@ use crate::event::value::MediaEventValue;
 use crate::queue::{CallingOut, Job, Priority, Queues};
 use crate::sync::LockExt;
 use crate::tokio_quirks;
-use crate::tracker::{Begun, Outstanding, Registration};
+use crate::tracker::{Begun, Loss, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
 ///
@@ -302,7 +302,7 @@ impl Inner {
             }
         }
         // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
-        self.queues.tracker.handle().lose(|| drop_contained(request));
+        self.queues.tracker.handle().lose(Loss::Shutdown, || drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();
