@@ -21,6 +21,7 @@
     clippy::undocumented_unsafe_blocks,
     reason = "it is generated"
 )]
+#[rustfmt::skip]
 mod bindings;
 #[cfg(windows)]
 mod windows_only;
