@@ -1,8 +1,8 @@
-//! Shows the work queues at work: runs the media source of `wav_meter` on a tone, and writes what every queue did
-//! as a trace for Chrome's or Perfetto's viewer, and as a picture, a lane per queue.
+//! Shows the work queues at work: records the media source of `wav_meter` on a tone, and writes what every queue did
+//! as a picture, a lane per queue, and as a trace for Perfetto's viewer.
 //!
-//! Run: `cargo run --release --features tracing --example timeline [FOLDER]`. It writes `timeline.json` and
-//! `timeline.svg` into the folder, `target` if none is named, and prints what it saw:
+//! Run: `cargo run --release --features timeline --example timeline [FOLDER]`. It writes `timeline.svg` and
+//! `timeline.json` into the folder, `target` if none is named, and prints what it saw:
 //! ```text
 //! timeline: … queues, … callbacks
 //! ```
@@ -10,10 +10,6 @@
 #[path = "wav_meter/format.rs"]
 #[allow(dead_code)]
 mod format;
-#[path = "timeline/picture.rs"]
-mod picture;
-#[path = "timeline/record.rs"]
-mod record;
 #[path = "wav_meter/riff.rs"]
 #[allow(dead_code)]
 mod riff;
@@ -24,8 +20,6 @@ mod samples;
 mod source;
 #[path = "wav_meter/tone.rs"]
 mod tone;
-#[path = "timeline/trace.rs"]
-mod trace;
 #[path = "wav_meter/wav.rs"]
 #[allow(dead_code)]
 mod wav;
@@ -36,43 +30,35 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mf_async::byte_stream::{AccessMode, FileFlags, OpenMode};
-use mf_async::{AsyncResult, EventStream, MediaEventType, Platform, QueueId};
-use tracing::Instrument;
-use tracing_subscriber::layer::SubscriberExt;
+use mf_async::{AsyncResult, EventStream, MediaEventType, Platform, QueueId, timeline};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "target".into()));
-    let recorder = record::Recorder::new();
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(recorder.clone()))?;
-
-    let tone = tone::ToneFile::create()?;
-    let platform = Platform::startup()?;
-    play(&platform, &tone, &recorder).instrument(tracing::info_span!("the program")).await?;
-    platform.shutdown().await?;
-
-    let lanes = recorder.lanes();
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("timeline.json"), trace::trace(&lanes))?;
-    let title = "A media source reads a WAV file, a sample per request";
-    std::fs::write(folder.join("timeline.svg"), picture::picture(&lanes, title))?;
-    let callbacks: usize = lanes.iter().map(|lane| lane.runs().count()).sum();
+    let timeline = timeline::record();
+    play(&timeline).await?;
+    timeline.write_perfetto(folder.join("timeline.json"))?;
+    std::fs::write(
+        folder.join("timeline.svg"),
+        timeline.svg("A media source reads a WAV file, a sample per request"),
+    )?;
+    let lanes = timeline.lanes();
+    let callbacks: usize = lanes.iter().map(|lane| lane.calls().count()).sum();
     println!("timeline: {} queues, {callbacks} callbacks", lanes.len());
     Ok(())
 }
 
-/// The road of `wav_meter`, with a serial queue that "draws", and a timer beside it.
-async fn play(
-    platform: &Platform,
-    tone: &tone::ToneFile,
-    recorder: &record::Recorder,
-) -> Result<(), Box<dyn std::error::Error>> {
+/// What is recorded: the road of `wav_meter`, with a serial queue that "draws", and a timer beside it.
+async fn play(timeline: &timeline::Timeline) -> Result<(), Box<dyn std::error::Error>> {
+    let tone = tone::ToneFile::create()?;
+    let platform = Platform::startup()?;
     let file = platform
         .open_file(AccessMode::Read, OpenMode::FailIfNotExist, FileFlags::empty(), tone.path())
         .await?;
-    let source = source::WavSource::new(platform, Arc::new(file))?;
+    let source = source::WavSource::new(&platform, Arc::new(file))?;
     let drawing = platform.allocate_serial_work_queue(QueueId::MULTITHREADED)?;
-    recorder.name(&drawing, "serial (drawing)");
+    timeline.name(&drawing, "serial (drawing)");
     let clock = platform.add_periodic_callback(|| ())?;
     let mut events = EventStream::lossless(&source)?;
     source.request_sample();
@@ -92,5 +78,7 @@ async fn play(
     }
     drawing.barrier().await?;
     platform.remove_periodic_callback(clock)?;
+    drop((drawing, source, events));
+    platform.shutdown().await?;
     Ok(())
 }

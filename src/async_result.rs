@@ -5,19 +5,26 @@
 //! queue.
 
 mod builder;
+mod parameters;
+mod reply;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::future::Future;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use bitflags::bitflags;
 use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
+pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
+pub use self::reply::Reply;
+use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
+use crate::stepping;
 use crate::sync::LockExt;
-use crate::tracker;
+use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -64,6 +71,8 @@ impl IntoUnknown for AsyncResult {
 /// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
 /// ```
 ///
+/// [`callback`] makes one of a closure whose argument's type is not written.
+///
 /// The queue may call it on any thread, and for two results at the same time; `Send + Sync` makes that sound. Two
 /// callbacks are the same if they are the same object, by [`Arc::ptr_eq`].
 ///
@@ -72,6 +81,11 @@ impl IntoUnknown for AsyncResult {
 #[doc(alias = "IRtwqAsyncCallback")]
 #[doc(alias = "IMFAsyncCallbackLogging")]
 #[doc(alias = "IMFRemoteAsyncCallback")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback",
+    label = "this does not implement `AsyncCallback`",
+    note = "a closure is a callback if it is `Fn(&AsyncResult) + Send + Sync`: `mf_async::callback(|result| ..)`"
+)]
 pub trait AsyncCallback: Send + Sync {
     /// The queue to be invoked on, and what this callback promises of itself.
     ///
@@ -113,150 +127,47 @@ where
     }
 }
 
-/// A callback's queue and its promises: `IMFAsyncCallback::GetParameters`.
+/// Makes a callback of a closure.
+///
+/// It is `Arc::new(closure)`, but the type of the argument need not be written.
 ///
 /// ```
-/// use mf_async::{CallbackParameters, QueueId};
-///
-/// let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-/// assert!(parameters.flags.is_empty());
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// # use mf_async::{Platform, QueueId};
+/// # let platform = Platform::startup()?;
+/// platform.put(QueueId::STANDARD, mf_async::callback(|result| println!("{}", result.status())))?;
+/// # platform.shutdown().await }
 /// ```
-#[doc(alias = "GetParameters")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallbackParameters {
-    /// The promises and needs of the callback.
-    pub flags: CallbackFlags,
-    /// The queue to invoke it on.
-    pub queue: QueueId,
+pub fn callback(call: impl Fn(&AsyncResult) + Send + Sync + 'static) -> Arc<dyn AsyncCallback> {
+    Arc::new(call)
 }
 
-impl CallbackParameters {
-    /// No flags, on this queue.
-    pub fn on(queue: impl Into<QueueId>) -> CallbackParameters {
-        CallbackParameters { flags: CallbackFlags::empty(), queue: queue.into() }
-    }
-
-    /// The same with these flags.
-    #[must_use]
-    pub fn with_flags(self, flags: CallbackFlags) -> CallbackParameters {
-        CallbackParameters { flags, ..self }
-    }
+/// The callback's name. One that panics when it is asked has none.
+#[inline]
+pub(crate) fn name_of(callback: &dyn AsyncCallback) -> &'static str {
+    contain(|| callback.name()).map_err(drop_payload).unwrap_or("a callback whose name panics")
 }
 
-impl Default for CallbackParameters {
-    /// No flags, on [`QueueId::STANDARD`].
-    fn default() -> CallbackParameters {
-        CallbackParameters::on(QueueId::STANDARD)
-    }
-}
-
-bitflags! {
-    /// What a callback promises or needs. No flags means that it usually takes less than 30 ms and may make any system
-    /// call.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct CallbackFlags: u32 {
-        /// It takes less than 1 ms and does almost nothing. Only the queues
-        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
-        #[doc(alias = "MFASYNC_FAST_IO_PROCESSING_CALLBACK")]
-        const FAST_IO_PROCESSING = 0x01;
-        /// It takes less than 50 µs and only signals something. Only the queues
-        /// [`QueueId::IO`] and [`QueueId::TIMER`] allow it.
-        #[doc(alias = "MFASYNC_SIGNAL_CALLBACK")]
-        const SIGNAL = 0x02;
-        /// It blocks: it runs on the runtime's blocking pool, where it holds up no other item. On a queue that runs one
-        /// item at a time, the next item still waits for it.
-        #[doc(alias = "MFASYNC_BLOCKING_CALLBACK")]
-        const BLOCKING = 0x04;
-        /// A serial queue goes on only when the result is passed to `invoke_callback` again, not when `invoke`
-        /// returns. Other queues ignore it.
-        #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
-        const REPLY = 0x08;
-        /// Accepted and without effect, because nothing here crosses processes.
-        #[doc(alias = "MFASYNC_LOCALIZE_REMOTE_CALLBACK")]
-        const LOCALIZE_REMOTE = 0x10;
-        // Bits without a name are kept.
-        const _ = !0;
-    }
-}
-
-/// The number by which Media Foundation names a work queue.
-///
-/// ```
-/// use mf_async::QueueId;
-///
-/// assert_eq!(QueueId::MULTITHREADED.0, 5);
-/// assert!(!QueueId::MULTITHREADED.is_private());
-/// assert_eq!(format!("{} {}", QueueId::STANDARD, QueueId(0x2_0001)), "STANDARD 0x20001");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueId(
-    /// The number, as Windows headers write it.
-    pub u32,
-);
-
-impl QueueId {
-    /// No queue. A put on it runs as on [`STANDARD`](QueueId::STANDARD), as with every number that
-    /// has no private bit and names no queue.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_UNDEFINED")]
-    pub const UNDEFINED: QueueId = QueueId(0);
-    /// The default of callbacks: one item at a time, shared by all of them.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_STANDARD")]
-    pub const STANDARD: QueueId = QueueId(1);
-    /// Media Foundation's own: one item at a time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_RT")]
-    pub const RT: QueueId = QueueId(2);
-    /// File and network input and output: items run at the same time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_IO")]
-    pub const IO: QueueId = QueueId(3);
-    /// Timers and periodic callbacks: one item at a time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_TIMER")]
-    pub const TIMER: QueueId = QueueId(4);
-    /// The queue that applications should use: items run at the same time.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_MULTITHREADED")]
-    pub const MULTITHREADED: QueueId = QueueId(5);
-    /// For callbacks that take long: each runs on the runtime's blocking pool.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_LONG_FUNCTION")]
-    pub const LONG_FUNCTION: QueueId = QueueId(7);
-    /// The bits of which a queue that was allocated has at least one.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_PRIVATE_MASK")]
-    pub const PRIVATE_MASK: QueueId = QueueId(0xFFFF_0000);
-    /// Every platform queue; only for registration with MMCSS.
-    #[doc(alias = "MFASYNC_CALLBACK_QUEUE_ALL")]
-    pub const ALL: QueueId = QueueId(0xFFFF_FFFF);
-
-    /// Whether the number is that of an allocated queue.
-    #[must_use]
-    pub const fn is_private(self) -> bool {
-        self.0 & QueueId::PRIVATE_MASK.0 != 0
-    }
-}
-
-impl fmt::Display for QueueId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            QueueId::UNDEFINED => "UNDEFINED",
-            QueueId::STANDARD => "STANDARD",
-            QueueId::RT => "RT",
-            QueueId::IO => "IO",
-            QueueId::TIMER => "TIMER",
-            QueueId::MULTITHREADED => "MULTITHREADED",
-            QueueId::LONG_FUNCTION => "LONG_FUNCTION",
-            QueueId::ALL => "ALL",
-            QueueId(number) => return write!(f, "0x{number:X}"),
-        })
-    }
-}
-
-impl fmt::Debug for QueueId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QueueId({self})")
-    }
-}
-
-impl From<u32> for QueueId {
-    fn from(number: u32) -> QueueId {
-        QueueId(number)
-    }
+/// Lists a new item or result with the line that made it, for reports.
+#[inline(always)]
+pub(crate) fn list_origin(
+    tracker: &TrackerHandle,
+    begun: Begun,
+    queued: Option<QueueId>,
+    callback: Option<&Arc<dyn AsyncCallback>>,
+) -> Origin {
+    tracker.origins().list(begun, queued.map(|queue| queue.0), || {
+        let callback = callback.map(Arc::downgrade);
+        move || match &callback {
+            Some(callback) => {
+                let Some(callback) = callback.upgrade() else { return "" };
+                let name = name_of(&*callback);
+                drop_contained(callback);
+                name
+            }
+            None => "a result without a callback",
+        }
+    })
 }
 
 /// The result of an asynchronous operation, on its way from Begin to End: `IMFAsyncResult`.
@@ -276,12 +187,14 @@ pub struct AsyncResult(Arc<Inner>);
 impl AsyncResult {
     #[inline]
     pub(crate) fn new(parts: Parts, token: Option<Token>) -> AsyncResult {
-        let Parts { object, hides_object, callback, state } = parts;
+        let Parts { object, hides_object, callback, state, origin } = parts;
         let target = match callback {
             Some(callback) => Target::Callback(callback),
             None => Target::Event(Box::default()),
         };
-        AsyncResult(Arc::new(Inner { object, hides_object, ..Inner::new(target, state, token) }))
+        let mut inner = Inner::new(target, state, token, origin);
+        (inner.object, inner.hides_object) = (object, hides_object);
+        AsyncResult(Arc::new(inner))
     }
 
     /// The result of a work item, made when the item runs.
@@ -290,28 +203,48 @@ impl AsyncResult {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         token: Option<Token>,
+        origin: Origin,
     ) -> AsyncResult {
-        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token)))
+        AsyncResult(Arc::new(Inner::new(Target::Callback(callback), state, token, origin)))
     }
 
     /// The same in the memory of a result that was [emptied](AsyncResult::empty).
     #[inline]
-    pub(crate) fn refill(mut self, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) -> AsyncResult {
+    pub(crate) fn refill(
+        mut self,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+        origin: Origin,
+    ) -> AsyncResult {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.target = Target::Callback(callback);
             inner.state = state;
+            inner.origin = origin;
             return self;
         }
-        AsyncResult::of_item(callback, state, self.0.token.clone())
+        AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
+    }
+
+    /// Drops this owner; true if that was the last, and something that the result held has panicked.
+    pub(crate) fn drop_owner(mut self) -> bool {
+        let panicked = Arc::get_mut(&mut self.0).and_then(Inner::drop_held).map(drop_payload).is_some();
+        drop_contained(self) | panicked
     }
 
     /// Drops all that it holds except its token; `None` if it has another owner.
     #[inline]
     pub(crate) fn empty(mut self) -> Option<AsyncResult> {
         let inner = Arc::get_mut(&mut self.0)?;
-        let token = inner.token.take();
-        let held = std::mem::replace(inner, Inner::new(Target::Nothing, None, token));
-        drop(held);
+        if let Some(payload) = inner.drop_held() {
+            // It counts as a panic of the item.
+            std::panic::resume_unwind(payload);
+        }
+        inner.hides_object = false;
+        inner.origin = Origin::default();
+        (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
+        if std::mem::take(inner.has_rare.get_mut()) {
+            inner.rare = Mutex::default();
+        }
         Some(self)
     }
 
@@ -324,10 +257,14 @@ impl AsyncResult {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke(&self) -> Result<()> {
-        if self.hand_over() {
-            return Ok(());
-        }
-        self.dispatcher()?.invoke(self)
+        stepping::pause();
+        let invoked = if self.hand_over() {
+            Ok(())
+        } else {
+            self.dispatcher().and_then(|dispatcher| dispatcher.invoke(self))
+        };
+        stepping::pause();
+        invoked
     }
 
     /// Hands the result to a callback that needs no queue: the same as the way through the platform's queues, without
@@ -436,21 +373,25 @@ impl AsyncResult {
     /// Once dispatched, it stays so. For a result with a callback the wait fails at once.
     ///
     /// # Errors
-    /// `E_INVALIDARG` when the result has a callback.
+    /// `E_INVALIDARG` when the result has a callback; `MF_E_SHUTDOWN` when the platform ends before it is dispatched.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing, and the result can be awaited again.
     #[doc(alias = "hEvent")]
-    pub async fn signaled(&self) -> Result<()> {
-        match &self.0.target {
-            Target::Event(event) => {
-                event.wait().await;
-                Ok(())
-            }
-            Target::Callback(_) | Target::Nothing => Err(Error::new(
-                Hresult::E_INVALIDARG,
-                "wait for the event of a result that has a callback: only a result without one signals it",
-            )),
+    #[track_caller]
+    pub fn signaled(&self) -> impl Future<Output = Result<()>> + Send + '_ {
+        let begun = Location::caller();
+        async move {
+            let Target::Event(event) = &self.0.target else {
+                let what = "wait for the event of a result that has a callback: only a result without one signals it";
+                return Err(Error::new(Hresult::E_INVALIDARG, what));
+            };
+            let waited = match self.tracker() {
+                Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
+                None => Ok(GuardedFuture::new(event.wait()).await),
+            };
+            // Once signaled it stays so, whatever the platform.
+            if event.get().is_some() { Ok(()) } else { waited.map(drop) }
         }
     }
 
@@ -484,8 +425,10 @@ impl AsyncResult {
     /// Completes the result in place of its component, which has failed: invokes the callback with the error's code,
     /// unless it was invoked before. An operation that awaits the result ends with `error` itself.
     pub(crate) fn fail(&self, error: Error) {
-        // ORDERING: AcqRel, so that exactly one of two callers invokes it.
-        if self.0.was_invoked.swap(true, Ordering::AcqRel) {
+        // ORDERING: AcqRel, so that exactly one of this and of `claim_invoke` invokes it.
+        let claimed =
+            self.0.invoked.compare_exchange(NOT_INVOKED, FAILED, Ordering::AcqRel, Ordering::Acquire);
+        if claimed.is_err() {
             return;
         }
         self.set_status(error.hresult());
@@ -494,7 +437,7 @@ impl AsyncResult {
         self.0.has_rare.store(true, Ordering::Release);
         if let Ok(dispatcher) = self.dispatcher() {
             // If the callback's queue is gone, the callback is dropped with the result, and its operation ends.
-            let _ = dispatcher.invoke_accepted(self);
+            let _ = dispatcher.invoke_failed(self);
         }
     }
 
@@ -511,13 +454,29 @@ impl AsyncResult {
     /// The callback is about to be invoked: from now on [`fail`](AsyncResult::fail) does not invoke it.
     #[inline]
     pub(crate) fn set_invoked(&self) {
-        // ORDERING: Release, see `fail`.
-        self.0.was_invoked.store(true, Ordering::Release);
+        // ORDERING: Relaxed to look: what has failed stays so, until `claim_invoke`. Release, see `fail`.
+        if self.0.invoked.load(Ordering::Relaxed) == NOT_INVOKED {
+            self.0.invoked.store(INVOKED, Ordering::Release);
+        }
+    }
+
+    /// Whether [`fail`](AsyncResult::fail) has invoked the callback.
+    #[inline]
+    pub(crate) fn has_failed(&self) -> bool {
+        // ORDERING: Relaxed, before `claim_invoke`.
+        self.0.invoked.load(Ordering::Relaxed) == FAILED
+    }
+
+    /// The callback is about to be invoked; false if [`fail`](AsyncResult::fail) has invoked it in place of this.
+    #[inline]
+    pub(crate) fn claim_invoke(&self) -> bool {
+        // ORDERING: AcqRel, see `fail`.
+        self.0.invoked.swap(INVOKED, Ordering::AcqRel) != FAILED
     }
 
     pub(crate) fn was_invoked(&self) -> bool {
         // ORDERING: Acquire, see `fail`.
-        self.0.was_invoked.load(Ordering::Acquire)
+        self.0.invoked.load(Ordering::Acquire) != NOT_INVOKED
     }
 
     /// Its identity, for a holder that must recognise it later without owning it.
@@ -531,6 +490,13 @@ impl AsyncResult {
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
         // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
         self.0.has_rare.store(true, Ordering::Release);
+    }
+
+    /// Whether a serial queue awaits a reply by this result.
+    pub(crate) fn awaits_reply(&self) -> bool {
+        // ORDERING: Acquire, as in `take_reply`.
+        self.0.has_rare.load(Ordering::Acquire)
+            && self.0.rare.locked().as_ref().is_some_and(|rare| rare.reply.is_some())
     }
 
     /// Takes the serial queue that awaits a reply by this result.
@@ -563,6 +529,7 @@ pub(crate) struct Parts {
     pub(crate) hides_object: bool,
     pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
     pub(crate) state: Option<Unknown>,
+    pub(crate) origin: Origin,
 }
 
 /// The identity of a result: its address, without its contents.
@@ -588,6 +555,9 @@ pub(crate) trait Dispatch: Send + Sync {
 
     /// The same for what was accepted before the platform began to shut down.
     fn invoke_accepted(&self, result: &AsyncResult) -> Result<()>;
+
+    /// The same for a result whose component has failed, by [`AsyncResult::fail`].
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()>;
 
     /// Puts what was accepted before on the queue MULTITHREADED, also if the callback names another.
     fn put_accepted(&self, result: &AsyncResult) -> Result<()>;
@@ -632,13 +602,25 @@ struct Inner {
     object: Option<Unknown>,
     hides_object: bool,
     status: AtomicU32,
-    was_invoked: AtomicBool,
+    /// One of the three numbers below.
+    invoked: AtomicU8,
     /// Whether `rare` has, or had, a value.
     has_rare: AtomicBool,
     rare: Mutex<Option<Box<Rare>>>,
+    /// Held for its drop, which takes the result off the list of reports.
+    origin: Origin,
     /// The last field, so that a shutdown goes on only after the result's contents are dropped.
     token: Option<Token>,
 }
+
+const SIGNAL: &str = "a wait for the event of a result";
+
+/// Nothing has invoked the callback yet.
+const NOT_INVOKED: u8 = 0;
+/// Its component, or a queue that the result was put on, has.
+const INVOKED: u8 = 1;
+/// It was invoked in place of its component, which has failed.
+const FAILED: u8 = 2;
 
 /// Fields that few results need.
 #[derive(Default)]
@@ -649,18 +631,51 @@ struct Rare {
 
 impl Inner {
     #[inline]
-    fn new(target: Target, state: Option<Unknown>, token: Option<Token>) -> Inner {
+    fn new(target: Target, state: Option<Unknown>, token: Option<Token>, origin: Origin) -> Inner {
         Inner {
             target,
             state,
             object: None,
             hides_object: false,
             status: AtomicU32::new(Hresult::S_OK.0),
-            was_invoked: AtomicBool::new(false),
+            invoked: AtomicU8::new(NOT_INVOKED),
             has_rare: AtomicBool::new(false),
             rare: Mutex::default(),
+            origin,
             token,
         }
+    }
+}
+
+impl Inner {
+    /// Drops what it holds, each by itself: of two that panic at once, the second would end the process. Returns the first
+    /// panic. What it holds is not that of the thread which drops it last.
+    #[inline]
+    fn drop_held(&mut self) -> Option<Payload> {
+        if self.state.is_some() || self.object.is_some() {
+            return self.drop_each();
+        }
+        match std::mem::replace(&mut self.target, Target::Nothing) {
+            Target::Callback(callback) => contain(|| drop(callback)).err(),
+            Target::Event(_) | Target::Nothing => None,
+        }
+    }
+
+    fn drop_each(&mut self) -> Option<Payload> {
+        let (state, object) = (self.state.take(), self.object.take());
+        let target = std::mem::replace(&mut self.target, Target::Nothing);
+        let dropped = [contain(|| drop(state)), contain(|| drop(object)), contain(|| drop(target))];
+        let mut payloads = dropped.into_iter().filter_map(std::result::Result::err);
+        let first = payloads.next();
+        payloads.for_each(drop_payload);
+        first
+    }
+}
+
+impl Drop for Inner {
+    #[inline]
+    fn drop(&mut self) {
+        self.drop_held().into_iter().for_each(drop_payload);
     }
 }
 

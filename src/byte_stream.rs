@@ -7,7 +7,9 @@ mod in_flight;
 mod io;
 mod memory;
 mod open;
+mod position;
 mod request;
+mod request_body;
 
 use std::fmt;
 use std::future::Future;
@@ -23,8 +25,9 @@ pub use self::open::{AccessMode, FileFlags, OpenMode};
 pub(crate) use self::request::Request;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
+use crate::cancel::CancelCookie;
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Begin, Operation};
+use crate::operation::{Begin, BeginStatus, Operation};
 use crate::tracker::TrackerHandle;
 
 /// A stream of bytes with one position: Media Foundation's `IMFByteStream`.
@@ -95,6 +98,26 @@ pub trait ByteStream: Send + Sync {
         state: Option<Unknown>,
     ) -> Result<()>;
 
+    /// Begins a read as [`begin_read`](ByteStream::begin_read) does, and returns what cancels it, and no other.
+    /// [`ByteStreamExt::read`] begins its reads so.
+    ///
+    /// `None` if the read cannot be cancelled by itself, as by default, or has ended already. A stream that passes its
+    /// reads on to another forwards this as well.
+    ///
+    /// A read that was cancelled calls back, and its End fails with `E_ABORT`. It takes no bytes from the next: where the
+    /// position has moved at its Begin, and nothing has moved it since, it is back where it was.
+    ///
+    /// # Errors
+    /// As [`begin_read`](ByteStream::begin_read).
+    fn begin_cancellable_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
+        self.begin_read(buffer, callback, state).map(|()| None)
+    }
+
     /// Ends a read: returns the same buffer, cut to what was read. An empty buffer is the end of the stream.
     ///
     /// # Errors
@@ -126,8 +149,9 @@ pub trait ByteStream: Send + Sync {
 
     /// Moves the position, and returns the new one.
     ///
-    /// With [`SeekFlags::CANCEL_PENDING_IO`] every request in flight is cancelled when the seek has
-    /// succeeded.
+    /// With [`SeekFlags::CANCEL_PENDING_IO`] every request in flight, reads and writes, is cancelled when the seek has
+    /// succeeded. A seek that stays where it is succeeds on a stream that cannot seek, too: by 0 from
+    /// [`SeekOrigin::Current`] it cancels all, and moves nothing.
     ///
     /// # Errors
     /// `E_INVALIDARG` before the start; past the end as [`set_position`](ByteStream::set_position).
@@ -221,6 +245,15 @@ impl<S: ByteStream + ?Sized> ByteStream for Arc<S> {
         (**self).begin_read(buffer, callback, state)
     }
 
+    fn begin_cancellable_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
+        (**self).begin_cancellable_read(buffer, callback, state)
+    }
+
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
         (**self).end_read(result)
     }
@@ -293,13 +326,20 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
     /// Those of [`begin_read`](ByteStream::begin_read) and [`end_read`](ByteStream::end_read).
     ///
     /// # Cancel safety
-    /// As [`Operation`]: dropped, the read goes on, the position has moved, and the bytes are lost.
+    /// Dropping the operation cancels the read, and so do [`cancel`](Operation::cancel), [`timeout`](Operation::timeout)
+    /// and [`cancel_on`](Operation::cancel_on): it takes no bytes from the next one, as
+    /// [`begin_cancellable_read`](ByteStream::begin_cancellable_read) says. A read that has ended has taken its bytes, and
+    /// those are lost with the operation. On a stream that does not implement that method, the read goes on: the position
+    /// has moved, and the bytes are lost.
     #[track_caller]
     fn read(&self, buffer: Vec<u8>) -> Operation<Vec<u8>> {
         let stream = self.clone();
         begin_end(
             self.tracker(),
-            |callback| self.begin_read(buffer, callback, None),
+            |callback| match self.begin_cancellable_read(buffer, callback, None)? {
+                Some(cookie) => Ok(cookie).begin_status(|| |_| ()),
+                None => Ok(Begin::with_code(Hresult::S_OK)),
+            },
             move |result| stream.end_read(result),
         )
     }
@@ -340,7 +380,7 @@ pub trait ByteStreamExt: ByteStream + Clone + 'static {
         let stream = self.clone();
         begin_end(
             self.tracker(),
-            |callback| self.begin_write(buffer, callback, None),
+            |callback| self.begin_write(buffer, callback, None).map(|()| Begin::with_code(Hresult::S_OK)),
             move |result| stream.end_write(result),
         )
     }
@@ -376,15 +416,12 @@ impl<S: ByteStream + Clone + 'static> ByteStreamExt for S {}
 #[track_caller]
 fn begin_end<T: Send + 'static>(
     tracker: Option<&TrackerHandle>,
-    begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
+    begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
     end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 ) -> Operation<T> {
     let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
     match tracker {
-        Some(tracker) => {
-            let begin = |callback| begin(callback).map(|()| Begin::with_code(Hresult::S_OK));
-            Operation::begin(tracker, parameters, false, begin, end)
-        }
+        Some(tracker) => Operation::begin(tracker, parameters, false, begin, end),
         None => Operation::begin_unregistered(parameters, begin, end),
     }
 }
@@ -430,7 +467,8 @@ bitflags! {
     /// How to seek, with Media Foundation's values.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct SeekFlags: u32 {
-        /// Cancels what is in flight when the seek has succeeded.
+        /// Cancels what is in flight, all of it, when the seek has succeeded. One read alone is cancelled by what
+        /// [`ByteStream::begin_cancellable_read`] returns.
         #[doc(alias = "MFBYTESTREAM_SEEK_FLAG_CANCEL_PENDING_IO")]
         const CANCEL_PENDING_IO = 0x1;
         // Bits without a name have no effect.

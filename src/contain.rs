@@ -1,8 +1,14 @@
 //! Where panics of user code stop: one guard for calls, one for drops, one for wakers.
 
 use std::any::Any;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Waker;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use pin_project::pin_project;
 
 /// What a panic left behind.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -25,6 +31,41 @@ pub(crate) fn drop_contained<T>(value: T) -> bool {
     }
 }
 
+/// An owner of something whose `Drop` may be user code: wherever it is dropped, a panic of that stops here.
+#[derive(Debug)]
+pub(crate) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Contained<T> {
+        Contained(Some(value))
+    }
+
+    /// The value, which is the caller's from now on.
+    pub(crate) fn take(mut self) -> T {
+        self.0.take().expect(ONLY_ONCE)
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect(ONLY_ONCE)
+    }
+}
+
+impl<T> DerefMut for Contained<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect(ONLY_ONCE)
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        drop_contained(self.0.take());
+    }
+}
+
 /// Wakes a waker, which may be user code.
 #[inline]
 pub(crate) fn wake_contained(waker: Option<Waker>) {
@@ -41,3 +82,75 @@ pub(crate) fn drop_payload(payload: Payload) {
         std::mem::forget(second);
     }
 }
+
+/// A future of tokio's own, or of another library's, as the user may poll it: it keeps the user's waker only behind a
+/// guard. Such a library wakes several wakers in a row, and one that panicked would keep the others from being woken.
+#[pin_project]
+#[derive(Debug)]
+pub(crate) struct GuardedFuture<F> {
+    #[pin]
+    future: F,
+    guard: WakerGuard,
+}
+
+impl<F> GuardedFuture<F> {
+    pub(crate) fn new(future: F) -> GuardedFuture<F> {
+        GuardedFuture { future, guard: WakerGuard::default() }
+    }
+}
+
+impl<F: Future> Future for GuardedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let waker = this.guard.of(cx.waker());
+        this.future.poll(&mut Context::from_waker(&waker))
+    }
+}
+
+/// Wraps the waker of a task. While the task has the same waker, it is wrapped once.
+#[derive(Debug, Default)]
+struct WakerGuard(Option<(Arc<GuardedWaker>, Waker)>);
+
+impl WakerGuard {
+    fn of(&mut self, waker: &Waker) -> Waker {
+        match &self.0 {
+            Some((guarded, wrapped)) if guarded.waker.as_ref().is_some_and(|of| of.will_wake(waker)) => {
+                wrapped.clone()
+            }
+            _ => {
+                let guarded = Arc::new(GuardedWaker { waker: Some(waker.clone()) });
+                let wrapped = Waker::from(guarded.clone());
+                self.0 = Some((guarded, wrapped.clone()));
+                wrapped
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GuardedWaker {
+    /// Taken by the drop alone.
+    waker: Option<Waker>,
+}
+
+impl Wake for GuardedWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Err(payload) = contain(|| self.waker.as_ref().map(Waker::wake_by_ref)) {
+            drop_payload(payload);
+        }
+    }
+}
+
+impl Drop for GuardedWaker {
+    fn drop(&mut self) {
+        drop_contained(self.waker.take());
+    }
+}
+
+const ONLY_ONCE: &str = "only the take that uses it up empties it";

@@ -25,7 +25,8 @@ impl Platform {
     ///
     /// # Errors
     /// `ERROR_FILE_NOT_FOUND` and `ERROR_FILE_EXISTS` by the rules of [`OpenMode`]; `E_ACCESSDENIED` for
-    /// a folder, and when the system denies access; `E_INVALIDARG` for `ResetIfExist` without write access;
+    /// a folder, and when the system denies access; `E_INVALIDARG` for `ResetIfExist` without write access, and for what
+    /// is no regular file or hides its length, as pipes, devices and the files in `/proc` do;
     /// any other error of the system; `MF_E_SHUTDOWN` when the platform is shut down.
     #[doc(alias = "MFCreateFile")]
     pub fn create_file(

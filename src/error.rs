@@ -195,20 +195,29 @@ pub enum ErrorKind {
 /// assert_eq!(error.to_string(), "E_INVALIDARG (0x80070057): seek to -3: before the start of the stream");
 /// ```
 #[derive(Clone, thiserror::Error)]
-#[error("{hresult}: {}", .what)]
-pub struct Error {
+#[error(transparent)]
+pub struct Error(Arc<Details>);
+
+/// What an error says. Behind a pointer, because every value that an operation gives is moved with room for an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{hresult}: {what}")]
+struct Details {
     hresult: Hresult,
     kind: ErrorKind,
     what: Cow<'static, str>,
     #[source]
-    cause: Option<Arc<Cause>>,
+    cause: Option<Cause>,
 }
 
 impl Error {
     /// An error of the kind that its code implies, with a few words on what was tried and on what.
     #[must_use]
     pub fn new(hresult: Hresult, what: impl Into<Cow<'static, str>>) -> Error {
-        let kind = match hresult {
+        Error::of(hresult, Error::kind_of(hresult), what.into(), None)
+    }
+
+    fn kind_of(hresult: Hresult) -> ErrorKind {
+        match hresult {
             Hresult::MF_E_SHUTDOWN => ErrorKind::Shutdown,
             Hresult::MF_E_OPERATION_CANCELLED | Hresult::E_ABORT | Hresult::ERROR_OPERATION_ABORTED => {
                 ErrorKind::Cancelled
@@ -216,38 +225,41 @@ impl Error {
             Hresult::ERROR_TIMEOUT => ErrorKind::TimedOut,
             Hresult::ERROR_POSSIBLE_DEADLOCK => ErrorKind::WouldDeadlock,
             _ => ErrorKind::Failed,
-        };
-        Error { hresult, kind, what: what.into(), cause: None }
+        }
+    }
+
+    fn of(hresult: Hresult, kind: ErrorKind, what: Cow<'static, str>, cause: Option<Cause>) -> Error {
+        Error(Arc::new(Details { hresult, kind, what, cause }))
     }
 
     /// In what way it ended.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// Media Foundation's code for it: a failure code, unless the error was made from a success code.
     #[must_use]
     pub fn hresult(&self) -> Hresult {
-        self.hresult
+        self.0.hresult
     }
 
     /// What was tried, and on what, without the code.
     #[must_use]
     pub fn what(&self) -> &str {
-        &self.what
+        &self.0.what
     }
 
     /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.kind == ErrorKind::Cancelled
+        self.kind() == ErrorKind::Cancelled
     }
 
     /// Whether the platform or the object is shut down.
     #[must_use]
     pub fn is_shutdown(&self) -> bool {
-        self.kind == ErrorKind::Shutdown
+        self.kind() == ErrorKind::Shutdown
     }
 
     /// The payload of the callback's panic, for [`std::panic::resume_unwind`].
@@ -255,7 +267,7 @@ impl Error {
     /// `None` when nothing panicked, or when it was taken from a clone of this error before.
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
-        match self.cause.as_deref() {
+        match &self.0.cause {
             Some(Cause::Panic(payload)) => payload.lock().ok()?.take(),
             _ => None,
         }
@@ -263,7 +275,7 @@ impl Error {
 
     /// The callback was dropped without being called.
     pub(crate) fn abandoned(what: impl Into<Cow<'static, str>>) -> Error {
-        Error { kind: ErrorKind::Abandoned, ..Error::new(Hresult::E_ABORT, what) }
+        Error::of(Hresult::E_ABORT, ErrorKind::Abandoned, what.into(), None)
     }
 
     /// A callback panicked with this; its message becomes part of the text.
@@ -273,12 +285,9 @@ impl Error {
             .copied()
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("a value that is not text");
-        Error {
-            hresult: Hresult::E_UNEXPECTED,
-            kind: ErrorKind::Panicked,
-            what: format!("{what} panicked: {message}").into(),
-            cause: Some(Arc::new(Cause::Panic(Mutex::new(Some(payload))))),
-        }
+        let what = format!("{what} panicked: {message}").into();
+        let cause = Cause::Panic(Mutex::new(Some(payload)));
+        Error::of(Hresult::E_UNEXPECTED, ErrorKind::Panicked, what, Some(cause))
     }
 
     /// The platform is not running.
@@ -290,18 +299,22 @@ impl Error {
     pub(crate) fn io(what: impl fmt::Display, error: io::Error) -> Error {
         let hresult = hresult_of_io(&error);
         let what = format!("{what}: {error}");
-        Error { cause: Some(Arc::new(Cause::Io(error))), ..Error::new(hresult, what) }
+        Error::of(hresult, Error::kind_of(hresult), what.into(), Some(Cause::Io(error)))
     }
 
-    /// The same with another code, for systems whose errors are less precise than those of Windows.
-    pub(crate) fn with_code(self, hresult: Hresult) -> Error {
-        Error { hresult, ..self }
+    /// The same with another code, for systems whose errors are less precise than those of Windows. An error that has been
+    /// cloned keeps its code.
+    pub(crate) fn with_code(mut self, hresult: Hresult) -> Error {
+        if let Some(details) = Arc::get_mut(&mut self.0) {
+            details.hresult = hresult;
+        }
+        self
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({:?}, {self})", self.kind)
+        write!(f, "Error({:?}, {self})", self.kind())
     }
 }
 
@@ -315,7 +328,7 @@ impl From<Hresult> for Error {
 
 impl From<Error> for Hresult {
     fn from(error: Error) -> Hresult {
-        error.hresult
+        error.hresult()
     }
 }
 
@@ -331,7 +344,7 @@ impl From<io::Error> for Error {
 impl From<Error> for io::Error {
     /// An error of the standard library with this one inside.
     fn from(error: Error) -> io::Error {
-        let kind = match error.hresult {
+        let kind = match error.hresult() {
             Hresult::ERROR_FILE_NOT_FOUND | Hresult::ERROR_PATH_NOT_FOUND => io::ErrorKind::NotFound,
             Hresult::ERROR_FILE_EXISTS => io::ErrorKind::AlreadyExists,
             Hresult::E_ACCESSDENIED => io::ErrorKind::PermissionDenied,

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::stream::{FusedStream, Stream};
@@ -27,9 +27,9 @@ pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
 use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
-use crate::contain::{contain, drop_payload, wake_contained};
+use crate::contain::{GuardedFuture, contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
+use crate::event::{MediaEvent, MediaEventType, SharedGenerator, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`], as a [`Stream`].
@@ -87,7 +87,7 @@ pub struct EventStream<P: Overflow = Lossless> {
     /// What was taken and is the reader's already.
     ready: VecDeque<MediaEvent>,
     /// After a refusal, before the generator is asked again.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<(Instant, Pin<Box<GuardedFuture<Sleep>>>)>,
     budget: CoopBudget,
     /// Refusals since the last event.
     refusals: u32,
@@ -121,10 +121,7 @@ impl EventStream {
     /// # Errors
     /// As [`new`](EventStream::new).
     #[track_caller]
-    pub fn lossless<G>(generator: &Arc<G>) -> Result<EventStream>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn lossless(generator: &impl SharedGenerator) -> Result<EventStream> {
         EventStream::new(generator, Lossless)
     }
 }
@@ -150,12 +147,9 @@ impl<P: Overflow> EventStream<P> {
     /// outstanding; neither is disturbed. `MF_E_SHUTDOWN` when the generator is shut down. Otherwise
     /// what the generator says.
     #[track_caller]
-    pub fn new<G>(generator: &Arc<G>, policy: P) -> Result<EventStream<P>>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn new(generator: &impl SharedGenerator, policy: P) -> Result<EventStream<P>> {
         let mut stream = EventStream {
-            pump: EventPump::new(generator, policy.policy(), Location::caller()),
+            pump: EventPump::new(generator.shared(), policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
             budget: CoopBudget::default(),
@@ -311,10 +305,10 @@ impl<P: Overflow> EventStream<P> {
             self.refusals = 0;
             return Progress::Event(event);
         }
-        if let Some(pause) = &mut self.pause {
+        if let Some((until, pause)) = &mut self.pause {
             let is_over = match &mut cx {
                 Some(cx) => poll_unconstrained(pause.as_mut(), cx).is_ready(),
-                None => pause.deadline() <= Instant::now(),
+                None => *until <= Instant::now(),
             };
             if !is_over {
                 return Progress::Nothing;
@@ -369,7 +363,7 @@ impl<P: Overflow> EventStream<P> {
         let _context = runtime.enter();
         // A runtime without timers is only known by its panic.
         match contain(|| tokio::time::sleep(pause)) {
-            Ok(sleep) => self.pause = Some(Box::pin(sleep)),
+            Ok(sleep) => self.pause = Some((sleep.deadline(), Box::pin(GuardedFuture::new(sleep)))),
             Err(payload) => drop_payload(payload),
         }
         self.pause.is_some()
@@ -403,17 +397,10 @@ impl<P: Overflow> Stream for EventStream<P> {
         if stream.end.is_some() {
             return Poll::Ready(None);
         }
-        let mut budget = std::mem::take(&mut stream.budget);
-        let mut was_polled = false;
-        let polled = budget.poll(cx, |cx| {
-            was_polled = true;
-            stream.poll_event(cx)
-        });
-        stream.budget = budget;
-        if !was_polled {
-            // tokio wakes what it sends away when the task is back at its scheduler, which an executor that is nested
-            // in the task does not wait for.
-            wake_contained(Some(cx.waker().clone()));
+        let share = ready!(stream.budget.ask(cx));
+        let polled = stream.poll_event(cx);
+        if polled.is_ready() {
+            stream.budget.spend(&share);
         }
         polled
     }

@@ -1,6 +1,7 @@
 //! `Method`: the reverse of an operation, a Begin/End pair made from an `async` block or a closure.
 
 mod call;
+mod order;
 
 use std::any::Any;
 use std::fmt;
@@ -8,19 +9,15 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
-use std::task::Context;
 
 use futures::FutureExt;
-use futures::future::maybe_done;
-use futures::task::noop_waker_ref;
-use tokio::sync::Semaphore;
-use tokio::task::unconstrained;
 
-use self::call::{BodyEnd, OrderPermit, cancelled};
+use self::call::{BodyEnd, CallSink, cancelled};
+use self::order::{CallOrder, CallPlace};
 use crate::async_result::{AsyncCallback, AsyncResult, IntoUnknown, QueueId, Unknown};
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Completer, Identity};
-use crate::contain::drop_contained;
+use crate::contain::{Contained, drop_contained};
 use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
 use crate::queue::{Queues, WorkQueue};
@@ -104,8 +101,7 @@ pub struct Method<T> {
     queues: Arc<Queues>,
     /// Where blocks are polled; `None` is MULTITHREADED.
     queue: Option<WorkQueue>,
-    /// One permit, given out in the order of the calls.
-    order: Option<Arc<Semaphore>>,
+    order: Option<Arc<CallOrder>>,
     /// What makes this method's results its own.
     identity: Arc<()>,
     value: PhantomData<fn() -> T>,
@@ -128,10 +124,12 @@ impl<T: Send + 'static> Method<T> {
     /// Runs one call at a time, in the order of the Begins.
     ///
     /// A call has ended, and the next may run, when its callback is queued and its block is gone; End
-    /// is not waited for.
+    /// is not waited for. A body that awaits a call of its own method, or of a sibling, waits for a turn that does not
+    /// come before it has ended itself: give that call a method of its own, or a time. The
+    /// [report](crate::Platform::report) names the call whose turn is awaited.
     #[must_use]
     pub fn serialized(mut self) -> Method<T> {
-        self.order = Some(Arc::new(Semaphore::new(1)));
+        self.order = Some(CallOrder::new());
         self
     }
 
@@ -169,7 +167,8 @@ impl<T: Send + 'static> Method<T> {
             }
         };
         let (promise, operation) = Promise::new(queue.id(), Some(token.tracker()));
-        match Task::start(QueueScheduler::new(&queue), token, begun, self.in_turn(body), promise) {
+        let (place, body) = self.in_turn(body, begun);
+        match Task::start(QueueScheduler::new(&queue), token, begun, body, CallSink(promise, place)) {
             Ok(task) => operation.cancelled_by(CancelCookie::of(&task)),
             Err((error, _)) => Operation::failed(error),
         }
@@ -205,7 +204,8 @@ impl<T: Send + 'static> Method<T> {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        self.start(callback, state.into_unknown(), Location::caller(), self.in_turn(body))
+        let begun = Location::caller();
+        self.start(callback, state.into_unknown(), begun, self.in_turn(body, begun))
     }
 
     /// Begins a call whose body is a closure that may block: it runs on LONG_FUNCTION, which is the
@@ -239,16 +239,18 @@ impl<T: Send + 'static> Method<T> {
     where
         F: FnOnce() -> Result<T> + Send + 'static,
     {
+        let body = Contained::new(body);
         let blocking = self.queues.handle(QueueId::LONG_FUNCTION)?;
-        let turn = self.line_up();
-        self.start(callback, state.into_unknown(), Location::caller(), async move {
+        let begun = Location::caller();
+        let (place, turn) = CallOrder::line_up(self.order.as_ref(), begun);
+        let body = async move {
             let turn = turn.await;
             // Dropped with this future: a closure that is cancelled before it runs sees that.
             let wanted = Arc::new(());
             let still_wanted = Arc::downgrade(&wanted);
             let ran = blocking.run(move || {
                 still_wanted.upgrade().map(|_| {
-                    let value = catch_unwind(AssertUnwindSafe(body));
+                    let value = catch_unwind(AssertUnwindSafe(|| (body.take())()));
                     (value.unwrap_or_else(panicked), turn)
                 })
             });
@@ -259,7 +261,8 @@ impl<T: Send + 'static> Method<T> {
                 Ok(None) => (Err(cancelled()), None),
                 Err(error) => (Err(error), None),
             }
-        })
+        };
+        self.start(callback, state.into_unknown(), begun, (place, body))
     }
 
     /// Ends a call: gives its value, or the error with which it ended.
@@ -282,30 +285,20 @@ impl<T: Send + 'static> Method<T> {
     }
 
     /// The body, which waits for its turn; its place in the order is taken now.
-    fn in_turn<F>(&self, body: F) -> impl Future<Output = BodyEnd<T>> + Send + use<T, F>
+    fn in_turn<F>(
+        &self,
+        body: F,
+        begun: Begun,
+    ) -> (CallPlace, impl Future<Output = BodyEnd<T>> + Send + use<T, F>)
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let turn = self.line_up();
-        async move {
+        let (place, turn) = CallOrder::line_up(self.order.as_ref(), begun);
+        let body = async move {
             let turn = turn.await;
             (AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(panicked), turn)
-        }
-    }
-
-    /// Takes a place in the order, now; the future waits until it is this call's turn.
-    fn line_up(&self) -> impl Future<Output = OrderPermit> + Send + use<T> {
-        // Unconstrained, because a task that has used up its budget would be sent away without a place.
-        let mut place =
-            self.order.clone().map(|order| Box::pin(maybe_done(unconstrained(order.acquire_owned()))));
-        if let Some(place) = &mut place {
-            let _ = place.as_mut().poll(&mut Context::from_waker(noop_waker_ref()));
-        }
-        async move {
-            let mut place = place?;
-            place.as_mut().await;
-            place.as_mut().take_output()?.ok()
-        }
+        };
+        (place, body)
     }
 
     fn start<F>(
@@ -313,18 +306,19 @@ impl<T: Send + 'static> Method<T> {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         begun: Begun,
-        body: F,
+        (place, body): (CallPlace, F),
     ) -> Result<CancelCookie>
     where
         F: Future<Output = BodyEnd<T>> + Send + 'static,
     {
-        let of = Identity::of(&self.identity);
+        let (of, body) = (Identity::of(&self.identity), Contained::new(body));
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(&queue), token, begun, body, completer) {
+        match Task::start(QueueScheduler::new(&queue), token, begun, body.take(), CallSink(completer, place))
+        {
             Ok(task) => Ok(CancelCookie::of(&task)),
-            Err((error, completer)) => {
+            Err((error, CallSink(completer, _))) => {
                 completer.withdraw();
                 Err(error)
             }

@@ -1,8 +1,17 @@
-//! Observation: the counters of a queue, the spans and warnings of the feature `tracing`, and the names of tasks.
+//! Observation: the counters of a queue, the spans and warnings of the feature `tracing`, the recorder of the feature
+//! `timeline`, and the names of tasks.
 
+#[cfg(feature = "timeline")]
+pub(crate) mod recorder;
+
+use std::fmt;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use crate::async_result::{CallbackFlags, QueueId};
+use crate::stepping;
 
 /// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
 ///
@@ -110,14 +119,98 @@ pub(crate) fn warn_missed_deadline(queue: QueueId) {
     trace::missed_deadline(queue);
 }
 
+/// A platform has shut down. Says what it had to wait for, if anything.
+pub(crate) fn shut_down(took: Duration, waited_for: &[String]) {
+    if !waited_for.is_empty() {
+        trace::shutdown_waited(took, waited_for);
+    }
+}
+
 /// Warns that the system refused to raise the threads of a queue.
 #[cfg_attr(not(feature = "realtime"), expect(dead_code, reason = "only raised threads can be refused"))]
 pub(crate) fn warn_refused(queue: QueueId, reason: &str) {
     trace::refused(queue, reason);
 }
 
+/// Spawns a task that goes on by itself: on the runtime, or where the stepper of this thread polls it.
+pub(crate) fn detach<F>(runtime: &Handle, name: fmt::Arguments<'_>, future: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    if let Err(future) = stepping::spawn(name, future) {
+        drop(spawn(runtime, name, future));
+    }
+}
+
 pub(crate) use self::named::spawn;
-pub(crate) use self::trace::Span;
+
+/// What is known of a put when its callback is called: the span and the time. It has no size without the features
+/// `tracing` and `timeline`.
+pub(crate) struct PutSpan {
+    span: trace::Span,
+    mark: record::PutMark,
+}
+
+impl PutSpan {
+    #[inline(always)]
+    pub(crate) fn current() -> PutSpan {
+        PutSpan { span: trace::Span::current(), mark: record::PutMark::current() }
+    }
+
+    /// Calls the callback inside the span of the put, and inside a new span for this run.
+    #[inline(always)]
+    pub(crate) fn enter<T>(
+        &self,
+        platform: usize,
+        queue: QueueId,
+        callback: &'static str,
+        call: impl FnOnce() -> T,
+    ) -> T {
+        self.span.enter(queue, callback, || self.mark.call(platform, queue, callback, call))
+    }
+}
+
+/// Calls; what is put meanwhile is put by a timer.
+pub(crate) fn as_timer<T>(call: impl FnOnce() -> T) -> T {
+    record::as_timer(call)
+}
+
+/// With the feature: the recorder.
+#[cfg(feature = "timeline")]
+mod record {
+    pub(crate) use super::recorder::PutMark;
+    use super::recorder::{PutBy, within};
+
+    pub(crate) fn as_timer<T>(call: impl FnOnce() -> T) -> T {
+        within(PutBy::Timer, call)
+    }
+}
+
+/// Without it: nothing, in zero bytes.
+#[cfg(not(feature = "timeline"))]
+mod record {
+    use super::QueueId;
+
+    pub(crate) struct NoMark;
+
+    pub(crate) use NoMark as PutMark;
+
+    impl NoMark {
+        #[inline(always)]
+        pub(crate) fn current() -> NoMark {
+            NoMark
+        }
+
+        #[inline(always)]
+        pub(crate) fn call<T>(&self, _: usize, _: QueueId, _: &str, call: impl FnOnce() -> T) -> T {
+            call()
+        }
+    }
+
+    pub(crate) fn as_timer<T>(call: impl FnOnce() -> T) -> T {
+        call()
+    }
+}
 
 /// With tokio-console: tasks have names.
 #[cfg(all(feature = "tracing", tokio_unstable))]
@@ -188,6 +281,10 @@ mod trace {
         tracing::warn!(%queue, "a queue missed its deadline");
     }
 
+    pub(crate) fn shutdown_waited(took: Duration, waited_for: &[String]) {
+        tracing::info!(target: "mf_async", ?took, waited_for = %waited_for.join("; "), "a shutdown had to wait");
+    }
+
     pub(crate) fn refused(queue: QueueId, reason: &str) {
         tracing::warn!(%queue, reason, "the system does not raise the threads of a real-time queue");
     }
@@ -217,6 +314,8 @@ mod trace {
     }
 
     pub(crate) fn missed_deadline(_: QueueId) {}
+
+    pub(crate) fn shutdown_waited(_: Duration, _: &[String]) {}
 
     pub(crate) fn refused(_: QueueId, _: &str) {}
 

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::future::FusedFuture;
 
@@ -179,19 +179,29 @@ impl<T> Operation<T> {
 
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         let outcome = match &self.source {
-            Source::Own(cell) => std::task::ready!(self.budget.poll(cx, |cx| cell.poll(cx))),
-            Source::Cell(cell) => match cell.upgrade() {
-                Some(cell) => {
-                    let polled = self.budget.poll(cx, |cx| cell.poll(cx));
-                    // This may be the last owner, whose drop is user code.
-                    drop_contained(cell);
-                    std::task::ready!(polled)
-                }
-                None => Outcome::error(match &self.registration {
-                    Some(registration) => registration.lost(UNANSWERED),
-                    None => Error::abandoned(UNANSWERED),
-                }),
-            },
+            Source::Own(cell) => {
+                let share = ready!(self.budget.ask(cx));
+                let outcome = ready!(cell.poll(cx));
+                self.budget.spend(&share);
+                outcome
+            }
+            Source::Cell(cell) => {
+                let share = ready!(self.budget.ask(cx));
+                let outcome = match cell.upgrade() {
+                    Some(cell) => {
+                        let polled = cell.poll(cx);
+                        // This may be the last owner, whose drop is user code.
+                        drop_contained(cell);
+                        ready!(polled)
+                    }
+                    None => Outcome::error(match &self.registration {
+                        Some(registration) => registration.lost(UNANSWERED),
+                        None => Error::abandoned(UNANSWERED),
+                    }),
+                };
+                self.budget.spend(&share);
+                outcome
+            }
             Source::Ready(_) | Source::Taken => {
                 return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
                     Source::Ready(outcome) => outcome,
@@ -248,37 +258,35 @@ impl<T: Send + 'static> Operation<T> {
             own.set_begin_status(code);
         }
         let begun = Location::caller();
-        let mut operation = if own.is_handed_over() {
+        let budget = CoopBudget::default();
+        if own.is_handed_over() {
             let weak: Weak<OwnCallback<T, E>> = Arc::downgrade(&own);
             tracker.list_in_hand(weak, begun);
-            Operation::new(Source::Own(own))
-        } else {
-            let weak = own.keep_itself();
-            let mut operation = Operation::new(Source::Cell(weak.clone()));
-            match tracker.register(weak, begun, Some(tokio::time::Instant::now())) {
-                Ok(registration) => operation.registration = Some(registration),
-                Err(error) => own.shut_down(&error),
-            }
-            drop_contained(own);
-            operation
-        };
-        operation.canceller = canceller;
-        operation
+            return Operation { source: Source::Own(own), canceller, registration: None, budget };
+        }
+        let cell = own.keep_itself();
+        let registered = tracker.register(cell.clone(), begun, Some(tokio::time::Instant::now()));
+        let registration = registered.inspect_err(|error| own.shut_down(error)).ok();
+        drop_contained(own);
+        Operation { source: Source::Cell(cell), canceller, registration, budget }
     }
 
     /// Begins an operation without a platform. Its queue is named, so its result is never in hand.
     pub(crate) fn begin_unregistered<E>(
         parameters: CallbackParameters,
-        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<()>,
+        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
         end: E,
     ) -> Operation<T>
     where
         E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
     {
         let callback = OwnCallback::new(end, parameters, true);
-        let operation = Operation::new(Source::Cell(callback.keep_itself()));
+        let mut operation = Operation::new(Source::Cell(callback.keep_itself()));
         match contain(|| begin(callback)) {
-            Ok(Ok(())) => operation,
+            Ok(Ok(begun)) => {
+                operation.canceller = begun.canceller;
+                operation
+            }
             Ok(Err(error)) => Operation::failed(error),
             Err(payload) => Operation::failed(Error::panicked("the Begin call", payload)),
         }

@@ -11,10 +11,12 @@ mod work_items;
 mod work_queues;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -25,14 +27,15 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::drop_contained;
-use crate::error::{Error, Hresult, Result};
+use crate::contain::{GuardedFuture, contain, drop_contained, drop_payload};
+use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
 use crate::observe;
 use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
-use crate::report::{PLATFORM_LOCK, Report};
+use crate::report::{PLATFORM_LOCK, Report, ShutdownReport};
+use crate::stepping;
 use crate::timer::Timers;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
@@ -111,7 +114,10 @@ impl Platform {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke_callback(&self, result: &AsyncResult) -> Result<()> {
-        self.queues().invoke(result)
+        stepping::pause();
+        let invoked = self.queues().invoke(result);
+        stepping::pause();
+        invoked
     }
 
     /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
@@ -207,6 +213,7 @@ impl Platform {
         E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
     {
         if let Err(error) = self.queues().admit_new("begin an operation") {
+            drop_contained(end);
             return Operation::failed(error);
         }
         let ends = object.clone();
@@ -261,7 +268,9 @@ impl Platform {
     #[doc(alias = "RtwqUnregisterPlatformEvents")]
     #[must_use = "dropping it unregisters"]
     pub fn register_platform_events(&self, events: Arc<dyn PlatformEvents>) -> PlatformEventsGuard {
-        events.initialization_complete();
+        if let Err(payload) = contain(|| events.initialization_complete()) {
+            drop_payload(payload);
+        }
         let registered = Arc::new(Registered(events));
         let mut all = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
@@ -282,7 +291,8 @@ impl Platform {
     /// `ERROR_TIMEOUT` when work was not ended at the deadline: the text says what is stuck, on which
     /// queue, since when, and where it was begun. The platform is shut down all the same, and what was
     /// queued is dropped. Locks and handles alone do not make it fail, as in Media Foundation.
-    /// `ERROR_POSSIBLE_DEADLOCK` when called from a callback of this platform, which it would wait for.
+    /// `ERROR_POSSIBLE_DEADLOCK` when called, or awaited, in a callback of this platform, in a [`PlatformEvents`]
+    /// listener, or in the `Drop` of something that this very shutdown drops: it would wait for that.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the shutdown, which was begun by the call.
@@ -302,10 +312,18 @@ impl Platform {
     pub fn shutdown_within(&self, deadline: Duration) -> impl Future<Output = Result<()>> + Send + use<> {
         let begun = self.begin_shutdown(deadline);
         let owner = self.0.owner.clone();
-        async move {
+        GuardedFuture::new(async move {
             begun?;
-            owner.ended.wait().await.clone()
-        }
+            let mut ended = pin!(owner.ended.wait());
+            poll_fn(|cx| match ended.as_mut().poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(ended.clone()),
+                Poll::Pending => match owner.queues.check_may_wait(SHUT_DOWN) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(error)),
+                },
+            })
+            .await
+        })
     }
 
     /// A handle that does not keep the platform alive, for a component that keeps one.
@@ -332,15 +350,11 @@ impl Platform {
     }
 
     fn begin_shutdown(&self, deadline: Duration) -> Result<()> {
-        if let Some(queue) = self.queues().runs_here() {
-            let what = format!(
-                "shut the platform down from a callback on queue {queue}, which it would wait for: do it in a task"
-            );
-            return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
-        }
-        if self.queues().start_draining() {
+        self.queues().check_may_wait(SHUT_DOWN)?;
+        if self.queues().call_out(|| self.queues().start_draining()) {
+            stepping::note(|| "began the platform's shutdown".to_owned());
             let shutdown = Shutdown::new(self.0.owner.clone());
-            drop(observe::spawn(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline)));
+            observe::detach(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline));
         }
         Ok(())
     }
@@ -433,6 +447,8 @@ struct Owner {
     deadline: Duration,
     events: Mutex<Vec<Weak<Registered>>>,
     ended: SetOnce<Result<()>>,
+    /// How the shutdown went, once it has ended.
+    went: OnceLock<ShutdownReport>,
     /// Ends the platform when its runtime ends.
     sentinel: OnceLock<AbortHandle>,
     /// The platform's own, if it has one. Dropped by `shutdown_background`: a plain drop would wait for
@@ -442,17 +458,17 @@ struct Owner {
 
 impl Owner {
     fn report(&self, entered: &[OutstandingEntry]) -> Report {
-        Report::new(&self.queues, &self.timers, entered)
+        Report::new(&self.queues, &self.timers, entered, self.went.get())
     }
 
     fn notify_events(&self, what: impl Fn(&dyn PlatformEvents)) {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for listener in events.iter().filter_map(Weak::upgrade) {
             // A listener that panics stops neither the shutdown nor the others.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| what(&*listener.0))) {
-                drop_contained(payload);
+            if let Err(payload) = contain(|| self.queues.call_out(|| what(&*listener.0))) {
+                drop_payload(payload);
             }
-            drop_contained(listener);
+            self.queues.call_out(|| drop_contained(listener));
         }
     }
 
@@ -464,29 +480,39 @@ impl Owner {
 
     /// Ends everything at once, because the runtime is gone.
     fn abort(&self) {
-        self.timers.shut_down();
         self.close();
-        self.queues.kill();
-        self.queues.forget();
+        self.drop_queues();
         let _ =
             self.ended.set(Err(Error::shutdown("shut the platform down: its runtime went away meanwhile")));
     }
 
     /// Nothing is taken any more, and what is armed fails.
     fn close(&self) {
+        self.queues.call_out(|| self.close_all());
+    }
+
+    fn close_all(&self) {
         self.timers.shut_down();
         let error = Error::shutdown("wait for an operation of a platform that was shut down");
         self.queues.tracker.close(&error);
         self.queues.close();
         self.queues.tracker.drop_own();
     }
+
+    /// Drops what is still queued, and the private queues.
+    fn drop_queues(&self) {
+        self.queues.call_out(|| {
+            self.queues.kill();
+            self.queues.forget();
+        });
+    }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.queues.start_draining();
+        self.queues.call_out(|| self.queues.start_draining());
         self.close();
-        self.queues.forget();
+        self.queues.call_out(|| self.queues.forget());
         if let Some(sentinel) = self.sentinel.get() {
             sentinel.abort();
         }
@@ -495,3 +521,5 @@ impl Drop for Owner {
         }
     }
 }
+
+const SHUT_DOWN: &str = "shut the platform down";

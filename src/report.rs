@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,17 @@ use crate::async_result::QueueId;
 pub use crate::observe::QueueStats;
 use crate::queue::Queues;
 use crate::register::{Begun, OutstandingEntry};
-use crate::timer::Timers;
+use crate::timer::{TimedItem, TimedKind, Timers};
+use crate::tracker::Known;
 
 /// What is queued, running, pending and held on a platform at one moment.
 ///
-/// Its `Display` is a table with a line for each queue that was used, for each callback that runs, and
-/// for each operation that has not ended, with its age and the source line that began it.
+/// Its `Display` is a table with a line for each queue that was used and for each callback that runs, and a line for
+/// what has not ended, with the source line that began it: operations, closures, futures, locks, scheduled and waiting
+/// items.
+///
+/// Work items and results are too frequent for that. They are counted, and named as well in builds with debug assertions:
+/// that is the profile `dev`, and every profile with `debug-assertions = true`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -25,21 +31,64 @@ pub struct Report {
     pub queues: Vec<QueueReport>,
     /// What was begun and has not ended.
     pub operations: Vec<OperationReport>,
-    /// Scheduled items that are not due.
+    /// The scheduled items, the waiting items and the periodic callbacks, each with its name and its line.
+    pub pending: Vec<PendingReport>,
+    /// The number of scheduled items that are not due.
     pub scheduled: usize,
-    /// Items that wait for an event.
+    /// The number of items that wait for an event.
     pub waiting: usize,
-    /// Periodic callbacks.
+    /// The number of periodic callbacks.
     pub periodic: usize,
     /// Asynchronous results that are held by any owner, including ready ones that were put. A work item has no result
     /// before it runs.
     pub results: usize,
+    /// The work items that were put and have not ended, and the results that are held. Empty in builds without debug
+    /// assertions.
+    pub items: Vec<ItemReport>,
     /// Callbacks that were invoked after their operation had ended otherwise, by a shutdown.
     pub late_calls: u64,
     /// Callbacks that were invoked again, after their End had run.
     pub double_calls: u64,
     /// Whether the platform accepts new work.
     pub running: bool,
+    /// How the shutdown went; `None` before its end, and for a platform that ended without one.
+    pub shutdown: Option<ShutdownReport>,
+}
+
+/// A timed item that is pending, in a [`Report`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PendingReport {
+    /// The callback's name.
+    pub name: &'static str,
+    /// The queue on which it will run.
+    pub queue: QueueId,
+    /// The source line that scheduled it, put it or added it.
+    pub begun: Begun,
+    /// The time until it is due, by the runtime's clock; `None` for an item that waits for an event.
+    pub due: Option<Duration>,
+}
+
+/// A work item or a result, in a [`Report`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ItemReport {
+    /// The callback's name.
+    pub name: &'static str,
+    /// The source line that put the item, or made the result.
+    pub begun: Begun,
+    /// The queue in which the item waits; `None` for a result, and for an item that runs or whose result is held.
+    pub queued: Option<QueueId>,
+}
+
+/// How a shutdown went, in a [`Report`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// How long it took, by the runtime's clock.
+    pub took: Duration,
+    /// What it had to wait for, a line for each; empty if everything had ended before.
+    pub waited_for: Vec<String>,
 }
 
 /// One queue in a [`Report`].
@@ -83,7 +132,12 @@ pub struct OperationReport {
 }
 
 impl Report {
-    pub(crate) fn new(queues: &Queues, timers: &Timers, outstanding: &[OutstandingEntry]) -> Report {
+    pub(crate) fn new(
+        queues: &Queues,
+        timers: &Timers,
+        outstanding: &[OutstandingEntry],
+        shutdown: Option<&ShutdownReport>,
+    ) -> Report {
         let now = {
             let _context = queues.runtime().enter();
             Instant::now()
@@ -92,16 +146,20 @@ impl Report {
         let handles: usize = all.iter().map(|queue| queue.handles()).sum();
         let holders = outstanding.iter().filter(|entry| entry.holds_token).count();
         let (late_calls, double_calls) = queues.tracker.handle().extra_calls();
-        let (scheduled, waiting, periodic) = timers.pending();
+        let pending = timers.pending();
+        let number_of = |kind| pending.iter().filter(|pending| pending.kind == kind).count();
         Report {
             operations: outstanding.iter().filter_map(|entry| OperationReport::new(entry, now)).collect(),
-            scheduled,
-            waiting,
-            periodic,
+            scheduled: number_of(TimedKind::Scheduled),
+            waiting: number_of(TimedKind::Waiting),
+            periodic: number_of(TimedKind::Periodic),
+            pending: pending.into_iter().map(PendingReport::new).collect(),
+            items: queues.tracker.handle().origins().known().into_iter().map(ItemReport::new).collect(),
             results: queues.tracker.tokens().saturating_sub(handles + holders),
             late_calls,
             running: queues.is_running(),
             double_calls,
+            shutdown: shutdown.cloned(),
             queues: all.iter().map(QueueReport::new).collect(),
         }
     }
@@ -136,6 +194,18 @@ impl QueueReport {
     }
 }
 
+impl PendingReport {
+    fn new(TimedItem { name, queue, begun, due, .. }: TimedItem) -> PendingReport {
+        PendingReport { name, queue, begun, due }
+    }
+}
+
+impl ItemReport {
+    fn new(Known { name, begun, queued }: Known) -> ItemReport {
+        ItemReport { name, begun, queued: queued.map(QueueId) }
+    }
+}
+
 impl OperationReport {
     fn new(entry: &OutstandingEntry, now: Instant) -> Option<OperationReport> {
         let what = entry.describe()?;
@@ -155,16 +225,7 @@ impl fmt::Display for Report {
             "queue", "waiting", "running", "put", "run", "longest wait", "longest run"
         )?;
         self.queues.iter().try_for_each(|queue| writeln!(f, "{queue}"))?;
-        for (number, oldest) in self.groups() {
-            let times = if number > 1 { format!("{number} × ") } else { String::new() };
-            writeln!(
-                f,
-                "since {:<8} {times}{}, begun at {}",
-                format!("{:.1?}", oldest.age),
-                short(&oldest.what),
-                oldest.begun
-            )?;
-        }
+        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))?;
         write!(
             f,
             "{} held; {} scheduled, {} waiting, {} periodic",
@@ -178,26 +239,93 @@ impl fmt::Display for Report {
                 write!(f, "; {} {how}", many(calls, "call"))?;
             }
         }
-        if self.running { Ok(()) } else { write!(f, "; shut down") }
+        if !self.running {
+            write!(f, "; shut down")?;
+        }
+        let Some(ShutdownReport { took, waited_for }) = &self.shutdown else { return Ok(()) };
+        write!(f, " in {took:.1?}")?;
+        if !waited_for.is_empty() {
+            write!(f, ", which waited for")?;
+        }
+        waited_for.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
 impl Report {
-    /// What has not ended, the oldest first. Operations that are the same and were begun by the same line are grouped,
-    /// with their number.
-    fn groups(&self) -> Vec<(usize, &OperationReport)> {
-        let mut groups: HashMap<_, (usize, &OperationReport)> = HashMap::new();
-        for operation in &self.operations {
-            let (number, oldest) = groups.entry((&operation.what, operation.begun)).or_insert((0, operation));
-            *number += 1;
-            if operation.age > oldest.age {
-                *oldest = operation;
+    /// A line for each operation, pending item, work item and result. Those that are the same and were begun by the same
+    /// line are grouped, with their number.
+    fn lines(&self) -> Vec<String> {
+        let mut operations = groups(
+            &self.operations,
+            |operation| (&operation.what, operation.begun),
+            |operation| Reverse(operation.age),
+        );
+        operations.sort_by_key(|(_, oldest)| (Reverse(oldest.age), oldest.begun.line()));
+        let operations = operations.into_iter().map(|(number, oldest)| {
+            let since = format!("since {:.1?}", oldest.age);
+            format!("{since:<14} {}{}, begun at {}", times(number), short(&oldest.what), oldest.begun)
+        });
+        let mut pending = groups(&self.pending, |p| (p.name, p.queue, p.begun, p.due.is_some()), |p| p.due);
+        pending.sort_by_key(|(_, first)| (first.due.is_none(), first.due, first.begun.line()));
+        let pending = pending.into_iter().map(|(number, PendingReport { name, queue, begun, due })| {
+            let (when, how) = match due {
+                Some(due) => (format!("due in {due:.1?}"), "scheduled"),
+                None => ("waits".to_owned(), "put"),
+            };
+            format!("{when:<14} {}{} on {queue}, {how} at {begun}", times(number), short(name))
+        });
+        let mut items = groups(&self.items, |item| (item.queued, item.name, item.begun), |_| ());
+        items.sort_by_key(|(_, item)| (item.queued.is_none(), item.queued, item.begun.line()));
+        let items = items.into_iter().map(|(number, ItemReport { name, begun, queued })| match queued {
+            Some(queue) => {
+                format!("{:<14} {}{} on {queue}, put at {begun}", "queued", times(number), short(name))
             }
-        }
-        let mut groups: Vec<_> = groups.into_values().collect();
-        groups.sort_by_key(|(_, oldest)| (Reverse(oldest.age), oldest.begun.line()));
-        groups
+            None => format!("{:<14} {}{}, made at {begun}", "held", times(number), short(name)),
+        });
+        operations.chain(pending).chain(items).collect()
     }
+
+    /// The queues that have something to run, a line for each: what a shutdown waits for first.
+    pub(crate) fn queued_and_running(&self) -> Vec<String> {
+        let busy = self.queues.iter().filter(|queue| queue.stats.depth > 0 || !queue.running.is_empty());
+        let line = |queue: &QueueReport| {
+            let running: Vec<_> = queue.running.iter().map(|running| format!(", {running}")).collect();
+            let queued = many(queue.stats.depth as u64, "item");
+            format!("queue {}: {queued} queued{}", queue.id, running.concat())
+        };
+        busy.map(line).collect()
+    }
+
+    /// What is held, a line for each: what a shutdown waits for after it has ended all that it can.
+    pub(crate) fn held(&self) -> Vec<String> {
+        let queues = self.queues.iter().filter_map(|queue| {
+            let at = queue.allocated.filter(|_| queue.handles > 0)?;
+            Some(format!("{} to queue {}, allocated at {at}", many(queue.handles as u64, "handle"), queue.id))
+        });
+        let results = (self.results > 0).then(|| format!("{} held", many(self.results as u64, "result")));
+        queues.chain(self.lines()).chain(results).collect()
+    }
+}
+
+/// Those of the same key, by their number and the first of them by `order`.
+fn groups<'a, T, K: Hash + Eq, O: Ord>(
+    all: &'a [T],
+    key: impl Fn(&'a T) -> K,
+    order: impl Fn(&'a T) -> O,
+) -> Vec<(usize, &'a T)> {
+    let mut groups: HashMap<K, (usize, &T)> = HashMap::new();
+    for one in all {
+        let (number, first) = groups.entry(key(one)).or_insert((0, one));
+        *number += 1;
+        if order(one) < order(first) {
+            *first = one;
+        }
+    }
+    groups.into_values().collect()
+}
+
+fn times(number: usize) -> String {
+    if number > 1 { format!("{number} × ") } else { String::new() }
 }
 
 impl fmt::Display for QueueReport {
@@ -229,10 +357,16 @@ impl fmt::Display for QueueReport {
             write!(f, "; {}, allocated at {at}", many(self.handles as u64, "handle"))?;
         }
         for running in &self.running {
-            let doing = if running.awaits_reply { "awaits the reply to" } else { "runs" };
-            write!(f, "\n  {doing} {} since {:.1?}", short(running.name), running.age)?;
+            write!(f, "\n  {running}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for RunningReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = if self.awaits_reply { "awaits the reply to" } else { "runs" };
+        write!(f, "{doing} {} since {:.1?}", short(self.name), self.age)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `SourceResolver`: makes a byte stream or a media source of a URL, or a media source of a byte stream. It asks handlers
 //! that are registered for schemes and for kinds of content.
 
+mod attempt;
 mod handler;
+mod lent_stream;
 mod url;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use bitflags::bitflags;
 
 pub use self::handler::{ByteStreamHandler, SchemeHandler};
 
+use self::attempt::{OnFail, from_byte_stream, unsupported};
 use self::handler::FileHandler;
 use self::url::{extension, scheme};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
@@ -107,7 +110,8 @@ impl SourceResolver {
     ///
     /// # Errors
     /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless exactly one of `MEDIA_SOURCE` and
-    /// `BYTE_STREAM` is asked for; `MF_E_UNSUPPORTED_SCHEME` when no handler knows the scheme;
+    /// `BYTE_STREAM` is asked for, and when `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` comes with
+    /// `CONTENT_DOES_NOT_HAVE_TO_MATCH`; `MF_E_UNSUPPORTED_SCHEME` when no handler knows the scheme;
     /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then.
     #[doc(alias = "BeginCreateObjectFromURL")]
     #[track_caller]
@@ -129,10 +133,12 @@ impl SourceResolver {
             match made {
                 ResolvedObject::ByteStream(stream) if flags.contains(ResolutionFlags::MEDIA_SOURCE) => {
                     // The caller does not have this stream, so it is closed on failure with any flags.
-                    let closing = CloseOnFail(Some(stream.clone()));
+                    let on_fail = OnFail::close(&stream);
                     let candidates = resolver.candidates(&stream, Some(&url), flags)?;
-                    let source = from_byte_stream(&stream, candidates, Some(url), flags, properties).await?;
-                    closing.succeed();
+                    let start = stream.position()?;
+                    let source =
+                        from_byte_stream(&stream, start, candidates, Some(url), flags, properties).await?;
+                    on_fail.succeed();
                     Ok(ResolvedObject::MediaSource(source))
                 }
                 ResolvedObject::MediaSource(_) if flags.contains(ResolutionFlags::BYTE_STREAM) => {
@@ -149,8 +155,8 @@ impl SourceResolver {
     /// Ends what [`begin_create_object_from_url`](SourceResolver::begin_create_object_from_url) began.
     ///
     /// # Errors
-    /// The handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows what the URL holds;
-    /// `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not from this resolver; `E_FAIL`
+    /// The scheme handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no byte stream handler knows what the URL holds, or
+    /// that of the first which failed otherwise, `E_UNEXPECTED` if by a panic; `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not from this resolver; `E_FAIL`
     /// when it was ended before; `E_PENDING` when its callback was not called yet.
     #[doc(alias = "EndCreateObjectFromURL")]
     pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
@@ -160,12 +166,16 @@ impl SourceResolver {
     /// Begins to make a media source of a byte stream. The extension of `url` names the content when the stream does
     /// not.
     ///
-    /// If this or its End fails, the stream is closed, unless `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` is among the flags or
-    /// the flags themselves are refused.
+    /// If this or its End fails, the stream is closed. With `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` it is open, at the position
+    /// where it was, when the callback is invoked; it is untouched if the flags themselves are refused.
+    ///
+    /// Every handler that fails, with whatever code or by a panic, is followed by the next, and each has the stream at the
+    /// position where it was at this call.
     ///
     /// # Errors
     /// `MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS` unless `MEDIA_SOURCE` is asked for and
-    /// `BYTE_STREAM` is not; `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek;
+    /// `BYTE_STREAM` is not, and when `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` comes with `CONTENT_DOES_NOT_HAVE_TO_MATCH`;
+    /// `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek;
     /// `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows its content type or the URL's extension;
     /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then.
     #[doc(alias = "BeginCreateObjectFromByteStream")]
@@ -185,18 +195,28 @@ impl SourceResolver {
             let what = "make a byte stream of a byte stream: it is one; ask for a media source";
             return Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what));
         }
-        let keep = flags.contains(ResolutionFlags::KEEP_BYTE_STREAM_ALIVE_ON_FAIL);
-        let closing = CloseOnFail(if keep { None } else { Some(stream.clone()) });
+        let mut on_fail = OnFail::close(&stream);
+        let start = stream.position();
+        if flags.contains(ResolutionFlags::KEEP_BYTE_STREAM_ALIVE_ON_FAIL) {
+            on_fail = match start {
+                Ok(start) => on_fail.keep_at(start),
+                Err(error) => {
+                    on_fail.succeed();
+                    return Err(error);
+                }
+            };
+        }
         if !stream.capabilities().contains(ByteStreamCapabilities::SEEKABLE) {
             let what = "make a media source of a byte stream that cannot seek: read it into a `MemoryByteStream` first";
             return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
         }
         let candidates = self.0.candidates(&stream, url, flags)?;
+        let start = start?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), RESOLVE_STREAM, callback, state)?;
         let url = url.map(str::to_owned);
         let work = async move {
-            let source = from_byte_stream(&stream, candidates, url, flags, properties).await?;
-            closing.succeed();
+            let source = from_byte_stream(&stream, start, candidates, url, flags, properties).await?;
+            on_fail.succeed();
             Ok(ResolvedObject::MediaSource(source))
         };
         request.run(work, begun)?;
@@ -240,8 +260,8 @@ impl SourceResolver {
     /// [`end_create_object_from_byte_stream`](SourceResolver::end_create_object_from_byte_stream).
     ///
     /// # Cancel safety
-    /// Dropping the operation cancels it. A cancel is a failure, so the stream is closed unless the flags keep it
-    /// alive.
+    /// Dropping the operation cancels it. A cancel is a failure: the stream is closed, or back where it was if the flags
+    /// keep it alive. If a handler is being polled, that is so when its poll has returned.
     #[doc(alias = "CreateObjectFromByteStream")]
     #[track_caller]
     pub fn create_object_from_byte_stream(
@@ -321,11 +341,11 @@ bitflags! {
         /// A byte stream.
         #[doc(alias = "MF_RESOLUTION_BYTESTREAM")]
         const BYTE_STREAM = 0x2;
-        /// If the handler for the content type or the extension does not know the content, the others are
-        /// asked.
+        /// If the handlers for the content type and the extension fail, all others are asked. Not together with
+        /// `KEEP_BYTE_STREAM_ALIVE_ON_FAIL`.
         #[doc(alias = "MF_RESOLUTION_CONTENT_DOES_NOT_HAVE_TO_MATCH_EXTENSION_OR_MIME_TYPE")]
         const CONTENT_DOES_NOT_HAVE_TO_MATCH = 0x10;
-        /// The caller's byte stream is not closed when no media source can be made of it.
+        /// The caller's byte stream is not closed when no media source can be made of it, and is where it was.
         #[doc(alias = "MF_RESOLUTION_KEEP_BYTE_STREAM_ALIVE_ON_FAIL")]
         const KEEP_BYTE_STREAM_ALIVE_ON_FAIL = 0x20;
         /// Accepted and without effect, because every handler is registered by the program.
@@ -344,6 +364,12 @@ bitflags! {
 
 impl ResolutionFlags {
     fn check(self) -> Result<()> {
+        let exclusive =
+            ResolutionFlags::CONTENT_DOES_NOT_HAVE_TO_MATCH | ResolutionFlags::KEEP_BYTE_STREAM_ALIVE_ON_FAIL;
+        if self.contains(exclusive) {
+            let what = format!("resolve with {self:?}: {exclusive:?} exclude each other");
+            return Err(Error::new(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS, what));
+        }
         let wanted = self & (ResolutionFlags::MEDIA_SOURCE | ResolutionFlags::BYTE_STREAM);
         if wanted == ResolutionFlags::MEDIA_SOURCE || wanted == ResolutionFlags::BYTE_STREAM {
             return Ok(());
@@ -420,52 +446,6 @@ impl Inner {
             return Err(unsupported(url));
         }
         Ok(ranked.into_iter().map(|(_, handler)| handler).collect())
-    }
-}
-
-/// Asks the handlers one after the other, until one accepts the stream's content.
-async fn from_byte_stream(
-    stream: &Arc<dyn ByteStream>,
-    candidates: Vec<Arc<dyn ByteStreamHandler>>,
-    url: Option<String>,
-    flags: ResolutionFlags,
-    properties: Option<Unknown>,
-) -> Result<Unknown> {
-    let start = stream.position()?;
-    for handler in candidates {
-        match handler.create_object(stream.clone(), url.clone(), flags, properties.clone()).await {
-            Err(error) if error.hresult() == Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE => {
-                stream.set_position(start)?;
-            }
-            answer => return answer,
-        }
-    }
-    Err(unsupported(url.as_deref()))
-}
-
-fn unsupported(url: Option<&str>) -> Error {
-    let of = url.unwrap_or("a byte stream without a URL");
-    let what = format!(
-        "make a media source of {of}: no handler knows what it holds; `register_byte_stream_handler` adds one"
-    );
-    Error::new(Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE, what)
-}
-
-/// Closes a byte stream unless a media source was made of it.
-struct CloseOnFail(Option<Arc<dyn ByteStream>>);
-
-impl CloseOnFail {
-    fn succeed(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for CloseOnFail {
-    fn drop(&mut self) {
-        if let Some(stream) = self.0.take() {
-            // The failure that closes the stream is reported, not that of the close.
-            let _ = stream.close();
-        }
     }
 }
 

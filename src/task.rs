@@ -16,10 +16,12 @@ pub(crate) use self::raw::{JoinSink, Schedule, Task};
 pub(crate) use self::scheduler::QueueScheduler;
 
 use crate::async_result::{AsyncResult, CallbackParameters};
+use crate::contain::{Contained, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation, Promise};
-use crate::queue::{Queue, WorkQueue};
+use crate::queue::{ClockGuard, Queue, WorkQueue};
 use crate::register::Outstanding;
+use crate::sync::{LockExt, Mutex};
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order. The operation's value is what the closure returns.
@@ -37,6 +39,7 @@ impl WorkQueue {
         F: FnOnce() -> T + Send + 'static,
     {
         if let Err(error) = self.queues().admit_new("run a closure") {
+            drop_contained(closure);
             return Operation::failed(error);
         }
         // The closure takes the place of End: it is called on the queue, and its return value or its panic is the
@@ -45,7 +48,9 @@ impl WorkQueue {
             self.queues().tracker.handle(),
             CallbackParameters::on(self.id()),
             true,
-            |callback| self.put(callback).map(|()| Begin::with_code(Hresult::S_OK)),
+            |callback| {
+                self.queues().put_on(self.queue(), callback, None).map(|()| Begin::with_code(Hresult::S_OK))
+            },
             |_: &AsyncResult| {
                 catch_unwind(AssertUnwindSafe(closure))
                     .map_err(|payload| Error::panicked("the closure on the work queue", payload))
@@ -84,7 +89,10 @@ impl WorkQueue {
     {
         let token = match self.queues().token("spawn a future") {
             Ok(token) => token,
-            Err(error) => return Operation::failed(error),
+            Err(error) => {
+                drop_contained(future);
+                return Operation::failed(error);
+            }
         };
         let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
         match Task::start(QueueScheduler::new(self), token, Location::caller(), future, promise) {
@@ -125,7 +133,7 @@ impl WorkQueue {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
-        let doing = "spawn a local future";
+        let (doing, make) = ("spawn a local future", Contained::new(make));
         let token = match self.queues().admit(doing).and_then(|()| self.queues().token(doing)) {
             Ok(token) => token,
             Err(error) => return Operation::failed(error),
@@ -133,7 +141,8 @@ impl WorkQueue {
         let place = self.queues().place(self.id());
         let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
         let (abort, aborted) = AbortHandle::new_pair();
-        let local: Arc<dyn Outstanding> = Arc::new(Local { abort, queue: self.queue().clone() });
+        let local: Arc<dyn Outstanding> =
+            Arc::new(Local { abort, queue: self.queue().clone(), clock: Mutex::default() });
         let registered = token.tracker().register_holder(Arc::downgrade(&local), Location::caller());
         let registration = match registered {
             Ok(registration) => registration,
@@ -142,8 +151,12 @@ impl WorkQueue {
         let start = Box::new(move || {
             // Marks the thread as running this queue during each poll, so that a wait for itself is detected.
             let polled = async move {
-                let mut future = pin!(async move { make().await });
-                poll_fn(|cx| place.enter(|| future.as_mut().poll(cx))).await
+                let mut future = pin!(async move { (make.take())().await });
+                poll_fn(|cx| {
+                    let _entered = place.enter();
+                    future.as_mut().poll(cx)
+                })
+                .await
             };
             let made = Abortable::new(polled, aborted);
             // The token makes a shutdown wait until the future is dropped.
@@ -187,10 +200,15 @@ fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output>> {
 struct Local {
     abort: AbortHandle,
     queue: Arc<Queue>,
+    /// While its thread drops it, which tokio does not know of, a paused clock waits.
+    clock: Mutex<Option<ClockGuard>>,
 }
 
 impl Outstanding for Local {
     fn shut_down(&self, _: &Error) {
+        let guard = ClockGuard::new(self.queue.runtime());
+        let former = std::mem::replace(&mut *self.clock.locked(), guard);
+        drop(former);
         self.abort.abort();
     }
 

@@ -2,31 +2,32 @@
 //!
 //! A platform has one heap of scheduled items and one task that waits for the first of them.
 
+mod event;
+mod pending;
 mod table;
 
 use std::cmp::Reverse;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{Either, select};
 use tokio::runtime::RuntimeFlavor;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::event::AwaitedEvent;
+pub(crate) use self::pending::{TimedItem, TimedKind};
 use self::table::{TimerTable, Waits};
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::cancel::WorkItemKey;
-use crate::contain::drop_contained;
+use crate::contain::{Contained, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
+use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
-use crate::tracker::closed;
+use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,12 +66,20 @@ impl Timers {
     }
 
     /// Runs a work item after `delay`.
-    pub(crate) fn schedule(self: &Arc<Self>, item: WorkItem, delay: Duration) -> Result<WorkItemKey> {
+    pub(crate) fn schedule(
+        self: &Arc<Self>,
+        item: WorkItem,
+        delay: Duration,
+        begun: Begun,
+    ) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
+        let job = Contained::new(item.into_job().0);
+        stepping::pause();
         self.queues.admit_new(DOING)?;
-        let (job, _) = item.into_job();
+        check_replied(&job, DOING)?;
         let queue = self.queues.check(&job)?.queue;
-        self.add(Some(self.after(delay)), Waits::Scheduled(job, queue), DOING)
+        stepping::note(|| format!("scheduled an item for queue {queue} in {delay:?}"));
+        self.add(Some(self.after(delay)), begun, Waits::Scheduled(job.take(), queue), DOING)
     }
 
     /// Invokes the result's callback when `event` resolves, or with `MF_E_OPERATION_CANCELLED`.
@@ -78,11 +87,15 @@ impl Timers {
         self: &Arc<Self>,
         event: impl Future<Output = ()> + Send + 'static,
         item: WorkItem,
+        begun: Begun,
     ) -> Result<WorkItemKey> {
         const DOING: &str = "put a waiting work item";
+        let event = Arc::new(AwaitedEvent::new(event));
         let (job, priority) = item.into_job();
-        let result = job.into_result(|| self.queues.token(DOING))?;
-        let parameters = self.queues.check(&Job::Ready(result.clone()))?;
+        let job = Contained::new(job);
+        self.queues.admit_new(DOING)?;
+        check_replied(&job, DOING)?;
+        let parameters = self.queues.check(&job)?;
         if matches!(parameters.queue, QueueId::IO | QueueId::LONG_FUNCTION | QueueId::RT | QueueId::TIMER) {
             let what = format!(
                 "put a waiting work item for queue {}, which takes none: let its callback name another",
@@ -90,16 +103,14 @@ impl Timers {
             );
             return Err(Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what));
         }
-        let (cancel, cancelled) = oneshot::channel();
+        let result = Contained::new(job.take().into_result(|| self.queues.token(DOING))?);
         // Counted before it is in the table, so that a shutdown which finds it there waits for it.
         let counted = WaitCount::new(self.clone());
-        let key = self.add(None, Waits::ForEvent(cancel, parameters.queue), DOING)?;
-        let waiting = WaitTask { result, key, priority, counted };
-        drop(observe::spawn(
-            self.queues.runtime(),
-            format_args!("a waiting item"),
-            waiting.run(event, cancelled),
-        ));
+        let named = result.callback().map(Arc::downgrade);
+        let waits = Waits::ForEvent(event.clone(), parameters.queue, named);
+        let key = self.add(None, begun, waits, DOING)?;
+        let waiting = WaitTask { event, result, key, priority, counted };
+        observe::detach(self.queues.runtime(), format_args!("a waiting item"), waiting.run());
         Ok(key)
     }
 
@@ -107,20 +118,21 @@ impl Timers {
     pub(crate) fn add_periodic(
         self: &Arc<Self>,
         callback: Box<dyn Fn() + Send + Sync>,
+        begun: Begun,
     ) -> Result<PeriodicKey> {
+        let callback = Contained::new(callback);
         let busy = Arc::new(AtomicBool::new(false));
         let tick: Arc<dyn AsyncCallback> = Arc::new(Tick { callback, busy: busy.clone() });
         let result = self.queues.create_result(None, Some(tick), None)?;
         let at = self.after(PERIOD);
-        let mut table = self.table();
-        let number = table.periodic + 1;
-        table.periodic = number;
-        drop(table);
-        self.add(Some(at), Waits::Periodic { number, result, busy }, "add a periodic callback")?;
+        // ORDERING: Relaxed, because only the number's uniqueness matters. No two platforms of the process share one.
+        let number = PERIODIC.fetch_add(1, std::sync::atomic::Ordering::Relaxed).wrapping_add(1);
+        self.add(Some(at), begun, Waits::Periodic { number, result, busy }, "add a periodic callback")?;
         Ok(PeriodicKey(number))
     }
 
     pub(crate) fn remove_periodic(&self, key: PeriodicKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("remove a periodic callback")?;
         let found = table.entries.iter().find_map(|(at, entry)| match entry.waits {
@@ -139,6 +151,7 @@ impl Timers {
     }
 
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("cancel a work item")?;
         let found = table.find(key);
@@ -149,27 +162,20 @@ impl Timers {
         drop(table);
         match entry.waits {
             Waits::Scheduled(due, queue) => {
+                stepping::note(|| "cancelled a scheduled item".to_owned());
                 self.queues.count_cancelled(queue);
-                drop_contained(due);
+                // An operation that awaits the item ends as cancelled.
+                self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
-            Waits::ForEvent(cancel, queue) => {
+            Waits::ForEvent(event, queue, _) => {
+                stepping::note(|| "cancelled a waiting item".to_owned());
                 self.queues.count_cancelled(queue);
-                let _ = cancel.send(());
+                event.cancel();
             }
             Waits::Periodic { .. } => {}
         }
+        stepping::pause();
         Ok(())
-    }
-
-    /// Numbers for reports: scheduled items, waiting items, periodic callbacks.
-    pub(crate) fn pending(&self) -> (usize, usize, usize) {
-        self.table().entries.iter().fold((0, 0, 0), |(scheduled, waiting, periodic), (_, entry)| match entry
-            .waits
-        {
-            Waits::Scheduled(..) => (scheduled + 1, waiting, periodic),
-            Waits::ForEvent(..) => (scheduled, waiting + 1, periodic),
-            Waits::Periodic { .. } => (scheduled, waiting, periodic + 1),
-        })
     }
 
     /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
@@ -184,8 +190,8 @@ impl Timers {
         self.earlier.notify_one();
         for (_, entry) in entries {
             match entry.waits {
-                Waits::ForEvent(cancel, _) => drop(cancel.send(())),
-                other => drop(drop_contained(other)),
+                Waits::ForEvent(event, ..) => event.cancel(),
+                other => _ = drop_contained(other),
             }
         }
     }
@@ -196,22 +202,29 @@ impl Timers {
         self.wait_ended.until(|| self.waits.load(Ordering::SeqCst) == 0).await;
     }
 
-    fn add(self: &Arc<Self>, at: Option<u64>, waits: Waits, doing: &'static str) -> Result<WorkItemKey> {
+    fn add(
+        self: &Arc<Self>,
+        at: Option<u64>,
+        begun: Begun,
+        waits: Waits,
+        doing: &'static str,
+    ) -> Result<WorkItemKey> {
         // A shutdown that has begun is about to close the table.
         if !self.queues.is_running() {
             return Err(closed(doing));
         }
         let mut table = self.table();
         table.open(doing)?;
-        let (key, earliest) = table.insert(at, waits);
+        let (key, earliest) = table.insert(at, begun, waits);
         let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
         drop(table);
         if first {
             let driver = TimerDriver(Arc::downgrade(self));
-            drop(observe::spawn(self.queues.runtime(), format_args!("timers"), driver.run()));
+            observe::detach(self.queues.runtime(), format_args!("timers"), driver.run());
         } else if earliest {
             self.earlier.notify_one();
         }
+        stepping::pause();
         Ok(key)
     }
 
@@ -295,7 +308,7 @@ impl TimerDriver {
 impl Drop for TimerDriver {
     fn drop(&mut self) {
         if let Some(timers) = self.0.upgrade() {
-            timers.shut_down();
+            timers.queues.call_out(|| timers.shut_down());
         }
     }
 }
@@ -304,9 +317,8 @@ impl Timers {
     /// Invokes a callback whose time has come. If its queue was closed meanwhile, the result is dropped.
     fn dispatch(&self, invoke: impl FnOnce(&Queues) -> Result<()>) {
         // `parameters` is user code, and may panic.
-        let invoked = std::panic::catch_unwind(AssertUnwindSafe(|| invoke(&self.queues)));
-        if let Err(payload) = invoked {
-            drop_contained(payload);
+        if let Err(payload) = contain(|| observe::as_timer(|| invoke(&self.queues))) {
+            drop_payload(payload);
         }
     }
 
@@ -324,7 +336,8 @@ impl Timers {
 
 /// A waiting item's task.
 struct WaitTask {
-    result: AsyncResult,
+    event: Arc<AwaitedEvent>,
+    result: Contained<AsyncResult>,
     key: WorkItemKey,
     priority: Priority,
     /// The last field, so that a shutdown goes on only after the result is dropped.
@@ -332,16 +345,9 @@ struct WaitTask {
 }
 
 impl WaitTask {
-    async fn run(self, event: impl Future<Output = ()> + Send + 'static, cancelled: oneshot::Receiver<()>) {
-        let event = pin!(AssertUnwindSafe(event).catch_unwind());
-        let happened = match select(event, cancelled).await {
-            Either::Left((Ok(()), _)) => Ok(()),
-            Either::Left((Err(payload), _)) => {
-                drop_contained(payload);
-                Err(Hresult::E_UNEXPECTED)
-            }
-            Either::Right(_) => Err(Hresult::MF_E_OPERATION_CANCELLED),
-        };
+    async fn run(self) {
+        let queues = &self.counted.0.queues;
+        let happened = poll_fn(|cx| self.event.poll(queues, cx)).await;
         let removed = {
             let mut table = self.counted.0.table();
             table.find(self.key).map(|at| table.remove(at))
@@ -356,8 +362,15 @@ impl WaitTask {
         if let Some(status) = status {
             self.result.set_status(status);
         }
-        self.counted.0.dispatch(|queues| queues.invoke_late(self.priority, &self.result));
+        self.counted.0.dispatch(|queues| queues.dispatch_result(self.priority, &self.result));
         self.counted.0.wake_other_worker();
+    }
+}
+
+impl Drop for WaitTask {
+    fn drop(&mut self) {
+        // With its runtime, before the event has happened.
+        self.event.cancel();
     }
 }
 
@@ -382,7 +395,7 @@ impl Drop for WaitCount {
 
 /// One tick of a periodic callback.
 struct Tick {
-    callback: Box<dyn Fn() + Send + Sync>,
+    callback: Contained<Box<dyn Fn() + Send + Sync>>,
     busy: Arc<AtomicBool>,
 }
 
@@ -408,6 +421,18 @@ impl AsyncCallback for Tick {
         "a periodic callback"
     }
 }
+
+/// Refuses a result that a serial queue awaits as a reply: its callback has been called, and only an invoke replies.
+fn check_replied(job: &Job, doing: &str) -> Result<()> {
+    if !matches!(job, Job::Ready(result) if result.awaits_reply()) {
+        return Ok(());
+    }
+    let what = format!("{doing} of a result whose reply a serial queue awaits: `invoke` is the reply");
+    Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what))
+}
+
+/// The number of the last periodic callback of the process.
+static PERIODIC: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 fn not_found(doing: &str, key: u64) -> Error {
     let what = format!("{doing}: no pending item has the key {key:#x}; it has run, or was cancelled");

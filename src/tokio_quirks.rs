@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 use tokio::task::coop;
@@ -18,6 +18,20 @@ pub(crate) fn is_shut_down(runtime: &Handle) -> bool {
     gone
 }
 
+/// Whether the runtime's clock is paused.
+///
+/// tokio 1.54.1 has no way to ask. A paused clock stands still while the system's goes on, except for its jumps to the
+/// next timer, so it is looked at more than once.
+pub(crate) fn is_clock_paused(runtime: &Handle) -> bool {
+    let _entered = runtime.enter();
+    let stands_still = || {
+        let (paused, real) = (tokio::time::Instant::now(), std::time::Instant::now());
+        while real.elapsed().is_zero() {}
+        tokio::time::Instant::now() == paused
+    };
+    (0..3).any(|_| stands_still())
+}
+
 /// One poll's share of tokio's cooperative budget.
 ///
 /// tokio 1.54.1 sends a poll away when its task has used up its budget, and wakes it. A foreign executor that is
@@ -29,34 +43,57 @@ pub(crate) struct CoopBudget {
 }
 
 impl CoopBudget {
-    /// Runs `poll` unless the budget is used up and this was not yet sent away.
+    /// A share for one poll; pending when the budget is used up and the future was not yet sent away.
     #[inline]
-    pub(crate) fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let share = match coop::poll_proceed(cx) {
-            Poll::Ready(share) => Some(share),
+    pub(crate) fn ask(&mut self, cx: &mut Context<'_>) -> Poll<CoopShare> {
+        match coop::poll_proceed(cx) {
+            Poll::Ready(share) => Poll::Ready(CoopShare(Some(share))),
             Poll::Pending if !self.was_sent_away => {
                 self.was_sent_away = true;
                 // tokio keeps the wake for the turn of its own scheduler, which does not come while another
                 // executor has the thread.
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                Poll::Pending
             }
-            Poll::Pending => None,
-        };
-        let polled = poll(cx);
-        if polled.is_ready() {
-            self.was_sent_away = false;
-            if let Some(share) = share {
-                share.made_progress();
-            }
+            Poll::Pending => Poll::Ready(CoopShare(None)),
         }
-        polled
+    }
+
+    /// The poll was ready, and has used its share up.
+    #[inline]
+    pub(crate) fn spend(&mut self, share: &CoopShare) {
+        self.was_sent_away = false;
+        if let Some(share) = &share.0 {
+            share.made_progress();
+        }
     }
 }
+
+/// One poll's share of the budget. Dropped without being spent, it is given back.
+pub(crate) struct CoopShare(Option<coop::RestoreOnPending>);
+
+/// Whether a tokio runtime polls a future on this thread at this moment. To block the thread then may keep the runtime
+/// from going on; to block one of its blocking threads does not.
+///
+/// tokio 1.54.1 has no way to ask. While it polls there is a budget, of 128 steps; elsewhere there is none. The probe
+/// uses the budget up, so the task is sent away at its next step, and goes on in its next turn. A future under
+/// `task::unconstrained` has no budget, and is not found out.
+pub(crate) fn polls_here() -> bool {
+    if Handle::try_current().is_err() {
+        return false;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..=MOST_STEPS).any(|_| match coop::poll_proceed(&mut cx) {
+        Poll::Ready(step) => {
+            step.made_progress();
+            false
+        }
+        Poll::Pending => true,
+    })
+}
+
+/// More steps than a budget has.
+const MOST_STEPS: usize = 256;
 
 /// Polls a future of tokio's own that asks for budget itself, without one.
 pub(crate) fn poll_unconstrained<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -12,6 +12,8 @@
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
+mod origin;
+mod wait;
 
 use std::sync::{Arc, Weak};
 
@@ -19,9 +21,11 @@ use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
+pub(crate) use self::origin::{Known, Origin, Origins};
+pub(crate) use self::wait::TrackedWait;
 use crate::error::{Error, Result};
 use crate::register::Register;
-pub(crate) use crate::register::{Begun, Outstanding, OutstandingEntry, Registration};
+pub(crate) use crate::register::{Begun, Loss, Outstanding, OutstandingEntry, Registration};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use crate::sync::{LockExt, Mutex};
 
@@ -52,6 +56,7 @@ impl<C> Tracker<C> {
             register: Register::new(runtime),
             late_calls: AtomicU64::new(0),
             double_calls: AtomicU64::new(0),
+            origins: Origins::default(),
         });
         let handle = TrackerHandle(shared);
         let own = Token(Arc::new(Root { context, handle: handle.clone() }));
@@ -177,6 +182,7 @@ struct Shared {
     register: Arc<Register>,
     late_calls: AtomicU64,
     double_calls: AtomicU64,
+    origins: Origins,
 }
 
 impl TrackerHandle {
@@ -232,12 +238,28 @@ impl TrackerHandle {
         self.0.register.outstanding()
     }
 
+    /// The list of items and results that reports name.
+    #[inline(always)]
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
     /// Why something ended without an answer: the platform's shutdown or its runtime's end, or else `what`.
     pub(crate) fn lost(&self, what: &'static str) -> Error {
         // ORDERING: Acquire pairs with the Release of an `Arc`'s drop: a caller that finds the last owner gone sees the
         // phase because of which it went. A failed `Weak::upgrade` itself orders nothing.
         fence(Ordering::Acquire);
         self.0.register.lost(what, !self.is_running())
+    }
+
+    /// The runtime has dropped a blocking task un-run, which it does only when it ends. Its other tasks may not have ended yet.
+    pub(crate) fn runtime_ends(&self) {
+        self.0.register.runtime_ends();
+    }
+
+    /// Drops the callbacks of operations, and says why: see [`Register::lose`].
+    pub(crate) fn lose<T>(&self, why: Loss, call: impl FnOnce() -> T) -> T {
+        self.0.register.lose(why, call)
     }
 
     /// A callback was invoked after its operation had ended otherwise.

@@ -6,21 +6,35 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mf_async::{AsyncResult, Platform, QueueId};
-use tracing::Subscriber;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 /// Keeps the names of the tasks that are spawned.
 #[derive(Clone, Default)]
 struct Names(Arc<Mutex<Vec<String>>>);
 
-impl<S: Subscriber> Layer<S> for Names {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+impl Subscriber for Names {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_span()
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         if attributes.metadata().name() == "runtime.spawn" {
             attributes.record(&mut self.clone());
         }
+        Id::from_u64(1)
     }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 impl Visit for Names {
@@ -34,8 +48,7 @@ impl Visit for Names {
 #[test]
 fn tasks_have_names() {
     let names = Names::default();
-    let subscriber = tracing_subscriber::registry().with(names.clone());
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::subscriber::with_default(names.clone(), || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let platform = Platform::startup().unwrap();

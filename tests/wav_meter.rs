@@ -1,5 +1,6 @@
 //! What the example `wav_meter` promises about files, whatever they hold: the same samples however they
-//! arrive, one clear line for what is wrong, and figures that `sox FILE -n stats` has too.
+//! arrive, one clear line for what is wrong, and figures that `sox FILE -n stats` has too. And about what it shows: plain
+//! lines in a pipe; on a terminal a live meter, with colours where the terminal has them and `NO_COLOR` does not refuse them.
 
 #![allow(dead_code, reason = "the modules belong to the example; not all of each is tested")]
 
@@ -9,12 +10,18 @@ mod bars;
 mod format;
 #[path = "../examples/wav_meter/level.rs"]
 mod level;
+#[path = "../examples/wav_meter/live.rs"]
+mod live;
 #[path = "../examples/wav_meter/meter.rs"]
 mod meter;
 #[path = "../examples/wav_meter/riff.rs"]
 mod riff;
 #[path = "../examples/wav_meter/samples.rs"]
 mod samples;
+#[path = "../examples/wav_meter/screen.rs"]
+mod screen;
+#[path = "../examples/wav_meter/source.rs"]
+mod source;
 #[path = "../examples/wav_meter/summary.rs"]
 mod summary;
 #[path = "../examples/wav_meter/tone.rs"]
@@ -24,9 +31,16 @@ mod wav;
 #[path = "../examples/wav_meter/wav_error.rs"]
 mod wav_error;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bars::Bars;
 use format::{Encoding, WavFormat};
+use live::Live;
 use meter::Meter;
+use mf_async::byte_stream::MemoryByteStream;
+use mf_async::{ByteStream, ByteStreamExt, EventStream, MediaEventType, Platform};
+use source::WavSource;
 use wav::{Part, Wants, WavParser};
 use wav_error::WavError;
 
@@ -78,6 +92,45 @@ fn samples_may_lie_in_more_bytes_than_they_need() {
     assert_eq!(read(&file.bytes).samples, [0.5]);
 }
 
+#[test]
+fn a_wrong_block_align_does_not_matter_where_the_bits_say_it_all() {
+    for (tag, bits) in [(PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)] {
+        let right = 2 * bits / 8;
+        for wrong in [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 255, u16::MAX] {
+            // 24 bits in 4 bytes each are a format of their own.
+            let frame = if bits == 24 && wrong == 8 { 8 } else { right };
+            let mut chunk = fmt(tag, 2, bits);
+            chunk[12..14].copy_from_slice(&wrong.to_le_bytes());
+            let format = WavFormat::parse(&chunk).unwrap_or_else(|error| panic!("{bits} {wrong}: {error}"));
+            assert_eq!(format.frame_bytes(), usize::from(frame), "{bits} bits, {wrong}");
+        }
+    }
+    // Two channels, of which one is silent, are not one at half the speed.
+    let mut chunk = fmt(PCM, 2, 16);
+    chunk[12] = 8;
+    let file = File::new().chunk(b"fmt ", &chunk).chunk(b"data", &[0, 0, 0, 0x40, 0, 0, 0, 0x40]);
+    assert_eq!(read(&file.bytes).samples, [0.0, 0.5, 0.0, 0.5]);
+}
+
+#[test]
+fn a_block_align_that_decides_and_is_wrong_is_named() {
+    let parse = |bits: u16, block_align: u16| {
+        let mut chunk = fmt(PCM, 2, bits);
+        chunk[12..14].copy_from_slice(&block_align.to_le_bytes());
+        WavFormat::parse(&chunk)
+    };
+    for (bits, block_align, bytes) in [(12, 4, 2), (12, 8, 4), (20, 6, 3), (20, 8, 4)] {
+        assert_eq!(parse(bits, block_align).unwrap().sample_bytes, bytes);
+    }
+    for (bits, block_align, right) in [(12, 0, 4), (12, 2, 4), (12, 5, 4), (20, 4, 6), (20, 10, 6)] {
+        let line = parse(bits, block_align).unwrap_err().to_string();
+        let expected = format!(
+            "bad fmt chunk: the block align is {block_align} bytes, and should be {right} for 2 channels of {bits} bits"
+        );
+        assert_eq!(line, expected);
+    }
+}
+
 // Chunks, wherever and however long
 
 #[test]
@@ -125,10 +178,88 @@ fn sizes_left_open_mean_until_the_file_ends() {
 }
 
 #[test]
-fn an_empty_data_chunk_is_empty_if_the_file_knows_of_more_behind_it() {
-    let file = File::new().chunk(b"fmt ", &fmt(PCM, 1, 16)).chunk(b"data", b"").chunk(b"LIST", b"INFO");
-    let read = read(&file.bytes);
-    assert_eq!((read.outcome, read.samples.len(), read.frames), (Ok(()), 0, Some(0)));
+fn any_size_about_the_largest_means_until_the_file_ends() {
+    for limit in [1_u64 << 31, 1 << 32] {
+        for less in [1, 8, 36, 44, 100, 0x1000] {
+            let size = (limit - less) as u32;
+            let file = File::new().chunk(b"fmt ", &fmt(PCM, 2, 16)).chunk(b"data", &[1, 0, 2, 0, 3, 0, 4, 0]);
+            let file = file.size_at(4, size).size_at(40, size);
+            let read = read(&file.bytes);
+            assert_eq!((read.outcome, read.samples.len(), read.frames), (Ok(()), 4, None), "{size:#x}");
+            let read = read_seeking(&file.bytes, 11);
+            assert_eq!((read.outcome, read.samples.len()), (Ok(()), 4), "{size:#x}");
+        }
+    }
+    // In a file that is that long it is a size like any other.
+    let file = File::new().chunk(b"fmt ", &fmt(PCM, 2, 16)).chunk(b"data", &[0; 4]).size_at(40, 0x7FFF_FFF0);
+    let mut expected = None;
+    let mut sink = |part: Part<'_>| {
+        if let Part::Audio { frames, .. } = part {
+            expected = frames;
+        }
+    };
+    WavParser::new(Some(1 << 32)).push(&file.bytes, &mut sink).unwrap();
+    assert_eq!(expected, Some(0x7FFF_FFF0 / 4));
+}
+
+#[test]
+fn an_empty_data_chunk_is_empty_if_chunks_follow_to_the_end() {
+    let empty = File::new().chunk(b"fmt ", &fmt(PCM, 1, 16)).chunk(b"data", b"");
+    let without_pad = {
+        let mut file = File { bytes: empty.bytes.clone() }.chunk(b"LIST", b"INFOx");
+        file.bytes.pop();
+        let riff = file.bytes.len() as u32 - 8;
+        file.size_at(4, riff)
+    };
+    for file in [
+        File { bytes: empty.bytes.clone() }.chunk(b"LIST", b"INFO"),
+        File { bytes: empty.bytes.clone() }.chunk(b"LIST", b"INFO").chunk(b"none", b""),
+        File { bytes: empty.bytes.clone() }.chunk(b"LIST", &[7; 1001]).chunk(b"odd ", b"odd"),
+        File::new().chunk(b"data", b"").chunk(b"LIST", b"INFO").chunk(b"fmt ", &fmt(PCM, 1, 16)),
+        without_pad,
+    ] {
+        for read in [1, 7, 64, 4096]
+            .map(|size| read_seeking(&file.bytes, size))
+            .into_iter()
+            .chain([read(&file.bytes)])
+        {
+            assert_eq!((read.outcome, read.samples.len(), read.frames), (Ok(()), 0, Some(0)));
+        }
+    }
+}
+
+#[test]
+fn an_empty_data_chunk_is_not_empty_if_audio_follows() {
+    let samples: Vec<u8> = (0..4000_u32).flat_map(|number| (number * 7919).to_le_bytes()).collect();
+    let file = File::new().chunk(b"fmt ", &fmt(PCM, 2, 16)).chunk(b"data", &samples).size_at(40, 0);
+    for size in [1, 7, 64, 4096] {
+        let read = read_seeking(&file.bytes, size);
+        assert_eq!((read.outcome, read.samples.len()), (Ok(()), 8000), "pieces of {size}");
+        assert_eq!(read_pieces(&file.bytes, file.bytes.chunks(size)).samples, read.samples);
+    }
+    // Audio may look like a chunk for a while; only who can go back reads it then.
+    for looks in [b"LIST\x04\0\0\0INFO".as_slice(), b"LIST\xA0\x0F\0\0", b"abcd\0\0\0\0abcd\0\0\0\0"] {
+        let mut file = File { bytes: file.bytes.clone() };
+        file.bytes[44..44 + looks.len()].copy_from_slice(looks);
+        for size in [1, 7, 64, 4096] {
+            let read = read_seeking(&file.bytes, size);
+            assert_eq!((read.outcome, read.samples.len()), (Ok(()), 8000), "pieces of {size}");
+        }
+        let read = read(&file.bytes);
+        assert_eq!((read.samples.len(), read.format), (0, None));
+        let line = read.outcome.unwrap_err().to_string();
+        assert!(line.starts_with("the data chunk says that it is empty, and there is no chunk at"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_chunk_is_not_printed_as_one() {
+    let file = File::new().chunk(b"fmt ", &fmt(PCM, 2, 16)).chunk(b"\xe0\x82\xe7p", b"1234");
+    let file = file.size_at(40, 0x1234_5678);
+    for read in [read(&file.bytes), read_seeking(&file.bytes, 7)] {
+        let line = read.outcome.unwrap_err().to_string();
+        assert_eq!(line, "truncated or damaged: there is no chunk at offset 36");
+    }
 }
 
 #[test]
@@ -199,6 +330,53 @@ fn a_file_cut_anywhere_tells_and_keeps_the_frames_it_has() {
     assert_eq!(read(&file.bytes).outcome, Ok(()));
 }
 
+/// What a source says of a file that is `before` bytes long when it is opened, and `after` when it is read.
+async fn read_while_it_changes(file: &[u8], before: usize, after: usize) -> Result<usize, String> {
+    let platform = Platform::startup().unwrap();
+    let stream = MemoryByteStream::new(&platform, file[..before].to_vec());
+    let source = WavSource::new(&platform, Arc::new(stream.clone())).unwrap();
+    stream.set_length(after as u64).unwrap();
+    stream.set_position(0).unwrap();
+    stream.write_all(file[..after].to_vec()).await.unwrap();
+    stream.set_position(0).unwrap();
+    let mut events = EventStream::lossless(&source).unwrap();
+    let mut samples = 0;
+    let outcome = loop {
+        source.request_sample();
+        let event = events.next().await.unwrap().unwrap();
+        match event.event_type() {
+            MediaEventType::MEMediaSample => samples += event.value().as_object::<Vec<f32>>().unwrap().len(),
+            MediaEventType::MEEndOfStream => break Ok(samples),
+            MediaEventType::MEError => break Err(event.value().as_str().unwrap().to_owned()),
+            _ => {}
+        }
+    };
+    drop((events, source));
+    platform.shutdown().await.unwrap();
+    outcome
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_grows_or_shrinks_is_read_as_it_is() {
+    let audio: Vec<u8> = (0..200_000_u32).map(|byte| (byte * 37) as u8).collect();
+    let file = File::new()
+        .chunk(b"JUNK", &[7; 1001])
+        .chunk(b"fmt ", &fmt(PCM, 2, 16))
+        .chunk(b"LIST", &[7; 100_000])
+        .chunk(b"data", &audio);
+    let whole = file.bytes.len();
+    let changes = async {
+        for before in [0, 12, 19, 500, 1021, 1022, 50_000, 101_000, 150_000, whole - 1] {
+            let read = read_while_it_changes(&file.bytes, before, whole).await;
+            assert_eq!(read, Ok(100_000), "{before} bytes at first");
+            let line = read_while_it_changes(&file.bytes, whole, before).await.unwrap_err();
+            let cut = ["empty", "no data chunk", "truncated"].iter().any(|kind| line.starts_with(kind));
+            assert!(cut, "{before} bytes at last: {line}");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), changes).await.expect("it ends");
+}
+
 // Files that are something else, or mean harm
 
 #[test]
@@ -217,7 +395,7 @@ fn whatever_is_wrong_is_said_in_one_line() {
             codec(&extensible(PCM, 16, 16, *b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E")),
             "unsupported codec {02010001-0403-0605-0708-090A0B0C0D0E}: only PCM and float are read",
         ),
-        (codec(&fmt(FLOAT, 1, 16)), "bad fmt chunk: float samples of 16 bits in 2 bytes"),
+        (codec(&fmt(FLOAT, 1, 16)), "bad fmt chunk: float samples of 16 bits"),
         (codec(&fmt(PCM, 0, 16)), "bad fmt chunk: 0 channels at 48000 Hz"),
         (codec(b"short"), "bad fmt chunk: 5 bytes instead of 16 or more"),
         (File::new().bytes, "no data chunk: the file holds no audio"),
@@ -326,8 +504,83 @@ fn a_line_per_slice_and_never_many() {
     assert_eq!(lines(0, None).len(), 0);
 
     let drawn = lines(2, Some(2));
-    assert_eq!(drawn[0], "      time  # RMS - peak, -60 to 0 dBFS; figures: peak");
+    let key = "mono: # RMS, - peak, -60 to 0 dBFS";
+    assert_eq!(drawn[0], format!("      time  {key:<60}  peak"));
     assert_eq!(drawn[2], format!("   0:00.25  {} -60.0", ".".repeat(60)));
+}
+
+// The terminal
+
+/// Ten frames a second: `seconds` of a constant in the left channel, silence in the right.
+fn play(live: &mut Live, seconds: f64, left: f32) {
+    for _ in 0..(seconds * 10.0) as usize {
+        live.push(&[left, 0.0]);
+    }
+}
+
+fn stereo() -> WavFormat {
+    WavFormat { rate: 10, ..WavFormat::parse(&fmt(PCM, 2, 16)).expect("legal") }
+}
+
+#[test]
+fn the_live_meter_has_labelled_columns_and_says_how_far_it_is() {
+    let mut live = Live::new(stereo(), Some(40), Bars::blocks(60, false));
+    assert_eq!(live.samples_per_picture(), 2);
+    play(&mut live, 1.0, 0.5);
+    let picture = live.picture();
+    assert_eq!(picture[0], format!("  level  {:<33}   RMS  peak  hold", "-60 to 0 dBFS"));
+    assert_eq!(picture[1], format!("  left   {}{}  -6.0  -6.0  -6.0", "█".repeat(30), " ".repeat(3)));
+    assert_eq!(picture[2], format!("  right  {}  -inf  -inf  -inf", " ".repeat(33)));
+    assert_eq!(picture[3], format!("  read   {}{}  25 %  0:01.00", "█".repeat(8), "░".repeat(25)));
+    assert!(picture.iter().all(|line| line.chars().count() <= 60), "{picture:#?}");
+}
+
+#[test]
+fn a_peak_is_held_and_then_falls() {
+    let mut live = Live::new(stereo(), None, Bars::blocks(60, false));
+    let hold = |live: &Live| live.picture()[1].split_whitespace().next_back().map(str::to_owned).unwrap();
+    play(&mut live, 0.1, 1.0);
+    play(&mut live, 1.5, 0.001);
+    assert_eq!(hold(&live), "0.0");
+    // The mark of the held peak is the last of the bar.
+    assert!(live.picture()[1].contains("│ "), "{:?}", live.picture());
+    play(&mut live, 1.0, 0.001);
+    assert_eq!(hold(&live), "-20.0");
+    play(&mut live, 60.0, 0.001);
+    assert_eq!(hold(&live), "-60.0");
+    // Without a length there is no bar for the progress.
+    assert_eq!(live.picture().last().map(String::as_str), Some("  read   1:02.60"));
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let bars = |terminal, variables: &[(&str, &str)]| {
+        Bars::choose(terminal, |name| {
+            variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("COLUMNS", "100")]), Bars::blocks(100, true));
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]), Bars::blocks(80, false));
+    assert_eq!(bars(true, &[("TERM", "xterm"), ("NO_COLOR", "")]), Bars::blocks(80, true));
+    assert_eq!(bars(true, &[("TERM", "dumb")]), Bars::ascii());
+    assert_eq!(bars(false, &[("TERM", "xterm")]), Bars::ascii());
+
+    let mut loud = level::Level::default();
+    loud.add([1.0].iter());
+    let (plain, coloured) = (Bars::blocks(80, false), Bars::blocks(80, true));
+    assert_eq!(plain.bar(&loud, None, 10), "█".repeat(10));
+    assert_eq!(
+        coloured.bar(&loud, None, 10),
+        format!("\x1b[32m{}\x1b[33m{}\x1b[31m█\x1b[0m", "█".repeat(7), "█".repeat(2))
+    );
+}
+
+#[test]
+fn a_new_picture_takes_the_place_of_the_old() {
+    let picture = ["one".to_owned(), "two".to_owned()];
+    assert_eq!(screen::repaint(0, &picture), "one\ntwo\n");
+    assert_eq!(screen::repaint(2, &picture), "\x1b[2A\x1b[Jone\ntwo\n");
+    assert_eq!(screen::repaint(2, &[]), "\x1b[2A\x1b[J");
 }
 
 #[test]

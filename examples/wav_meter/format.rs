@@ -63,19 +63,7 @@ impl WavFormat {
         if channels == 0 || rate == 0 {
             return bad(format!("{channels} channels at {rate} Hz"));
         }
-        if frame_bytes == 0 || frame_bytes % channels != 0 {
-            return bad(format!("{frame_bytes} bytes per frame of {channels} channels"));
-        }
-        // The frame size, not the bit count, says how far apart samples are: 20 bits lie in 3 bytes, or in 4.
-        let sample_bytes = frame_bytes / channels;
-        let fits = match encoding {
-            Encoding::Integer => (1..=4).contains(&sample_bytes),
-            Encoding::Float => matches!(sample_bytes, 4 | 8),
-        };
-        if !fits || container_bits == 0 || container_bits.div_ceil(8) > sample_bytes {
-            let what = if encoding == Encoding::Float { "float" } else { "integer" };
-            return bad(format!("{what} samples of {container_bits} bits in {sample_bytes} bytes"));
-        }
+        let sample_bytes = sample_bytes(encoding, container_bits, frame_bytes, channels)?;
         let room = 8 * sample_bytes;
         let bits = if encoding == Encoding::Float { room } else { bits.min(room) };
         Ok(Self { encoding, channels, rate, sample_bytes: sample_bytes as u8, bits: bits as u8 })
@@ -84,6 +72,25 @@ impl WavFormat {
     /// Bytes per frame: one sample of every channel.
     pub(crate) fn frame_bytes(&self) -> usize {
         usize::from(self.channels) * usize::from(self.sample_bytes)
+    }
+}
+
+/// How far apart samples are. The bits say it where they fill bytes, because a wrong block align is more common than
+/// samples with gaps; 24 bits may lie in 4 bytes, and what fills no bytes lies where the block align says.
+fn sample_bytes(encoding: Encoding, bits: u16, block_align: u16, channels: u16) -> Result<u16, WavError> {
+    let per_sample = if block_align % channels == 0 { block_align / channels } else { 0 };
+    match (encoding, bits) {
+        (Encoding::Integer, 24) if per_sample == 4 => Ok(4),
+        (Encoding::Integer, 8 | 16 | 24 | 32) | (Encoding::Float, 32 | 64) => Ok(bits / 8),
+        (Encoding::Integer, 9..32) if (bits.div_ceil(8)..=4).contains(&per_sample) => Ok(per_sample),
+        (Encoding::Integer, 9..32) => {
+            let right = u32::from(channels) * u32::from(bits.div_ceil(8));
+            bad(format!(
+                "the block align is {block_align} bytes, and should be {right} for {channels} channels of {bits} bits"
+            ))
+        }
+        (Encoding::Integer, _) => bad(format!("integer samples of {bits} bits")),
+        (Encoding::Float, _) => bad(format!("float samples of {bits} bits")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The skeleton of a RIFF file: its header, and where a chunk lies.
 
+use std::ops::RangeInclusive;
+
 use crate::{format::WavFormat, wav_error::WavError};
 
 /// A chunk, without its bytes.
@@ -34,7 +36,15 @@ impl Chunk {
     pub(crate) fn missing(&self, position: u64) -> Option<WavError> {
         let promised = self.size?;
         let present = position.saturating_sub(self.start);
-        (present < promised).then_some(WavError::Truncated { chunk: self.id, promised, present })
+        (present < promised).then(|| match self.has_name() {
+            true => WavError::Truncated { chunk: self.id, promised, present },
+            false => WavError::NoChunk { offset: self.start - CHUNK_HEADER as u64 },
+        })
+    }
+
+    /// Whether its name can be one.
+    pub(crate) fn has_name(&self) -> bool {
+        self.id.iter().all(|byte| (b' '..=b'~').contains(byte))
     }
 }
 
@@ -44,9 +54,9 @@ pub(crate) fn upto(end: Option<u64>, position: u64, len: usize) -> usize {
 }
 
 /// The size in a header, unless it is one that writers leave there when they can't come back to fill in the
-/// true one.
+/// true one: 0, or as much as they think a file can have, less some headers.
 pub(crate) fn promised(size: u32) -> Option<u64> {
-    let placeholder = matches!(size, 0 | SOX_PIPE | ARECORD_PIPE) || size >= NEARLY_4_GIB;
+    let placeholder = size == 0 || ABOUT_2_GIB.contains(&size) || size >= NEARLY_4_GIB;
     (!placeholder).then_some(u64::from(size))
 }
 
@@ -80,11 +90,9 @@ pub(crate) const CHUNK_HEADER: usize = 8;
 /// `ds64` starts with the sizes of the file and of `data`; what follows isn't needed.
 pub(crate) const DS64_BYTES: usize = 16;
 
-/// Seen in what `sox -t wav -` (14.4.2) writes to a pipe; `sox` reads it as "until the file ends" too.
-const SOX_PIPE: u32 = 0x7FFF_F000;
-
-/// Seen in what `arecord -t wav` (alsa-utils 1.2) writes to a pipe.
-const ARECORD_PIPE: u32 = 0x8000_0000;
+/// `sox -t wav -` (14.4.2) writes 0x7FFFF000 to a pipe, and reads it as "until the file ends"; `arecord -t wav`
+/// (alsa-utils 1.2) writes 0x80000000. Both add the headers for the size of the file. Others write the largest number.
+const ABOUT_2_GIB: RangeInclusive<u32> = 0x7FFF_F000..=0x8000_0100;
 
 /// Others write -1, or -1 less the headers.
-const NEARLY_4_GIB: u32 = 0xFFFF_FF00;
+const NEARLY_4_GIB: u32 = 0xFFFF_F000;

@@ -26,8 +26,6 @@ pub(crate) struct WavSource {
     events: MediaEventQueue,
     queue: WorkQueue,
     reader: Mutex<Reader>,
-    stream: Arc<dyn ByteStream>,
-    length: Option<u64>,
 }
 
 /// What the audio is, and how many frames to expect if that is known.
@@ -47,25 +45,13 @@ impl WavSource {
             queue: platform.queue(QueueId::MULTITHREADED)?,
             reader: Mutex::new(Reader {
                 stream: stream.clone(),
-                seekable: length,
+                seekable,
                 parser: WavParser::new(length),
                 format: None,
                 buffer: vec![0; PIECE],
                 ended: false,
             }),
-            stream,
-            length,
         }))
-    }
-
-    /// The size of the file in bytes, if it has one.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.length
-    }
-
-    /// How much of it has been read, in bytes.
-    pub(crate) fn position(&self) -> u64 {
-        self.stream.position().unwrap_or(0)
     }
 
     /// Asks for the next sample, which will come as an event. Requests are served one after the other.
@@ -91,8 +77,7 @@ impl HasEventQueue for WavSource {
 /// What a request works with; one request has it at a time.
 struct Reader {
     stream: Arc<dyn ByteStream>,
-    /// The length of a file that can be sought in.
-    seekable: Option<u64>,
+    seekable: bool,
     parser: WavParser,
     format: Option<WavFormat>,
     buffer: Vec<u8>,
@@ -158,9 +143,13 @@ impl Reader {
 
     /// Where the parser would like to go, if the file lets us.
     fn target(&self) -> Option<u64> {
-        let length = self.seekable?;
         match self.parser.wants() {
-            Wants::Skip(to) => Some(to.min(length)),
+            _ if !self.seekable => None,
+            Wants::Skip(to) => {
+                // As long as it is now: a file may grow or be cut while it is read. Never back.
+                let length = self.stream.length().ok().flatten()?;
+                Some(to.min(length)).filter(|to| *to > self.parser.position())
+            }
             Wants::Rewind(to) => Some(to),
             Wants::Bytes | Wants::Nothing => None,
         }

@@ -1,7 +1,7 @@
 //! What a meter found out: a table for people, a line for programs.
 
 use crate::{
-    bars::clock,
+    bars::{channel_name, clock},
     format::{Encoding, WavFormat},
     level::Level,
 };
@@ -65,7 +65,8 @@ impl fmt::Display for Summary {
         // One channel is the whole already.
         let rows = if self.channels.len() > 1 { self.channels.len().min(ROWS) } else { 0 };
         for (index, channel) in self.channels[..rows].iter().enumerate() {
-            write!(f, "\n  {:<8} {}", Name { index, of: self.channels.len() }, Row(channel))?;
+            let name = channel_name(index, self.channels.len());
+            write!(f, "\n  {name:<8} {}", Row(channel))?;
         }
         match self.channels.len() - rows {
             left_out if rows > 0 && left_out > 0 => write!(f, "\n  and {left_out} more"),
@@ -79,21 +80,6 @@ struct Row<'a>(&'a Level);
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "peak {:>7.2} dBFS  RMS {:>7.2} dBFS", self.0.peak_dbfs(), self.0.rms_dbfs())
-    }
-}
-
-struct Name {
-    index: usize,
-    of: usize,
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.index, self.of) {
-            (0, 2) => f.pad("left"),
-            (1, 2) => f.pad("right"),
-            (index, _) => f.pad(&format!("ch {}", index + 1)),
-        }
     }
 }
 

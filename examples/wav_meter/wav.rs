@@ -31,6 +31,9 @@ pub(crate) struct WavParser {
     chunk: Chunk,
     /// A `data` chunk met before the format was known.
     early: Option<Chunk>,
+    /// A `data` chunk that says that it is empty. It is, if nothing but chunks follows up to the end that the RIFF
+    /// header names; else it lasts until the file ends.
+    hollow: Option<Chunk>,
     format: Option<WavFormat>,
     /// What the RIFF header says, unless that is a streaming writer's placeholder.
     riff_end: Option<u64>,
@@ -79,6 +82,7 @@ impl WavParser {
             head: Vec::with_capacity(WavFormat::CHUNK_BYTES),
             chunk: Chunk { id: *b"RIFF", start: 0, size: None },
             early: None,
+            hollow: None,
             format: None,
             riff_end: None,
             ds64_data: None,
@@ -91,7 +95,7 @@ impl WavParser {
     /// An error is final: every later call repeats it.
     pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut dyn FnMut(Part<'_>)) -> Result<(), WavError> {
         if matches!(self.state, State::Rewind) && !bytes.is_empty() {
-            self.state = State::Failed(WavError::DataBeforeFormat);
+            self.state = State::Failed(self.no_way_back());
         }
         while !bytes.is_empty() {
             match self.step(bytes, sink) {
@@ -112,8 +116,8 @@ impl WavParser {
     pub(crate) fn wants(&self) -> Wants {
         match &self.state {
             State::Riff | State::ChunkHeader | State::Body | State::Rewound | State::Data => Wants::Bytes,
-            State::Skip => self.chunk.next().map_or(Wants::Bytes, Wants::Skip),
-            State::Rewind => Wants::Rewind(self.early.unwrap_or(self.chunk).start),
+            State::Skip => self.chunk.next().map_or(Wants::Bytes, |next| Wants::Skip(self.skip_target(next))),
+            State::Rewind => Wants::Rewind(self.behind().start),
             State::Done | State::Failed(_) => Wants::Nothing,
         }
     }
@@ -123,17 +127,45 @@ impl WavParser {
     /// In a file that ends before the place to skip to, go to its end and say that: `finish` then counts what
     /// is missing.
     pub(crate) fn moved_to(&mut self, offset: u64) {
-        match (&self.state, self.chunk.next(), self.early) {
-            (State::Skip, Some(next), _) => {
+        match (&self.state, self.chunk.next()) {
+            (State::Skip, Some(next)) => {
                 self.position = offset.clamp(self.position, next);
                 self.skipped();
             }
-            (State::Rewind, _, Some(early)) if offset == early.start => {
+            (State::Rewind, _) if offset == self.behind().start => {
                 self.position = offset;
-                self.chunk = early;
+                self.chunk = self.behind();
                 self.state = State::Rewound;
             }
             _ => {}
+        }
+    }
+
+    /// Offset in the file of the next byte to push.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The byte before the end of a chain is pushed, so that the push tells that it is the end.
+    fn skip_target(&self, next: u64) -> u64 {
+        match (self.hollow, self.riff_end) {
+            (Some(_), Some(riff)) => next.min(riff.saturating_sub(1)).max(self.position),
+            _ => next,
+        }
+    }
+
+    /// The audio that lies behind.
+    fn behind(&self) -> Chunk {
+        self.early.or(self.hollow).unwrap_or(self.chunk)
+    }
+
+    fn no_way_back(&self) -> WavError {
+        match (self.hollow, &self.state) {
+            (Some(_), State::ChunkHeader) => WavError::NotEmpty { offset: self.position },
+            (Some(_), _) => {
+                WavError::NotEmpty { offset: self.chunk.start.saturating_sub(CHUNK_HEADER as u64) }
+            }
+            (None, _) => WavError::DataBeforeFormat,
         }
     }
 
@@ -141,7 +173,8 @@ impl WavParser {
     ///
     /// All whole frames have been handed out by then; after [`WavError::Truncated`] they are still good.
     pub(crate) fn finish(&self) -> Result<(), WavError> {
-        let missing = if self.early.is_some() { WavError::NoFormat } else { WavError::NoData };
+        let missing =
+            if self.early.or(self.hollow).is_some() { WavError::NoFormat } else { WavError::NoData };
         match &self.state {
             State::Riff if self.head.is_empty() => Err(WavError::Empty),
             State::Riff => {
@@ -152,6 +185,7 @@ impl WavParser {
                     of: RIFF_HEADER,
                 })
             }
+            State::ChunkHeader if self.hollow.is_some() && self.format.is_some() => Err(self.no_way_back()),
             State::ChunkHeader if self.head.is_empty() || self.early.is_some() => Err(missing),
             State::ChunkHeader => Err(WavError::CutHeader {
                 header: "a chunk header",
@@ -165,7 +199,7 @@ impl WavParser {
                     None => Err(missing),
                 }
             }
-            State::Rewind => Err(WavError::DataBeforeFormat),
+            State::Rewind => Err(self.no_way_back()),
             State::Done => Ok(()),
             State::Failed(error) => Err(error.clone()),
         }
@@ -181,6 +215,7 @@ impl WavParser {
                 let used = upto(self.chunk.next(), self.position, bytes.len());
                 self.advance(used);
                 self.skipped();
+                self.end_of_chain(sink);
                 Ok(used)
             }
             State::Rewound => {
@@ -226,11 +261,20 @@ impl WavParser {
     fn chunk_header(&mut self, sink: &mut dyn FnMut(Part<'_>)) -> Result<(), WavError> {
         let size = u32_at(&self.head, 4);
         self.chunk = Chunk { id: id_at(&self.head, 0), start: self.position, size: Some(size.into()) };
+        if self.hollow.is_some() && !self.is_in_chain() {
+            self.not_empty(sink);
+            return Ok(());
+        }
         match &self.chunk.id {
             b"fmt " if self.format.is_none() && size == 0 => return WavFormat::parse(&[]).map(drop),
             b"fmt " if self.format.is_none() => self.state = State::Body,
             b"ds64" if self.ds64_data.is_none() && size >= 16 => self.state = State::Body,
-            b"data" => {
+            b"data" if size == 0 && self.ds64_data.is_none() && self.riff_goes_on() => {
+                let hollow = Chunk { size: None, ..self.chunk };
+                self.hollow.get_or_insert(hollow);
+                self.skipped();
+            }
+            b"data" if self.hollow.is_none() => {
                 self.chunk.size = self.data_size(size);
                 match (self.format, self.chunk.size) {
                     (Some(format), _) => self.audio(format, self.chunk, sink),
@@ -243,17 +287,49 @@ impl WavParser {
             }
             _ => self.skipped(),
         }
+        self.end_of_chain(sink);
         Ok(())
     }
 
     /// How long `data` is, or `None` for "until the file ends".
     fn data_size(&self, size: u32) -> Option<u64> {
+        // What is there is true, whatever the number looks like.
+        let fits = |bytes: u64| self.position + u64::from(size) <= bytes;
         match (self.ds64_data, promised(size)) {
             (Some(long), _) if size == u32::MAX => Some(long),
-            // Truly empty if the RIFF header knows of chunks behind it; else a writer that never came back to
-            // fill it in.
-            (_, None) if size == 0 && self.riff_goes_on() => Some(0),
+            (_, None) if size > 0 && self.file_bytes.is_some_and(fits) => Some(size.into()),
             (_, size) => size,
+        }
+    }
+
+    /// Whether the chunk may be one of those that follow an empty `data`.
+    fn is_in_chain(&self) -> bool {
+        self.chunk.has_name() && self.riff_end.zip(self.chunk.end()).is_some_and(|(riff, end)| end <= riff)
+    }
+
+    /// What follows a `data` chunk that says it is empty is no chunk: it is the audio.
+    fn not_empty(&mut self, sink: &mut dyn FnMut(Part<'_>)) {
+        match (self.hollow, self.format) {
+            (Some(hollow), Some(format)) if self.chunk.start == hollow.start + CHUNK_HEADER as u64 => {
+                // Nothing was passed over yet: the bytes of the header are the first of the audio.
+                let first = std::mem::take(&mut self.head);
+                self.position = hollow.start;
+                self.chunk = hollow;
+                self.audio(format, hollow, sink);
+                self.data(&first, sink);
+            }
+            (Some(_), Some(_)) => self.state = State::Rewind,
+            _ => self.state = State::Failed(WavError::DataBeforeFormat),
+        }
+    }
+
+    /// The chunks behind an empty `data` have come to where the RIFF header says the file ends: it is empty.
+    fn end_of_chain(&mut self, sink: &mut dyn FnMut(Part<'_>)) {
+        // The last chunk may lack its pad byte.
+        let is_over = matches!(self.state, State::ChunkHeader | State::Skip)
+            && self.riff_end.is_some_and(|riff| self.position >= riff);
+        if let (true, Some(hollow), Some(format)) = (is_over, self.hollow, self.format) {
+            self.audio(format, Chunk { size: Some(0), ..hollow }, sink);
         }
     }
 
@@ -268,21 +344,14 @@ impl WavParser {
             let size = u64::from(u32_at(&self.head, 8)) | u64::from(u32_at(&self.head, 12)) << 32;
             self.ds64_data = Some(size).filter(|size| !matches!(*size, 0 | u64::MAX));
         } else {
-            let format = WavFormat::parse(&self.head)?;
-            self.format = Some(format);
-            match self.early {
-                None => {}
-                Some(early) if early.size == Some(0) => {
-                    self.audio(format, early, sink);
-                    return Ok(());
-                }
-                Some(_) => {
-                    self.state = State::Rewind;
-                    return Ok(());
-                }
+            self.format = Some(WavFormat::parse(&self.head)?);
+            if self.early.is_some() {
+                self.state = State::Rewind;
+                return Ok(());
             }
         }
         self.skipped();
+        self.end_of_chain(sink);
         Ok(())
     }
 

@@ -23,6 +23,10 @@ pub(crate) enum WavError {
     CutHeader { header: &'static str, present: usize, of: usize },
     /// The file ends inside a chunk.
     Truncated { chunk: [u8; 4], promised: u64, present: u64 },
+    /// There should be a chunk at this offset, and what is there has no name and does not fit.
+    NoChunk { offset: u64 },
+    /// Audio that says it is empty, followed by what is no chunk, from a reader that can't go back.
+    NotEmpty { offset: u64 },
     /// Audio, and nothing that says what it means.
     NoFormat,
     /// No audio.
@@ -58,6 +62,15 @@ impl fmt::Display for WavError {
             Self::Truncated { chunk, promised, present } => {
                 let chunk = chunk.trim_ascii_end().escape_ascii();
                 write!(f, "truncated: the {chunk} chunk promises {promised} bytes, {present} are there")
+            }
+            Self::NoChunk { offset } => {
+                write!(f, "truncated or damaged: there is no chunk at offset {offset}")
+            }
+            Self::NotEmpty { offset } => {
+                write!(
+                    f,
+                    "the data chunk says that it is empty, and there is no chunk at offset {offset}: a single pass can't read it"
+                )
             }
             Self::NoFormat => write!(f, "no fmt chunk: the samples can't be interpreted"),
             Self::NoData => write!(f, "no data chunk: the file holds no audio"),

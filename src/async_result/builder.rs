@@ -1,9 +1,11 @@
 //! `ResultBuilder`: makes an asynchronous result from its parts.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts};
+use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts, list_origin};
+use crate::contain::drop_contained;
 use crate::error::Result;
 use crate::tracker::Tracker;
 
@@ -51,9 +53,23 @@ impl<'a> ResultBuilder<'a> {
     /// # Errors
     /// `MF_E_SHUTDOWN` when the platform is shut down.
     #[inline]
-    pub fn build(self) -> Result<AsyncResult> {
-        let token = self.tracker.token("create an asynchronous result")?;
-        Ok(AsyncResult::new(self.parts, Some(token)))
+    #[track_caller]
+    pub fn build(mut self) -> Result<AsyncResult> {
+        match self.tracker.token("create an asynchronous result") {
+            Ok(token) => {
+                self.parts.origin = list_origin(
+                    self.tracker.handle(),
+                    Location::caller(),
+                    None,
+                    self.parts.callback.as_ref(),
+                );
+                Ok(AsyncResult::new(self.parts, Some(token)))
+            }
+            Err(error) => {
+                drop_contained(self.parts);
+                Err(error)
+            }
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Device<T> {
     seek: Option<(StartSeek<T>, PollSeek<T>)>,
     /// The object's own position; `None` when it is uncertain.
     at: Option<u64>,
+    /// What an object that does not seek has given to a read that was cancelled.
+    unread: Vec<u8>,
 }
 
 type PollRead<T> = fn(Pin<&mut T>, &mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
@@ -27,7 +29,7 @@ type PollSeek<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<u64>>;
 
 impl<T> Device<T> {
     pub(crate) fn new(io: T) -> Device<T> {
-        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None }
+        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None, unread: Vec::new() }
     }
 
     pub(crate) fn reading(self) -> Device<T>
@@ -57,7 +59,7 @@ impl<T> Device<T> {
             .map_err(|error| Error::io("find the end of a tokio::io object", error))
     }
 
-    /// With a range, reads all of it; without one, what a single read returns.
+    /// With a range, reads all of it unless the object ends before; without one, what a single read returns.
     pub(crate) async fn read(&mut self, buffer: &mut [u8], range: Option<ByteRange>) -> io::Result<usize> {
         let Some(read) = self.read else { return Err(io::ErrorKind::Unsupported.into()) };
         let wanted = match range {
@@ -67,6 +69,12 @@ impl<T> Device<T> {
         let mut buffer = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
         if wanted == 0 {
             return Ok(0);
+        }
+        if range.is_none() && !self.unread.is_empty() {
+            let count = self.unread.len().min(wanted);
+            buffer.put_slice(&self.unread[..count]);
+            self.unread.drain(..count);
+            return Ok(count);
         }
         self.go_to(range).await?;
         let at = self.at.take();
@@ -79,6 +87,12 @@ impl<T> Device<T> {
                 return Ok(count);
             }
         }
+    }
+
+    /// The next read gets these bytes.
+    pub(crate) fn give_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.append(&mut self.unread);
+        self.unread = bytes;
     }
 
     /// Writes all bytes, and flushes.

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::async_result::{AsyncCallback, AsyncResult, Unknown};
 use crate::byte_stream::in_flight::InFlight;
 use crate::byte_stream::open::{AccessMode, FileFlags, OpenMode, open};
+use crate::byte_stream::position::{Claim, Position};
 use crate::byte_stream::{
     ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
 };
+use crate::cancel::CancelCookie;
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
@@ -24,6 +26,11 @@ use crate::tracker::TrackerHandle;
 /// Clones are the same stream. Its position is independent of any file handle's, and may be past the end of the file.
 /// A Begin call fixes offset and count: a read takes at most the bytes that the file has at that time, and the
 /// position moves by that number. So several reads and writes may be in flight, each with its own part of the file.
+/// The length is asked of the system each time, so the stream sees a file grow and shrink. A read that finds the file
+/// cut off after its Begin ends short, and the position stays.
+///
+/// Only regular files with a length are opened. A pipe and a device are refused with `E_INVALIDARG`, and so are files that
+/// hide their length, as those in `/proc` do: [`ByteStreamFromIo`](crate::byte_stream::ByteStreamFromIo) reads them.
 ///
 /// Reads and writes are items of [`QueueId::IO`](crate::QueueId::IO) that run on the runtime's blocking
 /// pool; they never wait for the STANDARD queue, and the IO queue goes on meanwhile.
@@ -31,7 +38,7 @@ use crate::tracker::TrackerHandle;
 /// A write ends when all of its bytes are with the operating system; the stream has no buffers, so that
 /// [`flush`](ByteStream::flush) has nothing to do, and does not wait for the disk.
 ///
-/// [`close`](ByteStream::close) cancels. A request that has not run yet never runs. A request that is in a system call
+/// [`close`](ByteStream::close) cancels all requests, and a read is cancelled by its own operation. A request that has not run yet never runs. A request that is in a system call
 /// goes on, its outcome is dropped, and the file's handle is closed after it.
 ///
 /// ```
@@ -65,15 +72,11 @@ impl FileByteStream {
         path: &Path,
     ) -> Result<FileByteStream> {
         let (file, position) = open(access, mode, flags, path)?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            // A pipe or a device has no offsets to fix at Begin; its length is 0, so it would read as empty.
-            let what = format!(
-                "open {}: not a regular file; `ByteStreamFromIo` makes a byte stream of any `AsyncRead`",
-                path.display()
-            );
-            return Err(Error::new(Hresult::E_INVALIDARG, what));
-        }
-        let state = State { file: Some(Arc::new(file)), position, in_flight: InFlight::default() };
+        let state = State {
+            file: Some(Arc::new(file)),
+            position: Position::new(position),
+            in_flight: InFlight::default(),
+        };
         Ok(FileByteStream(Arc::new(Inner {
             queues: queues.clone(),
             path: path.to_owned(),
@@ -113,48 +116,60 @@ impl ByteStream for FileByteStream {
 
     fn position(&self) -> Result<u64> {
         let state = self.0.state();
-        state.file(&self.0, "ask for the position of").map(|_| state.position)
+        state.file(&self.0, "ask for the position of").map(|_| state.position.at())
     }
 
     fn set_position(&self, position: u64) -> Result<()> {
         let mut state = self.0.state();
         state.file(&self.0, "set the position of")?;
         in_range(position, 0)?;
-        state.position = position;
+        state.position.set(position);
         Ok(())
     }
 
     fn is_end_of_stream(&self) -> Result<bool> {
         let (file, position) = {
             let state = self.0.state();
-            (state.file(&self.0, "ask for the end of")?, state.position)
+            (state.file(&self.0, "ask for the end of")?, state.position.at())
         };
         Ok(position >= self.0.length_of(&file)?)
     }
 
     fn begin_read(
         &self,
-        mut buffer: Vec<u8>,
+        buffer: Vec<u8>,
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
+        self.begin_cancellable_read(buffer, callback, state).map(drop)
+    }
+
+    fn begin_cancellable_read(
+        &self,
+        mut buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
         require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), READ, callback, state)?;
-        let (file, offset, count) =
+        let (claimed, count) =
             self.0.claim_read(buffer.len(), Some(&request)).inspect_err(|_| request.withdraw())?;
         buffer.truncate(count);
-        let begun = if count == 0 {
-            request.complete_at_once(Ok(buffer))
-        } else {
-            let stream = self.0.clone();
-            request.run_blocking(move || {
-                let read = read_full(&file, &mut buffer, offset)
-                    .map_err(|error| stream.failed("read", count, offset, error))?;
-                buffer.truncate(read);
-                Ok(buffer)
-            })
+        if count == 0 {
+            return request.complete_at_once(Ok(buffer)).map(|()| None);
+        }
+        let FileClaim { file, offset, claim } = claimed;
+        let stream = self.0.clone();
+        request.undo_if_cancelled(move || stream.unclaim(claim, offset));
+        let stream = self.0.clone();
+        let body = move || {
+            let read = read_full(&file, &mut buffer, offset)
+                .map_err(|error| stream.failed("read", count, offset, error))?;
+            buffer.truncate(read);
+            Ok(buffer)
         };
-        begun.inspect_err(|_| self.0.unclaim(offset, count))
+        request.run_blocking(body).inspect_err(|_| self.0.unclaim(claim, offset))?;
+        Ok(Some(CancelCookie::of(&request)))
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
@@ -170,18 +185,18 @@ impl ByteStream for FileByteStream {
         require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), WRITE, callback, state)?;
         let count = buffer.len();
-        let (file, offset) = self.0.claim_write(count, Some(&request)).inspect_err(|_| request.withdraw())?;
-        let begun = if count == 0 {
-            request.complete_at_once(Ok((0, buffer)))
-        } else {
-            let stream = self.0.clone();
-            request.run_blocking(move || {
-                write_full(&file, &buffer, offset)
-                    .map_err(|error| stream.failed("write", count, offset, error))?;
-                Ok((count, buffer))
-            })
+        let claimed = self.0.claim_write(count, Some(&request)).inspect_err(|_| request.withdraw())?;
+        if count == 0 {
+            return request.complete_at_once(Ok((0, buffer)));
+        }
+        let FileClaim { file, offset, claim } = claimed;
+        let stream = self.0.clone();
+        let body = move || {
+            write_full(&file, &buffer, offset)
+                .map_err(|error| stream.failed("write", count, offset, error))?;
+            Ok((count, buffer))
         };
-        begun.inspect_err(|_| self.0.unclaim(offset, count))
+        request.run_blocking(body).inspect_err(|_| self.0.unclaim(claim, offset))
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
@@ -191,9 +206,9 @@ impl ByteStream for FileByteStream {
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
         let mut state = self.0.state();
         state.file(&self.0, "seek in")?;
-        let position = seek_target(state.position, origin, offset)?;
+        let position = seek_target(state.position.at(), origin, offset)?;
         in_range(position, 0)?;
-        state.position = position;
+        state.position.set(position);
         if flags.contains(SeekFlags::CANCEL_PENDING_IO) {
             let in_flight = state.in_flight.take();
             drop(state);
@@ -218,14 +233,14 @@ impl ByteStream for FileByteStream {
 
     fn blocking_read(&self, buffer: &mut [u8]) -> Result<usize> {
         require(self.0.capabilities, ByteStreamCapabilities::READABLE, &self.0)?;
-        let (file, offset, count) = self.0.claim_read(buffer.len(), None)?;
+        let (FileClaim { file, offset, .. }, count) = self.0.claim_read(buffer.len(), None)?;
         read_full(&file, buffer.get_mut(..count).unwrap_or_default(), offset)
             .map_err(|error| self.0.failed("read", count, offset, error))
     }
 
     fn blocking_write(&self, buffer: &[u8]) -> Result<usize> {
         require(self.0.capabilities, ByteStreamCapabilities::WRITABLE, &self.0)?;
-        let (file, offset) = self.0.claim_write(buffer.len(), None)?;
+        let FileClaim { file, offset, .. } = self.0.claim_write(buffer.len(), None)?;
         write_full(&file, buffer, offset)
             .map_err(|error| self.0.failed("write", buffer.len(), offset, error))?;
         Ok(buffer.len())
@@ -237,7 +252,7 @@ impl fmt::Debug for FileByteStream {
         let state = self.0.state();
         f.debug_struct("FileByteStream")
             .field("path", &self.0.path)
-            .field("position", &state.position)
+            .field("position", &state.position.at())
             .field("open", &state.file.is_some())
             .finish()
     }
@@ -254,7 +269,7 @@ struct Inner {
 struct State {
     /// `None` when the stream is closed. A request in flight holds the file as well, until its system call returns.
     file: Option<Arc<File>>,
-    position: u64,
+    position: Position,
     in_flight: InFlight,
 }
 
@@ -262,6 +277,13 @@ impl State {
     fn file(&self, stream: &Inner, doing: &str) -> Result<Arc<File>> {
         self.file.clone().ok_or_else(|| closed(stream, doing))
     }
+}
+
+/// What a request has taken at its Begin.
+struct FileClaim {
+    file: Arc<File>,
+    offset: u64,
+    claim: Claim,
 }
 
 /// Its value is the number of bytes written, and the buffer.
@@ -272,42 +294,39 @@ impl Inner {
         self.state.locked()
     }
 
-    /// Takes up to `wanted` bytes for a read: returns their offset and their number.
+    /// Takes up to `wanted` bytes for a read, and returns how many.
     fn claim_read(
         &self,
         wanted: usize,
         request: Option<&Arc<Request<Vec<u8>>>>,
-    ) -> Result<(Arc<File>, u64, usize)> {
+    ) -> Result<(FileClaim, usize)> {
         let mut state = self.state();
         let file = state.file(self, "read from")?;
-        let offset = state.position;
+        let offset = state.position.at();
         let left = self.length_of(&file)?.saturating_sub(offset);
         let count = usize::try_from(left).map_or(wanted, |left| left.min(wanted));
-        state.position = offset.saturating_add(count as u64);
+        let claim = state.position.claim(offset.saturating_add(count as u64));
         if let Some(request) = request {
             state.in_flight.push(request);
         }
-        Ok((file, offset, count))
+        Ok((FileClaim { file, offset, claim }, count))
     }
 
-    /// Takes the range of a write of `count` bytes: returns its offset.
-    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<(Arc<File>, u64)> {
+    /// Takes the range of a write of `count` bytes.
+    fn claim_write(&self, count: usize, request: Option<&Arc<WriteRequest>>) -> Result<FileClaim> {
         let mut state = self.state();
         let file = state.file(self, "write to")?;
-        let offset = state.position;
-        state.position = in_range(offset, count)?;
+        let offset = state.position.at();
+        let claim = state.position.claim(in_range(offset, count)?);
         if let Some(request) = request {
             state.in_flight.push(request);
         }
-        Ok((file, offset))
+        Ok(FileClaim { file, offset, claim })
     }
 
-    /// Moves the position back when a request was refused, unless the position has moved on since.
-    fn unclaim(&self, offset: u64, count: usize) {
-        let mut state = self.state();
-        if state.position == offset.saturating_add(count as u64) {
-            state.position = offset;
-        }
+    /// Moves the position back when a request was refused or cancelled, unless the position has moved on since.
+    fn unclaim(&self, claim: Claim, offset: u64) {
+        self.state().position.give_back(claim, offset);
     }
 
     fn length_of(&self, file: &File) -> Result<u64> {

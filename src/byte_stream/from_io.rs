@@ -4,18 +4,21 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::byte_stream::device::{ByteRange, Device};
 use crate::byte_stream::in_flight::{InFlight, Interrupt};
+use crate::byte_stream::position::{Claim, Position};
 use crate::byte_stream::{
     ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
     within,
 };
+use crate::cancel::CancelCookie;
 use crate::completion::{Call, Identity};
+use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 use crate::sync::LockExt;
@@ -30,8 +33,14 @@ use crate::tracker::TrackerHandle;
 /// count of a request are fixed at Begin, and the object is moved there if it is elsewhere. If it does not seek, the
 /// length is unknown, a read takes what one read of the object returns, and the position counts what was transferred.
 ///
-/// A request that is cancelled while it is performed stops: a write may have been done in part. A shutdown of the
-/// platform cancels with `MF_E_SHUTDOWN`. Closing drops the object. So does dropping the last handle, after the
+/// The length of an object that seeks is measured when the stream is made, and again by each read that meets the end it
+/// knows or finds less than it was to read. Such a read gets what was added, and the position goes back over what is not
+/// there, unless another request was begun or the position set meanwhile. In between, [`length`](ByteStream::length) and
+/// the seeks go by the last measurement.
+///
+/// A request that is cancelled while it is performed stops: a write may have been done in part. A read is cancelled by
+/// its own operation as well; the object has then given it nothing that the next one misses. A shutdown of the platform
+/// cancels with `MF_E_SHUTDOWN`. Closing drops the object. So does dropping the last handle, after the
 /// requests in flight have ended. If the object panics, its requests fail with `E_UNEXPECTED` and the stream is closed.
 ///
 /// ```
@@ -104,7 +113,7 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
             device: Some(device),
             queue: VecDeque::new(),
             in_flight: InFlight::default(),
-            position: 0,
+            position: Position::default(),
             length,
             met_end: false,
             closed: false,
@@ -121,8 +130,8 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         advance: impl FnOnce(u64) -> u64,
-        queued: impl FnOnce(Arc<Request<V>>, Option<ByteRange>) -> QueuedRequest,
-    ) -> Result<()> {
+        queued: impl FnOnce(Arc<Request<V>>, Option<Claimed>) -> QueuedRequest,
+    ) -> Result<Arc<Request<V>>> {
         let queue = self.0.queues.handle(QueueId::IO)?;
         let request = Request::new(&self.0.queues, Identity::of(&self.0), what, callback, state)?;
         let begun =
@@ -132,7 +141,7 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
             let driver = DeviceDriver { stream: self.0.clone(), device: Some(device), has_panicked: false };
             queue.spawn(driver.run()).detach();
         }
-        Ok(())
+        Ok(request)
     }
 
     /// Queues a request at the current position. Returns the device if it is idle; the caller then starts its driver.
@@ -140,21 +149,31 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
         &self,
         request: &Arc<Request<V>>,
         advance: impl FnOnce(u64) -> u64,
-        queued: impl FnOnce(Arc<Request<V>>, Option<ByteRange>) -> QueuedRequest,
+        queued: impl FnOnce(Arc<Request<V>>, Option<Claimed>) -> QueuedRequest,
     ) -> Result<Option<Device<T>>> {
         let mut state = self.0.state();
         state.check_open("begin a request to")?;
-        let offset = state.position;
-        let range = match state.length {
+        let offset = state.position.at();
+        let claimed = match state.length {
             Some(length) => {
                 let count = advance(length.saturating_sub(offset));
-                state.position = offset.checked_add(count).ok_or_else(too_far)?;
-                Some(ByteRange { offset, count })
+                let claim = state.position.claim(offset.checked_add(count).ok_or_else(too_far)?);
+                Some(Claimed { range: ByteRange { offset, count }, claim })
             }
             None => None,
         };
+        if let Some(Claimed { claim, .. }) = claimed {
+            // Weak, because the stream owns the request while it is queued.
+            let stream: Weak<Inner<T>> = Arc::downgrade(&self.0);
+            request.undo_if_cancelled(move || {
+                if let Some(stream) = stream.upgrade() {
+                    stream.state().position.give_back(claim, offset);
+                    drop_contained(stream);
+                }
+            });
+        }
         state.in_flight.push(request);
-        state.queue.push_back(queued(request.clone(), range));
+        state.queue.push_back(queued(request.clone(), claimed));
         Ok(state.device.take())
     }
 }
@@ -181,7 +200,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
 
     fn position(&self) -> Result<u64> {
         let state = self.0.state();
-        state.check_open("ask for the position of").map(|()| state.position)
+        state.check_open("ask for the position of").map(|()| state.position.at())
     }
 
     fn set_position(&self, position: u64) -> Result<()> {
@@ -194,7 +213,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     fn is_end_of_stream(&self) -> Result<bool> {
         let state = self.0.state();
         state.check_open("ask for the end of")?;
-        Ok(state.length.map_or(state.met_end, |length| state.position >= length))
+        Ok(state.length.map_or(state.met_end, |length| state.position.at() >= length))
     }
 
     #[track_caller]
@@ -204,10 +223,21 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<()> {
+        self.begin_cancellable_read(buffer, callback, state).map(drop)
+    }
+
+    #[track_caller]
+    fn begin_cancellable_read(
+        &self,
+        buffer: Vec<u8>,
+        callback: Arc<dyn AsyncCallback>,
+        state: Option<Unknown>,
+    ) -> Result<Option<CancelCookie>> {
         require(self.0.capabilities, Can::READABLE, &NAME)?;
         let wanted = buffer.len() as u64;
-        let queued = |request, range| QueuedRequest::Read { request, range, buffer };
-        self.begin(READ, callback, state, |left| left.min(wanted), queued)
+        let queued = |request, claimed| QueuedRequest::Read { request, claimed, buffer };
+        let request = self.begin(READ, callback, state, |left| left.min(wanted), queued)?;
+        Ok(Some(CancelCookie::of(&request)))
     }
 
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>> {
@@ -223,8 +253,8 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     ) -> Result<()> {
         require(self.0.capabilities, Can::WRITABLE, &NAME)?;
         let count = buffer.len() as u64;
-        let queued = |request, range| QueuedRequest::Write { request, range, buffer };
-        self.begin(WRITE, callback, state, |_| count, queued)
+        let queued = |request, claimed| QueuedRequest::Write { request, claimed, buffer };
+        self.begin(WRITE, callback, state, |_| count, queued).map(drop)
     }
 
     fn end_write(&self, result: &AsyncResult) -> Result<(usize, Vec<u8>)> {
@@ -234,7 +264,7 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
     fn seek(&self, origin: SeekOrigin, offset: i64, flags: SeekFlags) -> Result<u64> {
         let mut state = self.0.state();
         state.check_open("seek in")?;
-        let position = seek_target(state.position, origin, offset)?;
+        let position = seek_target(state.position.at(), origin, offset)?;
         state.go_to(position)?;
         if flags.contains(SeekFlags::CANCEL_PENDING_IO) {
             let in_flight = state.in_flight.take();
@@ -272,7 +302,7 @@ impl<T> fmt::Debug for ByteStreamFromIo<T> {
         let state = self.0.state();
         f.debug_struct("ByteStreamFromIo")
             .field("capabilities", &self.0.capabilities)
-            .field("position", &state.position)
+            .field("position", &state.position.at())
             .field("open", &!state.closed)
             .finish()
     }
@@ -289,6 +319,58 @@ impl<T> Inner<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.locked()
     }
+
+    /// Performs a read, and measures the end if the read has met it.
+    async fn read(
+        &self,
+        device: &mut Device<T>,
+        claimed: Option<Claimed>,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let wanted = buffer.len();
+        let failed = |error| failed("read", wanted, error);
+        let Some(mut claimed) = claimed else {
+            return device.read(buffer, None).await.map_err(failed);
+        };
+        if claimed.range.count == 0 && wanted > 0 {
+            let length = device.measure().await?;
+            claimed.range = self.state().is_longer(claimed, length, wanted);
+        }
+        let count = device.read(buffer, Some(claimed.range)).await.map_err(failed)?;
+        if (count as u64) < claimed.range.count {
+            let length = device.measure().await?;
+            self.state().is_shorter(claimed, length, count);
+        }
+        Ok(count)
+    }
+
+    /// Completes a read. If it was cancelled meanwhile, returns the bytes that an object which does not seek has given:
+    /// they are the next read's.
+    fn deliver(
+        &self,
+        request: &Request<Vec<u8>>,
+        claimed: Option<Claimed>,
+        wanted: usize,
+        read: Result<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        let count = read.as_ref().map_or(0, Vec::len);
+        // Under the lock: who finds the request ended finds the position moved.
+        let mut state = self.state();
+        match request.settle(read) {
+            Ok(()) => {
+                if claimed.is_none() {
+                    state.has_read_on(count, wanted);
+                }
+                drop(state);
+                request.call_back();
+                None
+            }
+            Err(late) => {
+                drop(state);
+                late.ok().filter(|bytes| claimed.is_none() && !bytes.is_empty())
+            }
+        }
+    }
 }
 
 struct State<T> {
@@ -296,8 +378,8 @@ struct State<T> {
     device: Option<Device<T>>,
     queue: VecDeque<QueuedRequest>,
     in_flight: InFlight,
-    position: u64,
-    /// Known if and only if the device seeks.
+    position: Position,
+    /// As it was last measured. Known if and only if the device seeks.
     length: Option<u64>,
     met_end: bool,
     closed: bool,
@@ -311,35 +393,59 @@ impl<T> State<T> {
     fn go_to(&mut self, position: u64) -> Result<()> {
         match self.length {
             Some(length) => within(length, position)?,
-            None if position == self.position => {}
+            None if position == self.position.at() => return Ok(()),
             None => {
                 let what = format!("set the position of {NAME} to {position}: it cannot seek");
                 return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
             }
         }
-        self.position = position;
+        self.position.set(position);
         Ok(())
     }
 
-    fn has_read(&mut self, range: Option<ByteRange>, count: usize, wanted: usize) {
-        if range.is_none() {
-            self.position = self.position.saturating_add(count as u64);
-            self.met_end |= count == 0 && wanted > 0;
+    /// A read at the end is to be performed, and the end is measured again: it takes what was added since.
+    fn is_longer(&mut self, Claimed { mut range, claim }: Claimed, length: u64, wanted: usize) -> ByteRange {
+        self.length = Some(length);
+        if self.position.is_left_by(claim) {
+            range.count = length.saturating_sub(range.offset).min(wanted as u64);
+            self.position.correct(claim, range.offset.saturating_add(range.count));
         }
+        range
     }
 
-    fn has_written(&mut self, range: Option<ByteRange>, count: usize) {
-        match (range, &mut self.length) {
-            (Some(range), Some(length)) => *length = (*length).max(range.offset.saturating_add(range.count)),
-            _ => self.position = self.position.saturating_add(count as u64),
+    /// A read has found only `count` bytes, and the end is measured again.
+    fn is_shorter(&mut self, Claimed { range, claim }: Claimed, length: u64, count: usize) {
+        self.length = Some(length);
+        self.position.correct(claim, range.offset.saturating_add(count as u64));
+    }
+
+    /// The read was performed on an object that does not seek.
+    fn has_read_on(&mut self, count: usize, wanted: usize) {
+        self.position.set(self.position.at().saturating_add(count as u64));
+        self.met_end |= count == 0 && wanted > 0;
+    }
+
+    fn has_written(&mut self, claimed: Option<Claimed>, count: usize) {
+        match (claimed, &mut self.length) {
+            (Some(Claimed { range, .. }), Some(length)) => {
+                *length = (*length).max(range.offset.saturating_add(range.count));
+            }
+            _ => self.position.set(self.position.at().saturating_add(count as u64)),
         }
     }
 }
 
-/// A request that waits for its turn, with its range if the device seeks.
+/// What a request has taken at its Begin, if the device seeks.
+#[derive(Clone, Copy)]
+struct Claimed {
+    range: ByteRange,
+    claim: Claim,
+}
+
+/// A request that waits for its turn.
 enum QueuedRequest {
-    Read { request: Arc<Request<Vec<u8>>>, range: Option<ByteRange>, buffer: Vec<u8> },
-    Write { request: Arc<Request<(usize, Vec<u8>)>>, range: Option<ByteRange>, buffer: Vec<u8> },
+    Read { request: Arc<Request<Vec<u8>>>, claimed: Option<Claimed>, buffer: Vec<u8> },
+    Write { request: Arc<Request<(usize, Vec<u8>)>>, claimed: Option<Claimed>, buffer: Vec<u8> },
 }
 
 impl QueuedRequest {
@@ -365,28 +471,34 @@ impl<T: Send + 'static> DeviceDriver<T> {
             let Some(request) = self.next() else { return };
             let Some(device) = &mut self.device else { return };
             match request {
-                QueuedRequest::Read { request, range, mut buffer } => {
-                    let wanted = buffer.len();
+                QueuedRequest::Read { request, claimed, mut buffer } => {
                     let stream = &self.stream;
-                    let read = async { (device.read(&mut buffer, range).await, buffer) };
-                    let value = |(read, mut buffer): (io::Result<usize>, Vec<u8>)| {
-                        let count = read.map_err(|error| failed("read", wanted, error))?;
-                        stream.state().has_read(range, count, wanted);
+                    let wanted = buffer.len();
+                    let read = async {
+                        let count = stream.read(device, claimed, &mut buffer).await?;
                         buffer.truncate(count);
                         Ok(buffer)
                     };
-                    self.has_panicked = !request.perform(read, value).await;
+                    let mut missed = None;
+                    let deliver = |read| missed = stream.deliver(&request, claimed, wanted, read);
+                    self.has_panicked = !request.perform(read, deliver).await;
+                    if let Some(bytes) = missed {
+                        device.give_back(bytes);
+                    }
                 }
-                QueuedRequest::Write { request, range, buffer } => {
+                QueuedRequest::Write { request, claimed, buffer } => {
                     let count = buffer.len();
                     let stream = &self.stream;
+                    let range = claimed.map(|claimed| claimed.range);
                     let write = async { (device.write_all(&buffer, range).await, buffer) };
-                    let value = |(written, buffer): (io::Result<()>, Vec<u8>)| {
-                        written.map_err(|error| failed("write", count, error))?;
-                        stream.state().has_written(range, count);
-                        Ok((count, buffer))
+                    let deliver = |(written, buffer): (io::Result<()>, Vec<u8>)| {
+                        let written = written.map_err(|error| failed("write", count, error)).map(|()| {
+                            stream.state().has_written(claimed, count);
+                            (count, buffer)
+                        });
+                        request.complete(written);
                     };
-                    self.has_panicked = !request.perform(write, value).await;
+                    self.has_panicked = !request.perform(write, deliver).await;
                 }
             }
         }

@@ -26,8 +26,9 @@ use crate::queue::Queues;
 ///
 /// # Cancel safety
 /// Every poll is cancel safe: when the future that polled is dropped, its request stays in flight, and the next poll
-/// goes on with it. When the `ByteStreamIo` itself is dropped, a write in flight goes on and what was read ahead is
-/// lost. Neither that nor shutting down, which flushes, closes the stream.
+/// goes on with it. A seek whose future is dropped happens before the next read, write or seek, which says so if it
+/// fails. When the `ByteStreamIo` itself is dropped, a write in flight goes on, a read in flight is cancelled, and what
+/// was read ahead is lost. Neither that nor shutting down, which flushes, closes the stream.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -55,6 +56,7 @@ pub struct ByteStreamIo<S> {
     reading: Option<Operation<Vec<u8>>>,
     writing: Option<Writing>,
     flushing: Option<Operation<()>>,
+    /// A seek that was started. It happens before whatever comes after it, be its own future dropped.
     seeking: Option<SeekFrom>,
 }
 
@@ -96,6 +98,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
 
     /// Reads ahead if no bytes are there, and waits for the read. No bytes after that are the end of the stream.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_seek(cx))?;
         if self.unread().is_empty() {
             if self.reading.is_none() {
                 if self.seekable {
@@ -188,13 +191,22 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
 
     fn poll_sought(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64>> {
         ready!(self.poll_written(cx))?;
-        let Some(to) = self.seeking else { return Poll::Ready(self.logical_position()) };
-        ready!(self.poll_turn(cx))?;
-        self.seeking = None;
-        Poll::Ready(self.seek_to(to))
+        ready!(self.poll_seek(cx))?;
+        Poll::Ready(self.logical_position())
     }
 
-    fn seek_to(&self, to: SeekFrom) -> Result<u64> {
+    /// Performs the seek that was started, if there is one.
+    fn poll_seek(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(to) = self.seeking {
+            ready!(self.poll_written(cx))?;
+            ready!(self.poll_turn(cx))?;
+            self.seeking = None;
+            self.seek_to(to)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn seek_to(&self, to: SeekFrom) -> Result<()> {
         let (from, offset) = match to {
             SeekFrom::Start(position) => (position, 0),
             SeekFrom::Current(offset) => (self.stream.position()?, offset),
@@ -210,8 +222,7 @@ impl<S: ByteStreamExt> ByteStreamIo<S> {
             let what = format!("seek by {offset} from {from}: before the start, or past any end");
             Error::new(Hresult::E_INVALIDARG, what)
         })?;
-        self.stream.set_position(position)?;
-        Ok(position)
+        self.stream.set_position(position)
     }
 }
 
@@ -250,6 +261,7 @@ impl<S: ByteStreamExt> AsyncWrite for ByteStreamIo<S> {
         }
         // Nothing of `buf` is taken while this waits.
         ready!(this.poll_written(cx))?;
+        ready!(this.poll_seek(cx))?;
         ready!(this.poll_turn(cx))?;
         let count = buf.len().min(this.capacity);
         this.start_write(buf[..count].to_vec());
@@ -310,7 +322,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         true,
         |callback| {
             let item = queues.create_result(None, Some(callback), None)?;
-            queues.put(QueueId::IO, item.into()).map(|()| Begin::with_code(Hresult::S_OK))
+            queues.put(QueueId::IO, item.into(), None).map(|()| Begin::with_code(Hresult::S_OK))
         },
         move |_: &AsyncResult| stream.flush(),
     )

@@ -1,7 +1,7 @@
 //! Opening a file: its access mode, its open mode and its sharing, with Media Foundation's values.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 
 use bitflags::bitflags;
@@ -34,7 +34,8 @@ pub enum AccessMode {
 /// | `AppendIfExist` | opened, with the position at its end | created |
 /// | `DeleteIfExist` | cut to nothing, as if created anew | created |
 ///
-/// In a folder that does not exist, every mode is `ERROR_PATH_NOT_FOUND`.
+/// In a folder that does not exist, or a path through a file, every mode is `ERROR_PATH_NOT_FOUND`. A folder is
+/// `E_ACCESSDENIED`, and a pipe or a device `E_INVALIDARG`, except where `FailIfExist` finds that it exists.
 ///
 /// The modes that create a file do so with read access as well. `ResetIfExist` needs write access, and is
 /// `E_INVALIDARG` without.
@@ -100,6 +101,9 @@ impl AccessMode {
 pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &Path) -> Result<(File, u64)> {
     let failed = |error: io::Error| {
         let what = format!("open {} ({access:?}, {mode:?})", path.display());
+        if error.kind() == io::ErrorKind::NotADirectory {
+            return Error::io(what, error).with_code(Hresult::ERROR_PATH_NOT_FOUND);
+        }
         // Windows has a code of its own for a missing folder; other systems do not.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if error.kind() == io::ErrorKind::NotFound && folder.is_some_and(|folder| !folder.is_dir()) {
@@ -112,6 +116,12 @@ pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &
         let what = format!("cut {} to nothing: that needs write access", path.display());
         return Err(Error::new(Hresult::E_INVALIDARG, what));
     }
+    // Opening a pipe waits for its other side, so what is there is looked at first. `FailIfExist` opens nothing that is.
+    if mode != OpenMode::FailIfExist {
+        if let Ok(metadata) = path.metadata() {
+            refuse_unless_file(&metadata, path)?;
+        }
+    }
     let file = match mode {
         OpenMode::FailIfNotExist => existing(access, flags).open(path),
         OpenMode::FailIfExist => created(access, flags).create_new(true).open(path),
@@ -122,9 +132,10 @@ pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &
     }
     .map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        let what = format!("open {}, which is a folder", path.display());
-        return Err(Error::new(Hresult::E_ACCESSDENIED, what));
+    refuse_unless_file(&metadata, path)?;
+    if access.reads() && metadata.len() == 0 && hides_its_length(&file) {
+        let what = format!("open {}: it has bytes and says that it has none; {OTHERWISE}", path.display());
+        return Err(Error::new(Hresult::E_INVALIDARG, what));
     }
     let position = if mode == OpenMode::AppendIfExist { metadata.len() } else { 0 };
     Ok((file, position))
@@ -133,18 +144,37 @@ pub(crate) fn open(access: AccessMode, mode: OpenMode, flags: FileFlags, path: &
 /// Opens for reading, and creates the file if it does not exist. Two steps, because creating needs write access, with
 /// which a read-only file could not be opened.
 fn open_or_create(access: AccessMode, flags: FileFlags, path: &Path) -> io::Result<File> {
-    let mut created_by_others = None;
-    for _ in 0..TRIES {
-        match existing(access, flags).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return opened,
-        }
-        match created(access, flags).create_new(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => created_by_others = Some(error),
-            opened => return opened,
-        }
+    match existing(access, flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
     }
-    Err(created_by_others.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+    match created(access, flags).create(true).open(path) {
+        // It was made meanwhile by others, without write access for us.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            existing(access, flags).open(path).map_err(|_| error)
+        }
+        opened => opened,
+    }
+}
+
+/// `E_ACCESSDENIED` for a folder, `E_INVALIDARG` for a pipe or a device: those have no offsets to fix at Begin.
+fn refuse_unless_file(metadata: &Metadata, path: &Path) -> Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    if metadata.is_dir() {
+        let what = format!("open {}, which is a folder", path.display());
+        return Err(Error::new(Hresult::E_ACCESSDENIED, what));
+    }
+    let what = format!("open {}: not a regular file; {OTHERWISE}", path.display());
+    Err(Error::new(Hresult::E_INVALIDARG, what))
+}
+
+/// Whether a file without length has bytes, as those that the kernel writes when they are read. The length is asked again,
+/// because others may write to a true file meanwhile.
+fn hides_its_length(mut file: &File) -> bool {
+    let has_bytes = file.read(&mut [0]).is_ok_and(|count| count > 0);
+    has_bytes && file.metadata().is_ok_and(|metadata| metadata.len() == 0)
 }
 
 fn existing(access: AccessMode, flags: FileFlags) -> OpenOptions {
@@ -200,5 +230,4 @@ mod system {
     pub(super) fn only_read(_: &mut OpenOptions) {}
 }
 
-/// Number of tries before a file that appears and vanishes between the two steps is an error.
-const TRIES: usize = 8;
+const OTHERWISE: &str = "`ByteStreamFromIo` makes a byte stream of any `AsyncRead`";

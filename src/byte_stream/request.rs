@@ -1,8 +1,8 @@
 //! `Request`: one request to a byte stream or a resolver from Begin to End, how it is performed, and what ends it first.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use futures::future::{Either, select};
 use tokio::sync::Notify;
@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
 use crate::byte_stream::in_flight::Interrupt;
+use crate::byte_stream::request_body::{RequestBody, Stopped};
 use crate::cancel::Cancel;
 use crate::completion::{Completer, Identity};
-use crate::contain::contain;
+use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::queue::Queues;
 use crate::register::{Begun, Outstanding, Registration};
@@ -21,10 +22,17 @@ use crate::sync::LockExt;
 /// A request that was begun. Its performer owns it and completes it. Dropped before that, it completes with an error.
 pub(crate) struct Request<T: Send + 'static> {
     queues: Arc<Queues>,
+    /// The future that performs it, if it is one that a cancel drops. Above the completer, whose drop calls back.
+    body: OnceLock<Arc<RequestBody<T>>>,
     completer: Completer<T>,
     ended: Notify,
     registration: Mutex<Option<Registration>>,
+    /// What its own cancel undoes before it calls back.
+    undo: Mutex<Option<Undo>>,
 }
+
+/// Takes back what the Begin of a request has done to its stream.
+pub(crate) type Undo = Box<dyn FnOnce() + Send>;
 
 impl<T: Send + 'static> Request<T> {
     /// A request to `of` with this callback. `what` names it in errors and reports.
@@ -40,27 +48,51 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<Arc<Request<T>>> {
         Ok(Arc::new(Request {
             queues: queues.clone(),
+            body: OnceLock::new(),
             completer: Completer::new(&queues.tracker, of, what, callback, state)?,
             ended: Notify::new(),
             registration: Mutex::default(),
+            undo: Mutex::default(),
         }))
     }
 
     /// Ends the request, and invokes its callback; false if it had ended before.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
-        if !self.completer.complete(value) {
-            return false;
+        match self.settle(value) {
+            Ok(()) => {
+                self.call_back();
+                true
+            }
+            Err(late) => {
+                drop_contained(late);
+                false
+            }
         }
+    }
+
+    /// Ends the request; who did that invokes its callback by [`call_back`](Request::call_back). Gives the value back if
+    /// the request had ended before. Runs nothing of the user's, so that a lock may be held.
+    pub(crate) fn settle(&self, value: Result<T>) -> std::result::Result<(), Result<T>> {
+        self.completer.settle(value)
+    }
+
+    /// Invokes the callback of a request that was settled.
+    pub(crate) fn call_back(&self) {
+        self.completer.call_back();
         let registration = self.registration.locked().take();
         drop(registration);
         // `notify_one` leaves a permit for a performer that starts to wait only later.
         self.ended.notify_one();
-        true
     }
 
-    /// The same from within Begin, which then fails if the callback cannot be invoked.
+    /// Ends the request from within Begin, which then fails if the callback cannot be invoked.
     pub(crate) fn complete_at_once(&self, value: Result<T>) -> Result<()> {
         self.completer.complete_at_once(value)
+    }
+
+    /// Sets what the request's own cancel undoes.
+    pub(crate) fn undo_if_cancelled(&self, undo: impl FnOnce() + Send + 'static) {
+        *self.undo.locked() = Some(Box::new(undo));
     }
 
     /// Begin fails: the callback is not invoked.
@@ -77,10 +109,11 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<()> {
         let work = BlockingItem { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
         let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
-        self.queues.put(QueueId::IO, item.into()).inspect_err(|_| self.withdraw())
+        self.queues.put(QueueId::IO, item.into(), None).inspect_err(|_| self.withdraw())
     }
 
-    /// Performs the request by a future on the IO queue. If the request ends first, the future is dropped.
+    /// Performs the request by a future on the IO queue. If the request is cancelled, the future is dropped before the
+    /// callback is invoked.
     pub(crate) fn run(
         self: &Arc<Self>,
         body: impl Future<Output = Result<T>> + Send + 'static,
@@ -88,10 +121,23 @@ impl<T: Send + 'static> Request<T> {
     ) -> Result<()> {
         let queue = self.queues.handle(QueueId::IO).inspect_err(|_| self.withdraw())?;
         self.register(begun).inspect_err(|_| self.withdraw())?;
+        let body = Arc::new(RequestBody::new(self.completer.what(), Box::pin(body)));
+        let polled = self.body.get_or_init(|| body).clone();
         let request = self.clone();
-        let work = async move { _ = request.perform(body, |value| value).await };
+        let work = async move {
+            let body = poll_fn(|cx| polled.poll(cx));
+            request.perform(body, |value| _ = request.complete(value)).await;
+        };
         queue.spawn(work).detach();
         Ok(())
+    }
+
+    /// Stops the future that performs the request, if it has one.
+    fn stop(&self, error: Error) -> Stopped {
+        match self.body.get() {
+            Some(body) => body.stop(error),
+            None => Stopped::Done(error),
+        }
     }
 
     /// Registers the request, so that a shutdown ends it.
@@ -103,13 +149,9 @@ impl<T: Send + 'static> Request<T> {
         Ok(())
     }
 
-    /// Completes the request with the outcome of `body`, which may be user code that panics. If the request ends first,
-    /// `body` is dropped. False if `body` panicked.
-    pub(crate) async fn perform<F: Future>(
-        &self,
-        body: F,
-        value: impl FnOnce(F::Output) -> Result<T>,
-    ) -> bool {
+    /// Performs `body`, which may be user code that panics, and hands its outcome to `deliver`, which completes the
+    /// request. If the request ends first, `body` is dropped. False if `body` panicked.
+    pub(crate) async fn perform<F: Future>(&self, body: F, deliver: impl FnOnce(F::Output)) -> bool {
         let ended = pin!(self.ended.notified());
         if !self.is_pending() {
             return true;
@@ -118,7 +160,7 @@ impl<T: Send + 'static> Request<T> {
         match select(ended, pin!(body)).await {
             Either::Left(_) => true,
             Either::Right((Ok(output), _)) => {
-                self.complete(value(output));
+                deliver(output);
                 true
             }
             Either::Right((Err(payload), _)) => {
@@ -141,13 +183,33 @@ impl<T: Send + 'static> Interrupt for Request<T> {
 
 impl<T: Send + 'static> Cancel for Request<T> {
     fn cancel(&self) -> bool {
+        if !self.is_pending() {
+            return false;
+        }
         let what = format!("{}: cancelled by its caller", self.completer.what());
-        self.complete(Err(Error::new(Hresult::E_ABORT, what)))
+        match self.stop(Error::new(Hresult::E_ABORT, what)) {
+            Stopped::Done(error) => {
+                if let Err(late) = self.settle(Err(error)) {
+                    drop_contained(late);
+                    return false;
+                }
+                let undo = self.undo.locked().take();
+                if let Some(undo) = undo {
+                    undo();
+                }
+                self.call_back();
+                true
+            }
+            Stopped::UnderWay => true,
+            Stopped::Late => false,
+        }
     }
 }
 
 impl<T: Send + 'static> Outstanding for Request<T> {
     fn shut_down(&self, error: &Error) {
+        // Whatever became of the stop: who is inside the future may never come out.
+        self.stop(error.clone());
         self.complete(Err(error.clone()));
     }
 

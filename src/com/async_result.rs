@@ -142,7 +142,7 @@ impl ComResult {
     fn into_result(mut self, object: Option<Unknown>, state: Option<Unknown>) -> AsyncResult {
         let status = Hresult(*self.shared_status.get_mut());
         let callback: Arc<dyn AsyncCallback> = Arc::new(self);
-        let parts = Parts { object, hides_object: false, callback: Some(callback), state };
+        let parts = Parts { object, callback: Some(callback), state, ..Parts::default() };
         let result = AsyncResult::new(parts, None);
         result.set_status(status);
         result

@@ -74,8 +74,15 @@ impl<T: Send + 'static> Completer<T> {
     ) -> Result<Completer<T>> {
         let call = Arc::new(Call { of, what, cell: Mutex::default() });
         let object: Option<Unknown> = Some(call.clone());
-        let parts = Parts { object, hides_object: true, callback: Some(callback), state };
-        let result = AsyncResult::new(parts, Some(tracker.token(what)?));
+        let parts = Parts { object, hides_object: true, callback: Some(callback), state, ..Parts::default() };
+        let token = match tracker.token(what) {
+            Ok(token) => token,
+            Err(error) => {
+                drop_contained(parts);
+                return Err(error);
+            }
+        };
+        let result = AsyncResult::new(parts, Some(token));
         let completer = Completer { result, call };
         let checked =
             completer.result.dispatcher().and_then(|dispatcher| dispatcher.check(&completer.result));
@@ -83,6 +90,7 @@ impl<T: Send + 'static> Completer<T> {
             Ok(()) => Ok(completer),
             Err(error) => {
                 completer.withdraw();
+                drop_contained(completer);
                 Err(error)
             }
         }
@@ -91,12 +99,44 @@ impl<T: Send + 'static> Completer<T> {
     /// Ends the call, and invokes its callback; false if it has ended before. The call was accepted when it began,
     /// so it may come home while the platform is being shut down.
     pub(crate) fn complete(&self, value: Result<T>) -> bool {
-        self.settle(value) && self.invoke(|dispatcher, result| dispatcher.invoke_accepted(result))
+        match self.settle(value) {
+            Ok(()) => {
+                self.call_back();
+                true
+            }
+            Err(late) => {
+                drop_contained(late);
+                false
+            }
+        }
     }
 
-    /// The same from within Begin, which then fails if the callback cannot be invoked.
+    /// Ends the call; who did that invokes the callback by [`call_back`](Completer::call_back). Gives the value back if
+    /// the call has ended before. Runs nothing of the user's.
+    pub(crate) fn settle(&self, value: Result<T>) -> std::result::Result<(), Result<T>> {
+        let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
+        let mut cell = self.call.cell.locked();
+        if cell.is_pending() {
+            self.result.set_status(status);
+        }
+        cell.end(value).map(drop)
+    }
+
+    /// Invokes the callback of a call that was settled.
+    pub(crate) fn call_back(&self) {
+        // If the callback's queue is gone the callback is dropped with the result, and what awaits it ends.
+        let _ = self.result.dispatcher().and_then(|dispatcher| dispatcher.invoke_accepted(&self.result));
+    }
+
+    /// Ends the call from within Begin, which then fails if the callback cannot be invoked.
     pub(crate) fn complete_at_once(&self, value: Result<T>) -> Result<()> {
-        if self.settle(value) { self.result.invoke() } else { Ok(()) }
+        match self.settle(value) {
+            Ok(()) => self.result.invoke(),
+            Err(late) => {
+                drop_contained(late);
+                Ok(())
+            }
+        }
     }
 
     /// Begin fails: the callback is not invoked.
@@ -116,30 +156,6 @@ impl<T: Send + 'static> Completer<T> {
 
     pub(crate) fn what(&self) -> &'static str {
         self.call.what
-    }
-
-    fn settle(&self, value: Result<T>) -> bool {
-        let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
-        let refused = {
-            let mut cell = self.call.cell.locked();
-            if cell.is_pending() {
-                self.result.set_status(status);
-            }
-            cell.end(value)
-        };
-        match refused {
-            Ok(_) => true,
-            Err(value) => {
-                drop_contained(value);
-                false
-            }
-        }
-    }
-
-    fn invoke(&self, invoke: impl FnOnce(&dyn Dispatch, &AsyncResult) -> Result<()>) -> bool {
-        // If the callback's queue is gone the callback is dropped with the result, and what awaits it ends.
-        let _ = self.result.dispatcher().and_then(|dispatcher| invoke(&*dispatcher, &self.result));
-        true
     }
 }
 

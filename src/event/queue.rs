@@ -5,8 +5,6 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use tokio::runtime::Handle;
-
 use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
@@ -16,9 +14,11 @@ use crate::event::media_event::{MediaEvent, drop_events};
 use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
-use crate::queue::{Job, Priority, Queues};
+use crate::queue::{CallingOut, Job, Priority, Queues};
+use crate::stepping;
 use crate::sync::LockExt;
-use crate::tracker::{Begun, Outstanding, Registration};
+use crate::tokio_quirks;
+use crate::tracker::{Begun, Loss, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
 ///
@@ -188,8 +188,7 @@ impl Inner {
                 "get an event of an event queue that is empty",
             ));
         }
-        // A thread of the blocking pool is refused as well: tokio does not distinguish it from a worker.
-        if self.queues.runs_here().is_some() || Handle::try_current().is_ok() {
+        if self.queues.runs_here().is_some() || CallingOut::is_any() || tokio_quirks::polls_here() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",
@@ -210,6 +209,7 @@ impl Inner {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Hresult> {
+        stepping::pause();
         let subscription = Subscription::of(state.as_ref());
         if let Some(status) =
             self.state.locked().begun_before(&callback, state.as_ref(), subscription.as_ref())?
@@ -219,9 +219,7 @@ impl Inner {
         self.queues.admit(BEGIN)?;
         // Making the result and asking the callback for its queue calls the user's code: not under the lock.
         let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
-        contain(|| self.queues.check(&Job::Ready(result.clone()))).unwrap_or_else(|payload| {
-            Err(Error::panicked("a callback that was asked for its queue", payload))
-        })?;
+        self.queues.check(&Job::Ready(result.clone()))?;
         if let Some(subscription) = &subscription {
             let queue: Weak<Inner> = Arc::downgrade(self);
             subscription.attach(queue);
@@ -252,11 +250,13 @@ impl Inner {
             self.arrived.notify_all();
         }
         drop_contained(request);
+        stepping::pause();
         Ok(event)
     }
 
     fn push(&self, event: MediaEvent) -> Result<()> {
         const DOING: &str = "queue an event";
+        stepping::pause();
         let opened = self.queues.admit(DOING);
         let mut state = self.state.locked();
         if let Err(error) = opened.and_then(|()| state.open(DOING)) {
@@ -264,6 +264,7 @@ impl Inner {
             drop_events([event]);
             return Err(error);
         }
+        stepping::note(|| format!("queued the event {}", event.event_type()));
         state.events.push_back(event);
         let call = state.call();
         let wake = state.blocked > 0 && state.may_get();
@@ -276,6 +277,7 @@ impl Inner {
             // request is ended, and another may begin.
             let _ = self.call(result);
         }
+        stepping::pause();
         Ok(())
     }
 
@@ -294,6 +296,8 @@ impl Inner {
     }
 
     fn shut_down(&self, error: &Error) {
+        stepping::pause();
+        stepping::note(|| "shut an event queue down".to_owned());
         let State { events, request, .. } = self.state.locked().close();
         self.arrived.notify_all();
         if let Some(result) = request.as_ref().and_then(EventRequest::pending) {
@@ -305,13 +309,15 @@ impl Inner {
                 result.fail(error.clone());
             }
         }
-        drop_contained(request);
+        // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
+        self.queues.tracker.handle().lose(Loss::Shutdown, || drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();
         drop(hook);
         let registration = self.registration.locked().take();
         drop(registration);
+        stepping::pause();
     }
 
     /// Enters the platform's register, so that its shutdown is this queue's.

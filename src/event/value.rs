@@ -19,6 +19,8 @@ use crate::guid::Guid;
 #[doc(alias = "PROPVARIANT")]
 #[derive(Clone, Default)]
 #[non_exhaustive]
+// In whole words: an event that is moved in odd pieces waits for the processor's store buffer.
+#[repr(u64)]
 pub enum MediaEventValue {
     /// Nothing.
     #[doc(alias = "VT_EMPTY")]
@@ -94,6 +96,20 @@ impl MediaEventValue {
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         if let MediaEventValue::Blob(bytes) = self { Some(bytes) } else { None }
+    }
+
+    /// The object, if it is one and a `T`, to be kept: no copy of it is made.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mf_async::event::MediaEventValue;
+    ///
+    /// let samples: Arc<Vec<f32>> = MediaEventValue::object(vec![0.5_f32; 3]).as_shared().unwrap();
+    /// assert_eq!(samples.len(), 3);
+    /// ```
+    #[must_use]
+    pub fn as_shared<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        if let MediaEventValue::Unknown(object) = self { object.clone().downcast().ok() } else { None }
     }
 
     /// The object, if it is one and a `T`.

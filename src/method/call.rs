@@ -2,33 +2,40 @@
 
 use std::future::Future;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::cancel::Cancel;
 use crate::completion::Completer;
 use crate::error::{Error, Hresult, Result};
+use crate::method::order::{CallPlace, CallTurn};
 use crate::operation::Promise;
 use crate::task::{JoinSink, QueueScheduler, Task};
 
-/// The right to run of a serialized method; calls of others need none.
-pub(crate) type OrderPermit = Option<OwnedSemaphorePermit>;
+/// How a body ends: with its value, and the turn that goes to the next call.
+pub(crate) type BodyEnd<T> = (Result<T>, Option<CallTurn>);
 
-/// How a body ends: with its value, and the permit that goes to the next call.
-pub(crate) type BodyEnd<T> = (Result<T>, OrderPermit);
+/// The receiver of a call's end, with its place in the order of the method.
+pub(crate) struct CallSink<S>(pub(crate) S, pub(crate) CallPlace);
 
-impl<T: Send + 'static> JoinSink<BodyEnd<T>> for Completer<T> {
+impl<T: Send + 'static> JoinSink<BodyEnd<T>> for CallSink<Completer<T>> {
     fn join(self, ended: Result<BodyEnd<T>>) {
-        let (value, permit) = ended.unwrap_or_else(|error| (Err(error), None));
-        self.complete(value);
-        drop(permit);
+        let (value, turn) = ended.unwrap_or_else(|error| (Err(error), None));
+        self.0.complete(value);
+        drop(turn);
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.1.describe()
     }
 }
 
-impl<T: Send + 'static> JoinSink<BodyEnd<T>> for Promise<T> {
+impl<T: Send + 'static> JoinSink<BodyEnd<T>> for CallSink<Promise<T>> {
     fn join(self, ended: Result<BodyEnd<T>>) {
-        let (value, permit) = ended.unwrap_or_else(|error| (Err(error), None));
-        self.complete(value);
-        drop(permit);
+        let (value, turn) = ended.unwrap_or_else(|error| (Err(error), None));
+        self.0.complete(value);
+        drop(turn);
+    }
+
+    fn describe(&self) -> Option<String> {
+        self.1.describe()
     }
 }
 

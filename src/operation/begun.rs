@@ -1,7 +1,7 @@
 //! `BeginStatus`: what a Begin call may return: nothing, a success code, or a handle that cancels what it began.
 
 use crate::cancel::{CancelCookie, WorkItemKey};
-use crate::contain::{contain, drop_payload};
+use crate::contain::{Contained, contain, drop_payload};
 use crate::error::{Hresult, Result};
 
 /// What a Begin call may return.
@@ -90,18 +90,18 @@ impl Begin {
 
 /// Asks a component to stop. A closure is user code, and its panic is caught here.
 pub(crate) enum Canceller {
-    Closure(Box<dyn FnOnce() + Send>),
+    Closure(Contained<Box<dyn FnOnce() + Send>>),
     Cookie(CancelCookie),
 }
 
 impl Canceller {
     pub(crate) fn new(cancel: impl FnOnce() + Send + 'static) -> Canceller {
-        Canceller::Closure(Box::new(cancel))
+        Canceller::Closure(Contained::new(Box::new(cancel)))
     }
 
     pub(crate) fn call(self) {
         let called = contain(|| match self {
-            Canceller::Closure(cancel) => cancel(),
+            Canceller::Closure(cancel) => cancel.take()(),
             Canceller::Cookie(cookie) => _ = cookie.cancel(),
         });
         if let Err(payload) = called {

@@ -9,6 +9,7 @@ use futures::future::FusedFuture;
 use pin_project::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 
@@ -39,7 +40,10 @@ impl<T> Operation<T> {
     /// # Cancel safety
     /// As [`Operation`]: dropping the future drops the operation.
     pub fn cancel_on(self, token: &CancellationToken) -> CancelOn<T> {
-        CancelOn { operation: Some(self), cancelled: Some(token.clone().cancelled_owned()) }
+        CancelOn {
+            operation: Some(self),
+            cancelled: Some(GuardedFuture::new(token.clone().cancelled_owned())),
+        }
     }
 }
 
@@ -54,7 +58,7 @@ pub struct CancelOn<T> {
     operation: Option<Operation<T>>,
     /// `None` when the token was cancelled and the canceller called.
     #[pin]
-    cancelled: Option<WaitForCancellationFutureOwned>,
+    cancelled: Option<GuardedFuture<WaitForCancellationFutureOwned>>,
 }
 
 impl<T> Future for CancelOn<T> {

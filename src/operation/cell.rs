@@ -21,7 +21,7 @@ use crate::completion::{self, Found};
 use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Outcome, Source};
-use crate::register::Outstanding;
+use crate::register::{self, Outstanding};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex};
 use crate::tracker::TrackerHandle;
@@ -292,7 +292,11 @@ where
 impl<T, E> Drop for OwnCallback<T, E> {
     fn drop(&mut self) {
         // Dropped without a call: the operation polls again, and finds the cell gone.
+        let this = std::ptr::from_ref(self).cast::<()>();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.cell.is_pending() {
+            register::lost_here(this);
+        }
         wake_contained(state.cell.take_waker());
     }
 }

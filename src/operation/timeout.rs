@@ -11,6 +11,7 @@ use pin_project::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 
@@ -42,7 +43,7 @@ impl<T> Operation<T> {
         // A runtime without timers shows that only by a panic.
         let sleep =
             Handle::try_current().ok().and_then(|_| catch_unwind(move || tokio::time::sleep(after)).ok());
-        Timeout { operation: Some(self), sleep, after }
+        Timeout { operation: Some(self), sleep: sleep.map(GuardedFuture::new), after }
     }
 }
 
@@ -57,7 +58,7 @@ pub struct Timeout<T> {
     /// `None` when the future has ended.
     operation: Option<Operation<T>>,
     #[pin]
-    sleep: Option<Sleep>,
+    sleep: Option<GuardedFuture<Sleep>>,
     after: Duration,
 }
 

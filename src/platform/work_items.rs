@@ -1,13 +1,14 @@
 //! The platform's functions that put work: now, after a time, every 10 ms, or when something happens.
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::async_result::QueueId;
 use crate::cancel::WorkItemKey;
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
-use crate::queue::WorkItem;
+use crate::queue::IntoWorkItem;
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {
@@ -25,8 +26,32 @@ impl Platform {
     #[doc(alias = "MFPutWorkItemEx")]
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
-    pub fn put(&self, queue: impl Into<QueueId>, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues().put(queue.into(), item.into())
+    #[track_caller]
+    pub fn put(&self, queue: impl Into<QueueId>, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().put(queue.into(), item.into_work_item(), Some(Location::caller()))
+    }
+
+    /// Puts a work item on the queue that its callback names, which is asked once: what
+    /// [`invoke_callback`](Platform::invoke_callback) does with a result, for a callback that needs none of its own.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use std::sync::Arc;
+    /// # use mf_async::{AsyncResult, Platform};
+    /// # let platform = Platform::startup()?;
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// platform.invoke_item(Arc::new(move |_: &AsyncResult| send.send(()).unwrap()))?;
+    /// called.recv().unwrap();
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`put`](Platform::put), for the queue that the callback names.
+    #[doc(alias = "MFInvokeCallback")]
+    #[doc(alias = "RtwqInvokeCallback")]
+    #[track_caller]
+    pub fn invoke_item(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().invoke_item(item.into_work_item(), Some(Location::caller()))
     }
 
     /// Runs a work item after `delay`, on the queue that its callback names.
@@ -36,12 +61,14 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when that queue is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down.
+    /// `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply a serial queue awaits; `MF_E_SHUTDOWN` when the
+    /// platform is shut down.
     #[doc(alias = "MFScheduleWorkItem")]
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
-    pub fn schedule(&self, item: impl Into<WorkItem>, delay: Duration) -> Result<WorkItemKey> {
-        self.0.timers.schedule(item.into(), delay)
+    #[track_caller]
+    pub fn schedule(&self, item: impl IntoWorkItem, delay: Duration) -> Result<WorkItemKey> {
+        self.0.timers.schedule(item.into_work_item(), delay, Location::caller())
     }
 
     /// As [`schedule`](Platform::schedule), with Media Foundation's own timeout: negative milliseconds, -5000 for five
@@ -52,7 +79,8 @@ impl Platform {
     /// [`schedule`](Platform::schedule).
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
-    pub fn schedule_ms(&self, item: impl Into<WorkItem>, timeout: i64) -> Result<WorkItemKey> {
+    #[track_caller]
+    pub fn schedule_ms(&self, item: impl IntoWorkItem, timeout: i64) -> Result<WorkItemKey> {
         if timeout > 0 {
             let what = format!("schedule a work item with the timeout {timeout} ms, which is to be negative");
             return Err(Error::new(Hresult::E_INVALIDARG, what));
@@ -63,7 +91,9 @@ impl Platform {
     /// Cancels a scheduled or waiting item by its key.
     ///
     /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
-    /// status `MF_E_OPERATION_CANCELLED`. An item that is already on its queue runs.
+    /// status `MF_E_OPERATION_CANCELLED`; its event is dropped before this returns, or, if it is being polled at that
+    /// moment, when the poll returns. An item that is already on its queue runs. The key of another platform's item is
+    /// not found here.
     ///
     /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
     /// not needed.
@@ -102,16 +132,17 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the callback names IO, LONG_FUNCTION, RT or TIMER, a queue that
-    /// is not open, or one that does not allow its flags; `MF_E_SHUTDOWN` when the platform is shut
-    /// down.
+    /// is not open, or one that does not allow its flags; `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply
+    /// a serial queue awaits; `MF_E_SHUTDOWN` when the platform is shut down.
     #[doc(alias = "MFPutWaitingWorkItem")]
     #[doc(alias = "RtwqPutWaitingWorkItem")]
+    #[track_caller]
     pub fn put_waiting(
         &self,
         event: impl Future<Output = ()> + Send + 'static,
-        item: impl Into<WorkItem>,
+        item: impl IntoWorkItem,
     ) -> Result<WorkItemKey> {
-        self.0.timers.wait_for(event, item.into())
+        self.0.timers.wait_for(event, item.into_work_item(), Location::caller())
     }
 
     /// Calls `callback` every 10 ms on the TIMER queue until it is removed.
@@ -123,8 +154,9 @@ impl Platform {
     #[doc(alias = "MFAddPeriodicCallback")]
     #[doc(alias = "RtwqAddPeriodicCallback")]
     #[doc(alias = "MFPERIODICCALLBACK")]
+    #[track_caller]
     pub fn add_periodic_callback(&self, callback: impl Fn() + Send + Sync + 'static) -> Result<PeriodicKey> {
-        self.0.timers.add_periodic(Box::new(callback))
+        self.0.timers.add_periodic(Box::new(callback), Location::caller())
     }
 
     /// Removes a periodic callback. A call that is already queued may still come.

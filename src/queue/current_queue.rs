@@ -1,6 +1,7 @@
 //! The queue whose callback the current thread runs: waiting for one's own queue is refused by it.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
 use crate::async_result::QueueId;
 use crate::sync::thread_local;
@@ -26,18 +27,30 @@ impl CurrentQueue {
         CurrentQueue::current().is_some()
     }
 
-    /// Calls with this as the current queue.
+    /// Makes this the current queue, until the guard is dropped.
     #[inline]
-    pub(crate) fn enter<T>(self, call: impl FnOnce() -> T) -> T {
-        /// Restores the former one even when `call` unwinds.
-        struct Restore(Option<CurrentQueue>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                CURRENT.with(|current| current.set(self.0));
-            }
-        }
-        let _restore = Restore(CURRENT.with(|current| current.replace(Some(self))));
-        call()
+    pub(crate) fn enter(self) -> EnteredQueue {
+        EnteredQueue { former: CURRENT.with(|current| current.replace(Some(self))), not_send: PhantomData }
+    }
+
+    /// Calls as another thread would, which runs no callback.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn as_another_thread(call: impl FnOnce()) {
+        let former = CURRENT.with(Cell::take);
+        call();
+        CURRENT.with(|current| current.set(former));
+    }
+}
+
+/// While it lives the thread runs callbacks of a queue. Dropped by an unwinding, too, it restores the former one.
+pub(crate) struct EnteredQueue {
+    former: Option<CurrentQueue>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for EnteredQueue {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.set(self.former));
     }
 }
 

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use crate::contain::GuardedFuture;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::queue::handle::WorkQueue;
@@ -63,8 +66,8 @@ impl WorkQueue {
             over: now.checked_add(within),
             tell,
         };
-        let watch = futures::future::select(Box::pin(watched.run()), cancelled);
-        drop(observe::spawn(runtime, format_args!("a deadline of queue {}", self.id()), watch));
+        let watch = select(Box::pin(watched.run()), cancelled).map(drop);
+        observe::detach(runtime, format_args!("a deadline of queue {}", self.id()), watch);
         Deadline { status, _cancel: cancel }
     }
 }
@@ -85,7 +88,7 @@ impl Deadline {
     /// Cancel safe: dropping the future changes nothing.
     pub async fn ended(&mut self) -> Result<DeadlineStatus> {
         let ended = |status: &DeadlineStatus| matches!(status, DeadlineStatus::Met | DeadlineStatus::Missed);
-        match self.status.wait_for(ended).await {
+        match GuardedFuture::new(self.status.wait_for(ended)).await {
             Ok(status) => Ok(*status),
             Err(_) => Err(Error::shutdown("wait for a deadline of a platform whose runtime is gone")),
         }

@@ -4,7 +4,7 @@
 //!
 //! * an *injector*, a lane per priority, which puts push to;
 //! * a *worker* per worker of the runtime, spawned when first needed, with a *local queue*. While callbacks are not known
-//!   to be quick it takes the oldest item alone; then groups, of which others *steal* half;
+//!   to be quick it takes the oldest item alone; then all there is, and others *steal* from it;
 //! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; the last searcher that
 //!   finds an item unparks the next if something remains.
 //!
@@ -27,18 +27,19 @@
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!
-//! Each step beyond that, with what it gains; the machine has 2 cores, which other programs kept busy:
+//! Each step beyond that, with what it gains. Instructions are of `.ci/instructions`; times were taken on 2 cores that other
+//! programs kept busy:
 //!
 //! | step | figure | without | with |
 //! |---|---|---|---|
-//! | groups of up to 32 quick callbacks | put from outside · inside, CPU time per item | 141 · 141 ns | 102 · 102 ns |
-//! | | ready result on a serial queue | 122 ns | 81 ns |
-//! | a lock in the injector, against `crossbeam_deque` 0.8.8 | put from outside · inside | 126 · 130 ns | 102 · 102 ns |
-//! | | four producers at a time | 131 ns | 103 ns |
+//! | quick callbacks are taken together, and timed in groups of 32 | instructions: callback and state · ready result | 921 · 828 | 682 · 588 |
+//! | what the injector has is swapped into the local queue, not copied in groups | the same | 741 · 651 | 690 · 594 |
+//! | an item is moved once: [`Slot`] | the same | 870 · 744 | 741 · 651 |
+//! | | time: ready result on a serial queue | 89 ns | 48 ns |
+//! | a lock in the injector, against `crossbeam_deque` 0.8.8 | time: put from outside · inside | 126 · 130 ns | 102 · 102 ns |
 //! | | allocations per item | 0.016 | 0 |
-//! | a serial engine takes all there is | callback and state · ready result, serial | 104 · 82 ns | 98 · 77 ns |
 //! | [`leave_lifo_slot`](crate::tokio_quirks::leave_lifo_slot) | wait of an item put by a callback that goes on for 15 ms, median | 10.4 ms | 8 µs |
-//! | stealing first, once per poll | `tests/it/held_up.rs`: an item behind a callback that waits for it, on a queue that is never empty | never runs | runs |
+//! | stealing before the injector is asked | `tests/it/held_up.rs`: an item behind a callback that waits for it, on a queue that is never empty | never runs | runs |
 
 mod clock_hold;
 mod counters;
@@ -52,6 +53,8 @@ mod parking;
 mod seat;
 mod spawner;
 mod state;
+#[cfg(feature = "test-util")]
+mod stepped;
 mod worker;
 
 use std::sync::{Arc, Weak};
@@ -59,7 +62,7 @@ use std::task::Waker;
 
 use tokio::runtime::Handle;
 
-pub(crate) use self::clock_hold::ClockHold;
+pub(crate) use self::clock_hold::{ClockGuard, ClockHold};
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
 pub(crate) use self::monitor::Monitor;
@@ -70,13 +73,13 @@ pub(crate) use self::spawner::{Spawner, Start};
 use self::injector::EnginePhase;
 use self::monitor::Monitored;
 use self::state::EngineState;
-use crate::async_result::TokenSource;
+use crate::async_result::{CallbackFlags, TokenSource};
 use crate::observe::{QueueStats, Running};
 use crate::queue::backend::Backend;
 use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::Queued;
+use crate::queue::work_item::{Slot, Work};
 use crate::sync::atomic::Ordering;
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
@@ -91,8 +94,8 @@ impl Engine {
         spawner: Spawner,
         monitor: Arc<Monitor>,
     ) -> Engine {
-        let workers = usize::from(!matches!(spawner, Spawner::Manual(_)));
-        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true)))
+        let workers = usize::from(spawner.has_tasks());
+        Engine::started(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true))
     }
 
     /// An engine that runs as many items at the same time as it has workers, and more while those are held up.
@@ -103,15 +106,28 @@ impl Engine {
         monitor: Arc<Monitor>,
         workers: usize,
     ) -> Engine {
-        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers.max(1), HELPERS), false)))
+        let workers = if spawner.has_tasks() { (workers.max(1), HELPERS) } else { (0, 0) };
+        Engine::started(EngineState::new(on, tokens, spawner, monitor, workers, false))
     }
 
-    /// Puts an item; gives it back when the engine is closed or its runtime is gone.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    fn started(state: EngineState) -> Engine {
+        let engine = Engine(Arc::new(state));
+        if matches!(engine.0.spawner, Spawner::Stepped { .. }) {
+            engine.hand_to_stepper();
+        }
+        engine
+    }
+
+    /// Without the feature there is no stepper.
+    #[cfg(not(feature = "test-util"))]
+    pub(crate) fn hand_to_stepper(&self) {}
+
+    /// Puts what the slot holds; false if the engine is closed or its runtime is gone.
     #[inline(always)]
-    pub(crate) fn put(&self, item: Queued) -> Result<(), Queued> {
+    pub(crate) fn put(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
         let engine = &*self.0;
-        if item.is_turn() {
+        let is_turn = matches!(slot, Some(Work::Turn(..)));
+        if is_turn {
             // ORDERING: Relaxed, because the item itself is released.
             engine.turns.fetch_add(1, Ordering::Relaxed);
         }
@@ -122,23 +138,19 @@ impl Engine {
         // ORDERING: Relaxed, under the injector's lock, which a worker that parks and the monitor take after they have
         // changed these: either this sees the change, or they see the item.
         let look = || (engine.parking.wants_unpark(), engine.watched.load(Ordering::Relaxed));
-        match engine.injector.push(item, measures, look) {
-            Ok((unpark, watched)) => {
-                if unpark {
-                    worker::unpark_one(&self.0);
-                }
-                if !watched {
-                    self.watch();
-                }
-                Ok(())
+        let Some((unpark, watched)) = engine.injector.push(slot, flags, measures, look) else {
+            if is_turn {
+                engine.end_turn();
             }
-            Err(refused) => {
-                if refused.is_turn() {
-                    engine.end_turn();
-                }
-                Err(refused)
-            }
+            return false;
+        };
+        if unpark {
+            worker::unpark_one(&self.0);
         }
+        if !watched {
+            self.watch();
+        }
+        true
     }
 
     /// Whether items run on no other thread than this engine's, those that block, too.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -11,7 +12,7 @@ use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Queue, QueueLock};
 use crate::queue::table::Queues;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::IntoWorkItem;
 use crate::tracker::closed;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
@@ -83,8 +84,9 @@ impl WorkQueue {
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
-    pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues.put_on(self.queue(), item.into())
+    #[track_caller]
+    pub fn put(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues.put_on(self.queue(), item, Some(Location::caller()))
     }
 
     /// Waits until everything that was put before this call has run.
@@ -92,7 +94,8 @@ impl WorkQueue {
     /// On a queue that runs items at the same time, that is until all of them have come back.
     ///
     /// # Errors
-    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue, which is one of those it would wait for;
+    /// `ERROR_POSSIBLE_DEADLOCK` in a callback, or a future, of this very queue, which is one of those it would wait for,
+    /// and in what the platform's shutdown drops or calls;
     /// `MF_E_SHUTDOWN` when the platform or its runtime ended, and an item was dropped un-called.
     ///
     /// # Cancel safety
@@ -126,7 +129,7 @@ impl WorkQueue {
         F: Future<Output = ()> + Send + 'static,
     {
         let (queue, queues, before) = (self.queue().clone(), self.queues.clone(), self.stats().abandoned);
-        let wait = outside(self.place(), doing, wait);
+        let wait = outside(self.place(), queues.clone(), doing, wait);
         async move {
             wait.await?;
             if !queues.is_running() && queue.stats().abandoned > before {
@@ -175,6 +178,12 @@ impl WorkQueue {
         &self.queues
     }
 
+    /// What identifies its platform while that lives.
+    #[cfg(feature = "timeline")]
+    pub(crate) fn platform_address(&self) -> usize {
+        self.place().platform
+    }
+
     fn place(&self) -> CurrentQueue {
         self.queues.place(self.id())
     }
@@ -192,9 +201,11 @@ impl From<&WorkQueue> for QueueId {
     }
 }
 
-/// Waits as `wait` does, except in callbacks of the queue itself, now or at a later poll.
+/// Waits as `wait` does, except in callbacks of the queue itself and in what the platform's shutdown calls, now or at a
+/// later poll.
 fn outside<F>(
     queue: CurrentQueue,
+    queues: Arc<Queues>,
     doing: &'static str,
     wait: F,
 ) -> impl Future<Output = Result<()>> + Send + use<F>
@@ -212,6 +223,10 @@ where
             );
             return Poll::Ready(Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what)));
         }
-        wait.as_mut().poll(cx).map(Ok)
+        let polled = wait.as_mut().poll(cx).map(Ok);
+        if polled.is_pending() && queues.is_calling_out() {
+            return Poll::Ready(queues.check_may_wait(doing));
+        }
+        polled
     })
 }

@@ -12,7 +12,8 @@ use crate::observe::{self, QueueStats, Running};
 use crate::queue::backend::Backend;
 use crate::queue::engine::{Engine, Start};
 use crate::queue::serial::{Base, Serial};
-use crate::queue::work_item::{Queued, abandon_turns};
+use crate::queue::work_item::{Slot, Work};
+use crate::stepping;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
@@ -63,17 +64,26 @@ impl Queue {
         })
     }
 
-    /// Puts an item; gives it back when the queue is closed or the runtime is gone.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    /// Puts what the slot holds; false if the queue is closed or the runtime is gone.
     #[inline(always)]
-    pub(super) fn put(&self, item: Queued) -> Result<(), Queued> {
+    pub(super) fn put(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
+        stepping::pause();
+        stepping::put(|| (self.id.0, slot.as_ref().map_or("", Work::name)));
+        let is_put = self.put_now(slot, flags);
+        stepping::pause();
+        is_put
+    }
+
+    #[inline(always)]
+    fn put_now(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
         match &self.kind {
-            QueueKind::Engine(engine) => engine.put(item),
+            QueueKind::Engine(engine) => engine.put(slot, flags),
             QueueKind::Serial(serial) => {
-                if let Some(turn) = serial.put(item)? {
+                let Some(turn) = serial.put(slot, flags) else { return false };
+                if let Some(turn) = turn {
                     put_turn(serial, turn);
                 }
-                Ok(())
+                true
             }
         }
     }
@@ -99,7 +109,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn runtime(&self) -> &Handle {
+    pub(crate) fn runtime(&self) -> &Handle {
         self.backend().runtime()
     }
 
@@ -133,6 +143,29 @@ impl Queue {
     /// Whether nothing is queued and nothing runs.
     pub(crate) fn is_quiet(&self) -> bool {
         self.backend().is_quiet()
+    }
+
+    /// Whether nothing runs on it, and what is queued waits for the reply to an item of this queue or of one below.
+    pub(super) fn waits_for_reply(&self) -> bool {
+        let QueueKind::Serial(serial) = &self.kind else { return false };
+        if serial.awaits_reply() {
+            return true;
+        }
+        let mut base = serial.base();
+        while let (false, QueueKind::Serial(below)) = (serial.is_busy(), &base.kind) {
+            if below.awaits_reply() {
+                return true;
+            }
+            base = below.base();
+        }
+        false
+    }
+
+    /// Lets queues above go on that wait for the reply to an item of this one.
+    pub(super) fn lift_turns(&self) {
+        if let QueueKind::Serial(serial) = &self.kind {
+            serial.lift_turns();
+        }
     }
 
     /// How many handles users have.
@@ -226,27 +259,30 @@ impl Queue {
 }
 
 /// Puts a turn on the queue below, which may have to do the same.
-fn put_turn(serial: &Serial<Queue>, mut turn: Queued) {
-    let mut base = serial.base();
-    let refused = loop {
+fn put_turn(serial: &Serial<Queue>, turn: Work) {
+    let (mut slot, mut base) = (Some(turn), serial.base());
+    let flags = CallbackFlags::empty();
+    loop {
         match &base.kind {
-            QueueKind::Engine(engine) => break engine.put(turn).err(),
-            QueueKind::Serial(serial) => match serial.put(turn) {
-                Ok(Some(next)) => (turn, base) = (next, serial.base()),
-                Ok(None) => return,
-                Err(refused) => break Some(refused),
+            QueueKind::Engine(engine) => {
+                engine.put(&mut slot, flags);
+                break;
+            }
+            QueueKind::Serial(serial) => match serial.put(&mut slot, flags) {
+                Some(Some(next)) => (slot, base) = (Some(next), serial.base()),
+                Some(None) | None => break,
             },
         }
-    };
+    }
     // A queue below that is gone ends those above.
-    abandon_turns(refused.and_then(|turn| turn.into_turn().ok()).into_iter().collect());
+    slot.into_iter().for_each(Work::abandon);
 }
 
 impl Base for Queue {
     type BaseLock = QueueLock;
 
-    fn put(&self, item: Queued) -> Result<(), Queued> {
-        Queue::put(self, item)
+    fn put(&self, slot: &mut Slot) {
+        self.put_now(slot, CallbackFlags::empty());
     }
 
     fn has_backlog(&self) -> bool {

@@ -14,6 +14,7 @@
 /// assert_eq!(Priority::from(i32::MIN), Priority::Low);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(usize)]
 pub enum Priority {
     /// -1: after the others.
     Low,

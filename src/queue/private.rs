@@ -1,8 +1,9 @@
 //! The private queues of a platform: which ids are valid, and which queues still run what they had.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
@@ -17,18 +18,53 @@ pub(super) struct Private {
     /// Queues whose id is no longer valid. While one runs what was queued, a task owns it.
     /// Changed under the write lock of the table, so that no queue is ever in neither.
     ending: Mutex<Vec<Weak<Queue>>>,
+    ids: Mutex<Ids>,
+    /// How many were allocated.
     pub(super) allocated: AtomicU32,
+}
+
+/// The ids of a platform. No two platforms of the process share one, so an id of another is refused.
+#[derive(Default)]
+struct Ids {
+    /// What was taken of the process's numbers, without gaps between neighbours.
+    blocks: Vec<Range<u32>>,
+    /// How many of the last block are not handed out.
+    left: u32,
+}
+
+impl Ids {
+    fn next(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            // ORDERING: Relaxed, because only the numbers' uniqueness matters.
+            let begin = NEXT_BLOCK
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                    next.checked_add(BLOCK).filter(|end| *end < QueueId::ALL.0)
+                })
+                .ok()?;
+            match self.blocks.last_mut() {
+                Some(last) if last.end == begin => last.end += BLOCK,
+                _ => self.blocks.push(begin..begin + BLOCK),
+            }
+            self.left = BLOCK;
+        }
+        self.left -= 1;
+        self.blocks.last().map(|last| last.end - self.left - 1)
+    }
+
+    fn handed_out(&self, id: u32) -> bool {
+        let end = self.blocks.last().map_or(0, |last| last.end - self.left);
+        id < end && self.blocks.iter().any(|block| block.contains(&id))
+    }
 }
 
 impl Private {
     /// An id that was never handed out before, and never will be again.
     pub(super) fn new_id(&self) -> Result<QueueId> {
-        let limit = QueueId::ALL.0 - FIRST_PRIVATE;
-        // ORDERING: Relaxed, because only the number's uniqueness matters.
-        self.allocated
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
-            .map(|count| QueueId(FIRST_PRIVATE + count))
-            .map_err(|_| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
+        let id = self.lock_ids().next();
+        // ORDERING: Release pairs with the Acquire of those who look for new queues.
+        self.allocated.fetch_add(1, Ordering::Release);
+        id.map(QueueId)
+            .ok_or_else(|| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
     }
 
     pub(super) fn find(&self, id: QueueId) -> Option<Arc<Queue>> {
@@ -37,9 +73,7 @@ impl Private {
 
     /// Why there is no queue of this id.
     pub(super) fn not_open(&self, id: QueueId) -> Error {
-        // ORDERING: Relaxed, because an id from here was handed over together with its count.
-        let allocated = self.allocated.load(Ordering::Relaxed);
-        let ours = (FIRST_PRIVATE..FIRST_PRIVATE.saturating_add(allocated)).contains(&id.0);
+        let ours = self.lock_ids().handed_out(id.0);
         let why = if ours {
             "its last handle was dropped; keep a clone of the `WorkQueue`"
         } else {
@@ -56,7 +90,11 @@ impl Private {
         table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
     }
 
-    fn lock_ending(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Queue>>> {
+    fn lock_ids(&self) -> MutexGuard<'_, Ids> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_ending(&self) -> MutexGuard<'_, Vec<Weak<Queue>>> {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,11 +128,14 @@ impl OnLastUnlock for Private {
             let runtime = queue.runtime().clone();
             let id = queue.id;
             let ending = async move { queue.until_quiet().await };
-            drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
+            observe::detach(&runtime, format_args!("the end of queue {id}"), ending);
         }
         lock
     }
 }
 
-/// Private ids start here and count up; none is used twice.
-const FIRST_PRIVATE: u32 = 0x0010_0001;
+/// The first id that no platform has taken. Private ids count up from here; none is used twice in a process.
+static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0x0010_0001);
+
+/// So many ids a platform takes at a time.
+const BLOCK: u32 = 64;

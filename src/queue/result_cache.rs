@@ -3,11 +3,39 @@
 use std::sync::Arc;
 
 use crate::async_result::{AsyncCallback, AsyncResult, TokenSource, Unknown};
+use crate::contain::drop_contained;
+use crate::tracker::Origin;
 
 /// A callback and the state that its result will have.
 pub(crate) struct Invocation {
     pub(crate) callback: Arc<dyn AsyncCallback>,
-    pub(crate) state: Option<Unknown>,
+    pub(crate) state: ItemState,
+    /// The line of its put, for reports.
+    pub(crate) origin: Origin,
+}
+
+/// The state of an item, which is dropped by itself: were it and the callback to panic at once, the process would end.
+pub(crate) struct ItemState(Option<Unknown>);
+
+impl ItemState {
+    #[inline(always)]
+    pub(crate) fn new(state: Option<Unknown>) -> ItemState {
+        ItemState(state)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take(mut self) -> Option<Unknown> {
+        self.0.take()
+    }
+}
+
+impl Drop for ItemState {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            drop_contained(self.0.take());
+        }
+    }
 }
 
 /// Makes the results that a worker's callbacks are called with.
@@ -26,10 +54,10 @@ impl ResultCache {
 
     /// The result that the callback is called with.
     #[inline(always)]
-    pub(crate) fn make(&mut self, Invocation { callback, state }: Invocation) -> AsyncResult {
+    pub(crate) fn make(&mut self, Invocation { callback, state, origin }: Invocation) -> AsyncResult {
         match self.spare.take() {
-            Some(spare) => spare.refill(callback, state),
-            None => AsyncResult::of_item(callback, state, self.tokens.token()),
+            Some(spare) => spare.refill(callback, state.take(), origin),
+            None => AsyncResult::of_item(callback, state.take(), self.tokens.token(), origin),
         }
     }
 
@@ -44,6 +72,10 @@ impl ResultCache {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.spare = None;
+    }
+
+    pub(crate) fn tokens(&self) -> TokenSource {
+        self.tokens.clone()
     }
 
     /// A cache for an item that runs on another thread.

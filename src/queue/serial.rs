@@ -23,15 +23,16 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::contain::drop_contained;
-use crate::observe::{QueueStats, Run, Running};
+use crate::observe::{PutSpan, QueueStats, Run, Running};
 use crate::queue::backend::Backend;
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::{Budget, SAMPLE};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::Engine;
+use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, SerialTurn, abandon_turns};
+use crate::queue::work_item::{Queued, SerialTurn, Slot, Turn, Work, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -40,8 +41,8 @@ pub(crate) trait Base: Send + Sync + 'static {
     /// Keeps it open.
     type BaseLock: Send;
 
-    /// Puts an item; gives it back when the queue is closed.
-    fn put(&self, item: Queued) -> Result<(), Queued>;
+    /// Puts what the slot holds, unless the queue is gone.
+    fn put(&self, slot: &mut Slot);
 
     /// Whether something may be waiting in it, or in the engine.
     fn has_backlog(&self) -> bool;
@@ -135,28 +136,33 @@ impl<B: Base> Serial<B> {
         &self.engine
     }
 
-    /// Queues an item; gives it back when the queue is closed or the runtime is gone. Returns a turn that the caller must
-    /// put on the queue below: not by recursion, because queues may be stacked high.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
-    pub(crate) fn put(self: &Arc<Self>, mut item: Queued) -> Result<Option<Queued>, Queued> {
-        let mut mailbox = self.mailbox();
+    /// Queues what the slot holds; `None` if the queue is closed or the runtime is gone. Returns a turn that the caller
+    /// must put on the queue below: not by recursion, because queues may be stacked high.
+    pub(crate) fn put(self: &Arc<Self>, slot: &mut Slot, flags: CallbackFlags) -> Option<Option<Work>> {
+        let (span, priority) = (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority));
+        let mut open = self.mailbox();
+        let mailbox = &mut *open;
         // A serial queue above still runs what it had when this one was closed.
-        if mailbox.aborted || (mailbox.closed && !item.is_turn()) {
-            return Err(item);
+        let is_turn = matches!(slot, Some(Work::Turn(..)));
+        if mailbox.aborted || (mailbox.closed && !is_turn) {
+            return None;
         }
-        if !item.is_turn() {
-            if mailbox.items.is_empty() || mailbox.put % SAMPLE == 0 {
-                item.measure();
+        let measures = mailbox.items.is_empty() || mailbox.put % SAMPLE == 0;
+        mailbox.items.push_back(Queued::take(slot, span));
+        if let Some(item) = mailbox.items.back_mut() {
+            item.flags = flags;
+            if !is_turn {
+                if measures {
+                    item.measure();
+                }
+                mailbox.put += 1;
             }
-            mailbox.put += 1;
         }
-        let priority = item.priority;
-        mailbox.items.push_back(item);
         // ORDERING: Relaxed, a hint for fairness only.
         self.backlog.store(true, Ordering::Relaxed);
         let first = !std::mem::replace(&mut mailbox.turn_is_out, true);
-        drop(mailbox);
-        Ok(first.then(|| Queued::turn(self.clone(), priority)))
+        drop(open);
+        Some(first.then(|| Work::Turn(self.clone(), priority)))
     }
 
     /// Puts are refused from now on. What is queued still runs, then the lock on the queue below is released; it is
@@ -179,6 +185,40 @@ impl<B: Base> Serial<B> {
     pub(crate) fn abort_if_awaiting_reply(&self) {
         if self.set_unreplied() {
             self.abort();
+        }
+    }
+
+    pub(crate) fn awaits_reply(&self) -> bool {
+        matches!(self.batch().reply, ReplyState::Awaited(_))
+    }
+
+    /// Whether an item, or the turn of a queue above, runs or is held.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.batch().busy
+    }
+
+    /// While an item awaits its reply, lets the engine run the turns of queues above, which wait behind it: the reply may
+    /// come from those.
+    pub(crate) fn lift_turns(&self) {
+        let mut turns = Vec::new();
+        {
+            let mut batch = self.batch();
+            if !matches!(batch.reply, ReplyState::Awaited(_)) {
+                return;
+            }
+            let mut mailbox = self.mailbox();
+            let mut lift = |items: &mut VecDeque<Queued>| {
+                let (above, own): (VecDeque<_>, VecDeque<_>) =
+                    std::mem::take(items).into_iter().partition(Queued::is_turn);
+                *items = own;
+                turns.extend(above.into_iter().map(Queued::into_work));
+            };
+            lift(&mut batch.items);
+            lift(&mut mailbox.items);
+        }
+        for mut turn in turns {
+            self.engine.put(&mut turn, CallbackFlags::empty());
+            turn.into_iter().for_each(Work::abandon);
         }
     }
 
@@ -242,13 +282,11 @@ impl<B: Base> Serial<B> {
     }
 
     /// Prepares for the reply to an item that wants one.
-    fn expect_reply(self: &Arc<Self>, item: Queued, results: &mut ResultCache) -> Queued {
-        let (item, result) = item.with_result(results);
-        if let Some(result) = result {
+    fn expect_reply(self: &Arc<Self>, item: &mut Queued, results: &mut ResultCache) {
+        if let Some(result) = item.make_result(results) {
             result.await_reply(self.clone());
             self.batch().reply = ReplyState::Expected(result);
         }
-        item
     }
 
     /// The current item's callback has returned, or was dropped un-called. True if the next may run; else the item awaits
@@ -286,11 +324,15 @@ impl<B: Base> Serial<B> {
         let next = {
             let batch = self.batch();
             let mut mailbox = self.mailbox();
-            let first = batch.items.front().or(mailbox.items.front()).map(|item| item.priority);
+            let first = batch.items.front().or(mailbox.items.front()).map(Queued::priority);
             first.ok_or_else(|| self.end_turn(&mut mailbox))
         };
         match next {
-            Ok(priority) => self.put_on_base(Queued::turn(self.clone(), priority)),
+            Ok(priority) => {
+                let mut slot = Some(Work::Turn(self.clone(), priority));
+                self.base.put(&mut slot);
+                slot.into_iter().for_each(Work::abandon);
+            }
             Err(lock) => drop(lock),
         }
     }
@@ -299,12 +341,6 @@ impl<B: Base> Serial<B> {
     fn end_turn(&self, mailbox: &mut Mailbox) -> Option<B::BaseLock> {
         mailbox.turn_is_out = false;
         if mailbox.closed { self.base_lock().take() } else { None }
-    }
-
-    fn put_on_base(self: &Arc<Self>, turn: Queued) {
-        if let Err(refused) = self.base.put(turn) {
-            abandon_turns(refused.into_turn().into_iter().collect());
-        }
     }
 
     /// Runs an item on the blocking pool; the turn is kept until it has ended.
@@ -324,12 +360,10 @@ impl<B: Base> Serial<B> {
     /// Lets the engine run the turn of a queue above, which would be nested too deep here. This one's turn is kept until
     /// that has ended; as with an item that blocks, the queue below this one goes on meanwhile.
     fn hand_over_turn(self: Arc<Self>, item: Queued) {
-        let priority = item.priority;
-        if let Ok(turn) = item.into_turn() {
-            let handed = Queued::turn(Arc::new(HandedTurn { turn, below: self.clone() }), priority);
-            if let Err(refused) = self.engine.put(handed) {
-                abandon_turns(refused.into_turn().into_iter().collect());
-            }
+        if let Some(Work::Turn(turn, priority)) = item.into_work() {
+            let mut slot = Some(Work::Turn(Arc::new(HandedTurn { turn, below: self.clone() }), priority));
+            self.engine.put(&mut slot, CallbackFlags::empty());
+            slot.into_iter().for_each(Work::abandon);
         }
     }
 
@@ -349,10 +383,11 @@ impl<B: Base> Serial<B> {
 impl<B: Base> SerialTurn for Serial<B> {
     fn run(self: Arc<Self>, budget: &mut Budget, results: &mut ResultCache) {
         // What ran last, and is not counted yet; and the name that reports have of it.
+        let _entered = self.on.enter();
         let (mut ran, mut published) = (None, None);
         let mut is_flushed = true;
         loop {
-            let item = match self.next(&mut ran, is_flushed, budget.now()) {
+            let mut item = match self.next(&mut ran, is_flushed, budget.now()) {
                 TurnStep::Item(item) => item,
                 TurnStep::Flush => {
                     results.clear();
@@ -376,20 +411,21 @@ impl<B: Base> SerialTurn for Serial<B> {
             if item.is_turn() && budget.nesting >= NESTING {
                 return self.hand_over_turn(item);
             }
-            let item = if replies { self.expect_reply(item, results) } else { item };
+            if replies {
+                self.expect_reply(&mut item, results);
+            }
             if blocks {
                 return self.run_blocking(item, results);
             }
-            let since = budget.now();
-            let publish = |name: &'static str| {
-                // Once for a row of callbacks of the same name.
-                if published.is_none_or(|published| !std::ptr::eq(published, name)) {
-                    published = Some(name);
-                    self.batch().running = Some(Running { name, since, awaits_reply: false });
-                }
-            };
+            let name = item.name();
+            // Once for a row of callbacks of the same name.
+            if let Some(name) = name.filter(|name| published.is_none_or(|other| !std::ptr::eq(other, *name)))
+            {
+                published = Some(name);
+                self.batch().running = Some(Running { name, since: budget.now(), awaits_reply: false });
+            }
             budget.nesting += 1;
-            let run = item.run(self.on, budget, results, publish);
+            let run = item.run(name, self.on, budget, results);
             budget.nesting -= 1;
             let is_over = budget.consume() || budget.has_local || self.base.has_backlog();
             if !replies && !is_over {
@@ -408,7 +444,7 @@ impl<B: Base> SerialTurn for Serial<B> {
         }
     }
 
-    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>> {
+    fn abandon(&self) -> Vec<Turn> {
         let (items, reply) = {
             let mut batch = self.batch();
             let mut mailbox = self.mailbox();
@@ -424,10 +460,10 @@ impl<B: Base> SerialTurn for Serial<B> {
         drop_contained(reply);
         let mut turns = Vec::new();
         for item in items {
-            match item.into_turn() {
-                Ok(turn) => turns.push(turn),
-                Err(item) => {
-                    drop_contained(item);
+            match item.into_work() {
+                Some(Work::Turn(turn, _)) => turns.push(turn),
+                item => {
+                    item.into_iter().for_each(Work::abandon);
                     self.batch().stats.abandoned += 1;
                 }
             }
@@ -521,7 +557,7 @@ impl<B: Base> AwaitsReply for Serial<B> {
 
 /// The turn of a queue that lies above another, run by the engine in place of that one.
 struct HandedTurn<B: Base> {
-    turn: Arc<dyn SerialTurn>,
+    turn: Turn,
     below: Arc<Serial<B>>,
 }
 
@@ -534,7 +570,7 @@ impl<B: Base> SerialTurn for HandedTurn<B> {
         }
     }
 
-    fn abandon(&self) -> Vec<Arc<dyn SerialTurn>> {
+    fn abandon(&self) -> Vec<Turn> {
         vec![self.turn.clone(), self.below.clone()]
     }
 }

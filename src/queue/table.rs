@@ -2,24 +2,29 @@
 
 use std::cmp::Reverse;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
+use futures::future::select;
 use tokio::runtime::Handle;
 
 use crate::async_result::{
     AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token,
     Unknown,
 };
-use crate::contain::drop_contained;
+use crate::contain::{Payload, contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
+use crate::queue::calling_out::CallingOut;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, WorkItem};
+use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
+use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -82,8 +87,14 @@ impl Queues {
         callback: Option<Arc<dyn AsyncCallback>>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        let parts = Parts { object, hides_object: false, callback, state };
-        Ok(AsyncResult::new(parts, Some(self.token(doing)?)))
+        let parts = Parts { object, callback, state, ..Parts::default() };
+        match self.token(doing) {
+            Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
+            Err(error) => {
+                drop_contained(parts);
+                Err(error)
+            }
+        }
     }
 
     /// A token for something new.
@@ -116,14 +127,30 @@ impl Queues {
             result.signal();
             return Ok(());
         };
-        result.set_invoked();
+        // An operation takes one end by itself.
+        if matches!(callback.shortcut(), Shortcut::HandOver(_)) {
+            result.set_invoked();
+        } else if !result.claim_invoke() {
+            return Ok(());
+        }
+        self.send(priority, result, callback)
+    }
+
+    /// Hands the result to its callback, or puts it on the queue that the callback names.
+    #[inline]
+    fn send(
+        &self,
+        priority: Priority,
+        result: &AsyncResult,
+        callback: &Arc<dyn AsyncCallback>,
+    ) -> Result<()> {
         let own = if let Shortcut::HandOver(own) = callback.shortcut() { Some(own) } else { None };
         if own.is_some_and(|own| own.hand_over(result)) {
             return Ok(());
         }
-        let parameters = callback.parameters();
-        let item = WorkItem::from(result.clone()).priority(priority);
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?;
+        let parameters = ask(callback)?;
+        let mut slot = Some(Work::Item(WorkItem::from_result(result).priority(priority)));
+        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?;
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -134,39 +161,104 @@ impl Queues {
     /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
     ///
     /// A ready result goes along: when it has run before this returns, nothing of it is left here whose drop could be the
-    /// last.
+    /// last. `begun` is the line that reports name; `None` for an item of this crate, which reports name otherwise.
     #[inline]
-    pub(crate) fn put(&self, queue: QueueId, item: WorkItem) -> Result<()> {
-        self.admit(PUT)?;
-        self.resolve(queue, |queue| put_item(queue, item))?
+    pub(crate) fn put(&self, queue: QueueId, item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        let mut slot = Some(Work::Item(item));
+        let put = |queue: &Arc<Queue>| self.put_item(queue, &mut slot, begun);
+        let put = self.admit(PUT).and_then(|()| self.resolve(queue, put)?);
+        if put.is_err() {
+            drop_refused(&mut slot);
+        }
+        put
+    }
+
+    /// Puts a work item on the queue that its callback names. A ready result is invoked.
+    pub(crate) fn invoke_item(&self, mut item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        if let Some(result) = item.ready() {
+            let result = result.clone();
+            drop_contained(item);
+            return self.invoke(&result);
+        }
+        let asked =
+            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
+        match asked {
+            Ok(CallbackParameters { queue, flags }) => {
+                item.put_by(begun, queue, &self.tracker);
+                let mut slot = Some(Work::Item(item));
+                let put = self.resolve(queue, |queue| enqueue(queue, &mut slot, flags));
+                drop_refused(&mut slot);
+                put?
+            }
+            Err(error) => {
+                drop_contained(item);
+                Err(error)
+            }
+        }
     }
 
     /// The same on a queue that the caller holds.
     #[inline(always)]
-    pub(crate) fn put_on(&self, queue: &Arc<Queue>, item: WorkItem) -> Result<()> {
-        self.admit(PUT)?;
-        put_item(queue, item)
+    pub(crate) fn put_on(
+        &self,
+        queue: &Arc<Queue>,
+        item: impl IntoWorkItem,
+        begun: Option<Begun>,
+    ) -> Result<()> {
+        let mut slot = Some(Work::Item(item.into_work_item()));
+        let put = self.admit(PUT).and_then(|()| self.put_item(queue, &mut slot, begun));
+        if put.is_err() {
+            drop_refused(&mut slot);
+        }
+        put
+    }
+
+    /// Puts an item. A ready result without a callback signals its event instead.
+    #[inline(always)]
+    fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
+        let Some(Work::Item(item)) = slot else { return Ok(()) };
+        let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+            item.ready().inspect(|result| result.signal());
+            return Ok(());
+        };
+        if let Some(result) = item.ready() {
+            if result.has_failed() && !result.claim_invoke() {
+                return Ok(());
+            }
+            result.set_invoked();
+        }
+        item.put_by(begun, queue.id, &self.tracker);
+        enqueue(queue, slot, flags)
     }
 
     /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
     pub(crate) fn dispatch(&self, job: Job, priority: Priority) -> Result<()> {
         match job {
             Job::Ready(result) => {
-                let dispatched = self.invoke_late(priority, &result);
+                let dispatched = self.dispatch_result(priority, &result);
                 drop_contained(result);
                 dispatched
             }
             Job::Invocation(_) => {
                 let parameters = job.parameters();
-                let item = WorkItem::from(job).priority(priority);
-                self.resolve(parameters.queue, |queue| enqueue(queue, item, parameters.flags))?
+                let mut slot = Some(Work::Item(WorkItem::from(job).priority(priority)));
+                self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?
             }
         }
     }
 
+    /// The same for a result. If a serial queue awaits a reply by it, this is the reply.
+    pub(crate) fn dispatch_result(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
+        if let Some(serial) = result.take_reply() {
+            serial.replied();
+            return Ok(());
+        }
+        self.invoke_late(priority, result)
+    }
+
     /// Whether the callback could be dispatched now: its queue is open and allows its flags.
     pub(crate) fn check(&self, job: &Job) -> Result<CallbackParameters> {
-        let parameters = job.parameters();
+        let parameters = contain(|| job.parameters()).map_err(asked)?;
         self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
         Ok(parameters)
     }
@@ -200,6 +292,33 @@ impl Queues {
     /// Where callbacks of this queue run.
     pub(crate) fn place(&self, queue: QueueId) -> CurrentQueue {
         CurrentQueue { platform: self.address(), queue }
+    }
+
+    /// Ends something: drops, wakes or calls what is the user's, who may not wait for the end from there.
+    pub(crate) fn call_out<T>(&self, call: impl FnOnce() -> T) -> T {
+        CallingOut::enter(self.address(), call)
+    }
+
+    /// Fails where a wait for the end of this platform, or for its queues, would wait for itself: in its callbacks, and
+    /// in code of the user's that its shutdown calls.
+    pub(crate) fn check_may_wait(&self, doing: &str) -> Result<()> {
+        let what = match self.runs_here() {
+            Some(queue) => {
+                format!("{doing} from a callback on queue {queue}, which it would wait for: do it in a task")
+            }
+            None if self.is_calling_out() => {
+                format!(
+                    "{doing} from what the platform's shutdown drops or calls, and waits for: do it in a task"
+                )
+            }
+            None => return Ok(()),
+        };
+        Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what))
+    }
+
+    /// Whether the end of this platform calls on the current thread.
+    pub(crate) fn is_calling_out(&self) -> bool {
+        CallingOut::is_of(self.address())
     }
 
     /// Whether the current thread runs a callback of this platform.
@@ -250,7 +369,29 @@ impl Queues {
     }
 
     /// Waits until every queue is empty and nothing runs.
+    ///
+    /// When all that is left waits for replies, the queues above those that await one go on: a reply may come from there.
     pub(crate) async fn drained(&self) {
+        select(pin!(self.all_quiet()), pin!(self.lift_what_waits())).await;
+    }
+
+    async fn lift_what_waits(&self) {
+        let (mut tick, mut last) = (REPLY_TICK, None);
+        loop {
+            tokio::time::sleep(tick).await;
+            let all = self.all();
+            let before = self.made_and_put(&all);
+            let mut waits = all.iter().filter(|queue| !queue.is_quiet());
+            if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
+                all.iter().for_each(|queue| queue.lift_turns());
+            }
+            // Where nothing happens, ever more rarely: a paused clock would go through millions of ticks at once.
+            let changed = last.replace(before) != Some(before);
+            tick = if changed { REPLY_TICK } else { (2 * tick).min(LONGEST_REPLY_TICK) };
+        }
+    }
+
+    async fn all_quiet(&self) {
         loop {
             for queue in self.all() {
                 queue.until_quiet().await;
@@ -340,7 +481,12 @@ impl Queues {
     }
 
     pub(super) fn spawner(&self) -> Spawner {
-        Spawner::Runtime(self.runtime.clone())
+        let runtime = self.runtime.clone();
+        if stepping::is_on() {
+            Spawner::Stepped { runtime, is_window: false }
+        } else {
+            Spawner::Runtime(runtime)
+        }
     }
 
     pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {
@@ -382,27 +528,32 @@ impl Queues {
     }
 }
 
-/// Puts an item. A ready result without a callback signals its event instead.
-#[inline(always)]
-fn put_item(queue: &Queue, item: WorkItem) -> Result<()> {
-    let Some(flags) = item.0.callback().map(|callback| callback.parameters().flags) else {
-        if let Some(result) = item.0.ready() {
-            result.signal();
-        }
-        return Ok(());
-    };
-    enqueue(queue, item, flags)
+/// The parameters of a callback that another than its author invokes: a panic there is an error here.
+#[inline]
+fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
+    contain(|| callback.parameters()).map_err(asked)
+}
+
+#[cold]
+fn asked(payload: Payload) -> Error {
+    Error::panicked("a callback that was asked for its queue", payload)
+}
+
+/// Drops an item that was refused.
+#[cold]
+fn drop_refused(slot: &mut Slot) {
+    slot.take().into_iter().for_each(Work::abandon);
 }
 
 /// Puts an item whose callback has these flags.
 #[inline(always)]
-fn enqueue(queue: &Queue, WorkItem(mut item): WorkItem, flags: CallbackFlags) -> Result<()> {
+fn enqueue(queue: &Queue, slot: &mut Slot, flags: CallbackFlags) -> Result<()> {
     queue.allows(flags)?;
-    item.flags = flags;
-    queue.put(item).map_err(|refused| {
-        drop_contained(refused);
-        closed("put a work item on a queue whose platform or runtime is gone")
-    })
+    if queue.put(slot, flags) {
+        return Ok(());
+    }
+    drop_refused(slot);
+    Err(closed("put a work item on a queue whose platform or runtime is gone"))
 }
 
 impl Dispatch for Queues {
@@ -414,10 +565,15 @@ impl Dispatch for Queues {
         self.invoke_late(Priority::Normal, result)
     }
 
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()> {
+        result.callback().map_or(Ok(()), |callback| self.send(Priority::Normal, result, callback))
+    }
+
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let Some(callback) = result.callback() else { return Ok(()) };
-        let flags = callback.parameters().flags;
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, result.clone().into(), flags))?
+        let flags = ask(callback)?.flags;
+        let mut slot = Some(Work::Item(WorkItem::from_result(result)));
+        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, &mut slot, flags))?
     }
 
     fn check(&self, result: &AsyncResult) -> Result<()> {
@@ -426,3 +582,9 @@ impl Dispatch for Queues {
 }
 
 const PUT: &str = "put a work item";
+
+/// So often a shutdown looks whether all that is left waits for replies.
+const REPLY_TICK: Duration = Duration::from_millis(1);
+
+/// The longest time between two looks, when nothing happens.
+const LONGEST_REPLY_TICK: Duration = Duration::from_millis(100);

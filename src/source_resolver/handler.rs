@@ -40,9 +40,12 @@ pub trait SchemeHandler: Send + Sync {
 pub trait ByteStreamHandler: Send + Sync {
     /// Makes a media source of the stream, from its current position on.
     ///
+    /// A close of the stream counts when the future succeeds. When it fails or is dropped, the stream that it was given is
+    /// closed, and the next handler is asked with the stream as it was.
+    ///
     /// # Errors
-    /// The future's: `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when the stream has other content, so that the next handler is
-    /// asked; any other error ends the request.
+    /// The future's: `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when the stream has other content. Of the others the first is the
+    /// resolution's, if no handler succeeds.
     #[doc(alias = "BeginCreateObject")]
     #[doc(alias = "EndCreateObject")]
     fn create_object(

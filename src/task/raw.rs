@@ -19,6 +19,11 @@ use crate::task::THE_FUTURE;
 /// The receiver of a task's outcome. Dropped before [`join`](JoinSink::join), it completes as abandoned.
 pub(crate) trait JoinSink<T>: Send {
     fn join(self, value: Result<T>);
+
+    /// What a report says of the task in place of its future's type.
+    fn describe(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<T: Send + 'static> JoinSink<T> for Promise<T> {
@@ -243,7 +248,10 @@ where
     }
 
     fn describe(&self) -> String {
-        format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>())
+        let described = self.state().open.as_ref().and_then(|open| open.sink.describe());
+        described.unwrap_or_else(|| {
+            format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>())
+        })
     }
 
     fn has_ended(&self) -> bool {

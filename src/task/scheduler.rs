@@ -34,7 +34,7 @@ impl Schedule for QueueScheduler {
         E: JoinSink<F::Output> + 'static,
     {
         let QueueScheduler { queues, queue } = task.scheduler();
-        queues.put_on(queue, WorkItem::new(task.clone()))
+        queues.put_on(queue, WorkItem::new(task.clone()), None)
     }
 }
 

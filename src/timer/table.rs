@@ -5,18 +5,18 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use slab::Slab;
-use tokio::sync::oneshot;
 
-use crate::async_result::{AsyncResult, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, QueueId};
 use crate::cancel::WorkItemKey;
 use crate::error::Result;
 use crate::queue::Job;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::timer::PERIOD;
-use crate::tracker::closed;
+use crate::timer::event::AwaitedEvent;
+use crate::tracker::{Begun, closed};
 
 /// What waits, and the order in which it is due.
 #[derive(Default)]
@@ -28,9 +28,8 @@ pub(super) struct TimerTable {
     pub(super) due: BinaryHeap<Reverse<HeapEntry>>,
     /// Number of heap entries whose item was cancelled.
     pub(super) stale: usize,
-    /// Number of items inserted so far: the upper half of the next key.
+    /// The number of the last item inserted: the upper half of its key. No two platforms of the process share one.
     pub(super) count: u32,
-    pub(super) periodic: u32,
     /// Whether the driver task was started.
     pub(super) driven: bool,
     pub(super) closed: bool,
@@ -38,13 +37,16 @@ pub(super) struct TimerTable {
 
 pub(super) struct TimerEntry {
     pub(super) timed: bool,
+    /// The source line that scheduled it, for reports.
+    pub(super) begun: Begun,
     pub(super) waits: Waits,
 }
 
 pub(super) enum Waits {
     /// An item scheduled without a result gets one only when it runs, so a cancelled item costs none.
     Scheduled(Job, QueueId),
-    ForEvent(oneshot::Sender<()>, QueueId),
+    /// The callback is here for its name only; the wait owns it.
+    ForEvent(Arc<AwaitedEvent>, QueueId, Option<Weak<dyn AsyncCallback>>),
     Periodic {
         number: u32,
         result: AsyncResult,
@@ -66,9 +68,9 @@ impl TimerTable {
     }
 
     /// Returns the new item's key, and whether it is due before all others.
-    pub(super) fn insert(&mut self, at: Option<u64>, waits: Waits) -> (WorkItemKey, bool) {
-        self.count = self.count.wrapping_add(1).max(1);
-        let index = self.entries.insert(TimerEntry { timed: at.is_some(), waits });
+    pub(super) fn insert(&mut self, at: Option<u64>, begun: Begun, waits: Waits) -> (WorkItemKey, bool) {
+        self.count = next_count(self.count);
+        let index = self.entries.insert(TimerEntry { timed: at.is_some(), begun, waits });
         self.counts.resize(self.counts.len().max(index + 1), None);
         self.counts[index] = NonZeroU32::new(self.count);
         // More than 2^32 items at a time do not fit into any memory.
@@ -77,6 +79,11 @@ impl TimerTable {
         let earliest = self.due.peek().is_none_or(|Reverse(first)| at < first.at);
         self.due.push(Reverse(HeapEntry { at, key }));
         (key, earliest)
+    }
+
+    /// The key of an entry.
+    pub(super) fn key(&self, index: usize) -> Option<WorkItemKey> {
+        Some(WorkItemKey(u64::from((*self.counts.get(index)?)?.get()) << 32 | index as u64))
     }
 
     #[inline]
@@ -132,6 +139,19 @@ impl TimerTable {
         }
     }
 }
+
+/// The number after `count`, which is in a block that no other table has taken. 0 is the first of a block, and no number.
+fn next_count(count: u32) -> u32 {
+    static BLOCKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    if count != 0 && count % BLOCK != BLOCK - 1 {
+        return count + 1;
+    }
+    // ORDERING: Relaxed, because only the numbers' uniqueness matters.
+    BLOCKS.fetch_add(1, Ordering::Relaxed).wrapping_mul(BLOCK) + 1
+}
+
+/// So many numbers a table takes at a time.
+const BLOCK: u32 = 1 << 10;
 
 /// Smallest number of stale heap entries that a rebuild is worth.
 const REBUILD: usize = 1024;

@@ -8,9 +8,9 @@
 //! that, with its reason; what is listed and no longer so fails, too.
 //!
 //! ```text
-//! cargo test --test conformance                                 every case is a test: ours::put::unknown_queue
-//! cargo test --test conformance events::                        one family
-//! cargo test --test conformance -- --nocapture                  the table, at the end
+//! cargo test --package mf-async-suites --test conformance                   every case is a test: ours::put::unknown_queue
+//! cargo test --package mf-async-suites --test conformance events::          one family
+//! cargo test --package mf-async-suites --test conformance -- --nocapture    the table, at the end
 //! ```
 //!
 //! The table has a row for each case: what is expected, and what ours and theirs did; `=` says *as expected*, and a

@@ -1,5 +1,5 @@
-//! Promise: on any byte stream all of `tokio::io` works, a dropped poll loses nothing, and errors keep their
-//! HRESULT.
+//! Promise: on any byte stream all of `tokio::io` works, a dropped poll loses nothing, a seek that was started happens
+//! before whatever comes after it, and errors keep their HRESULT.
 
 use std::io::{Cursor, ErrorKind, SeekFrom};
 use std::sync::Arc;
@@ -223,5 +223,62 @@ async fn a_stream_of_a_stream_of_a_stream() {
     above.set_position(9_999).unwrap();
     assert_eq!(above.read_exact(vec![0; 5]).await.unwrap()[1..], *b"more");
     drop((above, below));
+    platform.shutdown().await.unwrap();
+}
+
+/// A stream of ten bytes that is reading ahead, so that a seek has to wait.
+async fn reading_ahead(
+    platform: &Platform,
+) -> (ByteStreamIo<ByteStreamFromIo<Cursor<Vec<u8>>>>, ByteStreamFromIo<Cursor<Vec<u8>>>) {
+    let below = ByteStreamFromIo::seekable(platform, Cursor::new(b"0123456789".to_vec())).await.unwrap();
+    let mut io = ByteStreamIo::new(platform, below.clone()).with_capacity(4);
+    assert!(poll!(Box::pin(io.read(&mut [0]))).is_pending());
+    (io, below)
+}
+
+#[tokio::test]
+async fn a_seek_that_is_dropped_happens_before_a_read() {
+    let platform = Platform::startup().unwrap();
+    let (mut io, _) = reading_ahead(&platform).await;
+    assert!(poll!(Box::pin(io.seek(SeekFrom::Start(7)))).is_pending());
+    let mut two = [0; 2];
+    io.read_exact(&mut two).await.unwrap();
+    assert_eq!(&two, b"78");
+    assert_eq!(io.stream_position().await.unwrap(), 9);
+
+    let (mut io, _) = reading_ahead(&platform).await;
+    assert!(poll!(Box::pin(io.seek(SeekFrom::End(-2)))).is_pending());
+    assert_eq!(io.fill_buf().await.unwrap(), b"89");
+
+    let (mut io, _) = reading_ahead(&platform).await;
+    assert!(poll!(Box::pin(io.seek(SeekFrom::Current(3)))).is_pending());
+    assert_eq!(io.stream_position().await.unwrap(), 3, "a look at the position is no seek");
+    io.read_exact(&mut two).await.unwrap();
+    assert_eq!(&two, b"34");
+    platform.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_seek_that_is_dropped_happens_before_a_write() {
+    let platform = Platform::startup().unwrap();
+    let (mut io, below) = reading_ahead(&platform).await;
+    assert!(poll!(Box::pin(io.seek(SeekFrom::End(-1)))).is_pending());
+    io.write_all(b"yz").await.unwrap();
+    io.flush().await.unwrap();
+    below.set_position(0).unwrap();
+    assert_eq!(below.read(vec![0; 20]).await.unwrap(), b"012345678yz");
+    assert_eq!(io.seek(SeekFrom::Start(3)).await.unwrap(), 3, "a later seek is not the earlier one");
+    platform.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_seek_that_fails_is_told_by_what_comes_after_it() {
+    let platform = Platform::startup().unwrap();
+    let (mut io, _) = reading_ahead(&platform).await;
+    assert!(poll!(Box::pin(io.seek(SeekFrom::Start(99)))).is_pending());
+    let mut two = [0; 2];
+    assert_eq!(code(io.read(&mut two).await.unwrap_err()), Hresult::E_INVALIDARG);
+    io.read_exact(&mut two).await.unwrap();
+    assert_eq!(&two, b"01", "once, and the position is where it was");
     platform.shutdown().await.unwrap();
 }

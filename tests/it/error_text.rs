@@ -36,12 +36,12 @@ fn of_queues() {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
         let id = queue.id();
         says(
-            "MF_E_INVALID_WORKQUEUE (0xC00D36FF): spawn a local future on queue 0x100001, which is no window queue, or is closed: allocate one of `WorkQueueType::Window`",
+            "MF_E_INVALID_WORKQUEUE (0xC00D36FF): spawn a local future on queue 0x…, which is no window queue, or is closed: allocate one of `WorkQueueType::Window`",
             queue.spawn_local(|| async {}).await,
         );
         drop(queue);
         says(
-            "MF_E_INVALID_WORKQUEUE (0xC00D36FF): queue 0x100001 is not open on this platform: its last handle was dropped; keep a clone of the `WorkQueue`",
+            "MF_E_INVALID_WORKQUEUE (0xC00D36FF): queue 0x… is not open on this platform: its last handle was dropped; keep a clone of the `WorkQueue`",
             platform.queue(id),
         );
         says(
@@ -101,7 +101,7 @@ fn of_operations() {
         says("E_ILLEGAL_METHOD_CALL (0x8000000E): await an operation whose value was taken…", once.await);
         let mut slow = queue.spawn(tokio::time::sleep(Duration::from_secs(1)));
         says(
-            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): block a thread of a tokio runtime until an operation ends: await it",
+            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): block a thread of a tokio runtime until an operation ends: await it, or wait in `spawn_blocking`",
             slow.wait(),
         );
     });

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::event_generators::everywhere;
 use crate::support::both_runtimes;
+use futures::FutureExt;
 use mf_async::event::{GetEventFlags, MediaEventValue};
 use mf_async::{
     AsyncCallback, AsyncResult, CallbackParameters, ErrorKind, EventStream, Guid, Hresult, MediaEvent,
-    MediaEventQueue, MediaEventType, Platform, QueueId, Result, Unknown, WorkQueueType,
+    MediaEventQueue, MediaEventType, Operation, Platform, QueueId, Result, Unknown, WorkQueueType,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -436,16 +437,40 @@ async fn a_callback_is_refused_with_the_queue_it_names() {
 }
 
 #[tokio::test]
-async fn waiting_is_refused_on_a_runtimes_threads() {
+async fn waiting_is_refused_where_a_runtime_polls_and_not_on_its_blocking_threads() {
     let (platform, queue) = queue();
     let queue = Arc::new(queue);
     let refused = queue.get_event(GetEventFlags::empty()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::WouldDeadlock);
     let pool = queue.clone();
-    let refused = tokio::task::spawn_blocking(move || code(pool.get_event(GetEventFlags::empty())));
-    assert_eq!(refused.await.unwrap(), Hresult::ERROR_POSSIBLE_DEADLOCK);
+    let waits = tokio::task::spawn_blocking(move || pool.get_event(GetEventFlags::empty()));
+    queue.queue_event(event(1)).unwrap();
+    assert_eq!(number(waits.await.unwrap()), 1);
     drop(queue);
     platform.shutdown().await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_is_dropped_ends_the_waits_of_its_blocking_threads() {
+    for builder in [tokio::runtime::Builder::new_current_thread, tokio::runtime::Builder::new_multi_thread] {
+        let runtime = builder().worker_threads(1).enable_all().build().unwrap();
+        let (platform, queue) = runtime.block_on(async { queue() });
+        let (queue, (send, receive)) = (Arc::new(queue), mpsc::channel());
+        let (waiting, sends) = (queue.clone(), send.clone());
+        runtime.spawn_blocking(move || sends.send(code(waiting.get_event(GetEventFlags::empty()))).unwrap());
+        let mut never = runtime.block_on(async {
+            let queue = platform.queue(mf_async::QueueId::MULTITHREADED).unwrap();
+            queue.spawn(std::future::pending::<()>())
+        });
+        runtime.spawn_blocking(move || send.send(code(never.wait())).unwrap());
+        drop(runtime);
+        // The runtime may drop the future before the platform knows of its end: then the operation is abandoned.
+        for _ in 0..2 {
+            let ended = receive.recv().unwrap();
+            assert!([Hresult::MF_E_SHUTDOWN, Hresult::E_ABORT].contains(&ended), "{ended}");
+        }
+        drop((platform, queue));
+    }
 }
 
 /// Threads that wait in `get_event`, each telling what it got.
@@ -564,5 +589,62 @@ fn a_thread_that_waits_before_a_request_gets_the_event_after_it() {
                 Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_MULTIPLE_SUBSCRIBERS),
             }
         }
+    });
+}
+
+#[test]
+fn an_operation_ends_with_the_queues_own_shutdown_however_it_was_begun() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let names = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        for is_polled in [false, true] {
+            let queues = [(); 4].map(|()| Arc::new(platform.create_event_queue().unwrap()));
+            let on = CallbackParameters::on(&names);
+            let wrapped = |callback| -> Arc<dyn AsyncCallback> { Arc::new(Wrapped(callback)) };
+            let end = |queue: &Arc<MediaEventQueue>, result: &AsyncResult| queue.end_get_event(result);
+            let mut operations = [
+                platform.begin_end(&queues[0], |queue, callback| queue.begin_get_event(callback, None), end),
+                platform.begin_end(
+                    &queues[1],
+                    |queue, callback| queue.begin_get_event(wrapped(callback), None),
+                    end,
+                ),
+                platform.begin_end_with(
+                    on,
+                    &queues[2],
+                    |queue, callback| queue.begin_get_event(callback, None),
+                    end,
+                ),
+                platform.begin_end_with(
+                    on,
+                    &queues[3],
+                    |queue, callback| queue.begin_get_event(wrapped(wrapped(callback)), None),
+                    end,
+                ),
+            ];
+            if is_polled {
+                operations.iter_mut().for_each(|operation| assert!(operation.now_or_never().is_none()));
+            }
+            queues.iter().for_each(|queue| queue.shutdown());
+            for operation in operations {
+                assert!(operation.await.unwrap_err().is_shutdown());
+            }
+        }
+        drop(names);
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// Dropped without a shutdown, it is another end.
+#[test]
+fn an_operation_whose_queue_is_dropped_is_abandoned() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.create_event_queue().unwrap();
+        let begin = |(): &(), callback| queue.begin_get_event(Arc::new(Wrapped(callback)), None);
+        let operation: Operation<()> = platform.begin_end(&(), begin, |(), _| Ok(()));
+        drop(queue);
+        assert_eq!(operation.await.unwrap_err().kind(), ErrorKind::Abandoned);
+        platform.shutdown().await.unwrap();
     });
 }

@@ -193,40 +193,128 @@ async fn standard_is_never_needed() {
     platform.shutdown().await.unwrap();
 }
 
+#[test]
+fn an_opening_that_waits_can_be_cancelled() {
+    with_one_blocking_thread(async |platform, gate| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let (callback, mut results) = to_channel();
+        let state: mf_async::Unknown = Arc::new(7);
+        let flags = FileFlags::empty();
+        let cookie =
+            platform.begin_create_file(Write, FailIfExist, flags, &path, callback, Some(state)).unwrap();
+        let awaited = platform.open_file(Write, FailIfExist, flags, &path);
+
+        assert!(cookie.cancel());
+        assert!(!cookie.cancel());
+        let result = results.recv().await.unwrap();
+        assert_eq!(result.status(), Hresult::E_ABORT);
+        assert_eq!(result.state::<i32>(), Some(&7));
+        assert_eq!(code(platform.end_create_file(&result)), Hresult::E_ABORT);
+        assert_eq!(code(platform.end_create_file(&result)), Hresult::E_FAIL);
+        assert_eq!(awaited.cancel().await.unwrap_err().kind(), mf_async::ErrorKind::Cancelled);
+
+        gate.open();
+        drop(result);
+        platform.shutdown().await.unwrap();
+        assert!(results.recv().await.is_none(), "called back once");
+        assert!(!path.exists());
+    });
+}
+
+/// Opening a pipe waits until its other side is opened, which may never be.
 #[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_never_waited_for() {
+    with_one_blocking_thread(async |platform, gate| {
+        gate.open();
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link] {
+            for (access, mode) in [
+                (Read, FailIfNotExist),
+                (Write, FailIfNotExist),
+                (Write, ResetIfExist),
+                (Read, AppendIfExist),
+                (Write, AppendIfExist),
+                (Write, DeleteIfExist),
+            ] {
+                let error = platform.open_file(access, mode, FileFlags::empty(), path).await.unwrap_err();
+                assert_eq!(error.hresult(), Hresult::E_INVALIDARG, "{error}");
+                assert!(error.to_string().contains("ByteStreamFromIo"), "{error}");
+            }
+            let error = platform.open_file(Read, FailIfExist, FileFlags::empty(), path).await.unwrap_err();
+            assert_eq!(error.hresult(), Hresult::ERROR_FILE_EXISTS);
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// Such a file says that it is empty, and is not.
+#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_opening_that_hangs_holds_up_nobody_and_can_be_cancelled() {
+async fn a_file_that_hides_its_length_is_refused() {
+    let platform = Platform::startup().unwrap();
+    let flags = FileFlags::empty();
+    let hides = Path::new("/proc/self/status");
+    let error = platform.open_file(Read, FailIfNotExist, flags, hides).await.unwrap_err();
+    assert_eq!(error.hresult(), Hresult::E_INVALIDARG, "{error}");
+    assert!(error.to_string().contains("ByteStreamFromIo"), "{error}");
+    let resolver = platform.create_source_resolver();
+    let stream = mf_async::source_resolver::ResolutionFlags::BYTE_STREAM;
+    let resolved = resolver.create_object("/proc/self/status", stream).await;
+    assert_eq!(code(resolved), Hresult::E_INVALIDARG);
+
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    fs::write(&empty, b"").unwrap();
+    let file = platform.open_file(Read, FailIfNotExist, flags, &empty).await.unwrap();
+    assert_eq!(file.read(vec![0; 9]).await.unwrap(), b"", "what is empty is not refused");
+    drop((file, resolver));
+    platform.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_file_says_so_by_its_code() {
     let platform = Platform::startup().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    // Opening a pipe to read waits until somebody opens it to write.
-    let pipe = folder.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let (callback, mut results) = to_channel();
-    let state: mf_async::Unknown = Arc::new(7);
-    let flags = FileFlags::empty();
-    let cookie =
-        platform.begin_create_file(Read, FailIfNotExist, flags, &pipe, callback, Some(state)).unwrap();
-    let awaited = platform.open_file(Read, FailIfNotExist, flags, &pipe);
+    for mode in [FailIfNotExist, AppendIfExist, DeleteIfExist] {
+        for access in [Read, Write, ReadWrite] {
+            assert_eq!(code(open(&platform, access, mode, folder.path())), Hresult::E_ACCESSDENIED);
+        }
+    }
+    assert_eq!(code(open(&platform, Write, ResetIfExist, folder.path())), Hresult::E_ACCESSDENIED);
+    assert_eq!(code(open(&platform, Write, FailIfExist, folder.path())), Hresult::ERROR_FILE_EXISTS);
 
-    let path = folder.path().join("file");
-    let file = platform.open_file(ReadWrite, FailIfExist, flags, &path).await.unwrap();
-    file.write_all(b"abc".to_vec()).await.unwrap();
-
-    assert!(cookie.cancel());
-    assert!(!cookie.cancel());
-    let result = results.recv().await.unwrap();
-    assert_eq!(result.status(), Hresult::E_ABORT);
-    assert_eq!(result.state::<i32>(), Some(&7));
-    assert_eq!(code(platform.end_create_file(&result)), Hresult::E_ABORT);
-    assert_eq!(code(platform.end_create_file(&result)), Hresult::E_FAIL);
-    assert_eq!(awaited.cancel().await.unwrap_err().kind(), mf_async::ErrorKind::Cancelled);
-
-    // Whoever opens it while somebody has it open to write does not wait.
-    let writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
-    drop((result, file));
+    let file = folder.path().join("file");
+    fs::write(&file, b"12345").unwrap();
+    for mode in [FailIfNotExist, FailIfExist, AppendIfExist, DeleteIfExist] {
+        for access in [Read, Write, ReadWrite] {
+            let through = open(&platform, access, mode, &file.join("inside"));
+            assert_eq!(code(through), Hresult::ERROR_PATH_NOT_FOUND, "{mode:?} {access:?}");
+        }
+    }
     platform.shutdown().await.unwrap();
-    drop(writer);
-    assert!(results.recv().await.is_none(), "called back once");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_nothing_is_a_file_that_does_not_exist() {
+    let platform = Platform::startup().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    assert_eq!(code(open(&platform, Read, FailIfNotExist, &link)), Hresult::ERROR_FILE_NOT_FOUND);
+    for access in [Read, Write, ReadWrite] {
+        for mode in [AppendIfExist, DeleteIfExist] {
+            open(&platform, access, mode, &link).unwrap();
+            fs::remove_file(&target).unwrap();
+        }
+    }
+    platform.shutdown().await.unwrap();
 }
 
 #[tokio::test]

@@ -171,6 +171,9 @@ fn buffers_of_every_stream() {
                 stream.begin_read(vec![0; size], calls.counts(), None).unwrap();
                 until("the read has called back", || calls.get() == 1).await;
                 stream.set_position(0).unwrap();
+                stream.begin_cancellable_read(vec![0; size], calls.counts(), None).unwrap();
+                until("it has called back again", || calls.get() == 2).await;
+                stream.set_position(0).unwrap();
                 assert_eq!(stream.read(vec![0; size]).await.unwrap().len(), size.min(5));
             }
             stream.set_position(5).unwrap();
@@ -330,5 +333,23 @@ fn a_transforms_driver_hears_anything() {
         driver.flush();
         driver.shut_down();
         let _ = (driver.input(), driver.output(), driver.input_done(code), driver.output_done(code));
+    }
+}
+
+#[cfg(feature = "timeline")]
+#[test]
+fn titles_and_paths_of_a_timeline() {
+    let timeline = mf_async::timeline::record();
+    for title in ["", "<&\">\0\u{7f}\u{2028}", &"long ".repeat(10_000)] {
+        let picture = timeline.svg(title);
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{title:?}");
+        assert!(!picture.contains("<&"), "{title:?} is not escaped");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for path in
+        [folder.path().to_path_buf(), folder.path().join("none").join("file"), "a\0b".into(), "".into()]
+    {
+        assert!(timeline.write_svg(&path).is_err(), "{path:?}");
+        assert!(timeline.write_perfetto(&path).is_err(), "{path:?}");
     }
 }

@@ -669,3 +669,27 @@ async fn calls_and_begins_keep_one_order_on_one_thread() -> Result<()> {
 async fn calls_and_begins_keep_one_order_on_two() -> Result<()> {
     calls_and_begins_keep_one_order().await
 }
+
+/// A body that awaits its sibling waits for itself; the report names the call that has the turn.
+#[tokio::test]
+async fn a_report_says_whose_turn_a_call_waits_for() -> Result<()> {
+    let platform = Platform::startup()?;
+    let outer = platform.method::<()>().serialized();
+    let inner = outer.sibling::<()>();
+    let (has_begun, begun) = tokio::sync::oneshot::channel();
+    let line = line!() + 1;
+    let waits = outer.call(async move {
+        let awaited = inner.call(async { Ok(()) });
+        let _ = has_begun.send(());
+        awaited.await
+    });
+    begun.await.unwrap();
+    let report = platform.report().to_string();
+    let whose = format!("waits for its turn, behind the call begun at {}:{line}:", file!());
+    assert!(report.contains(&whose), "{report}");
+    // Cancelled, the outer call gives the turn back.
+    assert_eq!(waits.cancel().await.unwrap_err().hresult(), Hresult::E_ABORT);
+    outer.call(async { Ok(()) }).await?;
+    assert!(!platform.report().to_string().contains("waits for its turn"), "{}", platform.report());
+    platform.shutdown().await
+}

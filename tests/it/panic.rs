@@ -212,3 +212,82 @@ fn a_callbacks_name_may_ask_the_queue_that_runs_it() {
         }
     });
 }
+
+/// A component that invokes its caller's result, or has it put, and then panics, or panics first: it is called once.
+#[test]
+fn a_component_that_panics_and_invokes_calls_back_once() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+        for how in 0..4 {
+            for _ in 0..50 {
+                let calls = Count::new();
+                let result = platform.result(calls.counts()).build().unwrap();
+                let puts = queue.clone();
+                let component = callback(move |item| {
+                    let callers = item.state::<AsyncResult>().unwrap();
+                    match how {
+                        0 => callers.invoke().unwrap(),
+                        1 => puts.put(callers).unwrap(),
+                        _ => {}
+                    }
+                    panic!("expected in a test");
+                });
+                let invokes = result.clone();
+                let thread = (how == 3).then(|| std::thread::spawn(move || invokes.invoke().unwrap()));
+                queue.put(WorkItem::new(component).state(result.clone())).unwrap();
+                queue.quiesce().await.unwrap();
+                if how == 2 {
+                    result.invoke().unwrap();
+                }
+                if let Some(thread) = thread {
+                    thread.join().unwrap();
+                }
+                platform.queue(QueueId::STANDARD).unwrap().barrier().await.unwrap();
+                assert_eq!(calls.get(), 1, "way {how}");
+            }
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// Two of them at once would end the process.
+#[test]
+fn two_drops_of_one_item_may_panic() {
+    struct Bomb(Count);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.add();
+            panic!("expected in a test");
+        }
+    }
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let drops = Count::new();
+        let item = |put: &dyn Fn(WorkItem)| {
+            let (callbacks, states) = (Bomb(drops.clone()), std::sync::Mutex::new(Bomb(drops.clone())));
+            let owner = callback(move |_| {
+                let _ = &callbacks;
+            });
+            put(WorkItem::new(owner).state(Arc::new(states)));
+        };
+        let hour = std::time::Duration::from_secs(3600);
+        let queues = queues(&platform);
+        for queue in &queues {
+            item(&|item| queue.put(item).unwrap());
+            queue.barrier().await.unwrap();
+        }
+        item(&|item| _ = platform.schedule(item, hour).unwrap());
+        item(&|item| platform.cancel_work_item(platform.schedule(item, hour).unwrap()).unwrap());
+        item(&|item| _ = platform.put_waiting(std::future::pending(), item).unwrap());
+        item(&|item| _ = platform.put(QueueId(0x1_0000), item).unwrap_err());
+        let result =
+            platform.result(callback(|_| ())).object(Arc::new(std::sync::Mutex::new(Bomb(drops.clone()))));
+        drop(result.state(Arc::new(std::sync::Mutex::new(Bomb(drops.clone())))).build().unwrap());
+        let count = queues.len();
+        drop(queues);
+        platform.shutdown().await.unwrap();
+        item(&|item| _ = platform.put(QueueId::STANDARD, item).unwrap_err());
+        assert_eq!(drops.get(), 2 * count + 2 * 6);
+    });
+}

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
-use crate::support::{Count, Gate, Log, both_runtimes, callback, flagged, multi_thread, paused_time, until};
+use crate::support::{
+    Count, Gate, Log, both_runtimes, callback, flagged, multi_thread, paused_time, until, within_bound,
+};
 use mf_async::{CallbackFlags, Hresult, Platform, QueueId, WorkQueue, WorkQueueType};
 
 fn serial_queues(platform: &Platform) -> Vec<WorkQueue> {
@@ -86,6 +88,34 @@ fn a_window_queue_has_one_thread_for_itself() {
                 });
                 assert_eq!(local.await.unwrap(), (here, here));
             }
+        }
+    });
+}
+
+/// A window queue's thread is its own, so its callbacks take no thread from the blocking pool.
+#[test]
+fn a_window_callback_may_wait_for_the_only_blocking_thread() {
+    within_bound(|| {
+        let mut runtimes =
+            [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()];
+        for runtime in &mut runtimes {
+            let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+            runtime.block_on(async {
+                let platform = Platform::startup().unwrap();
+                let windows = [0, 1, 2].map(|_| platform.allocate_work_queue(WorkQueueType::Window).unwrap());
+                let handle = tokio::runtime::Handle::current();
+                let waits = windows.map(|window| {
+                    let handle = handle.clone();
+                    window.run(move || {
+                        let (send, receive) = std::sync::mpsc::channel();
+                        drop(handle.spawn_blocking(move || send.send(5)));
+                        receive.recv().unwrap()
+                    })
+                });
+                for wait in waits {
+                    assert_eq!(wait.await.unwrap(), 5);
+                }
+            });
         }
     });
 }

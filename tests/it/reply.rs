@@ -2,14 +2,14 @@
 //! inside the callback or at any later time, once; a reply that never comes is reported, and ends with
 //! the shutdown's deadline, or with the last handle to the platform, without which nobody can reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::{
     Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until, with,
 };
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkQueue,
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, Reply, WorkItem, WorkQueue,
 };
 
 fn started() -> (Platform, WorkQueue) {
@@ -424,4 +424,166 @@ fn without_a_runtime_the_queue_that_awaits_a_reply_is_let_go() {
     drop(runtime);
     drop(platform);
     assert_eq!(drops.count(), 2);
+}
+
+/// Its callback was called, and only an invoke is the reply: anything else would call it again behind itself.
+#[test]
+fn a_result_whose_reply_is_awaited_cannot_be_scheduled_or_wait() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (held, calls) = (Log::new(), Count::new());
+        let (hold, count) = (held.clone(), calls.clone());
+        let called = replying(&queue, move |result| {
+            count.add();
+            hold.add(result.clone());
+        });
+        queue.put(called).unwrap();
+        until("the callback has run", || queue.stats().run == 1).await;
+        let result = held.all().remove(0);
+        held.clear();
+        let refused = [
+            platform.schedule(&result, Duration::ZERO),
+            platform.schedule(&result, Duration::from_secs(3600)),
+            platform.put_waiting(std::future::ready(()), &result),
+            platform.put_waiting(std::future::pending(), &result),
+        ];
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
+        }
+        result.invoke().unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!(calls.get(), 1);
+        // Replied to, it is a result like any other.
+        let key = platform.schedule(&result, Duration::from_secs(3600)).unwrap();
+        platform.cancel_work_item(key).unwrap();
+        drop((result, queue));
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// A result that was scheduled first, and whose reply is awaited when its time comes.
+#[test]
+fn a_time_or_an_event_that_comes_meanwhile_is_the_reply() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        for waits in [false, true] {
+            let calls = Count::new();
+            let count = calls.clone();
+            let result = platform.result(replying(&queue, move |_| count.add())).build().unwrap();
+            let (happens, happened) = tokio::sync::oneshot::channel::<()>();
+            if waits {
+                let event = async move { drop(happened.await) };
+                platform.put_waiting(event, &result).unwrap();
+            } else {
+                platform.schedule(&result, Duration::from_millis(20)).unwrap();
+            }
+            queue.put(&result).unwrap();
+            let behind = queue.run(|| ());
+            until("the callback has run", || calls.get() == 1).await;
+            drop(happens);
+            behind.await.unwrap();
+            assert_eq!(calls.get(), 1);
+        }
+        drop(queue);
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// It would come from an item of a queue above, which waits behind the one that awaits it.
+#[test]
+fn a_reply_that_comes_from_above_does_not_cost_a_shutdown_its_deadline() {
+    both_runtimes(|| async {
+        for above in 1..4 {
+            let (platform, queue) = started();
+            let mut queues = vec![queue];
+            for _ in 0..above {
+                let base = queues.last().unwrap().id();
+                queues.push(platform.allocate_serial_work_queue(base).unwrap());
+            }
+            let (held, log) = (Log::new(), Log::new());
+            let (hold, first) = (held.clone(), log.clone());
+            queues[0]
+                .put(replying(&queues[0], move |result| {
+                    first.add("awaits its reply");
+                    hold.add(result.clone());
+                }))
+                .unwrap();
+            let (replies, second) = (held.clone(), log.clone());
+            let top = queues.last().unwrap();
+            top.run(|| ()).detach();
+            top.run(move || {
+                second.add("replies");
+                replies.all().remove(0).invoke().unwrap();
+                replies.clear();
+            })
+            .detach();
+            queues[0].put(log.adds("behind it")).unwrap();
+            until("it awaits its reply", || held.len() == 1).await;
+            drop(queues);
+            let start = std::time::Instant::now();
+            platform.shutdown().await.unwrap();
+            assert!(start.elapsed() < Duration::from_secs(5), "the deadline");
+            assert_eq!(log.all(), ["awaits its reply", "replies", "behind it"]);
+        }
+    });
+}
+
+/// Where a callback leaves its reply.
+type Kept = Arc<Mutex<Option<Reply>>>;
+
+#[test]
+fn a_reply_apart_from_the_result_advances_and_owns_nothing() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (kept, drops, after) = (Kept::default(), Drops::new(), Count::new());
+        let (keep, token) = (kept.clone(), drops.token());
+        let called = replying(&queue, move |result| {
+            let _ = &token;
+            *keep.lock().unwrap() = result.to_reply();
+        });
+        queue.put(called).unwrap();
+        let next = after.clone();
+        queue.put(callback(move |_| next.add())).unwrap();
+        until("the first is called", || kept.lock().unwrap().is_some()).await;
+        assert_eq!((after.get(), drops.count()), (0, 0), "the queue waits, and keeps what it waits for");
+        let reply = kept.lock().unwrap().take().unwrap();
+        assert!(reply.send());
+        until("the second is called", || after.get() == 1).await;
+        until("the first is released", || drops.count() == 1).await;
+        platform.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_reply_apart_that_is_dropped_replies_and_one_too_late_does_not() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (kept, after) = (Kept::default(), Count::new());
+        queue.put(replying(&queue, |result| drop(result.to_reply()))).unwrap();
+        let (keep, replies) = (kept.clone(), platform.clone());
+        let replied = replying(&queue, move |result| {
+            *keep.lock().unwrap() = result.to_reply();
+            replies.invoke_callback(result).unwrap();
+            assert!(result.to_reply().is_none(), "the reply was given");
+        });
+        queue.put(replied).unwrap();
+        let next = after.clone();
+        let plain = callback(move |result| {
+            assert!(result.to_reply().is_none(), "none is awaited");
+            next.add();
+        });
+        queue.put(plain).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((after.get(), queue.stats().panicked), (1, 0));
+        let late = kept.lock().unwrap().take().expect("one was awaited");
+        // An item that waits for a reply of its own is not told by that of another.
+        let other = Kept::default();
+        let keep = other.clone();
+        queue.put(replying(&queue, move |result| *keep.lock().unwrap() = result.to_reply())).unwrap();
+        until("the other is called", || other.lock().unwrap().is_some()).await;
+        assert!(!late.send());
+        assert!(other.lock().unwrap().take().unwrap().send());
+        queue.barrier().await.unwrap();
+        platform.shutdown().await.unwrap();
+    });
 }

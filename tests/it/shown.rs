@@ -33,7 +33,7 @@ async fn everything_can_be_shown() {
 
     let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
     says(&queue, &["WorkQueue", &queue.id().to_string()]);
-    says(&queue.id(), &["0x10"]);
+    says(&queue.id(), &["QueueId(0x"]);
     let limited = queue.clone().bounded(7).unwrap();
     says(&limited, &["BoundedQueue", "limit: 7", "free: 7"]);
     says(&limited.try_reserve().unwrap(), &["Permit", &queue.id().to_string()]);

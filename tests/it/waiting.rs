@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    Count, Drops, Log, both_runtimes, callback, multi_thread, on, paused_time, until, with,
+    Count, Drops, Log, both_runtimes, callback, current_thread, multi_thread, on, paused_time, until, with,
 };
+use futures::FutureExt;
 use mf_async::{AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkQueueType};
 use tokio::sync::{Notify, oneshot};
 
@@ -244,5 +245,77 @@ fn waits_that_race_with_a_shutdown_are_refused_or_call_back() {
             thread.join().unwrap();
             assert_eq!(log.all(), vec![Hresult::MF_E_OPERATION_CANCELLED; accepted.get()]);
         }
+    });
+}
+
+/// A signal that comes after the cancel is another's.
+#[test]
+fn a_cancelled_wait_uses_up_no_signal() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let (signal, log, drops) = (Arc::new(Notify::new()), Log::new(), Drops::new());
+        for _ in 0..100 {
+            let (notified, token) = (signal.clone(), drops.token());
+            let event = async move {
+                notified.notified().await;
+                drop(token);
+            };
+            let before = drops.count();
+            let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+            // Polled or not.
+            if before % 2 == 0 {
+                tokio::task::yield_now().await;
+            }
+            platform.cancel_work_item(key).unwrap();
+            signal.notify_one();
+            until("the event is dropped", || drops.count() == before + 1).await;
+            assert!(signal.notified().now_or_never().is_some());
+        }
+        until("each called back", || log.len() == 100).await;
+        assert!(log.all().iter().all(|status| *status == Hresult::MF_E_OPERATION_CANCELLED));
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// On one thread it is not being polled, so it is gone when the call returns.
+#[test]
+fn a_cancel_drops_the_event() {
+    current_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        let (log, drops) = (Log::new(), Drops::new());
+        for is_polled in [false, true] {
+            let token = drops.token();
+            let event = async move {
+                std::future::pending::<()>().await;
+                drop(token);
+            };
+            let before = drops.count();
+            let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+            if is_polled {
+                tokio::task::yield_now().await;
+            }
+            platform.cancel_work_item(key).unwrap();
+            assert_eq!(drops.count(), before + 1);
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// The event may cancel its own wait.
+#[test]
+fn an_event_that_cancels_its_own_wait_calls_back_cancelled() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let (log, of) = (Log::new(), platform.downgrade());
+        let event = async move {
+            let key = receive.await.unwrap();
+            of.upgrade().unwrap().cancel_work_item(key).unwrap();
+        };
+        let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+        send.send(key).unwrap();
+        until("it calls back", || log.len() == 1).await;
+        assert_eq!(log.all(), [Hresult::MF_E_OPERATION_CANCELLED]);
+        platform.shutdown().await.unwrap();
     });
 }

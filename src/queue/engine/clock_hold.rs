@@ -2,11 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::tokio_quirks::is_clock_paused;
+
 /// A paused clock jumps to the next timer when the runtime has nothing to do. A blocking task is something to do, so one
-/// waits while the thread works. Without a paused clock that costs a few microseconds per burst, and has no other effect.
+/// waits while the thread works. A clock that is not paused needs none, and the blocking pool keeps its threads for others.
 ///
 /// Every unpark counts: a hold taken for one is not released by a park before it.
 #[derive(Default)]
@@ -18,12 +20,26 @@ struct Holding {
     until: Option<UnboundedSender<()>>,
 }
 
+/// A hold that is taken once, and goes with its owner.
+pub(crate) struct ClockGuard(#[expect(dead_code, reason = "its drop releases the hold")] UnboundedSender<()>);
+
+impl ClockGuard {
+    /// Only the clock of a runtime of one thread can be paused; `None` for any other.
+    pub(crate) fn new(runtime: &Handle) -> Option<ClockGuard> {
+        (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(|| {
+            let (until, mut released) = unbounded_channel();
+            drop(runtime.spawn_blocking(move || released.blocking_recv()));
+            ClockGuard(until)
+        })
+    }
+}
+
 impl ClockHold {
     /// The thread's worker was unparked.
     pub(super) fn hold(&self, runtime: &Handle) {
         let mut holding = self.holding();
         holding.unparked += 1;
-        if holding.until.is_none() {
+        if holding.until.is_none() && is_clock_paused(runtime) {
             let (until, mut released) = unbounded_channel();
             holding.until = Some(until);
             drop(holding);

@@ -24,7 +24,7 @@ pub(super) struct Counters {
 impl Counters {
     /// An item has run, on the worker that alone counts here.
     #[inline]
-    pub(super) fn add(&self, generation: u8, run: Run) {
+    pub(super) fn add(&self, generation: u32, run: Run) {
         let count = &self.run[generation as usize];
         self.add_rare(run);
         // ORDERING: Release pairs with the Acquire in `run`: what sees the item ended sees all that it did. A load and a
@@ -33,7 +33,7 @@ impl Counters {
     }
 
     /// The same on a thread that shares the counters.
-    pub(super) fn add_shared(&self, generation: u8, run: Run) {
+    pub(super) fn add_shared(&self, generation: u32, run: Run) {
         self.add_rare(run);
         // ORDERING: Release, see `add`.
         self.run[generation as usize].fetch_add(1, Ordering::Release);

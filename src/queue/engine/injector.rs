@@ -1,8 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
 //! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. Quick callbacks are taken out in groups,
-//! so producers and workers meet once per group. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
+//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while callbacks
+//! are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
 //! on 2 cores that other programs kept busy: see the table in `engine.rs`.
 //!
 //! # Marks
@@ -16,8 +16,10 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
+use crate::async_result::CallbackFlags;
+use crate::observe::PutSpan;
 use crate::queue::priority::Priority;
-use crate::queue::work_item::Queued;
+use crate::queue::work_item::{Queued, Slot, Work};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{MODELLED, Mutex, MutexGuard};
 
@@ -53,31 +55,37 @@ pub(super) enum EnginePhase {
 }
 
 impl Injector {
-    /// Pushes an item, unless it is refused; then calls `look`, before any other thread can look here.
-    #[allow(clippy::result_large_err, reason = "it is given back once in a queue's life")]
+    /// Pushes what the slot holds, unless it is refused; then calls `look`, before any other thread can look here.
     #[inline(always)]
     pub(super) fn push<T>(
         &self,
-        mut item: Queued,
+        slot: &mut Slot,
+        flags: CallbackFlags,
         measures: impl FnOnce(u64) -> bool,
         look: impl FnOnce() -> T,
-    ) -> Result<T, Queued> {
+    ) -> Option<T> {
+        let (span, lane) =
+            (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
         let mut lanes = self.lanes();
-        if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !item.is_turn()) {
+        let lanes = &mut *lanes;
+        let is_turn = matches!(slot, Some(Work::Turn(..)));
+        if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !is_turn) {
             // A serial queue above still runs what it had when this one was closed.
-            return Err(item);
+            return None;
         }
-        if !item.is_turn() {
-            item.generation = counter_of(lanes.generation);
-            if measures(lanes.put) {
-                item.measure();
+        lanes.items[lane].push_back(Queued::take(slot, span));
+        if let Some(item) = lanes.items[lane].back_mut() {
+            item.flags = flags;
+            if !is_turn {
+                item.generation = counter_of(lanes.generation);
+                if measures(lanes.put) {
+                    item.measure();
+                }
+                lanes.put += 1;
             }
-            lanes.put += 1;
         }
-        let lane = item.priority as usize;
-        lanes.items[lane].push_back(item);
-        self.show(&lanes, lane);
-        Ok(look())
+        self.show(lanes, lane);
+        Some(look())
     }
 
     /// Takes the oldest item of a priority.
@@ -93,26 +101,43 @@ impl Injector {
         item
     }
 
-    /// Moves about `limit` of the oldest items of normal priority to a local queue that is empty.
+    /// Takes the item that comes at this place of the queue's order.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn take_at(&self, mut index: usize) -> Option<Queued> {
+        let mut lanes = self.lanes();
+        let lane = (0..3).rev().find(|&lane| {
+            let found = index < lanes.items[lane].len();
+            index -= if found { 0 } else { lanes.items[lane].len() };
+            found
+        })?;
+        let item = lanes.items[lane].remove(index);
+        self.show(&lanes, lane);
+        item
+    }
+
+    /// How many items wait.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn len(&self) -> usize {
+        self.lanes().items.iter().map(VecDeque::len).sum()
+    }
+
+    /// Moves all items of normal priority to a local queue, which is empty, and calls `shown` with their number before
+    /// they are no longer seen here. The two change places, so that neither allocates again once it has grown.
     #[inline]
-    pub(super) fn take_group(&self, limit: usize, local: &mut VecDeque<Queued>) {
+    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>, shown: impl FnOnce(usize)) {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
-        let items = &mut lanes.items[lane];
-        if items.len() <= limit.saturating_mul(2) {
-            // They change places, so that neither allocates again once it has grown.
-            std::mem::swap(items, local);
-        } else {
-            local.extend(items.drain(..limit));
-        }
+        std::mem::swap(&mut lanes.items[lane], local);
+        shown(local.len());
         self.show(&lanes, lane);
     }
 
     /// Whether an item of a priority waits, as far as a glance can tell.
     #[inline]
     pub(super) fn waits(&self, lane: usize) -> bool {
-        // ORDERING: Relaxed, a hint; what must be sure looks under the lock.
-        self.waiting[lane].load(Ordering::Relaxed) > 0
+        // ORDERING: Acquire pairs with the Release in `show`: where items are no longer seen here, they are seen in the local
+        // queue that they went to. Otherwise a hint; what must be sure looks under the lock.
+        self.waiting[lane].load(Ordering::Acquire) > 0
     }
 
     /// Whether anything waits, as far as a glance can tell.
@@ -151,7 +176,7 @@ impl Injector {
     }
 
     /// The current generation's counter.
-    pub(super) fn generation(&self) -> u8 {
+    pub(super) fn generation(&self) -> u32 {
         counter_of(self.lanes().generation)
     }
 
@@ -177,8 +202,8 @@ impl Injector {
 
     #[inline(always)]
     fn show(&self, lanes: &Lanes, lane: usize) {
-        // ORDERING: Relaxed, see `waits`.
-        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Relaxed);
+        // ORDERING: Release, see `waits`.
+        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Release);
     }
 
     #[inline(always)]
@@ -202,8 +227,8 @@ impl Lanes {
 }
 
 #[inline]
-fn counter_of(generation: u64) -> u8 {
-    (generation % GENERATIONS as u64) as u8
+fn counter_of(generation: u64) -> u32 {
+    (generation % GENERATIONS as u64) as u32
 }
 
 /// So many barriers, with puts between them, can be outstanding before one waits for more than it must.

@@ -13,14 +13,17 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, QueueId};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, Dispatch, QueueId};
 use crate::queue::backend::Backend;
 use crate::queue::current_queue::CurrentQueue;
+use crate::queue::engine::injector::Injector;
+use crate::queue::engine::seat::Seat;
 use crate::queue::engine::spawner::{LocalFuture, Start};
 use crate::queue::engine::{ClockHold, Engine, Spawner};
+use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::{Work, WorkItem};
 use crate::tracker::Tracker;
 
 /// A thread that polls workers: what is ready for it.
@@ -181,7 +184,8 @@ impl World {
 
     /// Puts an item; false if the engine is closed.
     fn put(&self) -> bool {
-        let accepted = self.engine.put(WorkItem::new(self.run.clone()).0).is_ok();
+        let mut slot = Some(Work::Item(WorkItem::new(self.run.clone())));
+        let accepted = self.engine.put(&mut slot, CallbackFlags::empty());
         self.started();
         accepted
     }
@@ -222,6 +226,26 @@ fn what_two_put_at_the_same_time_is_run_once_each() {
         world.end(threads);
         let stats = world.engine.stats();
         assert_eq!((stats.put, stats.run, stats.depth), (2, 2, 0));
+    });
+}
+
+#[test]
+fn what_changes_queues_is_seen_in_one_of_them() {
+    check(3, || {
+        let (injector, seat) = (Arc::new(Injector::default()), Arc::new(Seat::default()));
+        for _ in 0..2 {
+            let mut slot = Some(Work::Item(WorkItem::new(Arc::new(|_: &AsyncResult| ()))));
+            assert!(injector.push(&mut slot, CallbackFlags::empty(), |_| false, || ()).is_some());
+        }
+        let taker = {
+            let (injector, seat) = (injector.clone(), seat.clone());
+            thread::spawn(move || assert!(seat.take_from(&injector).is_some()))
+        };
+        // What another worker asks before it takes an item of low priority, in this order.
+        if !injector.waits(Priority::Normal as usize) {
+            assert!(seat.waits(), "the second item is seen in neither queue");
+        }
+        taker.join().unwrap();
     });
 }
 

@@ -21,10 +21,12 @@ impl Manual {
         let engine = &*self.0.0;
         let take = |priority| engine.injector.take(priority);
         let next = [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(take);
-        let Some(item) = next else { return false };
+        let Some(mut item) = next else { return false };
         let mut results = ResultCache::new(engine.tokens.clone());
+        let entered = engine.on.enter();
         if item.is_turn() {
-            item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
+            item.run(None, engine.on, &mut Budget::single(), &mut results);
+            drop(entered);
             engine.end_turn();
             engine.waiters.notify();
             return true;
@@ -34,9 +36,10 @@ impl Manual {
             engine.counted_outside.add_wait(wait);
         }
         let generation = item.generation;
-        let key = engine.begin_outside(item.running(now));
-        let run = item.run(engine.on, &mut Budget::single(), &mut results, |_| ());
-        drop(results);
+        let running = item.running(now);
+        let key = engine.begin_outside(running);
+        let run = item.run(Some(running.name), engine.on, &mut Budget::single(), &mut results);
+        drop((results, entered));
         engine.end_outside(key, generation, run);
         true
     }

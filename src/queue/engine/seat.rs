@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
+use crate::queue::engine::injector::Injector;
 use crate::queue::work_item::Queued;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -40,18 +41,27 @@ impl Seat {
         self.change(VecDeque::pop_front)
     }
 
-    /// Fills the local queue, which is empty, and takes the oldest item.
+    /// Fills the local queue, which is empty, with all that the injector has, and takes the oldest item.
     #[inline]
-    pub(super) fn fill(&self, fill: impl FnOnce(&mut VecDeque<Queued>)) -> Option<Queued> {
+    pub(super) fn take_from(&self, injector: &Injector) -> Option<Queued> {
         self.change(|items| {
-            fill(items);
+            // ORDERING: Relaxed, before the Release in the injector.
+            injector.take_all(items, |number| self.waiting.store(number, Ordering::Relaxed));
             items.pop_front()
         })
     }
 
-    /// Takes half of the local queue, the oldest first.
-    pub(super) fn steal_half(&self) -> VecDeque<Queued> {
-        self.change(|items| items.drain(..items.len().div_ceil(2)).collect())
+    /// Fills the local queue, which is empty, with what was stolen, and takes the oldest item.
+    pub(super) fn take_stolen(&self, stolen: VecDeque<Queued>) -> Option<Queued> {
+        self.change(|items| {
+            items.extend(stolen);
+            items.pop_front()
+        })
+    }
+
+    /// Takes half of the local queue, but no more than [`STOLEN`], the oldest first.
+    pub(super) fn steal(&self) -> VecDeque<Queued> {
+        self.change(|items| items.drain(..items.len().div_ceil(2).min(STOLEN)).collect())
     }
 
     /// Takes all of it.
@@ -73,3 +83,6 @@ impl Seat {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// At most so many items are stolen at a time: copying them keeps the victim waiting.
+const STOLEN: usize = 32;

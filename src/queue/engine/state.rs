@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use slab::Slab;
 
 use crate::async_result::TokenSource;
-use crate::contain::drop_contained;
 use crate::observe::{QueueStats, Run, Running};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::counters::Counters;
@@ -15,7 +14,7 @@ use crate::queue::engine::parking::Parking;
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::spawner::Spawner;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, abandon_turns};
+use crate::queue::work_item::{Queued, Work};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -87,13 +86,14 @@ impl EngineState {
         self.seats[number].get_or_init(Box::default)
     }
 
-    /// Steals half of another worker's local queue, beginning with the next one's. Returns the oldest item.
+    /// Steals from another worker's local queue, beginning with the next one's. Returns the oldest item.
     pub(super) fn steal(&self, thief: usize) -> Option<Queued> {
         let (before, after) = self.seats.split_at(thief);
         let taken = |seats| <[OnceLock<Box<Seat>>]>::iter(seats).map_while(OnceLock::get);
-        let victim = taken(&after[1..]).chain(taken(before)).find(|seat| seat.waits())?;
-        let stolen = victim.steal_half();
-        self.seat(thief).fill(|local| local.extend(stolen))
+        let victims = taken(&after[1..]).chain(taken(before)).filter(|seat| seat.waits());
+        // What a victim shows may have run by now; then the next one is asked.
+        let stolen = victims.map(|victim| victim.steal()).find(|stolen| !stolen.is_empty())?;
+        self.seat(thief).take_stolen(stolen)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -110,16 +110,12 @@ impl EngineState {
     }
 
     fn abandon(&self, item: Queued) {
-        let generation = item.generation;
-        match item.into_turn() {
-            Ok(turn) => {
-                abandon_turns(vec![turn]);
-                self.end_turn();
-            }
-            Err(item) => {
-                drop_contained(item);
-                self.count_abandoned(generation);
-            }
+        let (is_turn, generation) = (item.is_turn(), item.generation);
+        item.into_work().into_iter().for_each(Work::abandon);
+        if is_turn {
+            self.end_turn();
+        } else {
+            self.count_abandoned(generation);
         }
     }
 
@@ -129,7 +125,7 @@ impl EngineState {
         self.turns.fetch_sub(1, Ordering::Release);
     }
 
-    fn count_abandoned(&self, generation: u8) {
+    fn count_abandoned(&self, generation: u32) {
         // ORDERING: SeqCst, for waiters; see `Waiters::any`.
         self.abandoned[generation as usize].fetch_add(1, Ordering::SeqCst);
     }
@@ -140,7 +136,7 @@ impl EngineState {
     }
 
     /// It has ended; no `run` if it never ran.
-    pub(super) fn end_outside(&self, key: usize, generation: u8, run: Option<Run>) {
+    pub(super) fn end_outside(&self, key: usize, generation: u32, run: Option<Run>) {
         match run {
             Some(run) => self.counted_outside.add_shared(generation, run),
             None => self.count_abandoned(generation),
@@ -153,7 +149,7 @@ impl EngineState {
 
     /// An item has run. If a barrier was made since it was put, that may have passed; for quiet it is too early.
     #[cold]
-    pub(super) fn notify_barriers(&self, generation: u8) {
+    pub(super) fn notify_barriers(&self, generation: u32) {
         if self.injector.generation() != generation {
             self.waiters.notify();
         }

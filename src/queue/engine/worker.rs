@@ -32,7 +32,7 @@ pub(super) struct Worker {
     number: usize,
     state: WorkerState,
     /// What ran last, and its generation: counted when the next item is found, or nothing more is.
-    ran: Option<(Run, u8)>,
+    ran: Option<(Run, u32)>,
     /// The name in the seat, while the worker runs items.
     published: Option<&'static str>,
     results: ResultCache,
@@ -51,7 +51,7 @@ enum WorkerState {
 }
 
 /// Why a worker stops running items.
-enum Stop {
+enum Pause {
     /// The share of this poll is used up.
     Over,
     /// Nothing is there.
@@ -125,14 +125,14 @@ impl Worker {
     }
 
     /// Runs what there is.
-    fn run(&mut self, budget: &mut Budget) -> Stop {
-        // Once per poll others come first: what lies in a local queue was put before what lies in the injector, and its
-        // worker may be held up while the injector is never empty.
-        let mut steal_first = true;
+    fn run(&mut self, budget: &mut Budget) -> Pause {
+        let _entered = self.engine.on.enter();
         loop {
-            let Some(item) = self.find(budget.group_size(), std::mem::take(&mut steal_first)) else {
+            let mut found = self.find(budget.group_size());
+            // By reference, because moving an item costs as much as running a small callback.
+            let Some(item) = &mut found else {
                 self.flush(budget);
-                return Stop::Empty;
+                return Pause::Empty;
             };
             self.count_last();
             self.found();
@@ -149,50 +149,56 @@ impl Worker {
                 self.seat().counters.add_wait(wait);
             }
             if blocks && !is_turn && !self.engine.spawner.is_one_thread() {
-                self.hand_over(item);
+                found.into_iter().for_each(|item| self.hand_over(item));
                 if self.engine.serial {
-                    return Stop::Blocked;
+                    return Pause::Blocked;
                 }
             } else {
                 self.run_item(item, budget);
             }
             if budget.consume() {
                 self.flush(budget);
-                return Stop::Over;
+                return Pause::Over;
             }
         }
     }
 
-    /// The next item: the oldest of the highest priority, and of what was taken out already before the rest.
+    /// The next item: the oldest of the highest priority. What lies in a local queue was put before what lies in the
+    /// injector, and its worker may be held up while the injector is never empty, so another's local queue comes first.
     #[inline(always)]
-    fn find(&self, group: u32, steal_first: bool) -> Option<Queued> {
+    fn find(&self, group: u32) -> Option<Queued> {
         let (engine, injector, seat) = (&*self.engine, &self.engine.injector, self.seat());
-        let first = if injector.waits(Priority::High as usize) {
-            injector.take(Priority::High)
-        } else if steal_first {
-            engine.steal(self.number)
-        } else {
-            None
-        };
         // Returned as they are: taken apart and wrapped again, items would be copied once more.
-        if first.is_some() {
-            return first;
+        if injector.waits(Priority::High as usize) {
+            let high = injector.take(Priority::High);
+            if high.is_some() {
+                return high;
+            }
         }
-        let local = seat.pop();
-        if local.is_some() {
-            return local;
+        if seat.waits() {
+            let local = seat.pop();
+            if local.is_some() {
+                return local;
+            }
         }
-        let normal = if group == 1 {
-            injector.take(Priority::Normal)
-        } else if injector.waits(Priority::Normal as usize) {
-            // Where no other worker takes, all may be taken.
-            let limit = if engine.serial { usize::MAX } else { group as usize };
-            seat.fill(|local| injector.take_group(limit, local))
-        } else {
-            None
-        };
-        // Only what is of normal priority lies in local queues.
-        normal.or_else(|| engine.steal(self.number)).or_else(|| injector.take(Priority::Low))
+        if !engine.serial {
+            let stolen = engine.steal(self.number);
+            if stolen.is_some() {
+                return stolen;
+            }
+        }
+        if injector.waits(Priority::Normal as usize) {
+            let normal = if group == 1 { injector.take(Priority::Normal) } else { seat.take_from(injector) };
+            if normal.is_some() {
+                return normal;
+            }
+        }
+        if !injector.waits(Priority::Low as usize) {
+            return None;
+        }
+        // Another worker may have taken what was normal since its local queue was looked at.
+        let stolen = if engine.serial { None } else { engine.steal(self.number) };
+        if stolen.is_some() { stolen } else { injector.take(Priority::Low) }
     }
 
     /// An item was found: whether another worker shall look for more is this one's to decide, if it was the last searcher.
@@ -206,41 +212,34 @@ impl Worker {
         self.seat().busy.store(true, Ordering::Relaxed);
         if self.engine.parking.stop_searching() && self.engine.has_work() {
             unpark_one(&self.engine);
-            // The callback that comes now may hold this thread up.
-            if self.engine.spawner.has_workers() {
-                tokio_quirks::leave_lifo_slot(self.engine.spawner.runtime());
-            }
         }
     }
 
     #[inline(always)]
-    fn run_item(&mut self, item: Queued, budget: &mut Budget) {
-        let generation = item.generation;
-        let (engine, number) = (&self.engine, self.number);
-        let since = budget.now();
+    fn run_item(&mut self, item: &mut Queued, budget: &mut Budget) {
+        let on = self.engine.on;
         if item.is_turn() {
             if self.published.take().is_some() {
                 *self.seat().running() = None;
             }
             budget.has_local = self.seat().waits();
-            item.run(engine.on, budget, &mut self.results, |_| ());
-            engine.end_turn();
+            item.run(None, on, budget, &mut self.results);
+            self.engine.end_turn();
             self.seat().counters.add_turn();
             return;
         }
-        let published = &mut self.published;
-        let publish = |name: &'static str| {
-            // Once for a row of callbacks of the same name.
-            if published.is_none_or(|published| !std::ptr::eq(published, name)) {
-                *published = Some(name);
-                *engine.seat(number).running() = Some(Running { name, since, awaits_reply: false });
-            }
-        };
-        let run = item.run(engine.on, budget, &mut self.results, publish);
+        let name = item.name();
+        // Once for a row of callbacks of the same name.
+        if let Some(name) = name.filter(|name| self.published.is_none_or(|other| !std::ptr::eq(other, *name)))
+        {
+            self.published = Some(name);
+            *self.seat().running() = Some(Running { name, since: budget.now(), awaits_reply: false });
+        }
+        let run = item.run(name, on, budget, &mut self.results);
         if run.is_some_and(|run| run.time.is_some()) {
             self.set_quick(budget);
         }
-        self.ran = run.map(|run| (run, generation));
+        self.ran = run.map(|run| (run, item.generation));
     }
 
     /// Hands an item to the blocking pool.
@@ -332,7 +331,7 @@ impl Worker {
             let mut budget = Budget::new(Instant::now(), self.group_size);
             let stop = self.run(&mut budget);
             self.group_size = budget.group_size();
-            if matches!(stop, Stop::Empty) {
+            if matches!(stop, Pause::Empty) {
                 break;
             }
         }
@@ -370,12 +369,12 @@ impl Future for Worker {
             let stop = worker.run(&mut budget);
             worker.group_size = budget.group_size();
             match stop {
-                Stop::Blocked => {}
-                Stop::Over => {
+                Pause::Blocked => {}
+                Pause::Over => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Stop::Empty => {
+                Pause::Empty => {
                     let poll = worker.park(cx.waker());
                     // Last: the clock may go on when everything that waited for this was woken.
                     if let Some(hold) = worker.engine.spawner.hold() {

@@ -16,7 +16,7 @@ use crate::queue::engine::loom::{World, check};
 use crate::queue::kind::{Queue, QueueKind, QueueLock};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::{Work, WorkItem};
 
 /// A serial queue over a serial pool, and what its items record.
 struct Model {
@@ -98,19 +98,13 @@ impl Model {
         let parts = Parts { callback: Some(callback), ..Parts::default() };
         let token = self.world.tracker.token("put an item of a model").unwrap();
         let result = AsyncResult::new(parts, Some(token));
-        let mut item = WorkItem::from(result).0;
-        item.flags = flags;
-        let accepted = match self.serial.put(item) {
-            Ok(turn) => {
-                if let Some(turn) = turn {
-                    self.below.put(turn).unwrap_or_else(|_| panic!("the engine is open"));
-                }
-                true
-            }
-            Err(_) => false,
-        };
+        let taken = self.serial.put(&mut Some(Work::Item(WorkItem::from(result))), flags);
+        let is_accepted = taken.is_some();
+        if let Some(Some(turn)) = taken {
+            assert!(self.below.put(&mut Some(turn), CallbackFlags::empty()), "the engine is open");
+        }
         self.world.started();
-        accepted
+        is_accepted
     }
 
     fn end(&self, threads: Vec<thread::JoinHandle<()>>) {

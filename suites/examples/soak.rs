@@ -1,5 +1,5 @@
 //! Everything at once, for as long as one likes, with faults: memory stays flat, the counters add up, every
-//! operation ends. Run it with `cargo run --release --example soak -- --minutes 5`.
+//! operation ends. Run it with `cargo run --release --package mf-async-suites --example soak -- --minutes 5`.
 //!
 //! It prints a line every few seconds and ends with exit code 1 when something does not balance.
 
