@@ -10,6 +10,8 @@ mod reply;
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -20,8 +22,9 @@ pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
 pub use self::reply::Reply;
 use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
+use crate::stepping;
 use crate::sync::LockExt;
-use crate::tracker::{self, Begun, Origin, TrackerHandle};
+use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -126,7 +129,7 @@ where
 
 /// Makes a callback of a closure.
 ///
-/// It is `Arc::new(closure)`, and lets the compiler find the argument's type, which a plain `Arc::new` must be told.
+/// It is `Arc::new(closure)`, but the type of the argument need not be written.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -237,7 +240,6 @@ impl AsyncResult {
             std::panic::resume_unwind(payload);
         }
         inner.hides_object = false;
-        inner.target = Target::Nothing;
         inner.origin = Origin::default();
         (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
         if std::mem::take(inner.has_rare.get_mut()) {
@@ -255,10 +257,14 @@ impl AsyncResult {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke(&self) -> Result<()> {
-        if self.hand_over() {
-            return Ok(());
-        }
-        self.dispatcher()?.invoke(self)
+        stepping::pause();
+        let invoked = if self.hand_over() {
+            Ok(())
+        } else {
+            self.dispatcher().and_then(|dispatcher| dispatcher.invoke(self))
+        };
+        stepping::pause();
+        invoked
     }
 
     /// Hands the result to a callback that needs no queue: the same as the way through the platform's queues, without
@@ -367,21 +373,25 @@ impl AsyncResult {
     /// Once dispatched, it stays so. For a result with a callback the wait fails at once.
     ///
     /// # Errors
-    /// `E_INVALIDARG` when the result has a callback.
+    /// `E_INVALIDARG` when the result has a callback; `MF_E_SHUTDOWN` when the platform ends before it is dispatched.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing, and the result can be awaited again.
     #[doc(alias = "hEvent")]
-    pub async fn signaled(&self) -> Result<()> {
-        match &self.0.target {
-            Target::Event(event) => {
-                GuardedFuture::new(event.wait()).await;
-                Ok(())
-            }
-            Target::Callback(_) | Target::Nothing => Err(Error::new(
-                Hresult::E_INVALIDARG,
-                "wait for the event of a result that has a callback: only a result without one signals it",
-            )),
+    #[track_caller]
+    pub fn signaled(&self) -> impl Future<Output = Result<()>> + Send + '_ {
+        let begun = Location::caller();
+        async move {
+            let Target::Event(event) = &self.0.target else {
+                let what = "wait for the event of a result that has a callback: only a result without one signals it";
+                return Err(Error::new(Hresult::E_INVALIDARG, what));
+            };
+            let waited = match self.tracker() {
+                Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
+                None => Ok(GuardedFuture::new(event.wait()).await),
+            };
+            // Once signaled it stays so, whatever the platform.
+            if event.get().is_some() { Ok(()) } else { waited.map(drop) }
         }
     }
 
@@ -603,6 +613,8 @@ struct Inner {
     token: Option<Token>,
 }
 
+const SIGNAL: &str = "a wait for the event of a result";
+
 /// Nothing has invoked the callback yet.
 const NOT_INVOKED: u8 = 0;
 /// Its component, or a queue that the result was put on, has.
@@ -636,11 +648,17 @@ impl Inner {
 }
 
 impl Inner {
-    /// Drops a state and an object, which are the user's, each by itself, and with them the callback: of two that panic at
-    /// once, the second would end the process. Returns the first panic.
+    /// Drops what it holds, each by itself: of two that panic at once, the second would end the process. Returns the first
+    /// panic. What it holds is not that of the thread which drops it last.
     #[inline]
     fn drop_held(&mut self) -> Option<Payload> {
-        if self.state.is_some() || self.object.is_some() { self.drop_each() } else { None }
+        if self.state.is_some() || self.object.is_some() {
+            return self.drop_each();
+        }
+        match std::mem::replace(&mut self.target, Target::Nothing) {
+            Target::Callback(callback) => contain(|| drop(callback)).err(),
+            Target::Event(_) | Target::Nothing => None,
+        }
     }
 
     fn drop_each(&mut self) -> Option<Payload> {

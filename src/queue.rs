@@ -29,6 +29,7 @@ pub use self::work_item::{IntoWorkItem, WorkItem};
 
 pub(crate) use self::calling_out::CallingOut;
 pub(crate) use self::current_queue::CurrentQueue;
+pub(crate) use self::engine::ClockGuard;
 #[cfg(feature = "test-util")]
 pub(crate) use self::engine::Manual;
 pub(crate) use self::kind::Queue;

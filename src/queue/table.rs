@@ -24,6 +24,7 @@ use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
+use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -179,7 +180,8 @@ impl Queues {
             drop_contained(item);
             return self.invoke(&result);
         }
-        let asked = self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
+        let asked =
+            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
         match asked {
             Ok(CallbackParameters { queue, flags }) => {
                 item.put_by(begun, queue, &self.tracker);
@@ -215,7 +217,7 @@ impl Queues {
     #[inline(always)]
     fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
         let Some(Work::Item(item)) = slot else { return Ok(()) };
-        let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+        let Some(flags) = item.callback().map(ask_flags).transpose()? else {
             item.ready().inspect(|result| result.signal());
             return Ok(());
         };
@@ -374,14 +376,18 @@ impl Queues {
     }
 
     async fn lift_what_waits(&self) {
+        let (mut tick, mut last) = (REPLY_TICK, None);
         loop {
-            tokio::time::sleep(REPLY_TICK).await;
+            tokio::time::sleep(tick).await;
             let all = self.all();
             let before = self.made_and_put(&all);
             let mut waits = all.iter().filter(|queue| !queue.is_quiet());
             if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
                 all.iter().for_each(|queue| queue.lift_turns());
             }
+            // Where nothing happens, ever more rarely: a paused clock would go through millions of ticks at once.
+            let changed = last.replace(before) != Some(before);
+            tick = if changed { REPLY_TICK } else { (2 * tick).min(LONGEST_REPLY_TICK) };
         }
     }
 
@@ -475,7 +481,12 @@ impl Queues {
     }
 
     pub(super) fn spawner(&self) -> Spawner {
-        Spawner::Runtime(self.runtime.clone())
+        let runtime = self.runtime.clone();
+        if stepping::is_on() {
+            Spawner::Stepped { runtime, is_window: false }
+        } else {
+            Spawner::Runtime(runtime)
+        }
     }
 
     pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {
@@ -521,6 +532,12 @@ impl Queues {
 #[inline]
 fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
     contain(|| callback.parameters()).map_err(asked)
+}
+
+/// The same of a callback that its author puts.
+#[inline]
+fn ask_flags(callback: &dyn AsyncCallback) -> Result<CallbackFlags> {
+    contain(|| callback.parameters().flags).map_err(asked)
 }
 
 #[cold]
@@ -574,3 +591,6 @@ const PUT: &str = "put a work item";
 
 /// So often a shutdown looks whether all that is left waits for replies.
 const REPLY_TICK: Duration = Duration::from_millis(1);
+
+/// The longest time between two looks, when nothing happens.
+const LONGEST_REPLY_TICK: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::{Invocation, ItemState, ResultCache};
+use crate::stepping;
 use crate::tracker::{Begun, Origin, Tracker};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
@@ -241,6 +242,14 @@ impl Work {
         }
     }
 
+    /// The callback's name; a turn has none.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Work::Item(item) => item.callback().map_or("", name_of),
+            Work::Turn(..) => "",
+        }
+    }
+
     /// Drops what was refused; a turn is abandoned, with those above.
     pub(crate) fn abandon(self) {
         match self {
@@ -396,6 +405,7 @@ impl Queued {
 #[inline]
 fn invoke(callback: &dyn AsyncCallback, result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     result.set_invoked();
+    stepping::has_begun(|| (queue.0, name));
     let Err(payload) = contain(|| callback.invoke(result)) else { return false };
     // A component's own item carries its caller's result as state: what awaits that one fails now, instead of being
     // abandoned later.

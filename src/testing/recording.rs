@@ -108,7 +108,7 @@ impl RecordingCallback {
     /// Takes the next result; waits for a call if there is none.
     ///
     /// # Errors
-    /// `ERROR_TIMEOUT` when none came in 5 s of real time, whatever tokio's clock says: with that clock paused, hours may
+    /// `ERROR_TIMEOUT` when none came in 5 s of real time. With tokio's clock paused, hours of its time may
     /// pass meanwhile.
     ///
     /// # Cancel safety

@@ -87,21 +87,24 @@ pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
     listed_not_run(kind).find(|(listed, _)| *listed == case).map(|(_, reason)| reason)
 }
 
+type List = &'static [Deviation];
+
+/// Whether a case of Wine's list counts.
+type Listed = fn(&str) -> bool;
+
 fn listed(kind: Kind) -> impl Iterator<Item = &'static Deviation> {
-    let (own, on_wine, wine): (&[Deviation], &[Deviation], fn(&str) -> bool) = match kind {
+    let (own, on_wine, wine): (List, List, Listed) = match kind {
         Kind::Ours => (IMPROVEMENTS, &[], |_| false),
         Kind::Wine => (&[], &[], |_| true),
         Kind::Windows => (&[], &[], |_| false),
         Kind::DropIn => (drop_in::DEVIATIONS, &[], |_| false),
-        Kind::WineDropIn => {
-            (drop_in::DEVIATIONS, drop_in::ON_WINE, |case| drop_in::AS_WINE.contains(&case))
-        }
+        Kind::WineDropIn => (drop_in::DEVIATIONS, drop_in::ON_WINE, |case| drop_in::AS_WINE.contains(&case)),
     };
     own.iter().chain(on_wine).chain(wine::DEVIATIONS.iter().filter(move |listed| wine(listed.case)))
 }
 
 fn listed_not_run(kind: Kind) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let (own, wine): (&[(&str, &str)], fn(&str) -> bool) = match kind {
+    let (own, wine): (&[(&str, &str)], Listed) = match kind {
         Kind::Ours => (NOT_IN_RUST, |_| false),
         Kind::Wine => (&[], |_| true),
         Kind::Windows => (&[], |_| false),

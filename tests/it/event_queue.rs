@@ -458,10 +458,8 @@ fn a_runtime_that_is_dropped_ends_the_waits_of_its_blocking_threads() {
         let (queue, (send, receive)) = (Arc::new(queue), mpsc::channel());
         let (waiting, sends) = (queue.clone(), send.clone());
         runtime.spawn_blocking(move || sends.send(code(waiting.get_event(GetEventFlags::empty()))).unwrap());
-        let mut never = runtime.block_on(async {
-            let queue = platform.queue(mf_async::QueueId::MULTITHREADED).unwrap();
-            queue.spawn(std::future::pending::<()>())
-        });
+        let multithreaded = platform.queue(mf_async::QueueId::MULTITHREADED).unwrap();
+        let mut never = multithreaded.spawn(std::future::pending::<()>());
         runtime.spawn_blocking(move || send.send(code(never.wait())).unwrap());
         drop(runtime);
         // The runtime may drop the future before the platform knows of its end: then the operation is abandoned.
@@ -469,7 +467,7 @@ fn a_runtime_that_is_dropped_ends_the_waits_of_its_blocking_threads() {
             let ended = receive.recv().unwrap();
             assert!([Hresult::MF_E_SHUTDOWN, Hresult::E_ABORT].contains(&ended), "{ended}");
         }
-        drop((platform, queue));
+        drop((multithreaded, platform, queue));
     }
 }
 

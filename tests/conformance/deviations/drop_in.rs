@@ -27,13 +27,11 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
 ];
 
 /// The same where Wine's Media Foundation calls them.
-pub(crate) const ON_WINE: &[Deviation] = &[
-    Deviation {
-        case: "lifetime::from_a_callback",
-        seen: "shut down, then S_OK",
-        because: "RtwqShutdown refuses it with E_ILLEGAL_METHOD_CALL, and Wine's MFShutdown does not look at what it says",
-    },
-];
+pub(crate) const ON_WINE: &[Deviation] = &[Deviation {
+    case: "lifetime::from_a_callback",
+    seen: "shut down, then S_OK",
+    because: "RtwqShutdown refuses it with E_ILLEGAL_METHOD_CALL, and Wine's MFShutdown does not look at what it says",
+}];
 
 /// What Wine does as listed for it, on any work queues: its files, its resolver, its events.
 pub(crate) const AS_WINE: &[&str] = &[
