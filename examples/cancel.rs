@@ -13,7 +13,7 @@ use mf_async::{Method, Operation, Platform, Result};
 use tokio_util::sync::CancellationToken;
 
 /// Begins what takes an hour. The cookie that Begin returns makes the operation cancellable.
-fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
+pub fn begin_slow(platform: &Platform, slow: &Method<()>) -> Operation<()> {
     platform.begin_end(
         slow,
         |slow, callback| slow.begin(callback, an_hour()),

@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// A component: it has an event queue, and by that is a generator.
-struct Component(MediaEventQueue);
+pub struct Component(pub MediaEventQueue);
 
 impl HasEventQueue for Component {
     fn event_queue(&self) -> &MediaEventQueue {
@@ -63,7 +63,7 @@ async fn main() -> Result<()> {
 }
 
 /// The events of the components, and when they come.
-async fn play([session, source, sink]: [Arc<Component>; 3], end: CancellationToken) -> Result<()> {
+pub async fn play([session, source, sink]: [Arc<Component>; 3], end: CancellationToken) -> Result<()> {
     let sample = |at: i64| MediaEvent::new(MediaEventType::MEMediaSample).with_value(at * 10_000);
     let late = |by: i64| MediaEvent::new(MediaEventType::MEQualityNotify).with_value(by * 10_000);
     session.queue_event(MediaEvent::new(MediaEventType::MESessionStarted))?;

@@ -18,7 +18,7 @@ use mf_async::event::{HasEventQueue, MediaEventValue};
 use mf_async::{EventStream, Hresult, MediaEventQueue, MediaEventType, Platform, QueueId, Result, WorkQueue};
 
 /// Three pictures, 40 ms apart. Times are in units of 100 ns.
-struct ThreePictures {
+pub struct ThreePictures {
     events: MediaEventQueue,
     /// The operation queue: what the calls ask for is done here, in their order.
     operations: WorkQueue,
@@ -33,27 +33,31 @@ impl HasEventQueue for ThreePictures {
 }
 
 impl ThreePictures {
-    fn new(platform: &Platform) -> Result<Arc<ThreePictures>> {
+    /// A source on this platform.
+    pub fn new(platform: &Platform) -> Result<Arc<ThreePictures>> {
         let events = platform.create_event_queue()?;
         let operations = platform.allocate_serial_work_queue(QueueId::MULTITHREADED)?;
         Ok(Arc::new(ThreePictures { events, operations, position: AtomicI64::new(0) }))
     }
 
-    fn start(self: &Arc<Self>, from: i64) {
+    /// Starts at this time.
+    pub fn start(self: &Arc<Self>, from: i64) {
         self.operate(move |source| {
             source.position.store(from, Ordering::Relaxed);
             source.send(MediaEventType::MESourceStarted, from)
         });
     }
 
-    fn request_sample(self: &Arc<Self>) {
+    /// Asks for the next picture.
+    pub fn request_sample(self: &Arc<Self>) {
         self.operate(|source| match source.position.fetch_add(PICTURE, Ordering::Relaxed) {
             at if at < 3 * PICTURE => source.send(MediaEventType::MEMediaSample, at),
             _ => source.send(MediaEventType::MEEndOfStream, MediaEventValue::Empty),
         });
     }
 
-    fn stop(self: &Arc<Self>) {
+    /// Stops.
+    pub fn stop(self: &Arc<Self>) {
         self.operate(|source| source.send(MediaEventType::MESourceStopped, MediaEventValue::Empty));
     }
 

@@ -6,6 +6,7 @@
 
 mod builder;
 mod parameters;
+mod reply;
 
 use std::any::Any;
 use std::fmt;
@@ -18,8 +19,10 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
+pub use self::reply::Reply;
 use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
+use crate::stepping;
 use crate::sync::LockExt;
 use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
@@ -254,10 +257,14 @@ impl AsyncResult {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke(&self) -> Result<()> {
-        if self.hand_over() {
-            return Ok(());
-        }
-        self.dispatcher()?.invoke(self)
+        stepping::pause();
+        let invoked = if self.hand_over() {
+            Ok(())
+        } else {
+            self.dispatcher().and_then(|dispatcher| dispatcher.invoke(self))
+        };
+        stepping::pause();
+        invoked
     }
 
     /// Hands the result to a callback that needs no queue: the same as the way through the platform's queues, without

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use crate::stepping;
+
 /// A handle that cancels an operation, as `MFBeginCreateFile` and the source resolver return one.
 ///
 /// Dropping it cancels nothing, and it does not keep the operation alive. Clones cancel the same operation.
@@ -22,7 +24,11 @@ impl CancelCookie {
     /// The operation calls back as well. Its End fails with `E_ABORT`, or returns the value if the operation was
     /// faster.
     pub fn cancel(&self) -> bool {
-        self.0.upgrade().is_some_and(|operation| operation.cancel())
+        stepping::pause();
+        stepping::note(|| "cancelled an operation".to_owned());
+        let was_cancelled = self.0.upgrade().is_some_and(|operation| operation.cancel());
+        stepping::pause();
+        was_cancelled
     }
 }
 

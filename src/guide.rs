@@ -32,6 +32,9 @@ pub mod shutdown {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("guide/finding_a_race.md")]
+pub mod finding_a_race {}
+
 #[doc = include_str!("guide/windows.md")]
 pub mod windows {}
 

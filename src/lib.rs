@@ -131,6 +131,7 @@ mod tokio_quirks;
 
 mod guid;
 mod register;
+mod stepping;
 mod tracker;
 pub mod transform;
 
@@ -173,8 +174,8 @@ pub mod testing;
 pub mod timeline;
 
 pub use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
-    Unknown, callback,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Reply,
+    ResultBuilder, Unknown, callback,
 };
 pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};

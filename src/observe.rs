@@ -4,9 +4,14 @@
 #[cfg(feature = "timeline")]
 pub(crate) mod recorder;
 
+use std::fmt;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use crate::async_result::{CallbackFlags, QueueId};
+use crate::stepping;
 
 /// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
 ///
@@ -125,6 +130,16 @@ pub(crate) fn shut_down(took: Duration, waited_for: &[String]) {
 #[cfg_attr(not(feature = "realtime"), expect(dead_code, reason = "only raised threads can be refused"))]
 pub(crate) fn warn_refused(queue: QueueId, reason: &str) {
     trace::refused(queue, reason);
+}
+
+/// Spawns a task that goes on by itself: on the runtime, or where the stepper of this thread polls it.
+pub(crate) fn detach<F>(runtime: &Handle, name: fmt::Arguments<'_>, future: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    if let Err(future) = stepping::spawn(name, future) {
+        drop(spawn(runtime, name, future));
+    }
 }
 
 pub(crate) use self::named::spawn;

@@ -35,6 +35,7 @@ use crate::observe;
 use crate::operation::{BeginStatus, Operation};
 use crate::queue::Queues;
 use crate::report::{PLATFORM_LOCK, Report, ShutdownReport};
+use crate::stepping;
 use crate::timer::Timers;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
@@ -113,7 +114,10 @@ impl Platform {
     #[doc(alias = "MFInvokeCallback")]
     #[doc(alias = "RtwqInvokeCallback")]
     pub fn invoke_callback(&self, result: &AsyncResult) -> Result<()> {
-        self.queues().invoke(result)
+        stepping::pause();
+        let invoked = self.queues().invoke(result);
+        stepping::pause();
+        invoked
     }
 
     /// Begins an asynchronous operation at once; awaiting what it returns gives what End returns.
@@ -348,8 +352,9 @@ impl Platform {
     fn begin_shutdown(&self, deadline: Duration) -> Result<()> {
         self.queues().check_may_wait(SHUT_DOWN)?;
         if self.queues().call_out(|| self.queues().start_draining()) {
+            stepping::note(|| "began the platform's shutdown".to_owned());
             let shutdown = Shutdown::new(self.0.owner.clone());
-            drop(observe::spawn(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline)));
+            observe::detach(self.queues().runtime(), format_args!("shutdown"), shutdown.run(deadline));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Testing your component: faults on demand, callbacks that record their calls, and a queue stepped by hand.
+//! Testing your component: orders explored, faults on demand, callbacks that record their calls, and a queue stepped by hand.
 //!
 //! # Testing your component
 //! Every test starts a platform of its own. Platforms share nothing, so tests run in parallel. With tokio's clock
@@ -50,12 +50,22 @@
 //!   says.
 //! * [`RecordingCallback`] stands in for a caller of a component that you write: it counts its calls, and records
 //!   their results, queues and threads.
+//! * [`explore()`] runs a test under a thousand orders of what may happen, and tells the shortest in which it fails; what a
+//!   [`Faulty`] wraps goes wrong by chance there. See the chapter [Finding a race](crate::guide::finding_a_race).
 //! * [`ManualQueue`] runs an item only at a call of [`step`](ManualQueue::step): it makes one interleaving certain.
 
+mod chances;
+mod component;
+mod explore;
 mod fault;
+mod faulty;
 mod manual_queue;
 mod recording;
 
-pub use self::fault::{Fault, FaultyComponent};
+pub use self::chances::FaultChances;
+pub use self::component::FaultyComponent;
+pub use self::explore::{Explore, Explored, FailedSchedule, FailureKind, Strategy, explore};
+pub use self::fault::Fault;
+pub use self::faulty::Faulty;
 pub use self::manual_queue::ManualQueue;
 pub use self::recording::{RecordedCall, RecordingCallback};

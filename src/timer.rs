@@ -24,6 +24,7 @@ use crate::contain::{Contained, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
+use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
 use crate::tracker::{Begun, Loss, closed};
@@ -73,9 +74,11 @@ impl Timers {
     ) -> Result<WorkItemKey> {
         const DOING: &str = "schedule a work item";
         let job = Contained::new(item.into_job().0);
+        stepping::pause();
         self.queues.admit_new(DOING)?;
         check_replied(&job, DOING)?;
         let queue = self.queues.check(&job)?.queue;
+        stepping::note(|| format!("scheduled an item for queue {queue} in {delay:?}"));
         self.add(Some(self.after(delay)), begun, Waits::Scheduled(job.take(), queue), DOING)
     }
 
@@ -107,7 +110,7 @@ impl Timers {
         let waits = Waits::ForEvent(event.clone(), parameters.queue, named);
         let key = self.add(None, begun, waits, DOING)?;
         let waiting = WaitTask { event, result, key, priority, counted };
-        drop(observe::spawn(self.queues.runtime(), format_args!("a waiting item"), waiting.run()));
+        observe::detach(self.queues.runtime(), format_args!("a waiting item"), waiting.run());
         Ok(key)
     }
 
@@ -129,6 +132,7 @@ impl Timers {
     }
 
     pub(crate) fn remove_periodic(&self, key: PeriodicKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("remove a periodic callback")?;
         let found = table.entries.iter().find_map(|(at, entry)| match entry.waits {
@@ -147,6 +151,7 @@ impl Timers {
     }
 
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
+        stepping::pause();
         let mut table = self.table();
         table.open("cancel a work item")?;
         let found = table.find(key);
@@ -157,16 +162,19 @@ impl Timers {
         drop(table);
         match entry.waits {
             Waits::Scheduled(due, queue) => {
+                stepping::note(|| "cancelled a scheduled item".to_owned());
                 self.queues.count_cancelled(queue);
                 // An operation that awaits the item ends as cancelled.
                 self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
             Waits::ForEvent(event, queue, _) => {
+                stepping::note(|| "cancelled a waiting item".to_owned());
                 self.queues.count_cancelled(queue);
                 event.cancel();
             }
             Waits::Periodic { .. } => {}
         }
+        stepping::pause();
         Ok(())
     }
 
@@ -212,10 +220,11 @@ impl Timers {
         drop(table);
         if first {
             let driver = TimerDriver(Arc::downgrade(self));
-            drop(observe::spawn(self.queues.runtime(), format_args!("timers"), driver.run()));
+            observe::detach(self.queues.runtime(), format_args!("timers"), driver.run());
         } else if earliest {
             self.earlier.notify_one();
         }
+        stepping::pause();
         Ok(key)
     }
 

@@ -12,12 +12,8 @@ where
     windows_core::link!("mfreadwrite.dll" "system" fn MFCreateSourceReaderFromURL(pwszurl : windows_core::PCWSTR, pattributes : *mut core::ffi::c_void, ppsourcereader : *mut *mut core::ffi::c_void) -> windows_core::HRESULT);
     unsafe {
         let mut result__ = core::mem::zeroed();
-        MFCreateSourceReaderFromURL(
-            pwszurl.param().abi(),
-            pattributes.param().abi(),
-            &mut result__,
-        )
-        .and_then(|| windows_core::imp::Type::from_abi(result__))
+        MFCreateSourceReaderFromURL(pwszurl.param().abi(), pattributes.param().abi(), &mut result__)
+            .and_then(|| windows_core::imp::Type::from_abi(result__))
     }
 }
 windows_core::imp::define_interface!(

@@ -15,6 +15,7 @@ use crate::event::state::{BEGIN, EventRequest, State};
 use crate::event::subscription::{SubscribedQueue, Subscription};
 use crate::event::value::MediaEventValue;
 use crate::queue::{CallingOut, Job, Priority, Queues};
+use crate::stepping;
 use crate::sync::LockExt;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Loss, Outstanding, Registration};
@@ -208,6 +209,7 @@ impl Inner {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<Hresult> {
+        stepping::pause();
         let subscription = Subscription::of(state.as_ref());
         if let Some(status) =
             self.state.locked().begun_before(&callback, state.as_ref(), subscription.as_ref())?
@@ -248,11 +250,13 @@ impl Inner {
             self.arrived.notify_all();
         }
         drop_contained(request);
+        stepping::pause();
         Ok(event)
     }
 
     fn push(&self, event: MediaEvent) -> Result<()> {
         const DOING: &str = "queue an event";
+        stepping::pause();
         let opened = self.queues.admit(DOING);
         let mut state = self.state.locked();
         if let Err(error) = opened.and_then(|()| state.open(DOING)) {
@@ -260,6 +264,7 @@ impl Inner {
             drop_events([event]);
             return Err(error);
         }
+        stepping::note(|| format!("queued the event {}", event.event_type()));
         state.events.push_back(event);
         let call = state.call();
         let wake = state.blocked > 0 && state.may_get();
@@ -272,6 +277,7 @@ impl Inner {
             // request is ended, and another may begin.
             let _ = self.call(result);
         }
+        stepping::pause();
         Ok(())
     }
 
@@ -290,6 +296,8 @@ impl Inner {
     }
 
     fn shut_down(&self, error: &Error) {
+        stepping::pause();
+        stepping::note(|| "shut an event queue down".to_owned());
         let State { events, request, .. } = self.state.locked().close();
         self.arrived.notify_all();
         if let Some(result) = request.as_ref().and_then(EventRequest::pending) {
@@ -309,6 +317,7 @@ impl Inner {
         drop(hook);
         let registration = self.registration.locked().take();
         drop(registration);
+        stepping::pause();
     }
 
     /// Enters the platform's register, so that its shutdown is this queue's.

@@ -31,6 +31,29 @@ impl Platform {
         self.queues().put(queue.into(), item.into_work_item(), Some(Location::caller()))
     }
 
+    /// Puts a work item on the queue that its callback names, which is asked once: what
+    /// [`invoke_callback`](Platform::invoke_callback) does with a result, for a callback that needs none of its own.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use std::sync::Arc;
+    /// # use mf_async::{AsyncResult, Platform};
+    /// # let platform = Platform::startup()?;
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// platform.invoke_item(Arc::new(move |_: &AsyncResult| send.send(()).unwrap()))?;
+    /// called.recv().unwrap();
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`put`](Platform::put), for the queue that the callback names.
+    #[doc(alias = "MFInvokeCallback")]
+    #[doc(alias = "RtwqInvokeCallback")]
+    #[track_caller]
+    pub fn invoke_item(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().invoke_item(item.into_work_item(), Some(Location::caller()))
+    }
+
     /// Runs a work item after `delay`, on the queue that its callback names.
     ///
     /// It never runs earlier; the granularity is 1 ms, that of tokio's timers. With tokio's clock paused it is exact,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::async_result::QueueId;
 use crate::error::Result;
 use crate::mmcss::Mmcss;
+use crate::queue::engine::Spawner;
 use crate::queue::handle::{WorkQueue, WorkQueueType};
 use crate::queue::kind::{Held, QueueKind, QueueLock};
 use crate::queue::serial::Serial;
 use crate::queue::table::Queues;
 use crate::queue::{realtime, window};
+use crate::stepping;
 
 impl Queues {
     #[track_caller]
@@ -20,10 +22,18 @@ impl Queues {
             Ok(QueueKind::Engine(match kind {
                 WorkQueueType::Standard => self.serial(id, self.spawner()),
                 WorkQueueType::Multithreaded => self.parallel(id, self.spawner()),
-                WorkQueueType::Window => self.serial(id, window::spawner(self.runtime(), id)?),
+                WorkQueueType::Window => self.serial(id, self.window_spawner(id)?),
             }))
         })?;
         Ok(self.work_queue(added))
+    }
+
+    /// A thread of its own, unless a stepper runs the items.
+    fn window_spawner(&self, id: QueueId) -> Result<Spawner> {
+        if stepping::is_on() {
+            return Ok(Spawner::Stepped { runtime: self.runtime().clone(), is_window: true });
+        }
+        window::spawner(self.runtime(), id)
     }
 
     /// A parallel queue for all who name an MMCSS class, on raised threads of its own where that is asked for and
@@ -32,7 +42,8 @@ impl Queues {
     pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {
         self.admit("lock a shared work queue")?;
         let added = self.add(Location::caller(), |id| {
-            let spawner = realtime::spawner(mmcss, self.width(), id)?.unwrap_or_else(|| self.spawner());
+            let spawner = if stepping::is_on() { None } else { realtime::spawner(mmcss, self.width(), id)? };
+            let spawner = spawner.unwrap_or_else(|| self.spawner());
             Ok(QueueKind::Engine(self.parallel(id, spawner)))
         })?;
         Ok(self.work_queue(added))

@@ -8,6 +8,7 @@ use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::work_item::Queued;
+use crate::stepping;
 
 /// Runs an item on the blocking pool. `ended` is called once, with `None` if the item never ran because the runtime is
 /// gone: the runtime drops the closure un-run, and with it the guard.
@@ -20,16 +21,18 @@ pub(crate) fn run_blocking(
 ) {
     let guard = Guard(None, Some(ended));
     // Above the item in the order of drops: what the item holds is lost by the end of the runtime.
-    let tokens = results.tokens();
-    let unrun = Unrun(Some(tokens));
-    drop(runtime.spawn_blocking(move || {
+    let unrun = Unrun(Some(results.tokens()));
+    let work = move || {
         unrun.ran();
         // Dropped in this order: the result is given back before the end is reported.
         let mut guard = guard;
         let mut results = results;
         let _entered = on.enter();
         guard.0 = item.run(item.name(), on, &mut Budget::single(), &mut results);
-    }));
+    };
+    if let Err(work) = stepping::block(work) {
+        drop(runtime.spawn_blocking(work));
+    }
 }
 
 struct Guard<E: FnOnce(Option<Run>)>(Option<Run>, Option<E>);

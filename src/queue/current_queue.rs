@@ -32,6 +32,14 @@ impl CurrentQueue {
     pub(crate) fn enter(self) -> EnteredQueue {
         EnteredQueue { former: CURRENT.with(|current| current.replace(Some(self))), not_send: PhantomData }
     }
+
+    /// Calls as another thread would, which runs no callback.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn as_another_thread(call: impl FnOnce()) {
+        let former = CURRENT.with(Cell::take);
+        call();
+        CURRENT.with(|current| current.set(former));
+    }
 }
 
 /// While it lives the thread runs callbacks of a queue. Dropped by an unwinding, too, it restores the former one.

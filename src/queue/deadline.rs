@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -64,8 +66,8 @@ impl WorkQueue {
             over: now.checked_add(within),
             tell,
         };
-        let watch = futures::future::select(Box::pin(watched.run()), cancelled);
-        drop(observe::spawn(runtime, format_args!("a deadline of queue {}", self.id()), watch));
+        let watch = select(Box::pin(watched.run()), cancelled).map(drop);
+        observe::detach(runtime, format_args!("a deadline of queue {}", self.id()), watch);
         Deadline { status, _cancel: cancel }
     }
 }

@@ -53,6 +53,8 @@ mod parking;
 mod seat;
 mod spawner;
 mod state;
+#[cfg(feature = "test-util")]
+mod stepped;
 mod worker;
 
 use std::sync::{Arc, Weak};
@@ -92,8 +94,8 @@ impl Engine {
         spawner: Spawner,
         monitor: Arc<Monitor>,
     ) -> Engine {
-        let workers = usize::from(!matches!(spawner, Spawner::Manual(_)));
-        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true)))
+        let workers = usize::from(spawner.has_tasks());
+        Engine::started(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true))
     }
 
     /// An engine that runs as many items at the same time as it has workers, and more while those are held up.
@@ -104,8 +106,21 @@ impl Engine {
         monitor: Arc<Monitor>,
         workers: usize,
     ) -> Engine {
-        Engine(Arc::new(EngineState::new(on, tokens, spawner, monitor, (workers.max(1), HELPERS), false)))
+        let workers = if spawner.has_tasks() { (workers.max(1), HELPERS) } else { (0, 0) };
+        Engine::started(EngineState::new(on, tokens, spawner, monitor, workers, false))
     }
+
+    fn started(state: EngineState) -> Engine {
+        let engine = Engine(Arc::new(state));
+        if matches!(engine.0.spawner, Spawner::Stepped { .. }) {
+            engine.hand_to_stepper();
+        }
+        engine
+    }
+
+    /// Without the feature there is no stepper.
+    #[cfg(not(feature = "test-util"))]
+    pub(crate) fn hand_to_stepper(&self) {}
 
     /// Puts what the slot holds; false if the engine is closed or its runtime is gone.
     #[inline(always)]

@@ -13,6 +13,7 @@ use crate::queue::backend::Backend;
 use crate::queue::engine::{Engine, Start};
 use crate::queue::serial::{Base, Serial};
 use crate::queue::work_item::{Slot, Work};
+use crate::stepping;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
@@ -66,6 +67,15 @@ impl Queue {
     /// Puts what the slot holds; false if the queue is closed or the runtime is gone.
     #[inline(always)]
     pub(super) fn put(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
+        stepping::pause();
+        stepping::put(|| (self.id.0, slot.as_ref().map_or("", Work::name)));
+        let is_put = self.put_now(slot, flags);
+        stepping::pause();
+        is_put
+    }
+
+    #[inline(always)]
+    fn put_now(&self, slot: &mut Slot, flags: CallbackFlags) -> bool {
         match &self.kind {
             QueueKind::Engine(engine) => engine.put(slot, flags),
             QueueKind::Serial(serial) => {
@@ -272,7 +282,7 @@ impl Base for Queue {
     type BaseLock = QueueLock;
 
     fn put(&self, slot: &mut Slot) {
-        Queue::put(self, slot, CallbackFlags::empty());
+        self.put_now(slot, CallbackFlags::empty());
     }
 
     fn has_backlog(&self) -> bool {

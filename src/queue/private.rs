@@ -128,7 +128,7 @@ impl OnLastUnlock for Private {
             let runtime = queue.runtime().clone();
             let id = queue.id;
             let ending = async move { queue.until_quiet().await };
-            drop(observe::spawn(&runtime, format_args!("the end of queue {id}"), ending));
+            observe::detach(&runtime, format_args!("the end of queue {id}"), ending);
         }
         lock
     }

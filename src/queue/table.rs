@@ -24,6 +24,7 @@ use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
 use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
+use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
@@ -170,6 +171,30 @@ impl Queues {
             drop_refused(&mut slot);
         }
         put
+    }
+
+    /// Puts a work item on the queue that its callback names. A ready result is invoked.
+    pub(crate) fn invoke_item(&self, mut item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        if let Some(result) = item.ready() {
+            let result = result.clone();
+            drop_contained(item);
+            return self.invoke(&result);
+        }
+        let asked =
+            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
+        match asked {
+            Ok(CallbackParameters { queue, flags }) => {
+                item.put_by(begun, queue, &self.tracker);
+                let mut slot = Some(Work::Item(item));
+                let put = self.resolve(queue, |queue| enqueue(queue, &mut slot, flags));
+                drop_refused(&mut slot);
+                put?
+            }
+            Err(error) => {
+                drop_contained(item);
+                Err(error)
+            }
+        }
     }
 
     /// The same on a queue that the caller holds.
@@ -456,7 +481,12 @@ impl Queues {
     }
 
     pub(super) fn spawner(&self) -> Spawner {
-        Spawner::Runtime(self.runtime.clone())
+        let runtime = self.runtime.clone();
+        if stepping::is_on() {
+            Spawner::Stepped { runtime, is_window: false }
+        } else {
+            Spawner::Runtime(runtime)
+        }
     }
 
     pub(super) fn lock(&self, id: QueueId) -> Result<QueueLock> {

@@ -16,6 +16,7 @@ use crate::queue::budget::{Budget, Stamp, is_timed_alone};
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::{Invocation, ItemState, ResultCache};
+use crate::stepping;
 use crate::tracker::{Begun, Origin, Tracker};
 
 /// What is put on a work queue: a callback with a state, or a ready result; and its priority.
@@ -87,6 +88,11 @@ impl WorkItem {
         if let (Job::Invocation(invocation), Some(begun)) = (&mut self.job, begun) {
             invocation.origin = list_origin(tracker.handle(), begun, Some(queue), Some(&invocation.callback));
         }
+    }
+
+    /// What it calls.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
     }
 
     /// What it calls, and its priority.
@@ -233,6 +239,14 @@ impl Work {
         match self {
             Work::Item(item) => item.priority,
             Work::Turn(_, priority) => *priority,
+        }
+    }
+
+    /// The callback's name; a turn has none.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Work::Item(item) => item.callback().map_or("", name_of),
+            Work::Turn(..) => "",
         }
     }
 
@@ -391,6 +405,7 @@ impl Queued {
 #[inline]
 fn invoke(callback: &dyn AsyncCallback, result: &AsyncResult, name: &'static str, queue: QueueId) -> bool {
     result.set_invoked();
+    stepping::has_begun(|| (queue.0, name));
     let Err(payload) = contain(|| callback.invoke(result)) else { return false };
     // A component's own item carries its caller's result as state: what awaits that one fails now, instead of being
     // abandoned later.

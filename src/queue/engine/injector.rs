@@ -101,6 +101,26 @@ impl Injector {
         item
     }
 
+    /// Takes the item that comes at this place of the queue's order.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn take_at(&self, mut index: usize) -> Option<Queued> {
+        let mut lanes = self.lanes();
+        let lane = (0..3).rev().find(|&lane| {
+            let found = index < lanes.items[lane].len();
+            index -= if found { 0 } else { lanes.items[lane].len() };
+            found
+        })?;
+        let item = lanes.items[lane].remove(index);
+        self.show(&lanes, lane);
+        item
+    }
+
+    /// How many items wait.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn len(&self) -> usize {
+        self.lanes().items.iter().map(VecDeque::len).sum()
+    }
+
     /// Moves all items of normal priority to a local queue, which is empty, and calls `shown` with their number before
     /// they are no longer seen here. The two change places, so that neither allocates again once it has grown.
     #[inline]

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::async_result::QueueId;
 use crate::observe;
 use crate::queue::engine::clock_hold::ClockHold;
+use crate::stepping;
 
 /// Where workers run.
 pub(crate) enum Spawner {
@@ -25,6 +26,12 @@ pub(crate) enum Spawner {
     /// There are none: items are taken out by hand.
     #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only tests step by hand"))]
     Manual(Handle),
+    /// There are none: the stepper of the thread takes items out.
+    Stepped {
+        runtime: Handle,
+        #[cfg_attr(not(feature = "test-util"), expect(dead_code, reason = "only steppers ask"))]
+        is_window: bool,
+    },
 }
 
 /// A future that its thread keeps to itself.
@@ -36,7 +43,10 @@ pub(crate) type Start = Box<dyn FnOnce() -> LocalFuture + Send>;
 impl Spawner {
     pub(crate) fn runtime(&self) -> &Handle {
         match self {
-            Spawner::Runtime(runtime) | Spawner::Thread { runtime, .. } | Spawner::Manual(runtime) => runtime,
+            Spawner::Runtime(runtime)
+            | Spawner::Thread { runtime, .. }
+            | Spawner::Manual(runtime)
+            | Spawner::Stepped { runtime, .. } => runtime,
             Spawner::Own(own) => &own.1,
         }
     }
@@ -48,13 +58,22 @@ impl Spawner {
                 drop(observe::spawn(self.runtime(), format_args!("queue {queue}"), worker));
             }
             Spawner::Thread { start, .. } => drop(start.send(Box::new(|| Box::pin(worker)))),
-            Spawner::Manual(_) => drop(worker),
+            Spawner::Manual(_) | Spawner::Stepped { .. } => drop(worker),
         }
+    }
+
+    /// Whether items are run by tasks.
+    pub(super) fn has_tasks(&self) -> bool {
+        !matches!(self, Spawner::Manual(_) | Spawner::Stepped { .. })
     }
 
     /// Starts a future on the thread; false if there is none.
     pub(super) fn spawn_local(&self, start: Start) -> bool {
-        matches!(self, Spawner::Thread { start: starts, .. } if starts.send(start).is_ok())
+        match self {
+            Spawner::Thread { start: starts, .. } => starts.send(start).is_ok(),
+            Spawner::Stepped { .. } => stepping::spawn_local(format_args!("a local future"), start),
+            _ => false,
+        }
     }
 
     /// Whether items run on no other thread than the one they were put for, those that block, too.
