@@ -8,6 +8,7 @@
 //! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
 //! | an `IMFMediaEventGenerator` | [`event_stream`], [`EventGenerator`] |
+//! | an `IMFMediaSession` | [`Session`] |
 //! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | `IMFSourceReader` with a callback | [`SourceReader`] |
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
@@ -85,6 +86,7 @@ mod operation;
 mod platform;
 mod prop_variant;
 mod sample_grabber;
+mod session;
 mod sink_writer;
 mod source_reader;
 mod startup;
@@ -107,6 +109,7 @@ pub use self::notifications::Notifications;
 pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples, grab_samples_with};
+pub use self::session::Session;
 pub use self::sink_writer::{SinkStream, SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,

@@ -217,7 +217,7 @@ impl Queues {
     #[inline(always)]
     fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
         let Some(Work::Item(item)) = slot else { return Ok(()) };
-        let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+        let Some(flags) = item.callback().map(ask_flags).transpose()? else {
             item.ready().inspect(|result| result.signal());
             return Ok(());
         };
@@ -532,6 +532,12 @@ impl Queues {
 #[inline]
 fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
     contain(|| callback.parameters()).map_err(asked)
+}
+
+/// The same of a callback that its author puts.
+#[inline]
+fn ask_flags(callback: &dyn AsyncCallback) -> Result<CallbackFlags> {
+    contain(|| callback.parameters().flags).map_err(asked)
 }
 
 #[cold]

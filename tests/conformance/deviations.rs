@@ -87,8 +87,13 @@ pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
     listed_not_run(kind).find(|(listed, _)| *listed == case).map(|(_, reason)| reason)
 }
 
+type List = &'static [Deviation];
+
+/// Whether a case of Wine's list counts.
+type Listed = fn(&str) -> bool;
+
 fn listed(kind: Kind) -> impl Iterator<Item = &'static Deviation> {
-    let (own, on_wine, wine): (&[Deviation], &[Deviation], fn(&str) -> bool) = match kind {
+    let (own, on_wine, wine): (List, List, Listed) = match kind {
         Kind::Ours => (IMPROVEMENTS, &[], |_| false),
         Kind::Wine => (&[], &[], |_| true),
         Kind::Windows => (&[], &[], |_| false),
@@ -99,7 +104,7 @@ fn listed(kind: Kind) -> impl Iterator<Item = &'static Deviation> {
 }
 
 fn listed_not_run(kind: Kind) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let (own, wine): (&[(&str, &str)], fn(&str) -> bool) = match kind {
+    let (own, wine): (&[(&str, &str)], Listed) = match kind {
         Kind::Ours => (NOT_IN_RUST, |_| false),
         Kind::Wine => (&[], |_| true),
         Kind::Windows => (&[], |_| false),

@@ -6,6 +6,8 @@ mod examples;
 mod faults;
 mod held_up;
 mod parts;
+#[cfg(feature = "timeline")]
+mod picture;
 mod races;
 mod stepping;
 mod strategies;

@@ -223,14 +223,15 @@ where
                 Err(payload) => std::panic::resume_unwind(payload),
             },
             Err(RecvTimeoutError::Timeout) => {
-                // ORDERING: Relaxed, twice: counters that order nothing.
+                // ORDERING: Relaxed, in all three: counters that order nothing.
                 let now = progress.steps.load(Ordering::Relaxed);
                 held_up = if now == steps { held_up + LOOK } else { Duration::ZERO };
                 steps = now;
-                if held_up > HELD_UP {
+                let slow = if progress.is_told.load(Ordering::Relaxed) { 4 } else { 1 };
+                if held_up > HELD_UP * slow {
                     return Err(HeldUp::Blocked);
                 }
-                if held_up > LOOK && progress.depth.load(Ordering::Relaxed) > 0 {
+                if held_up > HELD_UP_IN_BETWEEN * slow && progress.depth.load(Ordering::Relaxed) > 0 {
                     return Err(HeldUp::Overtaken);
                 }
             }
@@ -264,6 +265,9 @@ fn held_up(test: String, schedules: usize, progress: &SearchProgress) -> FailedS
 
 /// How often it is looked whether a search goes on, in real time.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// What goes on in the middle of another callback, and takes longer, is taken for one that waits for that one's lock.
+const HELD_UP_IN_BETWEEN: Duration = Duration::from_secs(1);
 
 /// A step that takes longer, in real time, is taken for one that waits for another.
 const HELD_UP: Duration = Duration::from_secs(10);

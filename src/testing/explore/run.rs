@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Once};
 
 use futures::FutureExt;
@@ -66,6 +67,8 @@ where
 {
     keep_panics();
     let is_told = record.is_told();
+    // ORDERING: Relaxed, a flag that orders nothing.
+    progress.is_told.store(is_told, Ordering::Relaxed);
     let hub = Hub::new(settings, chooser, record, Wakes::new(progress.clone()));
     let world = World::new(hub.clone());
     let wakes = hub.wakes.clone();

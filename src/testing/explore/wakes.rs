@@ -30,6 +30,8 @@ pub(super) struct SearchProgress {
     /// How many callbacks are in the middle, each because the next has overtaken it.
     pub(super) depth: AtomicUsize,
     pub(super) callback: Mutex<Option<(u32, &'static str)>>,
+    /// A run is told, which takes its time: the lines of the user's code are looked up.
+    pub(super) is_told: AtomicBool,
 }
 
 /// Whether the runtime may park, by which its paused clock goes on.
