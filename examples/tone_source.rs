@@ -20,22 +20,15 @@ fn main() {
 #[allow(unsafe_code, reason = "the attributes of a media type are set by unsafe methods")]
 mod windows_only {
     use futures::{TryStreamExt, stream};
-    use mf_async::com::{MediaSourceBuilder, Mta, Platform, SourceReader, SourceStream, StreamStart};
+    use mf_async::com::{Mta, Platform, SourceReader, SourceStream, media_source};
     use windows::Win32::Media::MediaFoundation::*;
 
     pub(crate) async fn run() -> mf_async::Result<()> {
         let platform = Platform::startup()?;
-        // Two seconds of a tone, a tenth of a second each, from wherever playing starts.
+        // Two seconds of a tone, a tenth of a second each.
         let kept = platform.clone();
-        let tone = move |start: StreamStart| {
-            let kept = kept.clone();
-            let tenths = start.position / 1_000_000..20;
-            stream::iter(tenths.map(move |i| kept.create_sample(&tone(i), i * 1_000_000, 1_000_000)))
-        };
-        let source = MediaSourceBuilder::new(&platform)
-            .stream(&[pcm(&platform)?], tone)
-            .duration(20_000_000)
-            .build()?;
+        let tone = stream::iter((0..20).map(move |i| kept.create_sample(&tone(i), i * 1_000_000, 1_000_000)));
+        let source = media_source(&platform, &pcm(&platform)?, tone)?;
 
         let reader = SourceReader::from_media_source(&platform, &source).await?;
         let (mut count, mut bytes, mut samples) = (0, 0, reader.samples(SourceStream::FirstAudio));

@@ -6,9 +6,12 @@
 
 mod builder;
 mod parameters;
+mod reply;
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -16,11 +19,12 @@ use tokio::sync::SetOnce;
 
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
+pub use self::reply::Reply;
 use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::stepping;
 use crate::sync::LockExt;
-use crate::tracker::{self, Begun, Origin, TrackerHandle};
+use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.
 #[doc(alias = "IUnknown")]
@@ -67,6 +71,8 @@ impl IntoUnknown for AsyncResult {
 /// let callback: Arc<dyn AsyncCallback> = Arc::new(|result: &AsyncResult| println!("{}", result.status()));
 /// ```
 ///
+/// [`callback`] makes one of a closure whose argument's type is not written.
+///
 /// The queue may call it on any thread, and for two results at the same time; `Send + Sync` makes that sound. Two
 /// callbacks are the same if they are the same object, by [`Arc::ptr_eq`].
 ///
@@ -75,6 +81,11 @@ impl IntoUnknown for AsyncResult {
 #[doc(alias = "IRtwqAsyncCallback")]
 #[doc(alias = "IMFAsyncCallbackLogging")]
 #[doc(alias = "IMFRemoteAsyncCallback")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback",
+    label = "this does not implement `AsyncCallback`",
+    note = "a closure is a callback if it is `Fn(&AsyncResult) + Send + Sync`: `mf_async::callback(|result| ..)`"
+)]
 pub trait AsyncCallback: Send + Sync {
     /// The queue to be invoked on, and what this callback promises of itself.
     ///
@@ -114,6 +125,21 @@ where
     fn invoke(&self, result: &AsyncResult) {
         self(result);
     }
+}
+
+/// Makes a callback of a closure.
+///
+/// It is `Arc::new(closure)`, but the type of the argument need not be written.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+/// # use mf_async::{Platform, QueueId};
+/// # let platform = Platform::startup()?;
+/// platform.put(QueueId::STANDARD, mf_async::callback(|result| println!("{}", result.status())))?;
+/// # platform.shutdown().await }
+/// ```
+pub fn callback(call: impl Fn(&AsyncResult) + Send + Sync + 'static) -> Arc<dyn AsyncCallback> {
+    Arc::new(call)
 }
 
 /// The callback's name. One that panics when it is asked has none.
@@ -214,7 +240,6 @@ impl AsyncResult {
             std::panic::resume_unwind(payload);
         }
         inner.hides_object = false;
-        inner.target = Target::Nothing;
         inner.origin = Origin::default();
         (*inner.status.get_mut(), *inner.invoked.get_mut()) = (Hresult::S_OK.0, NOT_INVOKED);
         if std::mem::take(inner.has_rare.get_mut()) {
@@ -348,21 +373,25 @@ impl AsyncResult {
     /// Once dispatched, it stays so. For a result with a callback the wait fails at once.
     ///
     /// # Errors
-    /// `E_INVALIDARG` when the result has a callback.
+    /// `E_INVALIDARG` when the result has a callback; `MF_E_SHUTDOWN` when the platform ends before it is dispatched.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing, and the result can be awaited again.
     #[doc(alias = "hEvent")]
-    pub async fn signaled(&self) -> Result<()> {
-        match &self.0.target {
-            Target::Event(event) => {
-                GuardedFuture::new(event.wait()).await;
-                Ok(())
-            }
-            Target::Callback(_) | Target::Nothing => Err(Error::new(
-                Hresult::E_INVALIDARG,
-                "wait for the event of a result that has a callback: only a result without one signals it",
-            )),
+    #[track_caller]
+    pub fn signaled(&self) -> impl Future<Output = Result<()>> + Send + '_ {
+        let begun = Location::caller();
+        async move {
+            let Target::Event(event) = &self.0.target else {
+                let what = "wait for the event of a result that has a callback: only a result without one signals it";
+                return Err(Error::new(Hresult::E_INVALIDARG, what));
+            };
+            let waited = match self.tracker() {
+                Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
+                None => Ok(GuardedFuture::new(event.wait()).await),
+            };
+            // Once signaled it stays so, whatever the platform.
+            if event.get().is_some() { Ok(()) } else { waited.map(drop) }
         }
     }
 
@@ -584,6 +613,8 @@ struct Inner {
     token: Option<Token>,
 }
 
+const SIGNAL: &str = "a wait for the event of a result";
+
 /// Nothing has invoked the callback yet.
 const NOT_INVOKED: u8 = 0;
 /// Its component, or a queue that the result was put on, has.
@@ -617,11 +648,17 @@ impl Inner {
 }
 
 impl Inner {
-    /// Drops a state and an object, which are the user's, each by itself, and with them the callback: of two that panic at
-    /// once, the second would end the process. Returns the first panic.
+    /// Drops what it holds, each by itself: of two that panic at once, the second would end the process. Returns the first
+    /// panic. What it holds is not that of the thread which drops it last.
     #[inline]
     fn drop_held(&mut self) -> Option<Payload> {
-        if self.state.is_some() || self.object.is_some() { self.drop_each() } else { None }
+        if self.state.is_some() || self.object.is_some() {
+            return self.drop_each();
+        }
+        match std::mem::replace(&mut self.target, Target::Nothing) {
+            Target::Callback(callback) => contain(|| drop(callback)).err(),
+            Target::Event(_) | Target::Nothing => None,
+        }
     }
 
     fn drop_each(&mut self) -> Option<Payload> {

@@ -3,21 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex};
 
-use futures::future::{Either, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
-use crate::queue::{CurrentQueue, Invocation, Job, WorkItem, WorkQueue};
-use crate::register::{Begun, Outstanding, Registration};
+use crate::queue::{CurrentQueue, IntoWorkItem, Invocation, Job, WorkItem, WorkQueue};
 use crate::sync::LockExt;
-use crate::tracker::TrackerHandle;
+use crate::tracker::{Begun, TrackedWait};
 
 impl WorkQueue {
     /// A handle that puts at most `limit` items at a time, for producers that may outrun the queue.
@@ -138,7 +133,7 @@ impl BoundedQueue {
     /// # Errors
     /// `MF_E_NOTACCEPTING` when there is no room; otherwise as [`WorkQueue::put`]. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
-    pub fn try_put(&self, item: impl Into<WorkItem>) -> Result<()> {
+    pub fn try_put(&self, item: impl IntoWorkItem) -> Result<()> {
         self.try_reserve()?.put(item)
     }
 
@@ -152,8 +147,8 @@ impl BoundedQueue {
     /// [`reserve`](BoundedQueue::reserve), which is cancel safe, and then put.
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put<I: Into<WorkItem>>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
-        let (reserved, item) = (self.reserve(), item.into());
+    pub fn put<I: IntoWorkItem>(&self, item: I) -> impl Future<Output = Result<()>> + Send + use<I> {
+        let (reserved, item) = (self.reserve(), item.into_work_item());
         async move { reserved.await?.put(item) }
     }
 
@@ -205,13 +200,12 @@ impl BoundedQueue {
         if self.queue.queues().is_calling_out() {
             self.queue.queues().check_may_wait("wait for room on a work queue")?;
         }
-        let waiting = RoomWait::register(self.id(), self.queue.queues().tracker.handle(), begun)?;
-        let place = pin!(self.places.clone().acquire_owned());
-        match GuardedFuture::new(select(place, pin!(waiting.shut_down()))).await {
-            Either::Left((Ok(place), _)) => Ok(Permit { queue: self.queue.clone(), place }),
+        let what = format!("a put that waits for room on queue {}", self.id());
+        let (tracker, place) = (self.queue.queues().tracker.handle(), self.places.clone().acquire_owned());
+        match TrackedWait::until(what, tracker, begun, place).await? {
+            Ok(place) => Ok(Permit { queue: self.queue.clone(), place }),
             // Not reached: the semaphore is never closed.
-            Either::Left((Err(_), _)) => Err(Error::shutdown("wait for room on a work queue")),
-            Either::Right((error, _)) => Err(error),
+            Err(_) => Err(Error::shutdown("wait for room on a work queue")),
         }
     }
 }
@@ -240,8 +234,8 @@ impl Permit {
     /// As [`WorkQueue::put`].
     #[doc(alias = "MFPutWorkItem")]
     #[track_caller]
-    pub fn put(self, item: impl Into<WorkItem>) -> Result<()> {
-        let (job, priority) = item.into().into_job();
+    pub fn put(self, item: impl IntoWorkItem) -> Result<()> {
+        let (job, priority) = item.into_work_item().into_job();
         let place = Mutex::new(Some(self.place));
         let item = match job {
             Job::Ready(result) => {
@@ -322,67 +316,5 @@ impl AsyncCallback for PermitCallback {
 
     fn name(&self) -> &'static str {
         self.callback.name()
-    }
-}
-
-/// A put that waits for room, with its entry in the platform's register.
-struct RoomWait(Arc<RoomWaitState>);
-
-#[derive(Default)]
-struct RoomWaitState {
-    error: SetOnce<Error>,
-    /// `None` when the wait has ended or was dropped: it is not outstanding any more.
-    listed: Mutex<Option<(Arc<ListedWait>, Registration)>>,
-}
-
-impl RoomWait {
-    fn register(queue: QueueId, tracker: &TrackerHandle, begun: Begun) -> Result<RoomWait> {
-        let state = Arc::new(RoomWaitState::default());
-        let listed = Arc::new(ListedWait { queue, state: state.clone() });
-        let waiting: Weak<ListedWait> = Arc::downgrade(&listed);
-        let registration = tracker.register(waiting, begun, Some(Instant::now()))?;
-        *state.listed() = Some((listed, registration));
-        // A shutdown in between has set the error, which the wait that follows finds.
-        Ok(RoomWait(state))
-    }
-
-    /// Resolves when the platform is shut down.
-    async fn shut_down(&self) -> Error {
-        self.0.error.wait().await.clone()
-    }
-}
-
-impl Drop for RoomWait {
-    fn drop(&mut self) {
-        self.0.unlist();
-    }
-}
-
-impl RoomWaitState {
-    fn listed(&self) -> MutexGuard<'_, Option<(Arc<ListedWait>, Registration)>> {
-        self.listed.locked()
-    }
-
-    /// Removes the entry in the register.
-    fn unlist(&self) {
-        let listed = self.listed().take();
-        drop(listed);
-    }
-}
-
-/// The register's view of a put that waits.
-struct ListedWait {
-    queue: QueueId,
-    state: Arc<RoomWaitState>,
-}
-
-impl Outstanding for ListedWait {
-    fn shut_down(&self, error: &Error) {
-        let _ = self.state.error.set(error.clone());
-        self.state.unlist();
-    }
-
-    fn describe(&self) -> String {
-        format!("a put that waits for room on queue {}", self.queue)
     }
 }

@@ -8,6 +8,7 @@
 //! | `MFStartup`, `MFShutdown`, the multithreaded apartment | [`Platform`] |
 //! | any `BeginX` / `EndX` pair with an `IMFAsyncCallback` | [`begin_end`] |
 //! | an `IMFMediaEventGenerator` | [`event_stream`], [`EventGenerator`] |
+//! | an `IMFMediaSession` | [`Session`] |
 //! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | `IMFSourceReader` with a callback | [`SourceReader`] |
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
@@ -39,9 +40,13 @@
 //!
 //! Media Foundation calls back on its own work-queue threads, in the multithreaded apartment, and passes
 //! pointers across threads as they are. The `windows` crate therefore cannot know which interfaces may cross
-//! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that Media Foundation
-//! requires to be free-threaded. All that goes in here goes in as one, so saying that an object is
-//! free-threaded, in an `unsafe` block, is all that is left to promise; [`Mta::of`] asks for no promise.
+//! threads and lets none; [`Mta`] is this module's answer: a pointer to an object that every thread of the
+//! multithreaded apartment may use. All that goes in here goes in as one, so saying that of an object, in an `unsafe` block,
+//! is all that is left to promise; [`Mta::of`] and [`Platform`]'s own makers ask for no promise.
+//!
+//! # Systems
+//!
+//! Windows 8, Windows Server 2012, and later. On editions without Media Foundation see [`Platform::is_available`].
 //!
 //! # Trying it
 //!
@@ -81,6 +86,7 @@ mod operation;
 mod platform;
 mod prop_variant;
 mod sample_grabber;
+mod session;
 mod sink_writer;
 mod source_reader;
 mod startup;
@@ -103,6 +109,7 @@ pub use self::notifications::Notifications;
 pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples, grab_samples_with};
+pub use self::session::Session;
 pub use self::sink_writer::{SinkStream, SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{
     ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,

@@ -13,7 +13,7 @@ pub(crate) mod subscription;
 mod value;
 
 pub use self::event_type::MediaEventType;
-pub use self::generator::{GetEventFlags, MediaEventGenerator};
+pub use self::generator::{GetEventFlags, MediaEventGenerator, SharedGenerator};
 pub use self::has_event_queue::HasEventQueue;
 pub use self::media_event::MediaEvent;
 pub use self::queue::MediaEventQueue;

@@ -29,7 +29,7 @@ use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
 use crate::contain::{GuardedFuture, contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::event::{MediaEvent, MediaEventGenerator, MediaEventType, drop_events};
+use crate::event::{MediaEvent, MediaEventType, SharedGenerator, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`], as a [`Stream`].
@@ -121,10 +121,7 @@ impl EventStream {
     /// # Errors
     /// As [`new`](EventStream::new).
     #[track_caller]
-    pub fn lossless<G>(generator: &Arc<G>) -> Result<EventStream>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn lossless(generator: &impl SharedGenerator) -> Result<EventStream> {
         EventStream::new(generator, Lossless)
     }
 }
@@ -150,12 +147,9 @@ impl<P: Overflow> EventStream<P> {
     /// outstanding; neither is disturbed. `MF_E_SHUTDOWN` when the generator is shut down. Otherwise
     /// what the generator says.
     #[track_caller]
-    pub fn new<G>(generator: &Arc<G>, policy: P) -> Result<EventStream<P>>
-    where
-        G: MediaEventGenerator + ?Sized + 'static,
-    {
+    pub fn new(generator: &impl SharedGenerator, policy: P) -> Result<EventStream<P>> {
         let mut stream = EventStream {
-            pump: EventPump::new(generator, policy.policy(), Location::caller()),
+            pump: EventPump::new(generator.shared(), policy.policy(), Location::caller()),
             ready: VecDeque::new(),
             pause: None,
             budget: CoopBudget::default(),

@@ -20,6 +20,9 @@ pub mod not_called {}
 #[doc = include_str!("guide/ordering.md")]
 pub mod ordering {}
 
+#[doc = include_str!("guide/ends.md")]
+pub mod ends {}
+
 #[doc = include_str!("guide/cancel_safety.md")]
 pub mod cancel_safety {}
 
@@ -34,6 +37,9 @@ pub mod finding_a_race {}
 
 #[doc = include_str!("guide/windows.md")]
 pub mod windows {}
+
+#[doc = include_str!("guide/other_bindings.md")]
+pub mod other_bindings {}
 
 #[doc = include_str!("guide/cpp.md")]
 pub mod cpp {}

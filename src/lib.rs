@@ -50,17 +50,16 @@
 //!
 //! It prints `3 frames`. The component is in the README and at [`Method`].
 //!
-//! Media Foundation (MF) is made of callbacks: an object implements `IMFAsyncCallback`, a component calls `MFInvokeCallback`
-//! with an asynchronous result, and a work queue runs `Invoke`. This crate is that machinery on tokio, on Linux, macOS and
-//! Windows, with MF's own contract: its queue ids, flags, HRESULTs, order and shutdown. Futures and streams are built on it.
-//! On Windows the module `com` awaits the operating system's own MF.
+//! **What it is.** Media Foundation (MF) is made of callbacks: an object implements `IMFAsyncCallback`, a component calls
+//! `MFInvokeCallback`, and a work queue runs `Invoke`. This crate is that machinery on Linux, macOS and Windows, with MF's
+//! ids, flags, HRESULTs and order. Futures and streams are built on it. On Windows the module `com` awaits the system's own MF.
 //!
-//! It is for authors of Windows media code who want `.await` where MF wants an `IMFAsyncCallback`; for authors of MF components
-//! who want to test them on any machine, with tokio's paused clock; and for those who port C++ code.
+//! **Who it is for.** Authors of Windows media code who want `.await` where MF wants a callback; authors of MF components who
+//! want to test them on any machine, with tokio's paused clock; those who port C++ code that is built on MF's work queues.
 //!
-//! It promises that every operation ends exactly once, that dropping a future in `select!` loses nothing without saying so,
-//! that a panic in a callback is an error for the caller that awaits, and that ids, codes and order are MF's. The chapter
-//! [What is promised](crate::guide::promises) says how each is held.
+//! **What it promises.** Every operation ends exactly once. What a future or stream loses when it is dropped, in `select!` for
+//! example, is said, and `EventStream::next` loses nothing. A panic in a callback is an error for the caller that awaits. Ids,
+//! codes and order are MF's. The chapter [What is promised](crate::guide::promises) says how each is held.
 //!
 //! # The road
 //!
@@ -75,27 +74,37 @@
 //! The [`Platform`] keeps the road open: each result holds a token of it, and [`shutdown`](Platform::shutdown) returns when the
 //! queues are empty and the last token is gone.
 //!
-//! # Names
+//! # Five concepts
+//!
+//! Most programs need no more than these:
+//!
+//! | | Media Foundation | here | in Rust's words |
+//! |---|---|---|---|
+//! | the platform | `MFStartup`, `MFShutdown` | [`Platform::startup`], [`Platform::shutdown`] | a value; structured shutdown |
+//! | a work queue | `MFPutWorkItem` and its kin | [`WorkQueue::put`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
+//! | a callback and its result | `IMFAsyncCallback`, `IMFAsyncResult`, `MFInvokeCallback` | [`AsyncCallback`], [`AsyncResult`], [`AsyncResult::invoke`] | a `Fn(&AsyncResult)` that is `Send + Sync`; completing a promise |
+//! | an operation | `BeginX` / `EndX` | [`Platform::begin_end`], [`Operation`]; [`Method`] to implement a pair | a future |
+//! | events | a `BeginGetEvent` loop | [`EventStream`] | a `Stream` |
+//!
+//! # Further names
 //!
 //! | Media Foundation | here | in Rust's words |
 //! |---|---|---|
-//! | `MFStartup`, `MFShutdown` | [`Platform::startup`], [`Platform::shutdown`] | a value; structured shutdown |
-//! | `IMFAsyncCallback` | [`AsyncCallback`] | a `Fn(&AsyncResult)` that is `Send + Sync` |
-//! | `IMFAsyncResult`, `MFCreateAsyncResult` | [`AsyncResult`], [`Platform::result`] | the shared state of one call |
-//! | `MFInvokeCallback` | [`AsyncResult::invoke`] | completing a promise |
-//! | `BeginX` / `EndX` | [`Platform::begin_end`], [`Operation`] | a future |
-//! | implementing `BeginX` / `EndX` | [`Method`] | an `async` block |
-//! | `MFPutWorkItem` and its kin | [`WorkQueue::put`], [`WorkItem`], [`WorkQueue::run`], [`WorkQueue::spawn`] | an executor |
-//! | `MFAllocateWorkQueue`, `MFAllocateSerialWorkQueue` | [`WorkQueue`] | an executor; a counted handle |
-//! | a work queue of bounded depth | [`rtwq::BoundedQueue`] | a bounded channel |
+//! | `MFCreateAsyncResult` | [`Platform::result`] | the shared state of one call |
+//! | a work item | [`WorkItem`], [`Priority`] | what is put |
+//! | `MFAllocateWorkQueue`, `MFAllocateSerialWorkQueue` | [`Platform::allocate_work_queue`], [`Platform::allocate_serial_work_queue`] | an executor of one's own; a counted handle |
 //! | `MFScheduleWorkItem`, `MFCancelWorkItem` | [`Platform::schedule`], [`Platform::cancel_work_item`] | a timer and its key |
 //! | `MFPutWaitingWorkItem` | [`Platform::put_waiting`] | `select` on any future |
 //! | `IMFMediaEventGenerator`, `IMFMediaEventQueue` | [`MediaEventGenerator`], [`MediaEventQueue`] | the sending side of a channel |
-//! | a `BeginGetEvent` loop | [`EventStream`] | a `Stream` |
 //! | `IMFByteStream`, `MFCreateFile` | [`ByteStream`], [`byte_stream::FileByteStream`] | `AsyncRead + AsyncWrite + AsyncSeek` |
 //! | `IMFSourceResolver` | [`source_resolver::SourceResolver`] | opening by URL |
 //! | `HRESULT` | [`Hresult`], [`Error`] | `Result` |
 //! | `IUnknown` state | [`Unknown`] | `Arc<dyn Any + Send + Sync>` |
+//! | a work queue of bounded depth | [`rtwq::BoundedQueue`] | a bounded channel |
+//! | `MFASYNC_REPLY_CALLBACK` | [`CallbackFlags::REPLY`] | an item that ends when it is answered |
+//! | a queue's deadline | [`WorkQueue::set_deadline`] | a watchdog |
+//! | MMCSS, shared queues | [`Platform::lock_shared_work_queue`] | raised threads |
+//! | a window queue | [`WorkQueueType::Window`], [`WorkQueue::spawn_local`] | a thread for what is not `Send` |
 //!
 //! The search of this documentation knows every MF and Rtwq name: `MFPutWaitingWorkItem` finds its method.
 //!
@@ -165,8 +174,8 @@ pub mod testing;
 pub mod timeline;
 
 pub use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, ResultBuilder,
-    Unknown,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, IntoUnknown, QueueId, Reply,
+    ResultBuilder, Unknown, callback,
 };
 pub use crate::byte_stream::{ByteStream, ByteStreamExt};
 pub use crate::cancel::{CancelCookie, WorkItemKey};
@@ -177,7 +186,7 @@ pub use crate::guid::Guid;
 pub use crate::method::Method;
 pub use crate::operation::{BeginStatus, CancelOn, Operation, Outcome, Timeout};
 pub use crate::platform::{Platform, PlatformBuilder, PlatformLock, WeakPlatform};
-pub use crate::queue::{Priority, WorkItem, WorkQueue, WorkQueueType};
+pub use crate::queue::{IntoWorkItem, Priority, WorkItem, WorkQueue, WorkQueueType};
 pub use crate::report::Report;
 
 /// The README's code is compiled and run with the other examples.

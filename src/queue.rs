@@ -25,10 +25,11 @@ mod work_item;
 pub use self::deadline::{Deadline, DeadlineStatus};
 pub use self::handle::{WorkQueue, WorkQueueType};
 pub use self::priority::Priority;
-pub use self::work_item::WorkItem;
+pub use self::work_item::{IntoWorkItem, WorkItem};
 
 pub(crate) use self::calling_out::CallingOut;
 pub(crate) use self::current_queue::CurrentQueue;
+pub(crate) use self::engine::ClockGuard;
 #[cfg(feature = "test-util")]
 pub(crate) use self::engine::Manual;
 pub(crate) use self::kind::Queue;

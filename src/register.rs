@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::contain::drop_contained;
-use crate::error::Error;
-use crate::sync::atomic::{Ordering, fence};
+use crate::error::{Error, Hresult};
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{LockExt, MODELLED, Mutex};
 use crate::tokio_quirks;
 
@@ -40,6 +40,15 @@ pub(crate) trait Outstanding: Send + Sync {
     }
 }
 
+/// Why a callback is dropped un-called, if not by its component's fault.
+#[derive(Clone, Copy)]
+pub(crate) enum Loss {
+    /// The object that was to call it is shut down.
+    Shutdown,
+    /// Its work item was cancelled.
+    Cancel,
+}
+
 /// Where something was begun.
 pub(crate) type Begun = &'static Location<'static>;
 
@@ -48,6 +57,8 @@ pub(crate) struct Register {
     shards: [Mutex<Shard>; SHARDS],
     /// The runtime that the platform ends with, if there is one.
     runtime: Option<Handle>,
+    /// Whether the runtime was seen to end.
+    runtime_ends: AtomicBool,
 }
 
 /// What the threads of one shard have registered. Aligned so that two shards share no cache line.
@@ -74,7 +85,7 @@ enum ShardState {
 
 impl Register {
     pub(crate) fn new(runtime: Option<Handle>) -> Arc<Register> {
-        Arc::new(Register { shards: Default::default(), runtime })
+        Arc::new(Register { shards: Default::default(), runtime, runtime_ends: AtomicBool::new(false) })
     }
 
     /// Keeps an entry until the registration is dropped; `None` when the register is closed.
@@ -150,9 +161,8 @@ impl Register {
         all
     }
 
-    /// Calls what drops the callbacks of operations because an object of this platform was shut down: those operations
-    /// end with `MF_E_SHUTDOWN`, as with the platform's own shutdown, and not as abandoned.
-    pub(crate) fn lose<T>(self: &Arc<Self>, call: impl FnOnce() -> T) -> T {
+    /// Calls what drops the callbacks of operations, and says why: those operations do not end as abandoned.
+    pub(crate) fn lose<T>(self: &Arc<Self>, why: Loss, call: impl FnOnce() -> T) -> T {
         struct Losing;
         impl Drop for Losing {
             fn drop(&mut self) {
@@ -160,24 +170,33 @@ impl Register {
                 drop(register);
             }
         }
-        let _losing = LOSING.try_with(|losing| losing.borrow_mut().push(self.clone())).ok().map(|()| Losing);
+        let _losing =
+            LOSING.try_with(|losing| losing.borrow_mut().push((self.clone(), why))).ok().map(|()| Losing);
         call()
     }
 
-    fn mark_lost_by_shutdown(&self, what: *const ()) {
+    fn mark_lost(&self, what: *const (), why: Loss) {
         for shard in &self.shards {
             let mut shard = shard.locked();
             let mut entries = shard.entries.iter_mut().map(|(_, entry)| entry);
             if let Some(entry) = entries.find(|entry| entry.what.as_ptr().cast::<()>() == what) {
-                entry.is_shut_down = true;
+                entry.lost_by = Some(why);
                 return;
             }
         }
     }
 
+    /// The runtime was seen to end, before it has dropped all of its tasks.
+    pub(crate) fn runtime_ends(&self) {
+        // ORDERING: Release: who sees it sees what was dropped.
+        self.runtime_ends.store(true, Ordering::Release);
+    }
+
     /// Why something ended without an answer: the platform's shutdown or its runtime's end, or else `what`.
     pub(crate) fn lost(&self, what: &'static str, is_shutting_down: bool) -> Error {
-        if is_shutting_down || self.runtime.as_ref().is_some_and(tokio_quirks::is_shut_down) {
+        // ORDERING: Acquire pairs with the Release in `runtime_ends`.
+        let ends = is_shutting_down || self.runtime_ends.load(Ordering::Acquire);
+        if ends || self.runtime.as_ref().is_some_and(tokio_quirks::is_shut_down) {
             return Error::shutdown("wait for an operation of a platform that was shut down");
         }
         Error::abandoned(what)
@@ -197,12 +216,19 @@ impl Registration {
         // ORDERING: Acquire, as in `TrackerHandle::lost`.
         fence(Ordering::Acquire);
         let shard = self.register.shards[self.shard].locked();
-        let (was_lost, is_shut_down) =
-            shard.entries.get(self.key).map_or((false, false), |entry| (entry.was_lost, entry.is_shut_down));
+        let (was_lost, lost_by) =
+            shard.entries.get(self.key).map_or((false, None), |entry| (entry.was_lost, entry.lost_by));
         let is_shutting_down = shard.state != ShardState::Open;
         drop(shard);
-        if is_shut_down {
-            return Error::shutdown("wait for an operation of an object that was shut down");
+        match lost_by {
+            Some(Loss::Shutdown) => {
+                return Error::shutdown("wait for an operation of an object that was shut down");
+            }
+            Some(Loss::Cancel) if !is_shutting_down => {
+                let what = "wait for an operation whose work item was cancelled by its key";
+                return Error::new(Hresult::E_ABORT, what);
+            }
+            Some(Loss::Cancel) | None => {}
         }
         if was_lost { Error::abandoned(what) } else { self.register.lost(what, is_shutting_down) }
     }
@@ -226,8 +252,8 @@ pub(crate) struct OutstandingEntry {
     pub(crate) holds_token: bool,
     /// Whether it was gone, without having ended, before the platform began to shut down.
     was_lost: bool,
-    /// Whether it went because an object was shut down: see [`Register::lose`].
-    is_shut_down: bool,
+    /// Why its callback was dropped: see [`Register::lose`].
+    lost_by: Option<Loss>,
 }
 
 impl OutstandingEntry {
@@ -237,7 +263,7 @@ impl OutstandingEntry {
         since: Option<Instant>,
         holds_token: bool,
     ) -> OutstandingEntry {
-        OutstandingEntry { what, begun, since, holds_token, was_lost: false, is_shut_down: false }
+        OutstandingEntry { what, begun, since, holds_token, was_lost: false, lost_by: None }
     }
 
     /// What it is, while it exists.
@@ -263,13 +289,13 @@ impl OutstandingEntry {
 /// Something at this address, which may be registered, is being dropped without an answer.
 pub(crate) fn lost_here(what: *const ()) {
     let _ = LOSING.try_with(|losing| {
-        losing.borrow().iter().for_each(|register| register.mark_lost_by_shutdown(what));
+        losing.borrow().iter().for_each(|(register, why)| register.mark_lost(what, *why));
     });
 }
 
 std::thread_local! {
-    /// The registers of objects that are being shut down on this thread.
-    static LOSING: RefCell<Vec<Arc<Register>>> = const { RefCell::new(Vec::new()) };
+    /// The registers of what is being lost on this thread.
+    static LOSING: RefCell<Vec<(Arc<Register>, Loss)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The shard that the current thread registers in.

@@ -19,8 +19,9 @@ use crate::async_result::{AsyncResult, CallbackParameters};
 use crate::contain::{Contained, drop_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation, Promise};
-use crate::queue::{Queue, WorkQueue};
+use crate::queue::{ClockGuard, Queue, WorkQueue};
 use crate::register::Outstanding;
+use crate::sync::{LockExt, Mutex};
 
 impl WorkQueue {
     /// Runs a closure on this queue, in its order. The operation's value is what the closure returns.
@@ -140,7 +141,8 @@ impl WorkQueue {
         let place = self.queues().place(self.id());
         let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
         let (abort, aborted) = AbortHandle::new_pair();
-        let local: Arc<dyn Outstanding> = Arc::new(Local { abort, queue: self.queue().clone() });
+        let local: Arc<dyn Outstanding> =
+            Arc::new(Local { abort, queue: self.queue().clone(), clock: Mutex::default() });
         let registered = token.tracker().register_holder(Arc::downgrade(&local), Location::caller());
         let registration = match registered {
             Ok(registration) => registration,
@@ -198,10 +200,15 @@ fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output>> {
 struct Local {
     abort: AbortHandle,
     queue: Arc<Queue>,
+    /// While its thread drops it, which tokio does not know of, a paused clock waits.
+    clock: Mutex<Option<ClockGuard>>,
 }
 
 impl Outstanding for Local {
     fn shut_down(&self, _: &Error) {
+        let guard = ClockGuard::new(self.queue.runtime());
+        let former = std::mem::replace(&mut *self.clock.locked(), guard);
+        drop(former);
         self.abort.abort();
     }
 

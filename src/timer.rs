@@ -27,7 +27,7 @@ use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
-use crate::tracker::{Begun, closed};
+use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,7 +164,8 @@ impl Timers {
             Waits::Scheduled(due, queue) => {
                 stepping::note(|| "cancelled a scheduled item".to_owned());
                 self.queues.count_cancelled(queue);
-                drop_contained(due);
+                // An operation that awaits the item ends as cancelled.
+                self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
             Waits::ForEvent(event, queue, _) => {
                 stepping::note(|| "cancelled a waiting item".to_owned());

@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 use tokio::task::coop;
@@ -71,6 +71,29 @@ impl CoopBudget {
 
 /// One poll's share of the budget. Dropped without being spent, it is given back.
 pub(crate) struct CoopShare(Option<coop::RestoreOnPending>);
+
+/// Whether a tokio runtime polls a future on this thread at this moment. To block the thread then may keep the runtime
+/// from going on; to block one of its blocking threads does not.
+///
+/// tokio 1.54.1 has no way to ask. While it polls there is a budget, of 128 steps; elsewhere there is none. The probe
+/// uses the budget up, so the task is sent away at its next step, and goes on in its next turn. A future under
+/// `task::unconstrained` has no budget, and is not found out.
+pub(crate) fn polls_here() -> bool {
+    if Handle::try_current().is_err() {
+        return false;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..=MOST_STEPS).any(|_| match coop::poll_proceed(&mut cx) {
+        Poll::Ready(step) => {
+            step.made_progress();
+            false
+        }
+        Poll::Pending => true,
+    })
+}
+
+/// More steps than a budget has.
+const MOST_STEPS: usize = 256;
 
 /// Polls a future of tokio's own that asks for budget itself, without one.
 pub(crate) fn poll_unconstrained<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -13,6 +13,7 @@
 #[cfg(all(test, mf_async_loom))]
 mod loom;
 mod origin;
+mod wait;
 
 use std::sync::{Arc, Weak};
 
@@ -21,9 +22,10 @@ use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 pub(crate) use self::origin::{Known, Origin, Origins};
+pub(crate) use self::wait::TrackedWait;
 use crate::error::{Error, Result};
 use crate::register::Register;
-pub(crate) use crate::register::{Begun, Outstanding, OutstandingEntry, Registration};
+pub(crate) use crate::register::{Begun, Loss, Outstanding, OutstandingEntry, Registration};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use crate::sync::{LockExt, Mutex};
 
@@ -250,9 +252,14 @@ impl TrackerHandle {
         self.0.register.lost(what, !self.is_running())
     }
 
-    /// Drops the callbacks of operations because an object was shut down: see [`Register::lose`].
-    pub(crate) fn lose<T>(&self, call: impl FnOnce() -> T) -> T {
-        self.0.register.lose(call)
+    /// The runtime has dropped a blocking task un-run, which it does only when it ends. Its other tasks may not have ended yet.
+    pub(crate) fn runtime_ends(&self) {
+        self.0.register.runtime_ends();
+    }
+
+    /// Drops the callbacks of operations, and says why: see [`Register::lose`].
+    pub(crate) fn lose<T>(&self, why: Loss, call: impl FnOnce() -> T) -> T {
+        self.0.register.lose(why, call)
     }
 
     /// A callback was invoked after its operation had ended otherwise.

@@ -119,7 +119,7 @@ fn a_block_align_that_decides_and_is_wrong_is_named() {
         chunk[12..14].copy_from_slice(&block_align.to_le_bytes());
         WavFormat::parse(&chunk)
     };
-    for (bits, block_align, bytes) in [(12, 4, 2), (12, 8, 4), (20, 6, 3), (20, 8, 4), (1, 2, 1)] {
+    for (bits, block_align, bytes) in [(12, 4, 2), (12, 8, 4), (20, 6, 3), (20, 8, 4)] {
         assert_eq!(parse(bits, block_align).unwrap().sample_bytes, bytes);
     }
     for (bits, block_align, right) in [(12, 0, 4), (12, 2, 4), (12, 5, 4), (20, 4, 6), (20, 10, 6)] {

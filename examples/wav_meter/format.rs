@@ -82,8 +82,8 @@ fn sample_bytes(encoding: Encoding, bits: u16, block_align: u16, channels: u16) 
     match (encoding, bits) {
         (Encoding::Integer, 24) if per_sample == 4 => Ok(4),
         (Encoding::Integer, 8 | 16 | 24 | 32) | (Encoding::Float, 32 | 64) => Ok(bits / 8),
-        (Encoding::Integer, 1..32) if (bits.div_ceil(8)..=4).contains(&per_sample) => Ok(per_sample),
-        (Encoding::Integer, 1..32) => {
+        (Encoding::Integer, 9..32) if (bits.div_ceil(8)..=4).contains(&per_sample) => Ok(per_sample),
+        (Encoding::Integer, 9..32) => {
             let right = u32::from(channels) * u32::from(bits.div_ceil(8));
             bad(format!(
                 "the block align is {block_align} bytes, and should be {right} for {channels} channels of {bits} bits"

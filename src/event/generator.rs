@@ -28,6 +28,11 @@ bitflags! {
 /// calls, and hands callback, state and result on as they are: by the state the queue at the bottom recognises a
 /// stream. Do not call these with a lock held that a producer takes as well.
 #[doc(alias = "IMFMediaEventGenerator")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` sends no events",
+    label = "this does not implement `MediaEventGenerator`",
+    note = "a component that implements `HasEventQueue` is a generator"
+)]
 pub trait MediaEventGenerator: Send + Sync {
     /// Takes the next event; waits for it unless `flags` say not to.
     ///
@@ -36,8 +41,8 @@ pub trait MediaEventGenerator: Send + Sync {
     /// * `MF_E_MULTIPLE_SUBSCRIBERS` when a request is outstanding, or a stream receives the events: a stream counts
     ///   as a request that is outstanding for as long as the stream lives, so no other reader takes an event away from it;
     /// * `MF_E_NO_EVENTS_AVAILABLE` with [`NO_WAIT`](GetEventFlags::NO_WAIT), when there is none;
-    /// * `ERROR_POSSIBLE_DEADLOCK` when it would have to wait, and this is a thread of a tokio runtime or
-    ///   in a callback, where waiting may keep the event from coming.
+    /// * `ERROR_POSSIBLE_DEADLOCK` when it would have to wait, and this is in a future that a tokio runtime polls or in a
+    ///   callback, where waiting may keep the event from coming. In `spawn_blocking` it waits.
     #[doc(alias = "GetEvent")]
     fn get_event(&self, flags: GetEventFlags) -> Result<MediaEvent>;
 
@@ -78,5 +83,27 @@ pub trait MediaEventGenerator: Send + Sync {
     #[doc(hidden)]
     fn is_direct(&self) -> bool {
         false
+    }
+}
+
+/// A generator that an [`EventStream`](crate::EventStream) can share with those that send: an [`Arc`] of one.
+#[diagnostic::on_unimplemented(
+    message = "a stream shares its generator with those that send, so it is made of an `Arc`",
+    label = "this is `{Self}`, and no `Arc` of a generator",
+    note = "make it with `Arc::new(..)`, and hand a clone to what sends the events"
+)]
+pub trait SharedGenerator {
+    /// The generator.
+    type Generator: MediaEventGenerator + ?Sized + 'static;
+
+    /// The shared generator.
+    fn shared(&self) -> &Arc<Self::Generator>;
+}
+
+impl<G: MediaEventGenerator + ?Sized + 'static> SharedGenerator for Arc<G> {
+    type Generator = G;
+
+    fn shared(&self) -> &Arc<G> {
+        self
     }
 }

@@ -5,8 +5,6 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use tokio::runtime::Handle;
-
 use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
 use crate::contain::{contain, drop_contained};
 use crate::error::{Error, Hresult, Result};
@@ -19,7 +17,8 @@ use crate::event::value::MediaEventValue;
 use crate::queue::{CallingOut, Job, Priority, Queues};
 use crate::stepping;
 use crate::sync::LockExt;
-use crate::tracker::{Begun, Outstanding, Registration};
+use crate::tokio_quirks;
+use crate::tracker::{Begun, Loss, Outstanding, Registration};
 
 /// The queue that a component sends its events through: Media Foundation's `IMFMediaEventQueue`.
 ///
@@ -189,8 +188,7 @@ impl Inner {
                 "get an event of an event queue that is empty",
             ));
         }
-        // A thread of the blocking pool is refused as well: tokio does not distinguish it from a worker.
-        if self.queues.runs_here().is_some() || CallingOut::is_any() || Handle::try_current().is_ok() {
+        if self.queues.runs_here().is_some() || CallingOut::is_any() || tokio_quirks::polls_here() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",
@@ -312,7 +310,7 @@ impl Inner {
             }
         }
         // The user may have wrapped an operation's callback: that operation ends with a shutdown as well.
-        self.queues.tracker.handle().lose(|| drop_contained(request));
+        self.queues.tracker.handle().lose(Loss::Shutdown, || drop_contained(request));
         drop_events(events);
         // First the hook, so that a report does not take what has ended for something that is stuck.
         let hook = self.hook.locked().take();

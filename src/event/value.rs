@@ -98,6 +98,20 @@ impl MediaEventValue {
         if let MediaEventValue::Blob(bytes) = self { Some(bytes) } else { None }
     }
 
+    /// The object, if it is one and a `T`, to be kept: no copy of it is made.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mf_async::event::MediaEventValue;
+    ///
+    /// let samples: Arc<Vec<f32>> = MediaEventValue::object(vec![0.5_f32; 3]).as_shared().unwrap();
+    /// assert_eq!(samples.len(), 3);
+    /// ```
+    #[must_use]
+    pub fn as_shared<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        if let MediaEventValue::Unknown(object) = self { object.clone().downcast().ok() } else { None }
+    }
+
     /// The object, if it is one and a `T`.
     #[must_use]
     pub fn as_object<T: Any + Send + Sync>(&self) -> Option<&T> {

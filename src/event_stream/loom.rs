@@ -51,6 +51,10 @@ impl Dispatch for NoQueues {
         Ok(())
     }
 
+    fn invoke_failed(&self, _: &AsyncResult) -> Result<()> {
+        Ok(())
+    }
+
     fn put_accepted(&self, _: &AsyncResult) -> Result<()> {
         Ok(())
     }

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use tokio::runtime::Handle;
-
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CallingOut, CurrentQueue};
+use crate::tokio_quirks;
 
 impl<T> Operation<T> {
     /// Blocks the thread until the operation has ended, for code that is not asynchronous.
     ///
     /// It refuses to wait on a thread that the operation may need to end. The operation then goes on, and can be
-    /// awaited. An operation that has ended is never refused.
+    /// awaited. An operation that has ended is never refused. In tokio's `spawn_blocking` and `block_in_place` it waits.
     ///
     /// ```
     /// # fn main() -> mf_async::Result<()> {
@@ -27,8 +26,8 @@ impl<T> Operation<T> {
     /// ```
     ///
     /// # Errors
-    /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` on a thread of a tokio runtime (its blocking ones
-    /// as well), in a callback of a work queue, and in what a platform's shutdown drops or calls.
+    /// The operation's own; `ERROR_POSSIBLE_DEADLOCK` in a future that a tokio runtime polls, in a callback of a work
+    /// queue, and in what a platform's shutdown drops or calls.
     pub fn wait(&mut self) -> Result<T> {
         if !self.is_ended() {
             if let Some(place) = CurrentQueue::current() {
@@ -42,8 +41,8 @@ impl<T> Operation<T> {
                 let what = "block what a platform's shutdown drops or calls until an operation ends: await it in a task";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
-            if Handle::try_current().is_ok() {
-                let what = "block a thread of a tokio runtime until an operation ends: await it";
+            if tokio_quirks::polls_here() {
+                let what = "block a thread of a tokio runtime until an operation ends: await it, or wait in `spawn_blocking`";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
         }

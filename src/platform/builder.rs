@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::SetOnce;
 
 use crate::error::{Error, Hresult, Result};
@@ -16,6 +16,7 @@ use crate::timer::Timers;
 #[derive(Default)]
 pub struct PlatformBuilder {
     handle: Option<Handle>,
+    runtime: Option<Runtime>,
     workers: Option<usize>,
     deadline: Option<Duration>,
 }
@@ -36,6 +37,32 @@ impl PlatformBuilder {
         self
     }
 
+    /// Gives the platform this runtime for its own: for threads that need a start of their own (a name, a COM apartment,
+    /// an affinity), which tokio's builder has hooks for. It ends with the platform, without waiting for its threads. Its
+    /// timers must be enabled. The number of [`worker_threads`](PlatformBuilder::worker_threads) does not count then.
+    ///
+    /// The thread of a window queue is not the runtime's, and its hooks do not see it.
+    ///
+    /// ```
+    /// use mf_async::{Platform, QueueId};
+    ///
+    /// let runtime = tokio::runtime::Builder::new_multi_thread()
+    ///     .worker_threads(2)
+    ///     .on_thread_start(|| println!("a thread that callbacks run on"))
+    ///     .enable_time()
+    ///     .build()?;
+    /// let handle = runtime.handle().clone();
+    /// let platform = Platform::builder().runtime(runtime).startup()?;
+    /// let queue = platform.queue(QueueId::MULTITHREADED)?;
+    /// assert_eq!(handle.block_on(queue.run(|| 6 * 7))?, 42);
+    /// # Ok::<(), mf_async::Error>(())
+    /// ```
+    #[must_use]
+    pub fn runtime(mut self, runtime: Runtime) -> PlatformBuilder {
+        self.runtime = Some(runtime);
+        self
+    }
+
     /// Sets how long a shutdown waits for what is outstanding; 5 s by default.
     #[must_use]
     pub fn shutdown_deadline(mut self, deadline: Duration) -> PlatformBuilder {
@@ -51,14 +78,15 @@ impl PlatformBuilder {
     /// the runtime.
     #[doc(alias = "MFStartup")]
     pub fn startup(self) -> Result<Platform> {
-        let runtime = match self.workers {
-            None => None,
-            Some(workers) if workers == 0 || workers > MOST_WORKERS => {
+        let runtime = match (self.runtime, self.workers) {
+            (None, None) => None,
+            (Some(runtime), _) => Some(runtime),
+            (None, Some(workers)) if workers == 0 || workers > MOST_WORKERS => {
                 let what =
                     format!("start a platform with {workers} worker threads: 1 to {MOST_WORKERS} can be");
                 return Err(Error::new(Hresult::E_INVALIDARG, what));
             }
-            Some(workers) => Some(
+            (None, Some(workers)) => Some(
                 tokio::runtime::Builder::new_multi_thread()
                     .worker_threads(workers)
                     .thread_name("mf-async")

@@ -8,7 +8,7 @@ use crate::async_result::QueueId;
 use crate::cancel::WorkItemKey;
 use crate::error::{Error, Hresult, Result};
 use crate::platform::Platform;
-use crate::queue::WorkItem;
+use crate::queue::IntoWorkItem;
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {
@@ -27,8 +27,31 @@ impl Platform {
     #[doc(alias = "MFPutWorkItemEx2")]
     #[doc(alias = "RtwqPutWorkItem")]
     #[track_caller]
-    pub fn put(&self, queue: impl Into<QueueId>, item: impl Into<WorkItem>) -> Result<()> {
-        self.queues().put(queue.into(), item.into(), Some(Location::caller()))
+    pub fn put(&self, queue: impl Into<QueueId>, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().put(queue.into(), item.into_work_item(), Some(Location::caller()))
+    }
+
+    /// Puts a work item on the queue that its callback names, which is asked once: what
+    /// [`invoke_callback`](Platform::invoke_callback) does with a result, for a callback that needs none of its own.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// # use std::sync::Arc;
+    /// # use mf_async::{AsyncResult, Platform};
+    /// # let platform = Platform::startup()?;
+    /// let (send, called) = std::sync::mpsc::channel();
+    /// platform.invoke_item(Arc::new(move |_: &AsyncResult| send.send(()).unwrap()))?;
+    /// called.recv().unwrap();
+    /// # platform.shutdown().await }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`put`](Platform::put), for the queue that the callback names.
+    #[doc(alias = "MFInvokeCallback")]
+    #[doc(alias = "RtwqInvokeCallback")]
+    #[track_caller]
+    pub fn invoke_item(&self, item: impl IntoWorkItem) -> Result<()> {
+        self.queues().invoke_item(item.into_work_item(), Some(Location::caller()))
     }
 
     /// Runs a work item after `delay`, on the queue that its callback names.
@@ -44,8 +67,8 @@ impl Platform {
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
     #[track_caller]
-    pub fn schedule(&self, item: impl Into<WorkItem>, delay: Duration) -> Result<WorkItemKey> {
-        self.0.timers.schedule(item.into(), delay, Location::caller())
+    pub fn schedule(&self, item: impl IntoWorkItem, delay: Duration) -> Result<WorkItemKey> {
+        self.0.timers.schedule(item.into_work_item(), delay, Location::caller())
     }
 
     /// As [`schedule`](Platform::schedule), with Media Foundation's own timeout: negative milliseconds, -5000 for five
@@ -57,7 +80,7 @@ impl Platform {
     #[doc(alias = "MFScheduleWorkItemEx")]
     #[doc(alias = "RtwqScheduleWorkItem")]
     #[track_caller]
-    pub fn schedule_ms(&self, item: impl Into<WorkItem>, timeout: i64) -> Result<WorkItemKey> {
+    pub fn schedule_ms(&self, item: impl IntoWorkItem, timeout: i64) -> Result<WorkItemKey> {
         if timeout > 0 {
             let what = format!("schedule a work item with the timeout {timeout} ms, which is to be negative");
             return Err(Error::new(Hresult::E_INVALIDARG, what));
@@ -117,9 +140,9 @@ impl Platform {
     pub fn put_waiting(
         &self,
         event: impl Future<Output = ()> + Send + 'static,
-        item: impl Into<WorkItem>,
+        item: impl IntoWorkItem,
     ) -> Result<WorkItemKey> {
-        self.0.timers.wait_for(event, item.into(), Location::caller())
+        self.0.timers.wait_for(event, item.into_work_item(), Location::caller())
     }
 
     /// Calls `callback` every 10 ms on the TIMER queue until it is removed.

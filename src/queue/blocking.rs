@@ -2,6 +2,7 @@
 
 use tokio::runtime::Handle;
 
+use crate::async_result::TokenSource;
 use crate::observe::Run;
 use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
@@ -19,7 +20,10 @@ pub(crate) fn run_blocking(
     ended: impl FnOnce(Option<Run>) + Send + 'static,
 ) {
     let guard = Guard(None, Some(ended));
+    // Above the item in the order of drops: what the item holds is lost by the end of the runtime.
+    let unrun = Unrun(Some(results.tokens()));
     let work = move || {
+        unrun.ran();
         // Dropped in this order: the result is given back before the end is reported.
         let mut guard = guard;
         let mut results = results;
@@ -37,6 +41,23 @@ impl<E: FnOnce(Option<Run>)> Drop for Guard<E> {
     fn drop(&mut self) {
         if let Some(ended) = self.1.take() {
             ended(self.0);
+        }
+    }
+}
+
+/// An item that the runtime has taken, and not run. It drops one un-run only when it ends.
+struct Unrun(Option<TokenSource>);
+
+impl Unrun {
+    fn ran(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unrun {
+    fn drop(&mut self) {
+        if let Some(token) = self.0.take().and_then(|tokens| tokens.token()) {
+            token.tracker().runtime_ends();
         }
     }
 }

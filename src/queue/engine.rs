@@ -62,7 +62,7 @@ use std::task::Waker;
 
 use tokio::runtime::Handle;
 
-pub(crate) use self::clock_hold::ClockHold;
+pub(crate) use self::clock_hold::{ClockGuard, ClockHold};
 #[cfg(feature = "test-util")]
 pub(crate) use self::manual::Manual;
 pub(crate) use self::monitor::Monitor;

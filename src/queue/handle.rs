@@ -12,7 +12,7 @@ use crate::observe::QueueStats;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::kind::{Held, Queue, QueueLock};
 use crate::queue::table::Queues;
-use crate::queue::work_item::WorkItem;
+use crate::queue::work_item::IntoWorkItem;
 use crate::tracker::closed;
 
 /// What kind of private queue to allocate: `MFASYNC_WORKQUEUE_TYPE`.
@@ -85,7 +85,7 @@ impl WorkQueue {
     #[doc(alias = "RtwqPutWorkItem")]
     #[inline]
     #[track_caller]
-    pub fn put(&self, item: impl Into<WorkItem>) -> Result<()> {
+    pub fn put(&self, item: impl IntoWorkItem) -> Result<()> {
         self.queues.put_on(self.queue(), item, Some(Location::caller()))
     }
 

@@ -109,7 +109,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn runtime(&self) -> &Handle {
+    pub(crate) fn runtime(&self) -> &Handle {
         self.backend().runtime()
     }
 

@@ -74,6 +74,10 @@ impl ResultCache {
         self.spare = None;
     }
 
+    pub(crate) fn tokens(&self) -> TokenSource {
+        self.tokens.clone()
+    }
+
     /// A cache for an item that runs on another thread.
     pub(crate) fn elsewhere(&self) -> ResultCache {
         ResultCache::new(self.tokens.clone())

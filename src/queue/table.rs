@@ -23,7 +23,7 @@ use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
 use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{Job, Slot, Work, WorkItem};
+use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
 use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
@@ -173,15 +173,39 @@ impl Queues {
         put
     }
 
+    /// Puts a work item on the queue that its callback names. A ready result is invoked.
+    pub(crate) fn invoke_item(&self, mut item: WorkItem, begun: Option<Begun>) -> Result<()> {
+        if let Some(result) = item.ready() {
+            let result = result.clone();
+            drop_contained(item);
+            return self.invoke(&result);
+        }
+        let asked =
+            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
+        match asked {
+            Ok(CallbackParameters { queue, flags }) => {
+                item.put_by(begun, queue, &self.tracker);
+                let mut slot = Some(Work::Item(item));
+                let put = self.resolve(queue, |queue| enqueue(queue, &mut slot, flags));
+                drop_refused(&mut slot);
+                put?
+            }
+            Err(error) => {
+                drop_contained(item);
+                Err(error)
+            }
+        }
+    }
+
     /// The same on a queue that the caller holds.
     #[inline(always)]
     pub(crate) fn put_on(
         &self,
         queue: &Arc<Queue>,
-        item: impl Into<WorkItem>,
+        item: impl IntoWorkItem,
         begun: Option<Begun>,
     ) -> Result<()> {
-        let mut slot = Some(Work::Item(item.into()));
+        let mut slot = Some(Work::Item(item.into_work_item()));
         let put = self.admit(PUT).and_then(|()| self.put_item(queue, &mut slot, begun));
         if put.is_err() {
             drop_refused(&mut slot);
@@ -193,7 +217,7 @@ impl Queues {
     #[inline(always)]
     fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
         let Some(Work::Item(item)) = slot else { return Ok(()) };
-        let Some(flags) = item.callback().map(|callback| callback.parameters().flags) else {
+        let Some(flags) = item.callback().map(ask_flags).transpose()? else {
             item.ready().inspect(|result| result.signal());
             return Ok(());
         };
@@ -352,14 +376,18 @@ impl Queues {
     }
 
     async fn lift_what_waits(&self) {
+        let (mut tick, mut last) = (REPLY_TICK, None);
         loop {
-            tokio::time::sleep(REPLY_TICK).await;
+            tokio::time::sleep(tick).await;
             let all = self.all();
             let before = self.made_and_put(&all);
             let mut waits = all.iter().filter(|queue| !queue.is_quiet());
             if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
                 all.iter().for_each(|queue| queue.lift_turns());
             }
+            // Where nothing happens, ever more rarely: a paused clock would go through millions of ticks at once.
+            let changed = last.replace(before) != Some(before);
+            tick = if changed { REPLY_TICK } else { (2 * tick).min(LONGEST_REPLY_TICK) };
         }
     }
 
@@ -506,6 +534,12 @@ fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
     contain(|| callback.parameters()).map_err(asked)
 }
 
+/// The same of a callback that its author puts.
+#[inline]
+fn ask_flags(callback: &dyn AsyncCallback) -> Result<CallbackFlags> {
+    contain(|| callback.parameters().flags).map_err(asked)
+}
+
 #[cold]
 fn asked(payload: Payload) -> Error {
     Error::panicked("a callback that was asked for its queue", payload)
@@ -557,3 +591,6 @@ const PUT: &str = "put a work item";
 
 /// So often a shutdown looks whether all that is left waits for replies.
 const REPLY_TICK: Duration = Duration::from_millis(1);
+
+/// The longest time between two looks, when nothing happens.
+const LONGEST_REPLY_TICK: Duration = Duration::from_millis(100);

@@ -90,6 +90,11 @@ impl WorkItem {
         }
     }
 
+    /// What it calls.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     /// What it calls, and its priority.
     pub(crate) fn into_job(self) -> (Job, Priority) {
         (self.job, self.priority)
@@ -144,6 +149,53 @@ impl From<Job> for WorkItem {
 impl std::fmt::Debug for WorkItem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorkItem").field("priority", &self.priority).finish_non_exhaustive()
+    }
+}
+
+/// What can be put on a queue: a callback, a ready result, or a [`WorkItem`] made of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be put on a work queue",
+    label = "this is no callback in an `Arc`, no `AsyncResult` and no `WorkItem`",
+    note = "a callback is an `Arc` of an `AsyncCallback`; `mf_async::callback(|result| ..)` makes one of a closure",
+    note = "for a closure without arguments there is `WorkQueue::run`"
+)]
+pub trait IntoWorkItem {
+    /// The work item.
+    fn into_work_item(self) -> WorkItem;
+}
+
+impl IntoWorkItem for WorkItem {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self
+    }
+}
+
+impl IntoWorkItem for Arc<dyn AsyncCallback> {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl<C: AsyncCallback + 'static> IntoWorkItem for Arc<C> {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl IntoWorkItem for AsyncResult {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
+    }
+}
+
+impl IntoWorkItem for &AsyncResult {
+    #[inline(always)]
+    fn into_work_item(self) -> WorkItem {
+        self.into()
     }
 }
 

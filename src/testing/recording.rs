@@ -1,12 +1,16 @@
 //! `RecordingCallback`: a callback that records its calls.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use futures::FutureExt;
+use futures::future::{Either, select};
+use tokio::sync::{Notify, oneshot};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
 use crate::contain::GuardedFuture;
@@ -104,7 +108,8 @@ impl RecordingCallback {
     /// Takes the next result; waits for a call if there is none.
     ///
     /// # Errors
-    /// `ERROR_TIMEOUT` when none came in 5 s of tokio's time.
+    /// `ERROR_TIMEOUT` when none came in 5 s of real time. With tokio's clock paused, hours of its time may
+    /// pass meanwhile.
     ///
     /// # Cancel safety
     /// Cancel safe: a result is taken only when the future is ready.
@@ -115,7 +120,7 @@ impl RecordingCallback {
     /// Waits until it was called at least `count` times in all.
     ///
     /// # Errors
-    /// `ERROR_TIMEOUT` when there were fewer calls after 5 s of tokio's time.
+    /// `ERROR_TIMEOUT` when there were fewer calls after 5 s of real time.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future changes nothing.
@@ -146,10 +151,17 @@ impl RecordingCallback {
                 GuardedFuture::new(called).await;
             }
         };
-        timeout(PATIENCE, found).await.map_err(|_| {
-            let what = format!("wait for {what} of a recording callback: {} came", self.count());
-            Error::new(Hresult::ERROR_TIMEOUT, what)
-        })
+        let mut found = pin!(found);
+        if let Some(found) = found.as_mut().now_or_never() {
+            return Ok(found);
+        }
+        match select(found, pin!(out_of_patience())).await {
+            Either::Left((found, _)) => Ok(found),
+            Either::Right(_) => {
+                let what = format!("wait for {what} of a recording callback: {} came", self.count());
+                Err(Error::new(Hresult::ERROR_TIMEOUT, what))
+            }
+        }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -172,6 +184,24 @@ impl AsyncCallback for RecordingCallback {
         }
         self.called.notify_waiters();
     }
+}
+
+/// Resolves after [`PATIENCE`] of real time. A thread of its own waits: a timer of tokio's would make a paused clock run
+/// to it, and a blocking task would stop that clock. The thread ends when this is dropped.
+async fn out_of_patience() {
+    let (keep, dropped) = mpsc::channel::<()>();
+    let (end, ended) = oneshot::channel();
+    let waits = move || {
+        if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            let _ = end.send(());
+        }
+    };
+    // Where no thread can be had, the wait has no end of its own.
+    if thread::Builder::new().spawn(waits).is_err() {
+        pending::<()>().await;
+    }
+    let _ = ended.await;
+    drop(keep);
 }
 
 /// How long a wait takes at most, so that a test fails rather than hangs.

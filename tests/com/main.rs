@@ -18,6 +18,7 @@ mod media_source;
 mod operation;
 mod platform;
 mod reader_ends;
+mod session;
 mod sink_writer;
 mod source_reader;
 mod transform;

@@ -2,6 +2,7 @@
 //!
 //! The lists are exact: a subject that does something else again fails, and so does one that no longer deviates.
 
+mod drop_in;
 mod wine;
 
 use crate::subject::Kind;
@@ -78,34 +79,54 @@ const NO_BUFFER: &str = "`Platform::work_queue_mmcss` gives a `String`, which is
 
 /// The deviation that is listed for a case.
 pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Deviation> {
-    let list = match kind {
-        Kind::Ours => IMPROVEMENTS,
-        Kind::Wine => wine::DEVIATIONS,
-        Kind::Windows => &[],
-    };
-    list.iter().find(|listed| listed.case == case)
+    listed(kind).find(|listed| listed.case == case)
 }
 
 /// Why a case is not run against a subject.
 pub(crate) fn not_run(kind: Kind, case: &str) -> Option<&'static str> {
-    let list = match kind {
-        Kind::Ours => NOT_IN_RUST,
-        Kind::Wine => wine::NOT_RUN,
-        Kind::Windows => &[],
+    listed_not_run(kind).find(|(listed, _)| *listed == case).map(|(_, reason)| reason)
+}
+
+type List = &'static [Deviation];
+
+/// Whether a case of Wine's list counts.
+type Listed = fn(&str) -> bool;
+
+fn listed(kind: Kind) -> impl Iterator<Item = &'static Deviation> {
+    let (own, on_wine, wine): (List, List, Listed) = match kind {
+        Kind::Ours => (IMPROVEMENTS, &[], |_| false),
+        Kind::Wine => (&[], &[], |_| true),
+        Kind::Windows => (&[], &[], |_| false),
+        Kind::DropIn => (drop_in::DEVIATIONS, &[], |_| false),
+        Kind::WineDropIn => (drop_in::DEVIATIONS, drop_in::ON_WINE, |case| drop_in::AS_WINE.contains(&case)),
     };
-    list.iter().find(|(listed, _)| *listed == case).map(|(_, reason)| *reason)
+    own.iter().chain(on_wine).chain(wine::DEVIATIONS.iter().filter(move |listed| wine(listed.case)))
+}
+
+fn listed_not_run(kind: Kind) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let (own, wine): (&[(&str, &str)], Listed) = match kind {
+        Kind::Ours => (NOT_IN_RUST, |_| false),
+        Kind::Wine => (&[], |_| true),
+        Kind::Windows => (&[], |_| false),
+        Kind::DropIn => (&[], |_| false),
+        Kind::WineDropIn => (drop_in::NOT_RUN_ON_WINE, |case| drop_in::NOT_RUN_AS_WINE.contains(&case)),
+    };
+    own.iter().chain(wine::NOT_RUN.iter().filter(move |(case, _)| wine(case))).copied()
 }
 
 /// Everything that is listed: for whom, which case, why.
 pub(crate) fn all() -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
-    let deviating = [(Kind::Ours, IMPROVEMENTS), (Kind::Wine, wine::DEVIATIONS)];
-    let not_run = [(Kind::Ours, NOT_IN_RUST), (Kind::Wine, wine::NOT_RUN)];
-    let deviating = deviating
-        .into_iter()
-        .flat_map(|(kind, list)| list.iter().map(move |listed| (kind, listed.case, listed.because)));
-    deviating.chain(
-        not_run
-            .into_iter()
-            .flat_map(|(kind, list)| list.iter().map(move |(case, reason)| (kind, *case, *reason))),
-    )
+    [Kind::Ours, Kind::Wine, Kind::WineDropIn].into_iter().flat_map(|kind| {
+        let deviating = listed(kind).map(|listed| (listed.case, listed.because));
+        deviating.chain(listed_not_run(kind)).map(move |(case, reason)| (kind, case, reason))
+    })
+}
+
+/// What is listed of a subject in a case, as a cell of the table: `=` where it does as expected.
+pub(crate) fn cell(kind: Kind, case: &str) -> &'static str {
+    match (of(kind, case), not_run(kind, case)) {
+        (Some(listed), _) => listed.seen,
+        (None, Some(_)) => "not run",
+        (None, None) => "=",
+    }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     Windows,
     /// Wine's.
     Wine,
+    /// Windows' on our own `rtworkq.dll`: see the folder `rtworkq`.
+    DropIn,
+    /// Wine's on it.
+    WineDropIn,
 }
 
 /// What a callback answers to `GetParameters`.

@@ -18,6 +18,9 @@ struct Row {
     theirs: Cell,
 }
 
+/// The columns of what is listed. The drop-in is our own `rtworkq.dll` under Wine's Media Foundation.
+const LISTED: [Kind; 3] = [Kind::Ours, Kind::WineDropIn, Kind::Wine];
+
 /// What one subject did in one case.
 enum Cell {
     /// There is no such subject here, or the case was filtered out.
@@ -91,6 +94,19 @@ impl fmt::Display for Table {
         }
         for (name, [same, listed, wrong, not_run]) in ["ours", "theirs"].iter().zip(counts) {
             writeln!(f, "{name}: {same} as expected, {listed} listed, {wrong} wrong, {not_run} not run")?;
+        }
+        let deviating: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let cells = LISTED.map(|kind| deviations::cell(kind, &row.path));
+                (row, cells)
+            })
+            .filter(|(_, cells)| cells.iter().any(|cell| *cell != "="))
+            .collect();
+        writeln!(f, "\nwhat is listed of whom ({} cases):", deviating.len())?;
+        writeln!(f, "| case | documented | ours | drop-in | Wine |\n|---|---|---|---|---|")?;
+        for (row, [ours, drop_in, wine]) in deviating {
+            writeln!(f, "| {} | {} | {ours} | {drop_in} | {wine} |", row.path, row.expected)?;
         }
         writeln!(f, "\nwhat the cases stand for:")?;
         for row in rows.iter().filter(|row| !(row.ours.is_empty() && row.theirs.is_empty())) {

@@ -92,7 +92,12 @@ impl Subject for Theirs {
 
     fn kind() -> Kind {
         static KIND: OnceLock<Kind> = OnceLock::new();
-        *KIND.get_or_init(|| if is_wine() { Kind::Wine } else { Kind::Windows })
+        *KIND.get_or_init(|| match (is_drop_in(), is_wine()) {
+            (true, false) => Kind::DropIn,
+            (true, true) => Kind::WineDropIn,
+            (false, true) => Kind::Wine,
+            (false, false) => Kind::Windows,
+        })
     }
 
     fn startup(&self) -> Answer {
@@ -351,6 +356,17 @@ fn apartment() -> (APTTYPE, APTTYPEQUALIFIER) {
     // SAFETY: both live here, and are written before the call returns. A thread in no apartment is an error.
     let _ = unsafe { CoGetApartmentType(&raw mut kind, &raw mut how) };
     (kind, how)
+}
+
+/// Whether the work queues are our own: that DLL has a function that the system's has not.
+fn is_drop_in() -> bool {
+    windows_core::link!("kernel32.dll" "system" fn LoadLibraryA(name: *const u8) -> *mut c_void);
+    windows_core::link!("kernel32.dll" "system" fn GetProcAddress(module: *mut c_void, name: *const u8) -> *mut c_void);
+    // SAFETY: both names end with a zero; the module is the one that Media Foundation has loaded, and stays.
+    unsafe {
+        let module = LoadLibraryA(c"rtworkq.dll".as_ptr().cast());
+        !module.is_null() && !GetProcAddress(module, c"MfAsyncInstall".as_ptr().cast()).is_null()
+    }
 }
 
 /// Whether the system is Wine, which has a function that says so.

@@ -101,7 +101,7 @@ fn of_operations() {
         says("E_ILLEGAL_METHOD_CALL (0x8000000E): await an operation whose value was taken…", once.await);
         let mut slow = queue.spawn(tokio::time::sleep(Duration::from_secs(1)));
         says(
-            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): block a thread of a tokio runtime until an operation ends: await it",
+            "ERROR_POSSIBLE_DEADLOCK (0x8007046B): block a thread of a tokio runtime until an operation ends: await it, or wait in `spawn_blocking`",
             slow.wait(),
         );
     });

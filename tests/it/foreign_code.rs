@@ -508,13 +508,27 @@ fn drops() -> Vec<Place> {
             shut_down(queue.run(closure).await);
             shut_down(queue.spawn(future()).await);
             let local = owned();
-            shut_down(window.spawn_local(move || ready(local())).await);
+            shut_down(window.spawn_local(move || async move { local() }).await);
             let end = owned();
-            shut_down(platform.begin_end(&(), |(), _| Ok(()), move |(), _| Ok(end())).await);
+            shut_down(
+                platform
+                    .begin_end(
+                        &(),
+                        |(), _| Ok(()),
+                        move |(), _| {
+                            end();
+                            Ok(())
+                        },
+                    )
+                    .await,
+            );
             shut_down(method.call(body()).await);
             shut_down(method.begin(callback(|_| ()), body()));
             let blocking = owned();
-            shut_down(method.begin_blocking(callback(|_| ()), move || Ok(blocking())));
+            shut_down(method.begin_blocking(callback(|_| ()), move || {
+                blocking();
+                Ok(())
+            }));
             shut_down(method.begin(has(&bomb), ready(Ok(()))));
             shut_down(platform.result(has(&bomb)).build());
             shut_down(queue.put(has(&bomb)));

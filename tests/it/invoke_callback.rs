@@ -289,3 +289,53 @@ fn it_may_run_before_the_call_returns_and_while_the_caller_holds_a_lock() {
         drop(held);
     });
 }
+
+/// A result without a callback is nothing that a shutdown calls; who waits for its event hears of the end.
+#[test]
+fn a_wait_for_the_event_of_a_result_ends_with_the_platform() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let (signaled, never) =
+            (platform.event_result().build().unwrap(), platform.event_result().build().unwrap());
+        signaled.invoke().unwrap();
+        let waits = tokio::spawn({
+            let never = never.clone();
+            async move { never.signaled().await }
+        });
+        until("it waits", || platform.report().operations.len() == 1).await;
+        let shutdown = platform.shutdown();
+        assert!(waits.await.unwrap().unwrap_err().is_shutdown());
+        // One that comes after the end, too.
+        assert!(never.signaled().await.unwrap_err().is_shutdown());
+        signaled.signaled().await.unwrap();
+        drop((signaled, never));
+        shutdown.await.unwrap();
+    });
+}
+
+#[test]
+fn an_item_without_a_result_goes_where_its_callback_names_and_is_asked_once() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let asked = Asked::new();
+        *asked.queue.lock().unwrap() = queue.id();
+        platform.invoke_item(asked.clone()).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((asked.called.get(), queue.stats().run), (1, 1));
+        assert_eq!(*asked.asked.lock().unwrap(), [std::thread::current().id()]);
+        // A ready result is invoked.
+        let result = platform.result(asked.clone()).build().unwrap();
+        platform.invoke_item(result).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((asked.called.get(), queue.stats().run), (2, 2));
+        // One that is refused is not called, and nothing of it is kept.
+        *asked.queue.lock().unwrap() = QueueId(0x1_0000);
+        let refused = platform.invoke_item(asked.clone()).unwrap_err();
+        assert_eq!(refused.hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
+        drop(queue);
+        platform.shutdown().await.unwrap();
+        assert_eq!(platform.invoke_item(asked.clone()).unwrap_err().hresult(), Hresult::MF_E_SHUTDOWN);
+        assert_eq!((asked.called.get(), Arc::strong_count(&asked)), (2, 1));
+    });
+}

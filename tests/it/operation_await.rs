@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::both_runtimes;
+
 use futures::future::FusedFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use mf_async::{AsyncResult, Error, ErrorKind, Hresult, Operation, Platform, QueueId, Result};
@@ -344,6 +346,46 @@ async fn a_thread_that_is_needed_is_refused_and_the_operation_goes_on() -> Resul
 
     let mut ready = Operation::ready(1);
     assert_eq!(ready.wait()?, 1, "there is nothing to wait for");
+    platform.shutdown().await
+}
+
+#[test]
+fn a_blocking_thread_of_a_runtime_waits() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+        let (mut operation, held) = pending(&platform);
+        let waits = tokio::task::spawn_blocking(move || operation.wait());
+        let (refused, waiting) = (queue.clone(), queue.clone());
+        // A task is refused all the same, and goes on after it.
+        let task = tokio::spawn(async move {
+            let code = code(refused.run(|| 1).wait());
+            tokio::task::yield_now().await;
+            (code, refused.run(|| 2).await.unwrap())
+        });
+        assert_eq!(task.await.unwrap(), (Hresult::ERROR_POSSIBLE_DEADLOCK, 2));
+        complete(&platform, held, Hresult(3));
+        assert_eq!(waits.await.unwrap().unwrap(), 3);
+        // A thread that only knows of the runtime is no thread of it.
+        let runtime = tokio::runtime::Handle::current();
+        let entered = std::thread::spawn(move || {
+            let _entered = runtime.enter();
+            waiting.run(|| 4).wait().unwrap()
+        });
+        assert_eq!(tokio::task::spawn_blocking(|| entered.join().unwrap()).await.unwrap(), 4);
+        drop(queue);
+        platform.shutdown().await.unwrap();
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_tokio_lets_block_in_place_waits() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.queue(QueueId::MULTITHREADED)?;
+    let waits = queue.clone();
+    let task = tokio::spawn(async move { tokio::task::block_in_place(|| waits.run(|| 5).wait()) });
+    assert_eq!(task.await.unwrap()?, 5);
+    drop(queue);
     platform.shutdown().await
 }
 

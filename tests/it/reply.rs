@@ -2,14 +2,14 @@
 //! inside the callback or at any later time, once; a reply that never comes is reported, and ends with
 //! the shutdown's deadline, or with the last handle to the platform, without which nobody can reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::{
     Count, Drops, Gate, Log, both_runtimes, callback, multi_thread, paused_time, until, with,
 };
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkQueue,
+    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, Reply, WorkItem, WorkQueue,
 };
 
 fn started() -> (Platform, WorkQueue) {
@@ -525,5 +525,65 @@ fn a_reply_that_comes_from_above_does_not_cost_a_shutdown_its_deadline() {
             assert!(start.elapsed() < Duration::from_secs(5), "the deadline");
             assert_eq!(log.all(), ["awaits its reply", "replies", "behind it"]);
         }
+    });
+}
+
+/// Where a callback leaves its reply.
+type Kept = Arc<Mutex<Option<Reply>>>;
+
+#[test]
+fn a_reply_apart_from_the_result_advances_and_owns_nothing() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (kept, drops, after) = (Kept::default(), Drops::new(), Count::new());
+        let (keep, token) = (kept.clone(), drops.token());
+        let called = replying(&queue, move |result| {
+            let _ = &token;
+            *keep.lock().unwrap() = result.to_reply();
+        });
+        queue.put(called).unwrap();
+        let next = after.clone();
+        queue.put(callback(move |_| next.add())).unwrap();
+        until("the first is called", || kept.lock().unwrap().is_some()).await;
+        assert_eq!((after.get(), drops.count()), (0, 0), "the queue waits, and keeps what it waits for");
+        let reply = kept.lock().unwrap().take().unwrap();
+        assert!(reply.send());
+        until("the second is called", || after.get() == 1).await;
+        until("the first is released", || drops.count() == 1).await;
+        platform.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_reply_apart_that_is_dropped_replies_and_one_too_late_does_not() {
+    both_runtimes(|| async {
+        let (platform, queue) = started();
+        let (kept, after) = (Kept::default(), Count::new());
+        queue.put(replying(&queue, |result| drop(result.to_reply()))).unwrap();
+        let (keep, replies) = (kept.clone(), platform.clone());
+        let replied = replying(&queue, move |result| {
+            *keep.lock().unwrap() = result.to_reply();
+            replies.invoke_callback(result).unwrap();
+            assert!(result.to_reply().is_none(), "the reply was given");
+        });
+        queue.put(replied).unwrap();
+        let next = after.clone();
+        let plain = callback(move |result| {
+            assert!(result.to_reply().is_none(), "none is awaited");
+            next.add();
+        });
+        queue.put(plain).unwrap();
+        queue.barrier().await.unwrap();
+        assert_eq!((after.get(), queue.stats().panicked), (1, 0));
+        let late = kept.lock().unwrap().take().expect("one was awaited");
+        // An item that waits for a reply of its own is not told by that of another.
+        let other = Kept::default();
+        let keep = other.clone();
+        queue.put(replying(&queue, move |result| *keep.lock().unwrap() = result.to_reply())).unwrap();
+        until("the other is called", || other.lock().unwrap().is_some()).await;
+        assert!(!late.send());
+        assert!(other.lock().unwrap().take().unwrap().send());
+        queue.barrier().await.unwrap();
+        platform.shutdown().await.unwrap();
     });
 }

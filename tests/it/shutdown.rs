@@ -853,3 +853,29 @@ fn the_last_clone_may_be_dropped_by_a_callback_of_its_own_runtime() {
         done.pass();
     });
 }
+
+#[test]
+fn a_platform_takes_a_ready_runtime_and_ends_it() {
+    within_bound(|| {
+        let (started, stopped) = (Count::new(), Count::new());
+        let (start, stop) = (started.clone(), stopped.clone());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .on_thread_start(move || start.add())
+            .on_thread_stop(move || stop.add())
+            .enable_time()
+            .build()
+            .unwrap();
+        // The number of workers is the runtime's.
+        let platform = Platform::builder().worker_threads(0).runtime(runtime).startup().unwrap();
+        let count = Count::new();
+        platform.put(QueueId::MULTITHREADED, count.counts()).unwrap();
+        futures::executor::block_on(platform.shutdown()).unwrap();
+        assert_eq!(count.get(), 1);
+        assert!(started.get() >= 2);
+        drop(platform);
+        while stopped.get() < started.get() {
+            std::thread::yield_now();
+        }
+    });
+}

@@ -132,7 +132,17 @@ async fn a_recording_callback_forgets_nothing() -> Result<()> {
 async fn a_recording_callback_does_not_wait_for_ever() {
     let callback = RecordingCallback::new();
     assert_eq!(code(callback.wait_for(1).await), Hresult::ERROR_TIMEOUT);
-    assert_eq!(code(callback.next_result().await), Hresult::ERROR_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_clock_paused_it_waits_for_hours() -> Result<()> {
+    let platform = Platform::startup()?;
+    let callback = RecordingCallback::on(QueueId::MULTITHREADED);
+    let start = tokio::time::Instant::now();
+    platform.schedule(callback.clone(), Duration::from_secs(7200))?;
+    drop(callback.next_result().await?);
+    assert_eq!(start.elapsed(), Duration::from_secs(7200));
+    platform.shutdown().await
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::{Count, Drops, Log, both_runtimes, callback, on, paused_time, until, with};
 use mf_async::{
-    AsyncResult, CallbackFlags, CallbackParameters, Hresult, Platform, QueueId, WorkItem, WorkItemKey,
-    WorkQueueType,
+    AsyncResult, CallbackFlags, CallbackParameters, ErrorKind, Hresult, Operation, Platform, QueueId,
+    WorkItem, WorkItemKey, WorkQueueType,
 };
 use tokio::time::Instant;
 
@@ -393,5 +393,31 @@ fn a_cancel_that_races_with_the_time_either_stops_it_or_says_not_found() {
                 }
             }
         }
+    });
+}
+
+/// Its callback is dropped, and the operation that awaits it says why.
+#[test]
+fn an_operation_whose_item_is_cancelled_ends_as_cancelled() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        for by_operation in [false, true] {
+            let mut key = None;
+            let begin = |(): &(), callback| {
+                let scheduled = platform.schedule(callback, Duration::from_secs(3600))?;
+                key = Some(scheduled);
+                Ok(scheduled)
+            };
+            let operation: Operation<()> = platform.begin_end(&(), begin, |(), _| Ok(()));
+            let ended = if by_operation {
+                operation.cancel().await
+            } else {
+                platform.cancel_work_item(key.unwrap()).unwrap();
+                operation.await
+            };
+            let error = ended.unwrap_err();
+            assert_eq!((error.kind(), error.hresult()), (ErrorKind::Cancelled, Hresult::E_ABORT));
+        }
+        platform.shutdown().await.unwrap();
     });
 }

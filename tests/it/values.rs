@@ -53,6 +53,8 @@ fn a_value_is_read_as_what_it_is() {
     only(10, &|value| value.as_bytes() == Some(&[1, 2]));
     only(11, &|value| value.as_object::<u16>() == Some(&5));
     assert_eq!(values[11].as_object::<u32>(), None);
+    only(11, &|value| value.as_shared::<u16>().as_deref() == Some(&5));
+    assert_eq!(values[11].as_shared::<u32>(), None);
 }
 
 #[test]

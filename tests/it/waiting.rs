@@ -261,7 +261,7 @@ fn a_cancelled_wait_uses_up_no_signal() {
                 drop(token);
             };
             let before = drops.count();
-            let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+            let key = platform.put_waiting(event, told(&platform, &log)).unwrap();
             // Polled or not.
             if before % 2 == 0 {
                 tokio::task::yield_now().await;
@@ -290,7 +290,7 @@ fn a_cancel_drops_the_event() {
                 drop(token);
             };
             let before = drops.count();
-            let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+            let key = platform.put_waiting(event, told(&platform, &log)).unwrap();
             if is_polled {
                 tokio::task::yield_now().await;
             }
@@ -312,7 +312,7 @@ fn an_event_that_cancels_its_own_wait_calls_back_cancelled() {
             let key = receive.await.unwrap();
             of.upgrade().unwrap().cancel_work_item(key).unwrap();
         };
-        let key = platform.put_waiting(event, &told(&platform, &log)).unwrap();
+        let key = platform.put_waiting(event, told(&platform, &log)).unwrap();
         send.send(key).unwrap();
         until("it calls back", || log.len() == 1).await;
         assert_eq!(log.all(), [Hresult::MF_E_OPERATION_CANCELLED]);

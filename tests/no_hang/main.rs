@@ -1,6 +1,7 @@
 //! Promise: nothing hangs and nothing is lost. Programs that nobody thought of are played: on every kind of
-//! queue and both flavours of runtime, with components that break the contract in every way, and with a
-//! platform or a runtime that goes away under them. Every operation ends once and as it may, serial
+//! queue and both flavours of runtime, with components that break the contract in every way, user code that panics
+//! wherever it is called, executors and platforms that know nothing of each other, and with a platform or a runtime that
+//! goes away under them. Every operation ends once, with its own value or the code that the model predicts, serial
 //! queues keep their order, the counters add up, and every object that was handed out is dropped.
 //!
 //! `MF_ASYNC_PROGRAMS` says how many are played. One that fails is made as small as it can be and printed
@@ -9,9 +10,11 @@
 mod model;
 mod play;
 mod program;
+mod resolve;
 #[expect(dead_code, reason = "the programs need one callback of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
+mod wrap;
 
 use std::fmt::Debug;
 use std::panic;

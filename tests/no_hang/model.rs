@@ -2,7 +2,7 @@
 
 use mf_async::{ErrorKind, Hresult, Result};
 
-use crate::program::Fault;
+use crate::program::{Fault, Handler};
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +43,14 @@ impl Verdict {
     }
 
     /// Whether an operation may end so. `closed`: nobody holds its queue any more.
-    pub(crate) fn is_allowed(self, fault: Fault, closed: bool, doubt: Doubt) -> bool {
+    /// `foreign`: it names a queue that another platform does not know.
+    pub(crate) fn is_allowed(self, fault: Fault, closed: bool, foreign: bool, doubt: Doubt) -> bool {
         let failed = Verdict::Failed(Hresult::E_ACCESSDENIED);
         let (expected, on_its_own_way) = match fault {
+            Fault::ByAnother if foreign => (Verdict::Failed(Hresult::MF_E_INVALID_WORKQUEUE), false),
             Fault::None | Fault::Twice | Fault::Inline => (Verdict::Value, false),
+            // A shutdown does not wait for the queues of another platform.
+            Fault::ByAnother => (Verdict::Value, true),
             // A shutdown does not wait for a time, nor for a thread that it does not know of.
             Fault::Late(_) | Fault::WrongThread => (Verdict::Value, true),
             Fault::Never | Fault::LetGo | Fault::NoResult => (Verdict::Abandoned, true),
@@ -64,4 +68,28 @@ impl Verdict {
                 Doubt::Disturbed => interrupted,
             }
     }
+}
+
+/// How a resolution ends that asks these handlers in this order: by which it succeeds, with which code it fails, or not at
+/// all.
+pub(crate) fn resolution(
+    handlers: &[Handler],
+    keep: bool,
+    all: bool,
+) -> Option<std::result::Result<usize, Hresult>> {
+    if keep && all {
+        return Some(Err(Hresult::MF_E_SOURCERESOLVER_MUTUALLY_EXCLUSIVE_FLAGS));
+    }
+    let mut failed = None;
+    for (number, handler) in handlers.iter().enumerate() {
+        let code = match handler {
+            Handler::Succeeds => return Some(Ok(number)),
+            Handler::Never => return None,
+            Handler::Unsupported => continue,
+            Handler::Fails | Handler::Closes => Hresult::E_ACCESSDENIED,
+            Handler::Panics | Handler::PanicsAtOnce => Hresult::E_UNEXPECTED,
+        };
+        failed.get_or_insert(code);
+    }
+    Some(Err(failed.unwrap_or(Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE)))
 }

@@ -16,7 +16,9 @@ use tokio::sync::SetOnce;
 
 use crate::model::{Doubt, Verdict};
 use crate::program::{Body, End, Event, Fate, Fault, Flavour, Made, Program, Spawned, Step};
+use crate::resolve;
 use crate::support::with;
+use crate::wrap::{Asked, Wrapped, panicking_waker};
 
 /// Plays it to its end, and says everything that was not as promised.
 pub(crate) fn play(program: &Program) -> Vec<String> {
@@ -45,6 +47,8 @@ struct Shared {
     wrong: Mutex<Vec<String>>,
     /// The platform or its runtime is going.
     gone: AtomicBool,
+    /// A shutdown was begun.
+    shutting_down: AtomicBool,
 }
 
 impl Shared {
@@ -59,13 +63,21 @@ impl Shared {
     /// Something whose drop is counted.
     fn token(self: &Arc<Self>, panics: bool) -> Token {
         self.made.fetch_add(1, SeqCst);
-        Token { shared: self.clone(), panics }
+        Token { shared: self.clone(), panics, number: 0 }
+    }
+
+    /// The value of an operation.
+    fn value(self: &Arc<Self>, number: usize) -> Token {
+        self.made.fetch_add(1, SeqCst);
+        Token { shared: self.clone(), panics: false, number }
     }
 }
 
 pub(crate) struct Token {
     shared: Arc<Shared>,
     panics: bool,
+    /// The operation whose value it is.
+    number: usize,
 }
 
 impl Drop for Token {
@@ -120,16 +132,27 @@ enum Least {
     Once,
 }
 
-struct Begun {
+/// An operation, and what was wrong with it.
+#[derive(Clone)]
+struct Started {
     what: String,
     slot: usize,
     fault: Fault,
+    number: usize,
+}
+
+struct Begun {
+    started: Started,
     operation: Operation<Token>,
 }
 
 struct Play<'a> {
     program: &'a Program,
     shared: Arc<Shared>,
+    /// Another platform on the same runtime.
+    other: Platform,
+    /// How many operations were begun.
+    operations: usize,
     slots: Vec<Slot>,
     works: Vec<Work>,
     begun: Vec<Begun>,
@@ -154,6 +177,8 @@ impl Play<'_> {
         Play {
             program,
             shared,
+            other: Platform::builder().handle(runtime.handle().clone()).startup().unwrap(),
+            operations: 0,
             slots,
             works: Vec::new(),
             begun: Vec::new(),
@@ -171,35 +196,38 @@ impl Play<'_> {
             Step::Put { queue, priority, body } => {
                 self.put(&platform, queue.index(self.slots.len()), *priority, *body)
             }
-            Step::Begin { queue, fault, fate } => {
-                let slot = queue.index(self.slots.len());
-                let operation = self.begin(&platform, slot, *fault);
-                self.fate(slot, *fault, *fate, operation, format!("{step:?}")).await;
+            Step::Begin { queue, fault, wrapped, fate } => {
+                let started = self.started(step, queue.index(self.slots.len()), *fault);
+                let operation = self.begin(&platform, &started, *wrapped);
+                self.fate(started, *fate, operation).await;
             }
             Step::Run { queue, panics, fate } => {
                 let slot = queue.index(self.slots.len());
                 let Some(handle) = self.slots[slot].handle.clone() else { return };
                 let (shared, token, panics) = (self.shared.clone(), self.shared.token(false), *panics);
+                let fault = if panics { Fault::PanickingEnd } else { Fault::None };
+                let started = self.started(step, slot, fault);
+                let number = started.number;
                 let operation = handle.run(move || {
                     assert!(!panics, "planned");
                     let _used = token;
-                    shared.token(false)
+                    shared.value(number)
                 });
                 drop(handle);
-                let fault = if panics { Fault::PanickingEnd } else { Fault::None };
-                self.fate(slot, fault, *fate, operation, format!("{step:?}")).await;
+                self.fate(started, *fate, operation).await;
             }
             Step::Spawn { queue, future, fate } => {
                 let slot = queue.index(self.slots.len());
                 let Some(handle) = self.slots[slot].handle.clone() else { return };
-                let operation = handle.spawn(spawned(&self.shared, *future));
-                drop(handle);
                 let fault = match future {
                     Spawned::Yields(_) => Fault::None,
                     Spawned::Never => Fault::Never,
                     Spawned::Panics => Fault::PanickingEnd,
                 };
-                self.fate(slot, fault, *fate, operation, format!("{step:?}")).await;
+                let started = self.started(step, slot, fault);
+                let operation = handle.spawn(spawned(&self.shared, *future, started.number));
+                drop(handle);
+                self.fate(started, *fate, operation).await;
             }
             Step::Schedule { queue, after } => {
                 let slot = queue.index(self.slots.len());
@@ -239,14 +267,50 @@ impl Play<'_> {
                 let kept = std::mem::take(&mut *self.shared.kept.lock().unwrap());
                 drop(kept);
             }
+            Step::Elsewhere { queue, which } => {
+                self.elsewhere(queue.index(self.slots.len()), which);
+            }
+            Step::Resolve { handlers, keep, all } => {
+                if let Err(wrong) = resolve::resolve(&platform, handlers, *keep, *all).await {
+                    if !self.shutting_down {
+                        self.shared.wrong(format!("{step:?}: {wrong}"));
+                    }
+                }
+            }
             Step::BeginShutdown => {
                 self.shutting_down = true;
+                self.shared.shutting_down.store(true, SeqCst);
                 // What comes after it may be in its way.
                 let deadline = match self.program.flavour {
                     Flavour::Paused => Duration::from_secs(5),
                     Flavour::Workers => Duration::from_millis(3),
                 };
                 drop(platform.shutdown_within(deadline));
+            }
+        }
+    }
+
+    fn started(&mut self, step: &Step, slot: usize, fault: Fault) -> Started {
+        self.operations += 1;
+        Started { what: format!("{step:?}"), slot, fault, number: self.operations }
+    }
+
+    /// Another platform takes neither ids nor keys of this one for its own.
+    fn elsewhere(&self, slot: usize, which: &proptest::sample::Index) {
+        let id = self.slots[slot].id;
+        if id.is_private() {
+            let put = self.other.put(id, with(CallbackParameters::default(), |_| {}));
+            let code = put.map_err(|error| error.hresult());
+            if code != Err(Hresult::MF_E_INVALID_WORKQUEUE) {
+                self.shared.wrong(format!("another platform put an item on {id}: {code:?}"));
+            }
+        }
+        let keys: Vec<_> = self.works.iter().filter_map(|work| work.key).collect();
+        if !keys.is_empty() {
+            let code = self.other.cancel_work_item(keys[which.index(keys.len())]);
+            let code = code.map_err(|error| error.hresult());
+            if code != Err(Hresult::MF_E_NOT_FOUND) {
+                self.shared.wrong(format!("another platform cancelled an item: {code:?}"));
             }
         }
     }
@@ -264,6 +328,7 @@ impl Play<'_> {
     fn deadline(&self) -> Duration {
         match self.program.flavour {
             Flavour::Workers if self.in_the_way() => Duration::from_millis(3),
+            Flavour::Paused if self.in_the_way() => Duration::from_secs(60),
             _ => Duration::from_secs(3600),
         }
     }
@@ -282,7 +347,9 @@ impl Play<'_> {
         let replies = replies && slot.strict;
         // What is refused is dropped on the caller's stack, and that panic is the caller's.
         let may_be_refused = self.shutting_down || slot.handle.is_none();
-        let body = if body == Body::PanicsWhenDropped && may_be_refused { Body::Nothing } else { body };
+        let asks = matches!(body, Body::NamePanics | Body::ParametersPanic);
+        let body =
+            if (body == Body::PanicsWhenDropped || asks) && may_be_refused { Body::Nothing } else { body };
         let flags = match body {
             Body::Blocks => CallbackFlags::BLOCKING,
             _ if replies => CallbackFlags::REPLY,
@@ -309,6 +376,11 @@ impl Play<'_> {
             perform(&shared, &seen, body, result);
             drop(guard);
         });
+        let callback: Arc<dyn AsyncCallback> = match body {
+            Body::NamePanics => Arc::new(Wrapped::new(callback, Asked::Name)),
+            Body::ParametersPanic => Arc::new(Wrapped::new(callback, Asked::Parameters)),
+            _ => callback,
+        };
         let panics = body == Body::PanicsWhenDropped;
         let state = self.shared.token(panics);
         let put = || match &slot.handle {
@@ -316,7 +388,20 @@ impl Play<'_> {
             None => platform.put(slot.id, WorkItem::new(callback).state(Arc::new(state)).priority(priority)),
         };
         // An item that has run before the put returns is let go by whoever is last, which may be the caller.
-        let Ok(put) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)) else { return };
+        let Ok(put) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)) else {
+            // Who puts an item is asked for its parameters on that stack, so that panic is the caller's, too.
+            if !panics && body != Body::ParametersPanic {
+                self.shared.wrong(format!("item {number}: the put of {body:?} panicked"));
+            }
+            return;
+        };
+        if body == Body::ParametersPanic {
+            let code = put.map_err(|error| error.hresult());
+            if code != Err(Hresult::E_UNEXPECTED) {
+                self.shared.wrong(format!("item {number}: parameters that panic: {code:?}"));
+            }
+            return;
+        }
         let accepted = put.is_ok();
         let step = format!("item {number}: put {body:?}");
         self.work(&step, at, calls, put.map(|()| None), Least::Once);
@@ -371,7 +456,10 @@ impl Play<'_> {
             Hresult::MF_E_SHUTDOWN => self.shutting_down,
             Hresult::MF_E_INVALID_WORKQUEUE => {
                 let slot = &self.slots[slot];
-                slot.handle.is_none() || (what.starts_with("Wait") && !slot.takes_waits)
+                // A shutdown drops the private queues, perhaps since the call was admitted.
+                slot.handle.is_none()
+                    || (self.shutting_down && slot.id.is_private())
+                    || (what.starts_with("Wait") && !slot.takes_waits)
             }
             _ => false,
         };
@@ -428,8 +516,9 @@ impl Play<'_> {
     }
 
     /// Begins an operation of a component that has this fault.
-    fn begin(&mut self, platform: &Platform, slot: usize, fault: Fault) -> Operation<Token> {
-        let shared = self.shared.clone();
+    fn begin(&mut self, platform: &Platform, started: &Started, wrapped: bool) -> Operation<Token> {
+        let Started { slot, fault, number, .. } = *started;
+        let (shared, other) = (self.shared.clone(), self.other.clone());
         self.kept |= fault == Fault::Never;
         let late = match fault {
             Fault::Late(after) => self.time(after),
@@ -437,6 +526,7 @@ impl Play<'_> {
         };
         let paused = self.program.flavour == Flavour::Paused;
         let begin = |callback: Arc<dyn AsyncCallback>| {
+            let callback = if wrapped { Arc::new(Wrapped::new(callback, Asked::Nothing)) } else { callback };
             let result = || {
                 let token = Arc::new(shared.token(false));
                 platform.result(callback.clone()).object(token.clone()).state(token).build()
@@ -480,6 +570,7 @@ impl Play<'_> {
                     Err(Hresult::E_ACCESSDENIED.into())
                 }
                 Fault::PanickingBegin => panic!("planned"),
+                Fault::ByAnother => other.invoke_callback(&result()?),
             }
         };
         let (shared, token) = (self.shared.clone(), self.shared.token(false));
@@ -487,7 +578,7 @@ impl Play<'_> {
             let _used = token;
             assert!(fault != Fault::PanickingEnd, "planned");
             result.status().ok()?;
-            Ok(shared.token(false))
+            Ok(shared.value(number))
         };
         // The platform knows of some from their Begin on, and of others when there is a result.
         if slot % 2 == 0 {
@@ -502,14 +593,8 @@ impl Play<'_> {
         }
     }
 
-    async fn fate(
-        &mut self,
-        slot: usize,
-        fault: Fault,
-        fate: Fate,
-        operation: Operation<Token>,
-        what: String,
-    ) {
+    async fn fate(&mut self, started: Started, fate: Fate, operation: Operation<Token>) {
+        let Started { slot, fault, .. } = started;
         let canceller = || {
             let cancels = Arc::new(AtomicUsize::new(0));
             let token = self.shared.token(false);
@@ -532,21 +617,46 @@ impl Play<'_> {
                 let (cancels, call) = canceller();
                 let operation = operation.cancel_with(call).cancel();
                 self.cancels.push(cancels);
-                self.begun.push(Begun { what, slot, fault, operation });
+                self.begun.push(Begun { started, operation });
             }
             Fate::TimedOut(after) => {
                 let value = operation.timeout(self.time(after * 500)).await;
-                let verdict = Verdict::of(&value);
-                if verdict != Verdict::TimedOut {
-                    self.judge(&what, slot, fault, verdict, self.doubt_now());
+                if Verdict::of(&value) != Verdict::TimedOut {
+                    self.judge(&started, &value, self.doubt_now());
                 }
             }
             Fate::Awaited if fault != Fault::Never && !self.slots[slot].stuck => {
-                let verdict = Verdict::of(&operation.await);
-                self.judge(&what, slot, fault, verdict, self.doubt_now());
+                let value = operation.await;
+                self.judge(&started, &value, self.doubt_now());
             }
-            Fate::Awaited | Fate::AwaitedAtTheEnd => {
-                self.begun.push(Begun { what, slot, fault, operation });
+            // A paused clock stands still while a thread of the pool waits for it.
+            Fate::AwaitedElsewhere
+                if !matches!(fault, Fault::Never | Fault::Late(_)) && !self.slots[slot].may_stick =>
+            {
+                let elsewhere = move || futures::executor::block_on(operation);
+                let value = tokio::task::spawn_blocking(elsewhere).await.unwrap();
+                self.judge(&started, &value, self.doubt_now());
+            }
+            Fate::PolledByAPanic => {
+                let mut operation = operation;
+                let waker = panicking_waker();
+                let mut cx = std::task::Context::from_waker(&waker);
+                match std::pin::Pin::new(&mut operation).poll(&mut cx) {
+                    Poll::Ready(value) => self.judge(&started, &value, self.doubt_now()),
+                    Poll::Pending => self.begun.push(Begun { started, operation }),
+                }
+            }
+            Fate::PanickingCanceller => {
+                let (cancels, call) = canceller();
+                let panics = move || {
+                    call();
+                    panic!("planned");
+                };
+                drop(operation.cancel_with(panics));
+                self.cancels.push(cancels);
+            }
+            Fate::Awaited | Fate::AwaitedAtTheEnd | Fate::AwaitedElsewhere => {
+                self.begun.push(Begun { started, operation });
             }
         }
     }
@@ -555,12 +665,20 @@ impl Play<'_> {
         if self.shutting_down { Doubt::Disturbed } else { Doubt::None }
     }
 
-    fn judge(&self, what: &str, slot: usize, fault: Fault, verdict: Verdict, doubt: Doubt) {
-        let slot = &self.slots[slot];
+    fn judge(&self, started: &Started, value: &Result<Token>, doubt: Doubt) {
+        let Started { what, slot, fault, number } = started;
+        let foreign = self.slots[*slot].id.is_private() && slot % 2 == 0;
+        let slot = &self.slots[*slot];
         let closed = slot.handle.is_none();
         let doubt = if slot.stuck { Doubt::Disturbed } else { doubt };
-        if !verdict.is_allowed(fault, closed, doubt) {
+        let verdict = Verdict::of(value);
+        if !verdict.is_allowed(*fault, closed, foreign, doubt) {
             self.shared.wrong(format!("{what} ended with {verdict:?}"));
+        }
+        if let Ok(token) = value {
+            if token.number != *number {
+                self.shared.wrong(format!("{what} ended with the value of another, {}", token.number));
+            }
         }
     }
 
@@ -593,7 +711,7 @@ impl Play<'_> {
             End::DropRuntime => {
                 drop(runtime);
                 self.ending("without a runtime", |begun, slot| {
-                    !matches!(begun.fault, Fault::Never) && !slot.may_stick
+                    !matches!(begun.started.fault, Fault::Never) && !slot.may_stick
                 });
                 self.drop_platform(platform);
                 None
@@ -634,29 +752,29 @@ impl Play<'_> {
     }
 
     fn all_ended(&self, when: &str, which: impl Fn(&Begun, &Slot) -> bool) {
-        for begun in self.begun.iter().filter(|begun| which(begun, &self.slots[begun.slot])) {
+        for begun in self.begun.iter().filter(|begun| which(begun, &self.slots[begun.started.slot])) {
             if !begun.operation.is_ended() {
-                self.shared.wrong(format!("{} has not ended {when}", begun.what));
+                self.shared.wrong(format!("{} has not ended {when}", begun.started.what));
             }
         }
     }
 
     /// The same, and threads of their own have some time.
     fn ending(&self, when: &str, which: impl Fn(&Begun, &Slot) -> bool) {
-        let chosen = || self.begun.iter().filter(|begun| which(begun, &self.slots[begun.slot]));
+        let chosen = || self.begun.iter().filter(|begun| which(begun, &self.slots[begun.started.slot]));
         soon(None, || chosen().all(|begun| begun.operation.is_ended()));
         self.all_ended(when, which);
     }
 
     fn await_all(&mut self, runtime: Option<&Runtime>, in_order: bool) {
         for begun in std::mem::take(&mut self.begun) {
-            let Begun { what, slot, fault, mut operation } = begun;
+            let Begun { started, mut operation } = begun;
             let value = match runtime {
                 Some(runtime) => runtime.block_on(operation),
                 None => operation.wait(),
             };
             let doubt = if in_order { Doubt::InOrder } else { Doubt::Disturbed };
-            self.judge(&what, slot, fault, Verdict::of(&value), doubt);
+            self.judge(&started, &value, doubt);
         }
     }
 
@@ -757,7 +875,23 @@ fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncRes
         let _ = platform.invoke_callback(result);
     };
     match body {
-        Body::Nothing | Body::NeverReplies | Body::PanicsWhenDropped => {}
+        Body::Nothing
+        | Body::NeverReplies
+        | Body::PanicsWhenDropped
+        | Body::NamePanics
+        | Body::ParametersPanic => {}
+        Body::ShutsDown => {
+            let Some(platform) = shared.platform() else { return };
+            // It would wait for the callback that it is called in.
+            let ended = futures::FutureExt::now_or_never(platform.shutdown());
+            let refused =
+                matches!(&ended, Some(Err(error)) if error.hresult() == Hresult::ERROR_POSSIBLE_DEADLOCK);
+            let is_going = shared.gone.load(SeqCst) || shared.shutting_down.load(SeqCst);
+            let was_over = is_going && ended.is_some();
+            if !(refused || was_over) {
+                shared.wrong(format!("a shutdown in a callback: {ended:?}"));
+            }
+        }
         Body::Panics => panic!("planned"),
         Body::Blocks => std::thread::yield_now(),
         Body::Hops => {
@@ -779,7 +913,11 @@ fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncRes
     }
 }
 
-fn spawned(shared: &Arc<Shared>, future: Spawned) -> impl Future<Output = Token> + Send + use<> {
+fn spawned(
+    shared: &Arc<Shared>,
+    future: Spawned,
+    number: usize,
+) -> impl Future<Output = Token> + Send + use<> {
     let (shared, token) = (shared.clone(), shared.token(false));
     async move {
         let _used = token;
@@ -798,7 +936,7 @@ fn spawned(shared: &Arc<Shared>, future: Spawned) -> impl Future<Output = Token>
             }
             Spawned::Panics => panic!("planned"),
         }
-        shared.token(false)
+        shared.value(number)
     }
 }
 

@@ -38,8 +38,9 @@ pub(crate) enum Made {
 pub(crate) enum Step {
     /// Puts a work item.
     Put { queue: Index, priority: i32, body: Body },
-    /// Begins an operation of a component that has this fault; it is called back on the queue.
-    Begin { queue: Index, fault: Fault, fate: Fate },
+    /// Begins an operation of a component that has this fault; it is called back on the queue. The component may have a
+    /// callback of its own around the one that it was given.
+    Begin { queue: Index, fault: Fault, wrapped: bool, fate: Fate },
     /// Runs a closure.
     Run { queue: Index, panics: bool, fate: Fate },
     /// Spawns a future.
@@ -64,6 +65,26 @@ pub(crate) enum Step {
     LetGo,
     /// A shutdown begins.
     BeginShutdown,
+    /// Another platform is handed a queue's id and the key of an item.
+    Elsewhere { queue: Index, which: Index },
+    /// Resolves a stream by these handlers, in this order; what never answers is cancelled.
+    Resolve { handlers: Vec<Handler>, keep: bool, all: bool },
+}
+
+/// What a handler of the resolver does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handler {
+    Succeeds,
+    /// It does not know the content.
+    Unsupported,
+    /// It reads, and then fails otherwise.
+    Fails,
+    /// It closes the stream, and fails.
+    Closes,
+    Panics,
+    /// It panics before there is a future.
+    PanicsAtOnce,
+    Never,
 }
 
 /// What a work item does.
@@ -83,6 +104,12 @@ pub(crate) enum Body {
     NeverReplies,
     /// Its state panics when it is dropped.
     PanicsWhenDropped,
+    /// Its callback panics when it is asked for its name.
+    NamePanics,
+    /// The same for its parameters.
+    ParametersPanic,
+    /// It shuts the platform down from within.
+    ShutsDown,
 }
 
 /// What goes wrong with an operation.
@@ -101,6 +128,8 @@ pub(crate) enum Fault {
     FailingBeginThatCallsBack,
     PanickingBegin,
     PanickingEnd,
+    /// It completes by way of another platform.
+    ByAnother,
 }
 
 /// What becomes of an operation.
@@ -117,6 +146,12 @@ pub(crate) enum Fate {
     Cancelled,
     /// It is given so many milliseconds, and awaited at once.
     TimedOut(u64),
+    /// It is awaited by an executor that knows nothing of tokio, if it is bound to end.
+    AwaitedElsewhere,
+    /// It is polled with a waker that panics, and awaited at the end.
+    PolledByAPanic,
+    /// Its canceller panics, and it is dropped.
+    PanickingCanceller,
 }
 
 /// A future that is polled by a queue.
@@ -179,7 +214,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
         8 => (index(), -1..=1, body()).prop_map(|(queue, priority, body)| Step::Put { queue, priority, body }),
-        8 => (index(), fault(), fate()).prop_map(|(queue, fault, fate)| Step::Begin { queue, fault, fate }),
+        8 => (index(), fault(), any::<bool>(), fate())
+            .prop_map(|(queue, fault, wrapped, fate)| Step::Begin { queue, fault, wrapped, fate }),
         2 => (index(), any::<bool>(), fate()).prop_map(|(queue, panics, fate)| Step::Run { queue, panics, fate }),
         3 => (index(), spawned(), fate()).prop_map(|(queue, future, fate)| Step::Spawn { queue, future, fate }),
         3 => (index(), 0..2000_u64).prop_map(|(queue, after)| Step::Schedule { queue, after }),
@@ -192,7 +228,22 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Yield),
         1 => Just(Step::LetGo),
         1 => Just(Step::BeginShutdown),
+        1 => (index(), index()).prop_map(|(queue, which)| Step::Elsewhere { queue, which }),
+        1 => (prop::collection::vec(handler(), 0..4), any::<bool>(), any::<bool>())
+            .prop_map(|(handlers, keep, all)| Step::Resolve { handlers, keep, all }),
     ]
+}
+
+fn handler() -> impl Strategy<Value = Handler> {
+    prop::sample::select(vec![
+        Handler::Succeeds,
+        Handler::Unsupported,
+        Handler::Fails,
+        Handler::Closes,
+        Handler::Panics,
+        Handler::PanicsAtOnce,
+        Handler::Never,
+    ])
 }
 
 fn body() -> impl Strategy<Value = Body> {
@@ -205,6 +256,9 @@ fn body() -> impl Strategy<Value = Body> {
         2 => Just(Body::RepliesLater),
         1 => Just(Body::NeverReplies),
         1 => Just(Body::PanicsWhenDropped),
+        1 => Just(Body::NamePanics),
+        1 => Just(Body::ParametersPanic),
+        1 => Just(Body::ShutsDown),
     ]
 }
 
@@ -223,6 +277,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::FailingBeginThatCallsBack),
         1 => Just(Fault::PanickingBegin),
         1 => Just(Fault::PanickingEnd),
+        1 => Just(Fault::ByAnother),
     ]
 }
 
@@ -235,6 +290,9 @@ fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::CancelledByDrop),
         1 => Just(Fate::Cancelled),
         1 => (0..3_u64).prop_map(Fate::TimedOut),
+        1 => Just(Fate::AwaitedElsewhere),
+        1 => Just(Fate::PolledByAPanic),
+        1 => Just(Fate::PanickingCanceller),
     ]
 }
 

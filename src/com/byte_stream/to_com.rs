@@ -12,6 +12,7 @@ use windows::Win32::Media::MediaFoundation::{
     msoCurrent,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
+use windows::Win32::System::Com::{IAgileObject, IAgileObject_Impl};
 use windows::core::{BOOL, GUID, HRESULT, HSTRING, IUnknown, Interface, PCWSTR, PWSTR, Ref, Result};
 use windows_core::implement;
 
@@ -151,10 +152,10 @@ impl StreamObject {
         let callback = callback.ok_or_else(|| Error::new(Hresult::E_POINTER, "begin without a callback"))?;
         let ended = Arc::new(Mutex::new(RequestOutcome::Pending));
         let object = RequestEnd { kind, of: identity(&self.stream), outcome: Guarded::new(ended.clone()) };
-        let object = IUnknown::from(object);
+        let object: Mta<IUnknown> = Mta::<IAgileObject>::of(object).cast()?;
         // SAFETY: all three live for the call, and the result, which is Media Foundation's own, takes its own
         // references.
-        let result = unsafe { Mta::new(MFCreateAsyncResult(&object, callback, state)?) };
+        let result = unsafe { Mta::new(MFCreateAsyncResult(&*object, callback, state)?) };
         let right = Arc::new(Mutex::new(Some(RequestRight { result, place })));
         let completer = ResultCompleter::<T> { right: right.clone(), ended };
         let call = SingleCall(Mutex::new(Some(move |result: &AsyncResult| completer.complete(end(result)))));
@@ -315,12 +316,14 @@ impl IMFByteStream_Impl for StreamObject_Impl {
 }
 
 /// The private object of a request's result: where its End finds what it ended with.
-#[implement()]
+#[implement(IAgileObject)]
 struct RequestEnd {
     kind: RequestKind,
     of: usize,
     outcome: Guarded<Arc<Mutex<RequestOutcome>>>,
 }
+
+impl IAgileObject_Impl for RequestEnd_Impl {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequestKind {

@@ -165,6 +165,10 @@ impl SourceShared {
         if from.is_some_and(|position| out_of_range(position) || (position > 0 && !self.can_seek())) {
             return Err(MF_E_INVALIDREQUEST.into());
         }
+        let told = from.is_some();
+        // Readers start at zero, and more than once if they have not heard yet that it has started. What plays once has no
+        // other place than the one where it is.
+        let from = from.filter(|_| self.can_seek());
         // What goes is dropped after the lock, being declared before it.
         let mut gone = Vec::new();
         let mut state = self.state();
@@ -174,9 +178,6 @@ impl SourceShared {
             SourcePhase::Stopped => false,
             SourcePhase::Started | SourcePhase::Paused => from.is_some(),
         };
-        if seeks && !self.can_seek() {
-            return Err(MF_E_INVALIDREQUEST.into());
-        }
         let selected: Vec<_> = plans.iter().map(|plan| plan.index).collect();
         for (index, stream) in state.streams.iter_mut().enumerate() {
             if !selected.contains(&index) {
@@ -218,7 +219,7 @@ impl SourceShared {
         }
         let (of_source, of_stream) =
             if seeks { (MESourceSeeked, MEStreamSeeked) } else { (MESourceStarted, MEStreamStarted) };
-        if seeks || from.is_some() {
+        if seeks || told {
             queue(&self.events, of_source, HRESULT(0), value)?;
         } else {
             // SAFETY: what is pointed to lives for the calls, and is copied.

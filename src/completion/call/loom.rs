@@ -49,6 +49,10 @@ impl Dispatch for Platform {
         Ok(())
     }
 
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()> {
+        self.invoke_accepted(result)
+    }
+
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         self.invoke_accepted(result)
     }

@@ -43,6 +43,10 @@ impl Dispatch for Platform {
         }
     }
 
+    fn invoke_failed(&self, result: &AsyncResult) -> Result<()> {
+        self.invoke_accepted(result)
+    }
+
     fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
         let result = result.clone();
         let item = thread::spawn(move || result.callback().unwrap().invoke(&result));

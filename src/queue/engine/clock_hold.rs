@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::tokio_quirks::is_clock_paused;
@@ -18,6 +18,20 @@ pub(crate) struct ClockHold(Mutex<Holding>);
 struct Holding {
     unparked: u64,
     until: Option<UnboundedSender<()>>,
+}
+
+/// A hold that is taken once, and goes with its owner.
+pub(crate) struct ClockGuard(#[expect(dead_code, reason = "its drop releases the hold")] UnboundedSender<()>);
+
+impl ClockGuard {
+    /// Only the clock of a runtime of one thread can be paused; `None` for any other.
+    pub(crate) fn new(runtime: &Handle) -> Option<ClockGuard> {
+        (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(|| {
+            let (until, mut released) = unbounded_channel();
+            drop(runtime.spawn_blocking(move || released.blocking_recv()));
+            ClockGuard(until)
+        })
+    }
 }
 
 impl ClockHold {

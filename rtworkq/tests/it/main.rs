@@ -1,0 +1,13 @@
+//! The system's Media Foundation on this crate's `rtworkq.dll`, which is to lie beside this program: under Wine
+//! `bash .ci/wine --rtworkq` sees to that, and the README says how it is done on Windows.
+//!
+//! Media Foundation is one for a process, so that each test plays in a process of its own: see `support`.
+#![cfg(windows)]
+
+mod codes;
+mod counts;
+mod environment;
+mod exits;
+mod installed;
+mod stepped;
+mod support;
