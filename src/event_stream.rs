@@ -32,7 +32,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventType, SharedGenerator, drop_events};
 use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 
-/// The events of a [`MediaEventGenerator`], as a [`Stream`].
+/// The events of a [`MediaEventGenerator`](crate::MediaEventGenerator), as a [`Stream`].
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
@@ -59,13 +59,13 @@ use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 /// an item like any other; see [`MediaEvent::ok`].
 ///
 /// The stream does not keep the generator alive, and has it to itself: as long as the stream lives, another stream of
-/// the same generator, a request of another callback and [`get_event`](MediaEventGenerator::get_event) are
+/// the same generator, a request of another callback and [`get_event`](crate::MediaEventGenerator::get_event) are
 /// refused with `MF_E_MULTIPLE_SUBSCRIBERS`, also while events wait that the stream has not taken. A stream that is
 /// made when this one is dropped takes over: it has every event that this one has not read, in order, also while this
 /// one's callback is still at work on another thread.
 ///
 /// All of this is so for a generator that is made of a [`MediaEventQueue`](crate::MediaEventQueue), and for one that
-/// wraps such a generator and forwards the four calls of [`MediaEventGenerator`].
+/// wraps such a generator and forwards the four calls of [`MediaEventGenerator`](crate::MediaEventGenerator).
 ///
 /// # The end
 /// The stream ends, with `None`, when the generator is shut down or dropped, or its platform is shut
@@ -80,7 +80,7 @@ use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
 /// goes on. Dropping the *stream* takes back its request, and events that it had taken and its reader had not
 /// read go back to the front of the generator's queue. A generator that is not made of a
 /// [`MediaEventQueue`](crate::MediaEventQueue) keeps the request until its next event; that one, and what was taken
-/// and not read, is queued again by [`queue_event`](MediaEventGenerator::queue_event), behind what waits there.
+/// and not read, is queued again by [`queue_event`](crate::MediaEventGenerator::queue_event), behind what waits there.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct EventStream<P: Overflow = Lossless> {
     pump: Arc<EventPump>,

@@ -17,18 +17,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(file), Some(picture)) = (arguments.next(), arguments.next()) else {
         return Err("usage: picture FILE PICTURE".into());
     };
-    let timeline = timeline::record();
     let platform = mf_async::Platform::startup()?;
     mf_async_rtworkq::install(&platform)?; // before MFStartup
     let theirs = com::Platform::startup()?; // MFStartup
 
     let reader = SourceReader::open(&theirs, file.as_os_str()).await?;
+    let timeline = timeline::record(); // from here on: to find the decoder takes far longer than to decode
     let mut bytes = 0;
     let mut samples = reader.samples(SourceStream::FirstAudio);
     while let Some(sample) = samples.try_next().await? {
         bytes += sample.to_vec()?.len();
     }
-    drop((samples, reader));
+    drop(samples);
+    drop(reader);
     println!("{}", platform.report());
     theirs.shutdown().await?;
     platform.shutdown().await?;

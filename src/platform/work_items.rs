@@ -12,7 +12,7 @@ use crate::queue::IntoWorkItem;
 use crate::timer::{self, PeriodicKey};
 
 impl Platform {
-    /// Puts a work item on a queue: a callback, a callback with a state and a priority ([`WorkItem`]), or a ready
+    /// Puts a work item on a queue: a callback, a callback with a state and a priority ([`WorkItem`](crate::WorkItem)), or a ready
     /// result.
     ///
     /// `queue` counts, not the queue that the callback names; the callback's flags count as well. The same result may be

@@ -73,7 +73,7 @@ impl WorkQueue {
         self.queue().id
     }
 
-    /// Puts a work item: a callback, a callback with a state and a priority ([`WorkItem`]), or a ready result.
+    /// Puts a work item: a callback, a callback with a state and a priority ([`WorkItem`](crate::WorkItem)), or a ready result.
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`

@@ -130,10 +130,14 @@ fn it_is_refused_at_the_poll() {
             let _ = never.await;
             drop(owned);
         });
-        let lock = platform.lock().unwrap();
+        // The shutdown fails nothing before this callback has returned.
+        let gate = Gate::new();
+        let held = gate.clone();
+        platform.put(QueueId::LONG_FUNCTION, callback(move |_| held.pass())).unwrap();
         let shutdown = platform.shutdown();
         *slot.0.lock().unwrap() = Some(Box::pin(platform.shutdown()));
-        drop((slot, lock));
+        drop(slot);
+        gate.open();
         shutdown.await.unwrap();
         assert!(ends.await.unwrap_err().is_shutdown());
         assert_eq!(answers.all(), [DEADLOCK]);

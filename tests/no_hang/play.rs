@@ -389,8 +389,7 @@ impl Play<'_> {
         };
         // An item that has run before the put returns is let go by whoever is last, which may be the caller.
         let Ok(put) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)) else {
-            // Who puts an item is asked for its parameters on that stack, so that panic is the caller's, too.
-            if !panics && body != Body::ParametersPanic {
+            if !panics {
                 self.shared.wrong(format!("item {number}: the put of {body:?} panicked"));
             }
             return;
