@@ -77,7 +77,8 @@ struct Started {
     /// Keeps the multithreaded apartment, in which callbacks expect to be.
     apartment: Apartment,
     settings: Settings,
-    listening: Vec<(Arc<Listener>, PlatformEventsGuard)>,
+    /// With what registers each at a platform of this crate's.
+    listening: Vec<(Arc<Listener>, Option<PlatformEventsGuard>)>,
     timeline: Option<Timeline>,
 }
 
@@ -100,7 +101,7 @@ fn settled() -> Answer<MutexGuard<'static, State>> {
 /// From the next start on this platform is used.
 ///
 /// # Errors
-/// `MF_E_ALREADY_INITIALIZED` is no code of the work queues': `E_INVALIDARG` when something is started.
+/// `E_INVALIDARG` when one is started.
 pub(crate) fn install(platform: Option<Platform>) -> Answer {
     let mut state = settled()?;
     if state.starts > 0 {
@@ -182,7 +183,8 @@ impl Started {
                     .thread_name("rtworkq")
                     .on_thread_start(join_apartment)
                     .on_thread_stop(leave_apartment)
-                    .enable_all()
+                    // Without tokio's input and output: to wake a thread that waits for that takes longer.
+                    .enable_time()
                     .build()
                     .map_err(|_| E_OUTOFMEMORY)?;
                 Platform::builder().runtime(runtime).shutdown_deadline(PATIENCE).startup().map_err(code)?
@@ -368,22 +370,18 @@ impl PlatformEvents for Listener {
 /// Has the listener hear of the platform that is up.
 fn listen(listener: Arc<Listener>) {
     let Ok(platform) = platform() else { return };
-    if is_given() {
+    let guard = if is_given() {
         // The program's platform starts and ends at other times.
         listener.initialization_complete();
-    }
-    let hears: Arc<dyn PlatformEvents> = if is_given() { Arc::new(Silent) } else { listener.clone() };
-    let guard = platform.register_platform_events(hears);
+        None
+    } else {
+        Some(platform.register_platform_events(listener.clone()))
+    };
     let mut state = state();
     if let Some(started) = &mut state.started {
         started.listening.push((listener, guard));
     }
 }
-
-/// Hears of a platform and does nothing.
-struct Silent;
-
-impl PlatformEvents for Silent {}
 
 /// `RtwqRegisterPlatformEvents`. Registered before the start, it hears of that.
 pub(crate) fn register(events: Com) {
