@@ -390,7 +390,7 @@ impl AsyncResult {
                 Some(tracker) => TrackedWait::until(SIGNAL, tracker, begun, event.wait()).await,
                 None => Ok(GuardedFuture::new(event.wait()).await),
             };
-            // Once signaled it stays so, whatever the platform.
+            // Once signaled it stays so, even after the platform.
             if event.get().is_some() { Ok(()) } else { waited.map(drop) }
         }
     }

@@ -169,7 +169,7 @@ impl SourceResolver {
     /// If this or its End fails, the stream is closed. With `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` it is open, at the position
     /// where it was, when the callback is invoked; it is untouched if the flags themselves are refused.
     ///
-    /// Every handler that fails, with whatever code or by a panic, is followed by the next, and each has the stream at the
+    /// Every handler that fails, with any code or by a panic, is followed by the next, and each has the stream at the
     /// position where it was at this call.
     ///
     /// # Errors

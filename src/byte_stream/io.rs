@@ -56,7 +56,7 @@ pub struct ByteStreamIo<S> {
     reading: Option<Operation<Vec<u8>>>,
     writing: Option<Writing>,
     flushing: Option<Operation<()>>,
-    /// A seek that was started. It happens before whatever comes after it, be its own future dropped.
+    /// A seek that was started. It happens before all that comes after it, even if its own future was dropped.
     seeking: Option<SeekFrom>,
 }
 

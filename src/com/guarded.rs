@@ -41,7 +41,7 @@ impl LiveObject {
     /// Counts one more.
     #[must_use]
     pub fn new() -> LiveObject {
-        // ORDERING: Relaxed: whoever hands the object on orders that.
+        // ORDERING: Relaxed: the hand-over of the object orders that.
         LIVE.fetch_add(1, Ordering::Relaxed);
         LiveObject(())
     }

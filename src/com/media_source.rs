@@ -92,9 +92,8 @@ impl MediaSourceBuilder {
         MediaSourceBuilder { platform: platform.clone(), streams: Vec::new(), live: false, duration: None }
     }
 
-    /// Adds a stream that can be opened at any position, and is, at each start and seek: by `open`, which is told where and
-    /// in which of the types. It gives the samples from there on, or from the key frame before. The first of `types` is the
-    /// one that is offered first.
+    /// Adds a stream that is opened at a position at each start and seek. `open` gets the position and the type. It gives
+    /// the samples from there on, or from the key frame before. The first of `types` is the one that is offered first.
     ///
     /// The source can seek if all its streams are of this kind.
     pub fn stream<S>(
@@ -110,7 +109,7 @@ impl MediaSourceBuilder {
         self
     }
 
-    /// Adds a stream that plays once, whatever is started and stopped: it goes on where it was.
+    /// Adds a stream that plays once: after a stop and a start it goes on where it was.
     pub fn once(
         mut self,
         of: &Mta<IMFMediaType>,

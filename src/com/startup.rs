@@ -197,7 +197,7 @@ mod tests {
     use crate::async_result::QueueId;
     use crate::operation::Operation;
 
-    /// Says when a stop begins, and stops when it is told.
+    /// Says when a stop begins, and stops when the test lets it.
     struct Double {
         count: AtomicI32,
         stops: Mutex<Sender<()>>,

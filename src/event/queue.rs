@@ -188,7 +188,8 @@ impl Inner {
                 "get an event of an event queue that is empty",
             ));
         }
-        if self.queues.runs_here().is_some() || CallingOut::is_any() || tokio_quirks::polls_here() {
+        let may_not = self.queues.runs_here().is_some() || CallingOut::is_any() || stepping::is_on();
+        if may_not || tokio_quirks::polls_here() {
             return Err(Error::new(
                 Hresult::ERROR_POSSIBLE_DEADLOCK,
                 "wait for an event on a thread of a tokio runtime or in a callback: use an `EventStream`, or a thread of one's own",

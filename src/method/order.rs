@@ -85,7 +85,7 @@ impl CallPlace {
 
 impl Drop for CallTurn {
     fn drop(&mut self) {
-        // First nobody has the turn, then the next may.
+        // The turn is free before the next call may take it.
         *self.order.holder.locked() = None;
         drop(self.permit.take());
     }

@@ -8,6 +8,7 @@ use std::thread::{self, Thread};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
 use crate::queue::{CallingOut, CurrentQueue};
+use crate::stepping;
 use crate::tokio_quirks;
 
 impl<T> Operation<T> {
@@ -39,6 +40,10 @@ impl<T> Operation<T> {
             }
             if CallingOut::is_any() {
                 let what = "block what a platform's shutdown drops or calls until an operation ends: await it in a task";
+                return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
+            }
+            if stepping::is_on() {
+                let what = "block the one thread of an exploration until an operation ends, which would end on it: await it";
                 return Err(Error::new(Hresult::ERROR_POSSIBLE_DEADLOCK, what));
             }
             if tokio_quirks::polls_here() {

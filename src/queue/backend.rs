@@ -9,7 +9,7 @@ use crate::queue::waiters::Waiters;
 pub(crate) trait Backend {
     fn runtime(&self) -> &Handle;
 
-    /// Whether something may be waiting, as far as a glance can tell.
+    /// Whether something may be waiting, read without the lock.
     fn has_backlog(&self) -> bool;
 
     /// From now on every item runs on the blocking pool, or no longer does.

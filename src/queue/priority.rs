@@ -3,7 +3,7 @@
 /// Which of the waiting items of a queue goes first: `MFPutWorkItem2`'s `Priority`.
 ///
 /// It orders what waits; nothing that runs is ever interrupted. Within one priority the first in is
-/// the first out. On a serial queue the order is that of the puts, whatever the priorities; they count
+/// the first out. On a serial queue the order is that of the puts, and the priorities do not change it; they count
 /// where the serial queue competes for the threads of the queue below.
 ///
 /// ```

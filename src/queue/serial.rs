@@ -59,7 +59,7 @@ pub(crate) struct Serial<B: Base> {
     /// Keeps the queue below open until this one is closed and empty.
     base_lock: Mutex<Option<B::BaseLock>>,
     long_running: AtomicBool,
-    /// Whether something waits, as far as a glance can tell.
+    /// Whether something waits, read without the lock.
     backlog: AtomicBool,
     waiters: Waiters,
     mailbox: Mutex<Mailbox>,

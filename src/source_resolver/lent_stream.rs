@@ -38,7 +38,7 @@ impl LentStream {
     /// The handler has succeeded: if it has closed the stream, that counts now.
     pub(crate) fn settle(&self) {
         if self.leave_for(Loan::Settled) == Loan::Closed {
-            // The handler was told that its close had succeeded.
+            // For the handler its close has succeeded.
             let _ = self.stream.close();
         }
     }

@@ -29,6 +29,22 @@ fn a_lock_that_is_held_where_items_are_put_is_no_failure() {
     });
 }
 
+/// This crate's own waits are refused, at once.
+#[test]
+fn a_wait_is_refused() {
+    let failed = Explore::new().check(|platform| async move {
+        let queue = platform.queue(QueueId::LONG_FUNCTION)?;
+        let inner = queue.clone();
+        queue.run(move || inner.run(|| ()).wait()).await?
+    });
+    let failed = failed.expect_err("it is refused");
+    assert!(failed.message().contains("ERROR_POSSIBLE_DEADLOCK"), "{failed}");
+    let failed =
+        Explore::new().check(|platform| async move { platform.queue(QueueId::STANDARD)?.run(|| ()).wait() });
+    let failed = failed.expect_err("it is refused");
+    assert!(failed.message().contains("one thread of an exploration"), "{failed}");
+}
+
 #[test]
 fn a_callback_that_blocks_on_another_is_told() {
     let failure = Explore::new()

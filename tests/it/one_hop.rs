@@ -193,7 +193,7 @@ fn a_wrapped_callback_takes_the_queue_and_ends_once() {
         );
         assert_eq!(operation.await.unwrap(), 0);
         assert_eq!((calls.load(Ordering::SeqCst), component.ends()), (1, 1));
-        assert_eq!(runs_on(&platform, QueueId::MULTITHREADED), 1);
+        until("it is counted", || runs_on(&platform, QueueId::MULTITHREADED) == 1).await;
     });
 }
 

@@ -167,7 +167,7 @@ impl StreamObject {
         // Nothing was begun: a callback that is still held elsewhere has no result to invoke any more, and no right to
         // write. If it is writing at this moment, this waits.
         let withdrawn = right.locked().take();
-        // One that was answered has begun, whatever the stream says of it.
+        // One that was answered has begun, even if the stream says that it failed.
         withdrawn.map_or(Ok(()), |_| Err(error))
     }
 
@@ -338,7 +338,7 @@ enum RequestOutcome {
 }
 
 /// What a request may still do, once: write to the caller's buffer and invoke the result. It is one value under one lock,
-/// so that whoever takes it back, takes back both.
+/// so that both are taken back together.
 struct RequestRight<P> {
     result: Mta<IMFAsyncResult>,
     place: P,

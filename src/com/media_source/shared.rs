@@ -1,6 +1,6 @@
 //! What a media source, its streams and the futures that fill them share: the state, and the events in their order.
 //!
-//! Events go to queues of Media Foundation's own, which call nobody back at once: they are queued with the state locked, so
+//! Events go to queues of Media Foundation's own, which do not call back at once: they are queued with the state locked, so
 //! that no sample comes after the event that stops its stream.
 
 use std::collections::VecDeque;
@@ -313,7 +313,7 @@ impl SourceShared {
             Some(stream) if stream.events == *events => match phase {
                 SourcePhase::Stopped => Some(MF_E_MEDIA_SOURCE_WRONGSTATE),
                 _ if stream.ended => Some(MF_E_END_OF_STREAM),
-                // The error was told by an event, and is not to be told twice.
+                // An event has said the error already.
                 _ if stream.failed => Some(MF_E_MEDIA_SOURCE_WRONGSTATE),
                 _ => {
                     stream.requests.push_back(token.clone());
@@ -364,7 +364,7 @@ impl SourceShared {
                 shared.fail(index, opening, &Error::panicked("a stream of samples", payload));
             }
         };
-        // Its end concerns nobody: it is told by events.
+        // Events say its end, so no caller awaits it.
         drop(queue.spawn(playing));
         Ok(())
     }

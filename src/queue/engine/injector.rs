@@ -132,7 +132,7 @@ impl Injector {
         self.show(&lanes, lane);
     }
 
-    /// Whether an item of a priority waits, as far as a glance can tell.
+    /// Whether an item of a priority waits, read without the lock.
     #[inline]
     pub(super) fn waits(&self, lane: usize) -> bool {
         // ORDERING: Acquire pairs with the Release in `show`: where items are no longer seen here, they are seen in the local
@@ -140,7 +140,7 @@ impl Injector {
         self.waiting[lane].load(Ordering::Acquire) > 0
     }
 
-    /// Whether anything waits, as far as a glance can tell.
+    /// Whether anything waits, read without the lock.
     #[inline]
     pub(super) fn waits_any(&self) -> bool {
         (0..3).any(|lane| self.waits(lane))

@@ -25,7 +25,7 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Whether the local queue holds something, as far as a glance can tell.
+    /// Whether the local queue holds something, read without the lock.
     #[inline]
     pub(super) fn waits(&self) -> bool {
         // ORDERING: Relaxed, a hint.

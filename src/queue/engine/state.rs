@@ -168,7 +168,7 @@ impl EngineState {
 
     /// Whether nothing is queued and nothing runs.
     pub(super) fn is_quiet(&self) -> bool {
-        // What has ended first, then the puts: whatever is seen to have ended is seen to have been put, so they are equal
+        // What has ended first, then the puts: what is seen to have ended is seen to have been put, so they are equal
         // only if nothing was pending in between.
         let ended: u64 = (0..GENERATIONS).map(|generation| self.ended(generation)).sum();
         // ORDERING: Acquire pairs with the Release in `end_turn`.

@@ -13,7 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::time::{Instant, sleep_until};
 
 use crate::contain::{contain, drop_contained, drop_payload};
-use crate::queue::CurrentQueue;
+use crate::queue::{CallingOut, CurrentQueue};
 use crate::stepping::{self, LocalTask, SendTask, SteppedQueue, Stepper};
 use crate::testing::explore::hub::{Given, Hub};
 use crate::testing::explore::parts::Part;
@@ -550,7 +550,8 @@ impl Stepper for World {
     }
 
     fn pause(&self) {
-        let may = self.hub.may_pause() && self.depth.get() < DEEPEST;
+        // What a shutdown drops or calls may not wait for it; what goes on in the middle would be taken for that.
+        let may = self.hub.may_pause() && self.depth.get() < DEEPEST && !CallingOut::is_any();
         let Some(acts) = self.acts.get().filter(|_| may) else { return };
         while self.hub.record().steps() < self.hub.settings.steps {
             let look = self.hub.chooser().looks_at_pause();
