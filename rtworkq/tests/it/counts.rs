@@ -2,11 +2,13 @@
 //! refused at once.
 
 use windows::Win32::Media::MediaFoundation::{
-    MF_E_SHUTDOWN, MF_VERSION, MFAllocateWorkQueue, MFLockPlatform, MFSTARTUP_LITE, MFShutdown, MFStartup,
-    MFUnlockPlatform, MFUnlockWorkQueue,
+    MF_E_SHUTDOWN, MF_VERSION, MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFAllocateWorkQueue, MFLockPlatform,
+    MFPutWorkItem, MFSTARTUP_LITE, MFShutdown, MFStartup, MFUnlockPlatform, MFUnlockWorkQueue,
 };
 
-use crate::support::{Started, passes};
+use crate::support::{Log, Started, call, callback, passes, until};
+
+const MULTITHREADED: u32 = MFASYNC_CALLBACK_QUEUE_MULTITHREADED;
 
 /// Whether a call is taken; refused is `MF_E_SHUTDOWN`.
 fn is_taken() -> bool {
@@ -69,5 +71,27 @@ fn the_last_shutdown_refuses_though_locks_are_held() {
             assert!(is_taken());
         }
         assert!(!is_taken());
+    });
+}
+
+#[test]
+fn the_last_shutdown_from_a_callback_is_refused_and_changes_nothing() {
+    passes("counts::the_last_shutdown_from_a_callback_is_refused_and_changes_nothing", &[], || {
+        let _started = Started::new();
+        let log = Log::new();
+        let told = log.clone();
+        let shuts_down = callback(MULTITHREADED, move |_| told.add(call(c"RtwqShutdown")));
+        // SAFETY: the callback is counted.
+        unsafe { MFPutWorkItem(MULTITHREADED, &shuts_down, None) }.unwrap();
+        until("it is called", || log.all().len() == 1);
+        assert_eq!(log.all()[0] as u32, 0x8000_000E, "E_ILLEGAL_METHOD_CALL");
+        assert!(is_taken());
+        // One that is not the last waits for nothing.
+        assert_eq!(call(c"RtwqStartup"), 0);
+        // SAFETY: as above.
+        unsafe { MFPutWorkItem(MULTITHREADED, &shuts_down, None) }.unwrap();
+        until("it is called", || log.all().len() == 2);
+        assert_eq!(log.all()[1], 0);
+        assert!(is_taken());
     });
 }

@@ -8,6 +8,7 @@ mod codes;
 mod counts;
 mod environment;
 mod exits;
+mod foreign;
 mod installed;
 mod stepped;
 mod support;

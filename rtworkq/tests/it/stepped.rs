@@ -9,11 +9,15 @@ use mf_async_rtworkq::Stepper;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFMediaEvent, IMFSample, IMFSourceReader, IMFSourceReaderCallback,
     IMFSourceReaderCallback_Impl, MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_FIRST_AUDIO_STREAM,
-    MF_SOURCE_READERF_ENDOFSTREAM, MFCreateAttributes, MFCreateSourceReaderFromURL,
+    MF_SOURCE_READERF_ENDOFSTREAM, MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFASYNC_CALLBACK_QUEUE_STANDARD,
+    MFCreateAttributes, MFCreateSourceReaderFromURL, MFPutWorkItem,
 };
 use windows::core::{HRESULT, HSTRING, Ref, Result, implement};
 
-use crate::support::{Log, Started, passes, wave};
+use crate::support::{Log, Started, call, callback, entry, passes, until, wave};
+
+const MULTITHREADED: u32 = MFASYNC_CALLBACK_QUEUE_MULTITHREADED;
+const STANDARD: u32 = MFASYNC_CALLBACK_QUEUE_STANDARD;
 
 /// One call of the reader's callback: the flags, the time, how many bytes; and the thread.
 type Read = (u32, i64, u32, std::thread::ThreadId);
@@ -121,4 +125,43 @@ fn a_decode_that_is_stepped_by_hand_is_the_same_every_time() {
     let path = wave("stepped");
     twice("stepped::a_decode_that_is_stepped_by_hand_is_the_same_every_time", &path);
     let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn a_program_that_is_not_written_in_rust_steps_by_the_dlls_own_functions() {
+    let name = "stepped::a_program_that_is_not_written_in_rust_steps_by_the_dlls_own_functions";
+    passes(name, &[], || {
+        // SAFETY: the export of this name has this type.
+        let manual: unsafe extern "system" fn(i32) -> i32 =
+            unsafe { std::mem::transmute(entry(c"MfAsyncManual").unwrap()) };
+        // SAFETY: it takes any number.
+        let manual = |on| unsafe { manual(on) };
+        assert_eq!(manual(1), 0, "nothing is started");
+        let started = Started::new();
+        assert_eq!((manual(1), call(c"MfAsyncStep")), (1, 0));
+        let log = Log::new();
+        let put = |number: usize, queue: u32| {
+            let told = log.clone();
+            let tells = callback(queue, move |_| told.add((number, std::thread::current().id())));
+            // SAFETY: the callback is counted.
+            unsafe { MFPutWorkItem(queue, &tells, None) }.unwrap();
+        };
+        for number in 0..10 {
+            put(number, [MULTITHREADED, STANDARD][number % 2]);
+        }
+        for number in 0..10 {
+            assert_eq!((call(c"MfAsyncStep"), log.all().len()), (1, number + 1));
+        }
+        assert_eq!(call(c"MfAsyncStep"), 0);
+        let here = std::thread::current().id();
+        assert_eq!(log.all(), (0..10).map(|number| (number, here)).collect::<Vec<_>>());
+        // What waits when that ends is not called, and what is put afterwards is, elsewhere.
+        put(10, STANDARD);
+        assert_eq!(manual(0), 1);
+        put(11, MULTITHREADED);
+        until("it is called", || log.all().len() == 11);
+        assert_eq!(log.all()[10].0, 11);
+        assert_ne!(log.all()[10].1, here);
+        drop(started);
+    });
 }

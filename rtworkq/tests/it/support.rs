@@ -44,6 +44,7 @@ pub(crate) fn passes(
     let output = alone(test, variables, body)?;
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{test} ended by {}\n{out}\n{err}", output.status);
+    assert!(out.contains("test result: ok. 1 passed"), "there is no test {test}\n{out}");
     Some((out, err))
 }
 
