@@ -216,7 +216,11 @@ impl Platform {
             drop_contained(end);
             return Operation::failed(error);
         }
-        let ends = object.clone();
+        // A clone is user code.
+        let ends = match contain(|| object.clone()) {
+            Ok(ends) => ends,
+            Err(payload) => return Operation::failed(Error::panicked("the clone of the object", payload)),
+        };
         let begin = |callback| {
             begin(object, callback).begin_status(|| {
                 let timers = Arc::downgrade(&self.0.timers);

@@ -103,6 +103,40 @@ impl<T: AsyncRead + AsyncWrite + AsyncSeek + Send + 'static> ByteStreamFromIo<T>
 }
 
 impl<T: Send + 'static> ByteStreamFromIo<T> {
+    /// Says how long the content is, in bytes, for an object that cannot seek: an HTTP response has its length in a header.
+    ///
+    /// [`length`](ByteStream::length) answers with it. Reads do not depend on it: the content ends where the object ends. The
+    /// length of an object that seeks is measured, and stays so.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> mf_async::Result<()> {
+    /// use mf_async::byte_stream::ByteStreamFromIo;
+    /// use mf_async::{ByteStream, Platform};
+    ///
+    /// let platform = Platform::startup()?;
+    /// let body = &b"RIFF...."[..];
+    /// let stream = ByteStreamFromIo::reader(&platform, body).with_length(8).with_content_type("audio/wav");
+    /// assert_eq!(stream.length()?, Some(8));
+    /// assert_eq!(stream.content_type().as_deref(), Some("audio/wav"));
+    /// # drop(stream);
+    /// # platform.shutdown().await }
+    /// ```
+    #[doc(alias = "GetLength")]
+    #[must_use]
+    pub fn with_length(self, bytes: u64) -> ByteStreamFromIo<T> {
+        self.0.state().said_length = Some(bytes);
+        self
+    }
+
+    /// Says the content's MIME type, which [`content_type`](ByteStream::content_type) answers with, and by which a
+    /// resolver and a `com` source reader choose a handler.
+    #[doc(alias = "MF_BYTESTREAM_CONTENT_TYPE")]
+    #[must_use]
+    pub fn with_content_type(self, mime: impl Into<String>) -> ByteStreamFromIo<T> {
+        self.0.state().content_type = Some(mime.into());
+        self
+    }
+
     fn over(
         device: Device<T>,
         queues: &Arc<Queues>,
@@ -115,6 +149,8 @@ impl<T: Send + 'static> ByteStreamFromIo<T> {
             in_flight: InFlight::default(),
             position: Position::default(),
             length,
+            said_length: None,
+            content_type: None,
             met_end: false,
             closed: false,
         };
@@ -189,7 +225,11 @@ impl<T: Send + 'static> ByteStream for ByteStreamFromIo<T> {
 
     fn length(&self) -> Result<Option<u64>> {
         let state = self.0.state();
-        state.check_open("ask for the length of").map(|()| state.length)
+        state.check_open("ask for the length of").map(|()| state.length.or(state.said_length))
+    }
+
+    fn content_type(&self) -> Option<String> {
+        self.0.state().content_type.clone()
     }
 
     fn set_length(&self, length: u64) -> Result<()> {
@@ -381,6 +421,9 @@ struct State<T> {
     position: Position,
     /// As it was last measured. Known if and only if the device seeks.
     length: Option<u64>,
+    /// What the user said of the content: its length, and its MIME type.
+    said_length: Option<u64>,
+    content_type: Option<String>,
     met_end: bool,
     closed: bool,
 }

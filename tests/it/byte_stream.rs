@@ -1,6 +1,7 @@
 //! Promise: a byte stream, whatever is below it, keeps the contract of `IMFByteStream`: one position, End
 //! once and only for its own, errors instead of panics, cancelled requests that still call back.
 
+use crate::support::both_runtimes;
 use std::io::Cursor;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -380,4 +381,25 @@ async fn the_callback_may_use_the_stream() {
     stream.begin_read(vec![0; 3], pump, None).unwrap();
     assert_eq!(read.recv().await.unwrap(), b"0123456789");
     platform.shutdown().await.unwrap();
+}
+
+#[test]
+fn what_is_said_of_an_object_that_cannot_seek_is_answered() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let stream = ByteStreamFromIo::reader(&platform, &b"0123456789"[..]);
+        assert_eq!((stream.length().unwrap(), stream.content_type()), (None, None));
+        // Longer than the content: the content ends where the object ends.
+        let stream = stream.with_length(20).with_content_type("audio/wav");
+        assert_eq!(stream.length().unwrap(), Some(20));
+        assert_eq!(stream.content_type().as_deref(), Some("audio/wav"));
+        assert_eq!(stream.set_position(5).unwrap_err().hresult(), Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE);
+        assert_eq!(stream.read(vec![0; 16]).await.unwrap(), b"0123456789");
+        assert_eq!(stream.read(vec![0; 16]).await.unwrap(), b"");
+        // What is measured counts.
+        let measured = ByteStreamFromIo::seekable_reader(&platform, std::io::Cursor::new(b"12345"));
+        assert_eq!(measured.await.unwrap().with_length(20).length().unwrap(), Some(5));
+        drop(stream);
+        platform.shutdown().await.unwrap();
+    });
 }

@@ -290,3 +290,29 @@ fn two_drops_of_one_item_may_panic() {
         assert_eq!(drops.get(), 2 * count + 2 * 6);
     });
 }
+
+#[test]
+fn an_object_whose_clone_panics_begins_nothing() {
+    both_runtimes(|| async {
+        struct Object;
+        impl Clone for Object {
+            fn clone(&self) -> Object {
+                panic!("expected in a test")
+            }
+        }
+        let platform = Platform::startup().unwrap();
+        let begun = Count::new();
+        let begins = begun.clone();
+        let operation = platform.begin_end(
+            &Object,
+            |_, callback| {
+                begins.add();
+                platform.result(callback).build()?.invoke()
+            },
+            |_, result| result.status().ok(),
+        );
+        assert_eq!(operation.await.unwrap_err().kind(), ErrorKind::Panicked);
+        assert_eq!(begun.get(), 0);
+        platform.shutdown().await.unwrap();
+    });
+}
