@@ -23,8 +23,18 @@ impl FaultChances {
 
     /// Adds a fault that a call has with this probability, from 0 to 1. The probabilities of all faults add up to at most
     /// 1; what is left is the probability that all goes well.
+    ///
+    /// # Panics
+    /// When a probability or their sum is not from 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn with(mut self, probability: f64, fault: Fault) -> FaultChances {
+        let sum = self.weights.iter().sum::<f64>() + probability;
+        let holds = (0.0..=1.0).contains(&probability) && sum <= 1.0 + f64::EPSILON;
+        assert!(
+            holds,
+            "the probability {probability} of a fault, {sum} with those before it, is not from 0 to 1"
+        );
         self.faults.push(fault);
         self.weights.push(probability);
         self

@@ -355,3 +355,51 @@ fn titles_and_paths_of_a_timeline() {
         assert!(timeline.write_perfetto(&path).is_err(), "{path:?}");
     }
 }
+
+#[test]
+fn lengths_that_are_said() {
+    current_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        for length in [0, 1, u64::MAX] {
+            let stream = ByteStreamFromIo::reader(&platform, &b"bytes"[..]).with_length(length);
+            assert_eq!(stream.length().unwrap(), Some(length));
+            assert_eq!(stream.read(vec![0; 8]).await.unwrap(), b"bytes");
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
+
+#[cfg(feature = "test-util")]
+#[test]
+fn numbers_and_schedules_of_an_exploration() {
+    use mf_async::testing::{Explore, Fault, FaultChances};
+
+    async fn one(platform: Platform) -> Result<()> {
+        platform.queue(QueueId::MULTITHREADED)?.run(|| ()).await
+    }
+    let explore = || Explore::new().schedules(2);
+    assert!(Explore::new().schedules(0).check(one).is_ok());
+    assert!(explore().time_limit(Duration::ZERO).check(one).is_ok());
+    for seed in [0, u64::MAX] {
+        assert!(explore().seed(seed).time_limit(Duration::MAX).check(one).is_ok());
+    }
+    for width in [0, 1, usize::MAX] {
+        assert!(explore().width(width).check(one).is_ok());
+    }
+    for lag in [Duration::ZERO, Duration::MAX] {
+        assert!(explore().lag(lag).check(one).is_ok());
+    }
+    assert!(explore().steps(usize::MAX).check(one).is_ok());
+    assert!(explore().steps(0).check(one).is_err());
+    for wrong in
+        ["", "1", ":", "x:1", "1:x", "1:1*x", "1:1*18446744073709551615", "1:4294967296", "1:1*99999999999"]
+    {
+        let check = std::panic::catch_unwind(|| Explore::new().replay(wrong).check(one).is_ok());
+        let said = check.unwrap_err().downcast::<String>().unwrap();
+        assert!(said.contains("is not a schedule"), "{wrong:?}: {said}");
+    }
+    for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY, f64::MIN] {
+        let chances = std::panic::catch_unwind(|| FaultChances::new().with(wrong, Fault::None));
+        assert!(chances.unwrap_err().downcast::<String>().unwrap().contains("is not from 0 to 1"), "{wrong}");
+    }
+}

@@ -68,7 +68,7 @@ impl FromStr for Choices {
             let (choice, times) = part.split_once('*').unwrap_or((part, "1"));
             let choice: u32 = choice.parse().map_err(|_| wrong("a choice is no number"))?;
             let times: usize = times.parse().map_err(|_| wrong("a count is no number"))?;
-            if choices.len() + times > LONGEST {
+            if times > LONGEST - choices.len() {
                 return Err(wrong("it is too long"));
             }
             choices.extend(std::iter::repeat_n(choice, times));
