@@ -5,7 +5,7 @@
 //! on a [`mf_async::Platform`]. Its member `dll` is the file that is put beside a program under the name `rtworkq.dll`.
 //!
 //! There are two forms. Without a word in the program, the DLL starts a runtime of its own at the first `MFStartup`. A
-//! program that calls [`install`] before that has Media Foundation run on its own runtime, and sees it in its own
+//! program that calls [`install()`] before that has Media Foundation run on its own runtime, and sees it in its own
 //! [report](mf_async::Platform::report).
 //!
 //! It is a tool for tests and for looking. The README says what for, how, and what is not known.
