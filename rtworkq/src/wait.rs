@@ -1,8 +1,10 @@
 //! A handle of the system as a future: a wait of the system's thread pool ends it.
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::future::{Future, pending};
 use std::ptr::null_mut;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 use windows_sys::Win32::Foundation::{
@@ -18,27 +20,65 @@ use crate::guard::Answer;
 /// Resolves when the handle is signalled. The handle is duplicated, so that its owner may close it. A null handle is a wait
 /// as well, and is never signalled.
 ///
-/// The wait is taken back by the drop of the future: what is cancelled must not use up the signal of an event that is
-/// reset by a wait.
+/// The wait is taken back by the drop of the future, and by [`take_back`], which does not wait for that drop: what is
+/// cancelled must not use up the signal of an event that is reset by a wait.
 ///
 /// # Errors
 /// `E_INVALIDARG` for what is no handle that can be waited for.
-pub(crate) fn signalled(handle: HANDLE) -> Answer<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn signalled(
+    handle: HANDLE,
+) -> Answer<(impl Future<Output = ()> + Send + 'static, Option<Weak<Slot>>)> {
     let waiting = if handle.is_null() { None } else { Some(Wait::begin(handle)?) };
-    Ok(async move {
-        match waiting {
-            None => pending().await,
-            Some((wait, signal)) => {
-                // The sender is dropped by the wait alone, which lives.
-                let _ = signal.await;
-                drop(wait);
-            }
+    let waiting = waiting.map(|(wait, signal)| (Arc::new(Slot(Mutex::new(Some(wait)))), signal));
+    let slot = waiting.as_ref().map(|(slot, _)| Arc::downgrade(slot));
+    let signal = async move {
+        let Some((slot, signal)) = waiting else { return pending().await };
+        if signal.await.is_err() {
+            // Taken back: the platform's cancel ends this.
+            pending::<()>().await;
         }
-    })
+        drop(slot);
+    };
+    Ok((signal, slot))
+}
+
+/// Notes by which key a wait is cancelled.
+pub(crate) fn note(key: u64, slot: Option<Weak<Slot>>) {
+    let Some(slot) = slot else { return };
+    let mut noted = noted();
+    if noted.by_key.len() >= noted.prune_at {
+        noted.by_key.retain(|_, slot| slot.strong_count() > 0);
+        noted.prune_at = 2 * noted.by_key.len() + 64;
+    }
+    noted.by_key.insert(key, slot);
+}
+
+/// Takes back the wait of this key, if it is one. From now on it takes no signal.
+pub(crate) fn take_back(key: u64) {
+    let slot = noted().by_key.remove(&key).and_then(|slot| slot.upgrade());
+    if let Some(slot) = slot {
+        let wait = slot.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(wait);
+    }
+}
+
+/// A wait, until it is taken back.
+pub(crate) struct Slot(Mutex<Option<Wait>>);
+
+/// The waits by their keys. Those that are over are taken off now and then.
+struct Noted {
+    by_key: BTreeMap<u64, Weak<Slot>>,
+    prune_at: usize,
+}
+
+static NOTED: Mutex<Noted> = Mutex::new(Noted { by_key: BTreeMap::new(), prune_at: 64 });
+
+fn noted() -> MutexGuard<'static, Noted> {
+    NOTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A wait that is registered. Its drop takes it back.
-struct Wait {
+pub(crate) struct Wait {
     wait: HANDLE,
     /// Closed after the wait is unregistered.
     _handle: Duplicate,

@@ -77,7 +77,9 @@ async fn a_shutdown_is_awaited() {
     for _ in 0..3 {
         let platform = Platform::startup().unwrap();
         let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
-        let pending = queue.spawn(std::future::pending::<()>());
+        // Something could wake it: one that nothing can wake ends when it was polled, if that comes first.
+        let (_gate, opened) = tokio::sync::oneshot::channel::<()>();
+        let pending = queue.spawn(async move { _ = opened.await });
         let clone = platform.clone();
         drop(queue);
         within(platform.shutdown()).await.unwrap();

@@ -29,7 +29,10 @@ pub(crate) unsafe extern "system" fn schedule_work_item(result: Raw, timeout: i6
 /// A scheduled item is released, uncalled, when this returns. One that waits for a handle is called, with the status
 /// `MF_E_OPERATION_CANCELLED`, and its wait is taken back when this returns.
 pub(crate) unsafe extern "system" fn cancel_work_item(key: u64) -> HRESULT {
-    guard(|| with(|platform| platform.cancel_work_item(WorkItemKey(key))))
+    guard(|| {
+        wait::take_back(key);
+        with(|platform| platform.cancel_work_item(WorkItemKey(key)))
+    })
 }
 
 pub(crate) unsafe extern "system" fn put_waiting_work_item(
@@ -43,11 +46,12 @@ pub(crate) unsafe extern "system" fn put_waiting_work_item(
         unsafe {
             let item = callback::shared(result)?;
             let platform = lifetime::platform()?;
-            let signal = wait::signalled(event)?;
+            let (signal, slot) = wait::signalled(event)?;
             let waits = timed::put(item, |item| {
                 let item = WorkItem::new(item).priority(Priority::from(priority));
                 platform.put_waiting(signal, item).map_err(code)
             })?;
+            wait::note(waits.0, slot);
             if key.is_null() { Ok(()) } else { give(key, waits.0) }
         }
     })
