@@ -171,7 +171,7 @@ impl Life {
 }
 
 /// Looks again and again until it is so; false if it never is. For what nobody tells.
-pub(crate) fn until(so: impl Fn() -> bool) -> bool {
+pub(crate) fn until(mut so: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !so() {
         if start.elapsed() > PATIENCE {

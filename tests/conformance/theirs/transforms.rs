@@ -154,6 +154,8 @@ struct Drive {
     draining: bool,
     /// A sample was handed over, and what became of it is not known.
     handed: bool,
+    /// The next input is refused, and offered again.
+    refuses: bool,
 }
 
 impl Drive {
@@ -171,7 +173,10 @@ impl Drive {
                 self.transform.flush().expect("the transform flushes");
             }
             Step::Shutdown => self.after_a_wake(|events| drop(unsafe { events.Shutdown() })),
-            Step::InputSays(status) => *self.says.input.lock().unwrap() = Some(status),
+            Step::InputSays(status) => {
+                *self.says.input.lock().unwrap() = Some(status);
+                self.refuses = status == Hresult::MF_E_NOTACCEPTING;
+            }
             Step::OutputSays(status) => *self.says.output.lock().unwrap() = Some(status),
         }
         let seen = |drive: &Drive| (drive.says.log.count(), drive.put.len(), drive.handed, drive.wanted);
@@ -179,8 +184,18 @@ impl Drive {
             let before = seen(self);
             self.settle();
             if seen(self) == before {
-                return;
+                break;
             }
+        }
+        // What was refused is offered again a moment later.
+        let is_refused = matches!(step, Step::NeedInput) && self.says.input.lock().unwrap().is_none();
+        if std::mem::take(&mut self.refuses) && is_refused {
+            let before = self.says.log.count();
+            let is_offered = until(|| {
+                self.settle();
+                self.says.log.count() > before
+            });
+            assert!(is_offered, "it is not offered again, after {}", self.says.log.all());
         }
     }
 
@@ -246,8 +261,8 @@ impl Transforms for Theirs {
         let (transform, events, says) = DrivenTransform::create(true);
         let transform = AsyncTransform::new(&platform, transform).expect("it can be driven");
         let (wakes, put) = (Arc::default(), VecDeque::new());
-        let mut drive =
-            Drive { transform, events, says, wakes, put, wanted: 0, draining: false, handed: false };
+        let (wanted, draining, handed, refuses) = (0, false, false, false);
+        let mut drive = Drive { transform, events, says, wakes, put, wanted, draining, handed, refuses };
         steps.iter().for_each(|step| drive.step(*step));
         drive.says.log.all()
     }
