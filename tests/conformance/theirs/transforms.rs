@@ -189,7 +189,7 @@ impl Drive {
         }
         // What was refused is offered again a moment later.
         let is_refused = matches!(step, Step::NeedInput) && self.says.input.lock().unwrap().is_none();
-        if std::mem::take(&mut self.refuses) && is_refused {
+        if is_refused && std::mem::take(&mut self.refuses) {
             let before = self.says.log.count();
             let is_offered = until(|| {
                 self.settle();
