@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::support::{Gate, Log, callback, multi_thread, paused_time};
+#[cfg(debug_assertions)]
+use crate::support::{Gate, Log, multi_thread};
+use crate::support::{callback, paused_time};
 use mf_async::byte_stream::ByteStreamFromIo;
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStreamExt, CallbackParameters, Platform, QueueId, WorkQueueType,
