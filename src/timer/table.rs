@@ -36,7 +36,6 @@ pub(super) struct TimerTable {
 }
 
 pub(super) struct TimerEntry {
-    pub(super) timed: bool,
     /// The source line that scheduled it, for reports.
     pub(super) begun: Begun,
     pub(super) waits: Waits,
@@ -70,7 +69,7 @@ impl TimerTable {
     /// Returns the new item's key, and whether it is due before all others.
     pub(super) fn insert(&mut self, at: Option<u64>, begun: Begun, waits: Waits) -> (WorkItemKey, bool) {
         self.count = next_count(self.count);
-        let index = self.entries.insert(TimerEntry { timed: at.is_some(), begun, waits });
+        let index = self.entries.insert(TimerEntry { begun, waits });
         self.counts.resize(self.counts.len().max(index + 1), None);
         self.counts[index] = NonZeroU32::new(self.count);
         // More than 2^32 items at a time do not fit into any memory.
@@ -103,7 +102,8 @@ impl TimerTable {
     #[inline]
     pub(super) fn remove(&mut self, index: usize) -> TimerEntry {
         let entry = self.take(index);
-        if entry.timed {
+        // What waits for an event has no place in the heap.
+        if !matches!(entry.waits, Waits::ForEvent(..)) {
             self.stale += 1;
             if self.stale > REBUILD.max(self.due.len() / 4 * 3) {
                 self.rebuild();
