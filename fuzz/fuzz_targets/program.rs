@@ -9,9 +9,13 @@ mod play;
 #[allow(dead_code, reason = "the test makes whole programs up")]
 #[path = "../../tests/no_hang/program.rs"]
 mod program;
+#[path = "../../tests/no_hang/resolve.rs"]
+mod resolve;
 #[allow(dead_code, clippy::all, reason = "it is the tests', and one callback of it is needed")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
+#[path = "../../tests/no_hang/wrap.rs"]
+mod wrap;
 
 use std::fmt::Debug;
 use std::panic;
