@@ -1,4 +1,4 @@
-//! Exploring: a test is run under many orders of what may happen, and the shortest order in which it fails is told.
+//! Exploring: a test is run under many orders of what may happen, and the shortest order in which it fails is printed.
 //!
 //! Each run has a runtime and a platform of its own, whose queues run nothing by themselves, on one thread. A scheduler
 //! decides at every step which of the things that may happen next does.

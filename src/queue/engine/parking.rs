@@ -1,7 +1,7 @@
 //! Parking: which workers are parked, how many search, and which one is unparked next.
 //!
-//! The protocol is the textbook's. A put pushes its item, then looks at the counts; a worker that parks changes the
-//! counts, then looks at the queues once more. Both have a SeqCst fence in between, so one of them sees the other. A
+//! The protocol is the textbook's. A put pushes its item, then looks at the counts, both under the injector's lock; a worker
+//! that parks changes the counts, then takes that lock to look at the queues once more. So one of them sees the other. A
 //! worker that was unparked searches until it finds an item, and while one searches no other is unparked; the last
 //! searcher that finds an item unparks the next if something remains.
 
@@ -47,7 +47,7 @@ impl Parking {
     /// Whether a worker could be unparked, and none searches.
     #[inline]
     pub(super) fn wants_unpark(&self) -> bool {
-        // ORDERING: Relaxed, after the caller's SeqCst fence: see the module.
+        // ORDERING: Relaxed, under the injector's lock: see the module.
         let counts = self.counts.load(Ordering::Relaxed);
         counts >= AVAILABLE && counts % AVAILABLE == 0
     }
@@ -62,7 +62,7 @@ impl Parking {
             Some((_, waker)) => Unparked::Wake(waker),
             None => Unparked::Spawn(idle.vacant.pop()?),
         };
-        // ORDERING: SeqCst as everywhere, for one order with the fences; it is a rare step.
+        // ORDERING: SeqCst as everywhere; it is a rare step.
         self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
         Some(unparked)
     }
@@ -119,7 +119,7 @@ impl Parking {
 
     /// A searcher has found an item; true if it was the last one.
     pub(super) fn stop_searching(&self) -> bool {
-        // ORDERING: SeqCst, see `unpark_one`; the caller's fence follows.
+        // ORDERING: SeqCst, see `unpark_one`.
         self.counts.fetch_sub(1, Ordering::SeqCst) % AVAILABLE == 1
     }
 

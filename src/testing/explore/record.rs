@@ -1,4 +1,4 @@
-//! `Record`: what was chosen and done in one run, and while it is told, by whom and where.
+//! `Record`: what was chosen and done in one run; for a story also by which callback, and where.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -57,7 +57,7 @@ pub(super) enum Doer {
     Clock,
 }
 
-/// What is told of a run that failed.
+/// The story of a run that failed.
 #[derive(Debug, Default)]
 struct Told {
     steps: Vec<Telling>,
@@ -66,7 +66,7 @@ struct Told {
     puts: HashMap<(QueueName, &'static str), VecDeque<Option<Place>>>,
 }
 
-/// What is told of one step.
+/// The story of one step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Telling {
     /// Who would have been first.
@@ -85,7 +85,7 @@ pub(super) struct Place {
 }
 
 impl Record {
-    /// A record that also tells what was done where.
+    /// A record for a story, which also says what was done where.
     pub(super) fn telling() -> Record {
         Record { told: Some(Told::default()), ..Record::default() }
     }
@@ -125,7 +125,7 @@ impl Record {
         text
     }
 
-    /// What is told, a telling for each step.
+    /// The story, step by step.
     pub(super) fn tellings(&self) -> &[Telling] {
         self.told.as_ref().map_or(&[], |told| &told.steps)
     }
@@ -291,7 +291,7 @@ fn last(path: &str) -> String {
     format!("{colons}{name}{}", if is_closure { "::{closure}" } else { "" })
 }
 
-/// Where the user's code is that has called this, if it can be told.
+/// Where the user's code is that has called this, if that can be found.
 pub(super) fn place() -> Option<Place> {
     let trace = std::backtrace::Backtrace::force_capture().to_string();
     let here = std::env::current_dir().unwrap_or_default();

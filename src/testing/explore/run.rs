@@ -210,7 +210,7 @@ fn halted(halt: Halt, who: &str, report: &Report, world: &World) -> Option<Wrong
     Wrong::new(kind, who, message)
 }
 
-/// Panics of threads that explore are kept, and not printed: thousands of runs may panic before the shortest is told.
+/// Panics of threads that explore are kept, and not printed: thousands of runs may panic before the shortest is printed.
 fn keep_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

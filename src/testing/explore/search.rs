@@ -120,7 +120,7 @@ impl Search {
         }
     }
 
-    /// A schedule has failed: shortens it and tells it.
+    /// A schedule has failed: shortens it and reports it.
     fn fail<F, Fut>(
         &self,
         test: &Arc<F>,

@@ -7,11 +7,11 @@ use crate::testing::explore::record::{Doer, Done, Place, Record, Telling, short}
 /// Tells what was done, step by step.
 pub(super) fn tell(record: &Record) -> String {
     let steps = || record.steps.iter().zip(record.tellings());
-    // What goes on and does nothing more is not told.
+    // What goes on and does nothing more is left out.
     let is_told = |(done, telling): &(&Done, &Telling)| {
         !matches!(done.doer, Doer::GoesOn(..)) || !telling.notes.is_empty()
     };
-    // The number of each step among those that are told.
+    // The number of each step in the story.
     let numbers: Vec<_> = steps()
         .scan(0, |told, step| {
             *told += usize::from(is_told(&step));
@@ -101,7 +101,7 @@ fn shown(place: &Place) -> String {
     if function.is_empty() { line.clone() } else { format!("{line} ({function})") }
 }
 
-/// So many steps are told at most: the last ones.
+/// A story has so many steps at most: the last ones.
 const LONG: usize = 80;
 
 /// Wider names do not push the others' places away.

@@ -23,7 +23,7 @@ pub(super) struct Wakes {
     steps: Arc<SearchProgress>,
 }
 
-/// What another thread sees of a run, to tell whether it goes on.
+/// What another thread sees of a run, to find out whether it goes on.
 #[derive(Default)]
 pub(super) struct SearchProgress {
     pub(super) steps: AtomicU64,
