@@ -215,14 +215,24 @@ impl AsyncResult {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         origin: Origin,
+        tokens: &TokenSource,
     ) -> AsyncResult {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.target = Target::Callback(callback);
-            inner.state = state;
-            inner.origin = origin;
-            return self;
+        let Some(inner) = Arc::get_mut(&mut self.0) else {
+            return AsyncResult::of_item(callback, state, tokens.token(), origin);
+        };
+        inner.target = Target::Callback(callback);
+        inner.state = state;
+        inner.origin = origin;
+        if inner.token.is_none() {
+            inner.token = tokens.token();
         }
-        AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
+        self
+    }
+
+    /// Gives up the token of a result that was [emptied](AsyncResult::empty): no shutdown waits for it.
+    pub(crate) fn give_token_up(&mut self) {
+        let token = Arc::get_mut(&mut self.0).and_then(|inner| inner.token.take());
+        drop(token);
     }
 
     /// Drops this owner; true if that was the last, and something that the result held has panicked.

@@ -390,7 +390,7 @@ impl<B: Base> SerialTurn for Serial<B> {
             let mut item = match self.next(&mut ran, is_flushed, budget.now()) {
                 TurnStep::Item(item) => item,
                 TurnStep::Flush => {
-                    results.clear();
+                    results.give_token_up();
                     ran = self.flush(ran, budget);
                     is_flushed = true;
                     continue;
@@ -433,7 +433,7 @@ impl<B: Base> SerialTurn for Serial<B> {
                 continue;
             }
             published = None;
-            results.clear();
+            results.give_token_up();
             let run = self.flush(run, budget);
             if !self.has_ended(run) {
                 return;
