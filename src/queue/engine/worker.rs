@@ -176,7 +176,7 @@ impl Worker {
             }
         }
         if seat.waits() {
-            let local = seat.pop();
+            let local = seat.pop(injector);
             if local.is_some() {
                 return local;
             }
