@@ -422,13 +422,9 @@ impl AsyncCallback for Tick {
     }
 }
 
-/// Refuses a result that a serial queue awaits as a reply: its callback has been called, and only an invoke replies.
+/// Refuses a result that a serial queue awaits as a reply.
 fn check_replied(job: &Job, doing: &str) -> Result<()> {
-    if !matches!(job, Job::Ready(result) if result.awaits_reply()) {
-        return Ok(());
-    }
-    let what = format!("{doing} of a result whose reply a serial queue awaits: `invoke` is the reply");
-    Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what))
+    if let Job::Ready(result) = job { result.check_not_awaited(doing) } else { Ok(()) }
 }
 
 /// The number of the last periodic callback of the process.

@@ -20,7 +20,8 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when `queue` is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued or kept then.
+    /// `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply a serial queue awaits; `MF_E_SHUTDOWN` when the
+    /// platform is shut down. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
     #[doc(alias = "MFPutWorkItem2")]
     #[doc(alias = "MFPutWorkItemEx")]

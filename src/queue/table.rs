@@ -224,6 +224,7 @@ impl Queues {
             return Ok(());
         };
         if let Some(result) = item.ready() {
+            result.check_not_awaited(PUT)?;
             if result.has_failed() && !result.claim_invoke() {
                 return Ok(());
             }
