@@ -92,9 +92,11 @@ impl Platform {
     /// Cancels a scheduled or waiting item by its key.
     ///
     /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
-    /// status `MF_E_OPERATION_CANCELLED`; its event is dropped before this returns, or, if it is being polled at that
-    /// moment, when the poll returns. An item that is already on its queue runs. The key of another platform's item is
-    /// not found here.
+    /// status `MF_E_OPERATION_CANCELLED`, and its event is dropped before this returns. An item that is already on its
+    /// queue runs. The key of another platform's item is not found here.
+    ///
+    /// If another thread polls the event at that moment, it is dropped when the poll returns. If that poll finds that the
+    /// event has happened, the callback's status is `S_OK`: a signal that was used up is never reported as cancelled.
     ///
     /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
     /// not needed.
