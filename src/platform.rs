@@ -27,7 +27,7 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::{GuardedFuture, contain, drop_contained, drop_payload};
+use crate::contain::{Contained, GuardedFuture, contain, drop_contained, drop_payload};
 use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
@@ -275,7 +275,7 @@ impl Platform {
         if let Err(payload) = contain(|| events.initialization_complete()) {
             drop_payload(payload);
         }
-        let registered = Arc::new(Registered(events));
+        let registered = Arc::new(Registered(Contained::new(events)));
         let mut all = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&registered));
@@ -416,7 +416,7 @@ pub struct PlatformEventsGuard {
 }
 
 /// What a guard owns alone, though others may own the listener.
-struct Registered(Arc<dyn PlatformEvents>);
+struct Registered(Contained<Arc<dyn PlatformEvents>>);
 
 impl fmt::Debug for PlatformEventsGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -469,7 +469,7 @@ impl Owner {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for listener in events.iter().filter_map(Weak::upgrade) {
             // A listener that panics stops neither the shutdown nor the others.
-            if let Err(payload) = contain(|| self.queues.call_out(|| what(&*listener.0))) {
+            if let Err(payload) = contain(|| self.queues.call_out(|| what(&**listener.0))) {
                 drop_payload(payload);
             }
             self.queues.call_out(|| drop_contained(listener));

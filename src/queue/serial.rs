@@ -281,10 +281,10 @@ impl<B: Base> Serial<B> {
         TurnStep::Item(item)
     }
 
-    /// Prepares for the reply to an item that wants one.
+    /// Prepares for the reply to an item that wants one. If its result was put on another serial queue as well, and that
+    /// awaits the reply, this one goes on without.
     fn expect_reply(self: &Arc<Self>, item: &mut Queued, results: &mut ResultCache) {
-        if let Some(result) = item.make_result(results) {
-            result.await_reply(self.clone());
+        if let Some(result) = item.make_result(results).filter(|result| result.await_reply(self.clone())) {
             self.batch().reply = ReplyState::Expected(result);
         }
     }

@@ -13,10 +13,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use mf_async::byte_stream::ByteStreamFromIo;
 use mf_async::rtwq::PlatformEvents;
-use mf_async::source_resolver::{ResolutionFlags, ResolvedObject, SchemeHandler};
+use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStreamExt, CallbackParameters, ErrorKind, EventStream, Hresult,
-    MediaEvent, Operation, Platform, QueueId, Result, Unknown, WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, CallbackParameters, ErrorKind, EventStream,
+    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WorkItem, WorkQueueType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
@@ -132,6 +132,68 @@ fn kept(platform: &Platform) -> (Operation<()>, Arc<dyn AsyncCallback>) {
     };
     let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
     (operation, kept.unwrap())
+}
+
+/// A `tokio::io` object whose drop panics. It is at its end, and takes nothing.
+struct DropIo(DropBomb);
+
+impl DropIo {
+    fn new(bomb: &Bomb) -> DropIo {
+        DropIo(bomb.in_drop())
+    }
+}
+
+impl AsyncRead for DropIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.0.touch();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for DropIo {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A handler whose drop panics.
+struct DropHandler(DropBomb);
+
+impl SchemeHandler for DropHandler {
+    fn create_object(
+        &self,
+        _: String,
+        _: ResolutionFlags,
+        _: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<ResolvedObject>> {
+        self.0.touch();
+        pending().boxed()
+    }
+}
+
+impl ByteStreamHandler for DropHandler {
+    fn create_object(
+        &self,
+        _: Arc<dyn ByteStream>,
+        _: Option<String>,
+        _: ResolutionFlags,
+        _: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<Unknown>> {
+        self.0.touch();
+        pending().boxed()
+    }
 }
 
 /// A `tokio::io` object that panics.
@@ -595,6 +657,42 @@ fn drops() -> Vec<Place> {
             let (value, (_keep, never)) = (bomb.in_drop(), tokio::sync::oneshot::channel::<()>());
             queue.spawn(never).cancel_with(move || value).cancel().detach();
             assert_eq!(bomb.count(), 4);
+        }),
+        place!("the object of a byte stream", |platform, bomb| {
+            // By the last handle, by a close, by the end of the last request, and by a shutdown in the middle of one.
+            drop(ByteStreamFromIo::reader(&platform, DropIo::new(&bomb)));
+            assert_eq!(bomb.count(), 1);
+            let stream = ByteStreamFromIo::reader(&platform, DropIo::new(&bomb));
+            stream.close().unwrap();
+            assert_eq!(bomb.count(), 2);
+            let stream = ByteStreamFromIo::reader(&platform, DropIo::new(&bomb));
+            let read = stream.read(vec![0; 1]);
+            drop(stream);
+            assert_eq!(read.await.unwrap(), b"");
+            until("the driver has ended", || bomb.count() == 3).await;
+            let stream = ByteStreamFromIo::writer(&platform, DropIo::new(&bomb));
+            let write = stream.write(vec![0; 1]);
+            drop(stream);
+            platform.shutdown().await.unwrap();
+            shut_down(write.await);
+            assert_eq!(bomb.count(), 4);
+        }),
+        place!("the handlers of a resolver", |platform, bomb| {
+            let resolver = platform.create_source_resolver();
+            resolver.register_scheme_handler("bomb", Arc::new(DropHandler(bomb.in_drop())));
+            resolver.register_byte_stream_handler(".bomb", Arc::new(DropHandler(bomb.in_drop())));
+            drop(resolver);
+            assert_eq!(bomb.count(), 2);
+        }),
+        place!("a listener of the platform", |platform, bomb| {
+            struct Listens(DropBomb);
+            impl PlatformEvents for Listens {
+                fn initialization_complete(&self) {
+                    self.0.touch();
+                }
+            }
+            drop(platform.register_platform_events(Arc::new(Listens(bomb.in_drop()))));
+            assert_eq!(bomb.count(), 1);
         }),
         place!("an End that is not called", |platform, bomb| {
             let end = bomb.in_drop();

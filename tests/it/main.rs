@@ -46,6 +46,7 @@ mod serial_queue;
 mod shown;
 mod shutdown;
 mod shutdown_inside;
+mod shutdown_overtakes;
 mod source_resolver;
 mod source_resolver_failures;
 mod square_root;
