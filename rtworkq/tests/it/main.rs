@@ -4,6 +4,7 @@
 //! Media Foundation is one for a process, so that each test plays in a process of its own: see `support`.
 #![cfg(windows)]
 
+mod allocations;
 mod codes;
 mod counts;
 mod environment;
