@@ -1,6 +1,6 @@
 //! Starting, shutting down, locking, and who hears of it.
 
-use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, HANDLE, S_OK};
+use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, S_OK};
 use windows_sys::core::HRESULT;
 
 use crate::com::Com;
@@ -48,16 +48,5 @@ pub(crate) unsafe extern "system" fn get_platform(
     _: usize,
     _: usize,
 ) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// Its page names the queue, a handle and a cookie, and does not say how the end of an input or output reaches the queue:
-/// by which callback, and with which result.
-pub(crate) unsafe extern "system" fn join_work_queue(_: u32, _: HANDLE, _: *mut HANDLE) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// There is nothing to unjoin, see [`join_work_queue`].
-pub(crate) unsafe extern "system" fn unjoin_work_queue(_: u32, _: HANDLE) -> HRESULT {
     E_NOTIMPL
 }

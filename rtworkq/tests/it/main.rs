@@ -12,6 +12,7 @@ mod exits;
 mod explored;
 mod foreign;
 mod installed;
+mod joined;
 mod pipeline;
 mod stepped;
 mod support;
