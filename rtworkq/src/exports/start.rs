@@ -1,6 +1,6 @@
 //! Starting, shutting down, locking, and who hears of it.
 
-use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, S_OK};
+use windows_sys::Win32::Foundation::{E_POINTER, S_OK};
 use windows_sys::core::HRESULT;
 
 use crate::com::Com;
@@ -37,16 +37,4 @@ pub(crate) unsafe extern "system" fn register_platform_events(events: Raw) -> HR
 
 pub(crate) unsafe extern "system" fn unregister_platform_events(events: Raw) -> HRESULT {
     guard(|| if events.is_null() { Err(E_POINTER) } else { lifetime::unregister(events) })
-}
-
-/// No page describes it, and no header declares it: what it gives is not known.
-pub(crate) unsafe extern "system" fn get_platform(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
 }
