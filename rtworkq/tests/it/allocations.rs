@@ -5,7 +5,7 @@
 
 #[path = "../../../benches/support/allocations.rs"]
 #[allow(dead_code, reason = "the benches use all of it")]
-mod allocator;
+pub(crate) mod allocator;
 
 use mf_async::Platform;
 use tokio::runtime::Runtime;

@@ -7,6 +7,7 @@
 mod allocations;
 mod codes;
 mod counts;
+mod cut_off;
 mod environment;
 mod exits;
 mod explored;

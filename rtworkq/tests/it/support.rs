@@ -159,7 +159,12 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Writes a second of sound, 44,100 frames of two channels and 16 bits.
 pub(crate) fn wave(name: &str) -> PathBuf {
-    let frames = 44_100_u32;
+    wave_of(name, 1)
+}
+
+/// The same of so many seconds.
+pub(crate) fn wave_of(name: &str, seconds: u32) -> PathBuf {
+    let frames = 44_100 * seconds;
     let size = frames * 4;
     let mut bytes = Vec::new();
     bytes.extend(b"RIFF");
