@@ -4,7 +4,7 @@ use std::ptr::null_mut;
 
 use mf_async::rtwq::PeriodicKey;
 use mf_async::{Priority, WorkItem, WorkItemKey};
-use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, HANDLE};
+use windows_sys::Win32::Foundation::{E_POINTER, HANDLE};
 use windows_sys::core::HRESULT;
 
 use crate::callback;
@@ -55,30 +55,6 @@ pub(crate) unsafe extern "system" fn put_waiting_work_item(
             if key.is_null() { Ok(()) } else { give(key, waits.0) }
         }
     })
-}
-
-/// No page describes it, and no header declares it: whether it waits for one or for all of its handles is not known.
-pub(crate) unsafe extern "system" fn put_multiple_waiting_work_item(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// See [`put_multiple_waiting_work_item`].
-pub(crate) unsafe extern "system" fn cancel_multiple_waiting_work_item(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
 }
 
 pub(crate) unsafe extern "system" fn add_periodic_callback(
