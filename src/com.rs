@@ -12,6 +12,7 @@
 //! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | `IMFSourceReader` with a callback | [`SourceReader`] |
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
+//! | a stream of a reader, a writer or a source, by its number | [`StreamIndex`] |
 //! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
 //! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
@@ -90,6 +91,7 @@ mod session;
 mod sink_writer;
 mod source_reader;
 mod startup;
+mod stream_index;
 mod task;
 mod timer;
 mod transform;
@@ -110,10 +112,9 @@ pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples, grab_samples_with};
 pub use self::session::Session;
-pub use self::sink_writer::{SinkStream, SinkWriter, SinkWriterEvent};
-pub use self::source_reader::{
-    ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
-};
+pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
+pub use self::source_reader::{ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent};
+pub use self::stream_index::StreamIndex;
 pub use self::timer::PeriodicCallback;
 pub use self::transform::AsyncTransform;
 pub use self::work_queue::WorkQueue;

@@ -1,41 +1,17 @@
-//! What a read of a source reader brings, and of which stream.
+//! What a read of a source reader brings.
 
 use bitflags::bitflags;
 use windows::Win32::Media::MediaFoundation::{IMFMediaEvent, IMFSample};
 
-use crate::com::Mta;
+use crate::com::{Mta, StreamIndex};
 use crate::error::Result;
-
-/// A stream of a source reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourceStream {
-    /// The first that holds sound.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_AUDIO_STREAM")]
-    FirstAudio,
-    /// The first that holds pictures.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_VIDEO_STREAM")]
-    FirstVideo,
-    /// The stream that has a sample next; for [`flush`](super::SourceReader::flush) and
-    /// [`select_stream`](super::SourceReader::select_stream), every one.
-    #[doc(alias = "MF_SOURCE_READER_ANY_STREAM")]
-    #[doc(alias = "MF_SOURCE_READER_ALL_STREAMS")]
-    Any,
-    /// This one, counted from zero.
-    Index(u32),
-}
-
-impl From<u32> for SourceStream {
-    fn from(index: u32) -> SourceStream {
-        SourceStream::Index(index)
-    }
-}
 
 /// What a read brought.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Sample {
-    /// The stream it is from, counted from zero.
-    pub stream_index: u32,
+    /// The stream it is from.
+    pub stream_index: StreamIndex,
     /// What happened on the stream.
     pub flags: SampleFlags,
     /// When it is to be presented, in units of 100 ns; in a gap, where that begins.
@@ -115,8 +91,8 @@ bitflags! {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceReaderEvent {
-    /// The stream that it is about; `0xFFFF_FFFF` means the source.
-    pub stream_index: u32,
+    /// The stream that it is about, or [`MEDIA_SOURCE`](StreamIndex::MEDIA_SOURCE).
+    pub stream_index: StreamIndex,
     /// The event.
     pub event: Mta<IMFMediaEvent>,
 }
