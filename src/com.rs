@@ -14,6 +14,8 @@
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
 //! | a stream of a reader, a writer or a source, by its number | [`StreamIndex`] |
 //! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
+//! | the buffers of a sample: bytes, `IMF2DBuffer2`, `IMFDXGIBuffer` | the methods of [`Mta`] of an `IMFSample` and of an `IMFMediaBuffer` |
+//! | an `IMFTrackedSample` that is to come back | [`released`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
 //! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
 //! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
@@ -68,6 +70,7 @@
 
 mod async_result;
 mod attributes;
+mod buffer;
 mod byte_stream;
 mod callback;
 mod capture_engine;
@@ -94,11 +97,13 @@ mod startup;
 mod stream_index;
 mod task;
 mod timer;
+mod tracked_sample;
 mod transform;
 mod unknown;
 mod weak;
 mod work_queue;
 
+pub use self::buffer::{DxgiSurface, Locked2D, LockedBuffer};
 pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
@@ -116,6 +121,7 @@ pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
 pub use self::source_reader::{ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent};
 pub use self::stream_index::StreamIndex;
 pub use self::timer::PeriodicCallback;
+pub use self::tracked_sample::released;
 pub use self::transform::AsyncTransform;
 pub use self::work_queue::WorkQueue;
 /// The `windows` crate whose interfaces this module names, so that a program can name the same.

@@ -9,6 +9,7 @@
 mod support;
 
 mod async_result;
+mod buffers;
 mod byte_stream;
 mod callbacks;
 mod decoding;
@@ -18,6 +19,7 @@ mod media_source;
 mod operation;
 mod platform;
 mod reader_ends;
+mod released;
 mod session;
 mod sink_writer;
 mod source_reader;

@@ -27,27 +27,13 @@ impl Sample {
         self.flags.contains(SampleFlags::END_OF_STREAM)
     }
 
-    /// A copy of the sample's bytes; none if there is no sample.
+    /// A copy of the sample's bytes; none if there is no sample. [`buffers`](Mta::buffers) copies nothing.
     ///
     /// # Errors
     /// Those of the sample's buffers.
     #[doc(alias = "ConvertToContiguousBuffer")]
     pub fn to_vec(&self) -> Result<Vec<u8>> {
-        let Some(sample) = &self.sample else { return Ok(Vec::new()) };
-        // SAFETY: needs nothing.
-        let buffer = unsafe { sample.ConvertToContiguousBuffer() }?;
-        let (mut place, mut length) = (std::ptr::null_mut(), 0);
-        // SAFETY: takes places for two values that live for the call.
-        unsafe { buffer.Lock(&mut place, None, Some(&mut length)) }?;
-        let bytes = if place.is_null() || length == 0 {
-            Vec::new()
-        } else {
-            // SAFETY: a locked buffer has that many initialised bytes there until it is unlocked, below.
-            unsafe { std::slice::from_raw_parts(place, length as usize) }.to_vec()
-        };
-        // SAFETY: it is locked, and the slice is gone.
-        unsafe { buffer.Unlock() }?;
-        Ok(bytes)
+        self.sample.as_ref().map_or_else(|| Ok(Vec::new()), |sample| sample.to_vec())
     }
 
     /// Neither a sample nor anything to say but, perhaps, that the stream has ended.
