@@ -16,6 +16,7 @@
 //! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
 //! | the buffers of a sample: bytes, `IMF2DBuffer2`, `IMFDXGIBuffer` | the methods of [`Mta`] of an `IMFSample` and of an `IMFMediaBuffer` |
 //! | an `IMFTrackedSample` that is to come back | [`released`] |
+//! | a camera or a microphone | [`CaptureDevice`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
 //! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
 //! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
@@ -68,11 +69,13 @@
 //! depends on which callbacks come, how often or when: a callback object owns everything that it needs.
 #![allow(unsafe_code)]
 
+mod activation;
 mod async_result;
 mod attributes;
 mod buffer;
 mod byte_stream;
 mod callback;
+mod capture_device;
 mod capture_engine;
 mod clock;
 mod error;
@@ -105,6 +108,7 @@ mod work_queue;
 
 pub use self::buffer::{DxgiSurface, Locked2D, LockedBuffer};
 pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
+pub use self::capture_device::{CaptureDevice, CaptureSource};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};

@@ -12,6 +12,7 @@ mod async_result;
 mod buffers;
 mod byte_stream;
 mod callbacks;
+mod capture_device;
 mod decoding;
 mod events;
 mod exit;
