@@ -22,7 +22,7 @@ fn main() {
 )]
 mod windows_only {
     use futures::TryStreamExt;
-    use mf_async::com::{Mta, Platform, SourceReader, SourceStream};
+    use mf_async::com::{Mta, Platform, SourceReader, StreamIndex};
     use windows::Win32::Media::MediaFoundation::*;
 
     pub(crate) async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,7 +31,7 @@ mod windows_only {
         let reader = SourceReader::open(&platform, file.as_os_str()).await?;
 
         // Sound as 16-bit samples; the reader finds the decoder.
-        let sound = SourceStream::FirstAudio;
+        let sound = StreamIndex::FIRST_AUDIO;
         reader.set_media_type(sound, &pcm()?)?;
         let format = reader.media_type(sound)?;
         let channels = unsafe { format.GetUINT32(&MF_MT_AUDIO_NUM_CHANNELS) }?;

@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use futures::TryStreamExt;
     use mf_async::Platform;
     use mf_async::byte_stream::MemoryByteStream;
-    use mf_async::com::{self, SourceReader, SourceStream, byte_stream_object};
+    use mf_async::com::{self, SourceReader, StreamIndex, byte_stream_object};
 
     let file = std::env::args_os().nth(1).ok_or("usage: stream_from_memory FILE")?;
     let bytes = std::fs::read(file)?;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stream = byte_stream_object(MemoryByteStream::new(&ours, bytes));
 
     let reader = SourceReader::from_byte_stream(&theirs, stream).await?;
-    let mut samples = reader.samples(SourceStream::FirstAudio);
+    let mut samples = reader.samples(StreamIndex::FIRST_AUDIO);
     let (mut count, mut bytes) = (0, 0);
     while let Some(sample) = samples.try_next().await? {
         count += 1;

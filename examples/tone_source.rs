@@ -20,7 +20,7 @@ fn main() {
 #[allow(unsafe_code, reason = "the attributes of a media type are set by unsafe methods")]
 mod windows_only {
     use futures::{TryStreamExt, stream};
-    use mf_async::com::{Mta, Platform, SourceReader, SourceStream, media_source};
+    use mf_async::com::{Mta, Platform, SourceReader, StreamIndex, media_source};
     use windows::Win32::Media::MediaFoundation::*;
 
     pub(crate) async fn run() -> mf_async::Result<()> {
@@ -31,7 +31,7 @@ mod windows_only {
         let source = media_source(&platform, &pcm(&platform)?, tone)?;
 
         let reader = SourceReader::from_media_source(&platform, &source).await?;
-        let (mut count, mut bytes, mut samples) = (0, 0, reader.samples(SourceStream::FirstAudio));
+        let (mut count, mut bytes, mut samples) = (0, 0, reader.samples(StreamIndex::FIRST_AUDIO));
         while let Some(sample) = samples.try_next().await? {
             (count, bytes) = (count + 1, bytes + sample.to_vec()?.len());
         }

@@ -22,7 +22,7 @@ fn main() {
 )]
 mod windows_only {
     use futures::TryStreamExt;
-    use mf_async::com::{Mta, Platform, SinkWriter, SourceReader, SourceStream};
+    use mf_async::com::{Mta, Platform, SinkWriter, SourceReader, StreamIndex};
     use windows::Win32::Media::MediaFoundation::*;
     use windows::core::HSTRING;
 
@@ -33,7 +33,7 @@ mod windows_only {
         };
         let platform = Platform::startup()?;
         let reader = SourceReader::open(&platform, from.as_os_str()).await?;
-        let sound = SourceStream::FirstAudio;
+        let sound = StreamIndex::FIRST_AUDIO;
         let pcm = platform.create_media_type(MFMediaType_Audio, MFAudioFormat_PCM)?;
         unsafe { pcm.SetUINT32(&MF_MT_AUDIO_BITS_PER_SAMPLE, 16) }?;
         reader.set_media_type(sound, &pcm)?;

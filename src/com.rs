@@ -12,7 +12,11 @@
 //! | a work queue of the system's, its timer, a handle to wait for | [`WorkQueue`] |
 //! | `IMFSourceReader` with a callback | [`SourceReader`] |
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
+//! | a stream of a reader, a writer or a source, by its number | [`StreamIndex`] |
 //! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
+//! | the buffers of a sample: bytes, `IMF2DBuffer2`, `IMFDXGIBuffer` | the methods of [`Mta`] of an `IMFSample` and of an `IMFMediaBuffer` |
+//! | an `IMFTrackedSample` that is to come back | [`released`] |
+//! | a camera or a microphone | [`CaptureDevice`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
 //! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
 //! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
@@ -65,10 +69,13 @@
 //! depends on which callbacks come, how often or when: a callback object owns everything that it needs.
 #![allow(unsafe_code)]
 
+mod activation;
 mod async_result;
 mod attributes;
+mod buffer;
 mod byte_stream;
 mod callback;
+mod capture_device;
 mod capture_engine;
 mod clock;
 mod error;
@@ -90,14 +97,18 @@ mod session;
 mod sink_writer;
 mod source_reader;
 mod startup;
+mod stream_index;
 mod task;
 mod timer;
+mod tracked_sample;
 mod transform;
 mod unknown;
 mod weak;
 mod work_queue;
 
+pub use self::buffer::{DxgiSurface, Locked2D, LockedBuffer};
 pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
+pub use self::capture_device::{CaptureDevice, CaptureSource};
 pub use self::capture_engine::capture_engine_events;
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
@@ -110,11 +121,11 @@ pub use self::operation::{ComBeginStatus, begin_end, begin_end_with};
 pub use self::platform::Platform;
 pub use self::sample_grabber::{GrabbedSample, SampleGrabberEvent, grab_samples, grab_samples_with};
 pub use self::session::Session;
-pub use self::sink_writer::{SinkStream, SinkWriter, SinkWriterEvent};
-pub use self::source_reader::{
-    ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent, SourceStream,
-};
+pub use self::sink_writer::{SinkWriter, SinkWriterEvent};
+pub use self::source_reader::{ReadSample, Sample, SampleFlags, SourceReader, SourceReaderEvent};
+pub use self::stream_index::StreamIndex;
 pub use self::timer::PeriodicCallback;
+pub use self::tracked_sample::released;
 pub use self::transform::AsyncTransform;
 pub use self::work_queue::WorkQueue;
 /// The `windows` crate whose interfaces this module names, so that a program can name the same.

@@ -85,6 +85,7 @@ hresults! {
     MF_E_BUFFERTOOSMALL = 0xC00D_36B1, "the buffer is too small";
     MF_E_INVALIDREQUEST = 0xC00D_36B2, "the request is not valid in this state";
     MF_E_INVALIDSTREAMNUMBER = 0xC00D_36B3, "there is no such stream";
+    MF_E_INVALIDMEDIATYPE = 0xC00D_36B4, "the media type is not valid, or not supported";
     MF_E_NOTACCEPTING = 0xC00D_36B5, "the object takes no input just now";
     MF_E_NOT_INITIALIZED = 0xC00D_36B6, "the object was not initialised";
     MF_E_UNEXPECTED = 0xC00D_36BB, "this should not have happened here";
@@ -96,6 +97,7 @@ hresults! {
     MF_E_MULTIPLE_SUBSCRIBERS = 0xC00D_36DA, "a request of someone else is pending";
     MF_E_TIMER_ORPHANED = 0xC00D_36DB, "the timer's clock is gone";
     MF_E_BAD_STARTUP_VERSION = 0xC00D_36E3, "a newer Media Foundation is asked for";
+    MF_E_ATTRIBUTENOTFOUND = 0xC00D_36E6, "the attribute is not set";
     MF_E_OPERATION_CANCELLED = 0xC00D_36ED, "the operation was cancelled";
     MF_E_BYTESTREAM_NOT_SEEKABLE = 0xC00D_36EE, "the byte stream cannot seek";
     MF_E_DISABLED_IN_SAFEMODE = 0xC00D_36EF, "not available in safe mode";
@@ -103,13 +105,21 @@ hresults! {
     MF_E_RT_WORKQUEUE_CLASS_NOT_SPECIFIED = 0xC00D_36F8, "no MMCSS class was given";
     MF_E_BYTESTREAM_UNKNOWN_LENGTH = 0xC00D_36FB, "the byte stream does not know its length";
     MF_E_INVALID_WORKQUEUE = 0xC00D_36FF, "no such work queue, or it does not allow the callback's flags";
+    MF_E_HW_MFT_FAILED_START_STREAMING = 0xC00D_3704, "the hardware lacks the resources to start";
     MF_E_NO_EVENTS_AVAILABLE = 0xC00D_3E80, "no event is queued";
     MF_E_END_OF_STREAM = 0xC00D_3E84, "the end of the stream was reached";
     MF_E_SHUTDOWN = 0xC00D_3E85, "not started, or shut down";
+    MF_E_NO_AUDIO_RECORDING_DEVICE = 0xC00D_3E9F, "there is no device to record sound with";
+    MF_E_AUDIO_RECORDING_DEVICE_IN_USE = 0xC00D_3EA0, "another uses the device that records sound";
+    MF_E_AUDIO_RECORDING_DEVICE_INVALIDATED = 0xC00D_3EA1, "the device that records sound is lost";
+    MF_E_VIDEO_RECORDING_DEVICE_INVALIDATED = 0xC00D_3EA2, "the camera is lost";
+    MF_E_VIDEO_RECORDING_DEVICE_PREEMPTED = 0xC00D_3EA3, "another program took the camera";
+    MF_E_TOPO_CODEC_NOT_FOUND = 0xC00D_5212, "no encoder or decoder is known for the media type";
     MF_E_TRANSFORM_TYPE_NOT_SET = 0xC00D_6D60, "the transform has no media type yet";
     MF_E_TRANSFORM_STREAM_CHANGE = 0xC00D_6D61, "the transform's output format changed";
     MF_E_TRANSFORM_NEED_MORE_INPUT = 0xC00D_6D72, "the transform needs more input";
     MF_E_TRANSFORM_ASYNC_LOCKED = 0xC00D_6D77, "the asynchronous transform is not unlocked";
+    MF_E_NO_CAPTURE_DEVICES_AVAILABLE = 0xC00D_ABE0, "there is no capture device";
 }
 
 impl Hresult {
@@ -260,6 +270,19 @@ impl Error {
     #[must_use]
     pub fn is_shutdown(&self) -> bool {
         self.kind() == ErrorKind::Shutdown
+    }
+
+    /// Whether a camera or a microphone is lost: it was unplugged, disabled or reset, or another program took it. What was
+    /// opened of it gives nothing more; it may be found again among the devices.
+    #[doc(alias = "MF_E_VIDEO_RECORDING_DEVICE_INVALIDATED")]
+    #[must_use]
+    pub fn is_device_lost(&self) -> bool {
+        matches!(
+            self.hresult(),
+            Hresult::MF_E_VIDEO_RECORDING_DEVICE_INVALIDATED
+                | Hresult::MF_E_VIDEO_RECORDING_DEVICE_PREEMPTED
+                | Hresult::MF_E_AUDIO_RECORDING_DEVICE_INVALIDATED
+        )
     }
 
     /// The payload of the callback's panic, for [`std::panic::resume_unwind`].

@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use mf_async::com::windows::Win32::Media::MediaFoundation::{IMFAttributes, IMFSourceReader};
 use mf_async::com::windows::core::{Error, HRESULT, Interface};
-use mf_async::com::{Mta, Platform, SourceReader, SourceStream};
+use mf_async::com::{Mta, Platform, SourceReader, StreamIndex};
 use windows_0_61::Win32::Media::MediaFoundation as older;
 use windows_0_61::core::{HSTRING as OlderString, Interface as OlderInterface};
 use windows_core::{HSTRING, Interface as BindgenInterface};
@@ -47,7 +47,7 @@ fn by_older(path: &OlderString, attributes: &IMFAttributes) -> Result<Mta<IMFSou
 
 async fn count(bindings: &str, reader: &SourceReader) -> Result<(), Box<dyn std::error::Error>> {
     let (mut number, mut bytes) = (0, 0);
-    let mut samples = reader.samples(SourceStream::FirstAudio);
+    let mut samples = reader.samples(StreamIndex::FIRST_AUDIO);
     while let Some(sample) = samples.try_next().await? {
         number += 1;
         bytes += sample.to_vec()?.len();

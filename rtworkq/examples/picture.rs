@@ -10,7 +10,7 @@
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use futures::TryStreamExt;
-    use mf_async::com::{self, SourceReader, SourceStream};
+    use mf_async::com::{self, SourceReader, StreamIndex};
     use mf_async::timeline;
 
     let mut arguments = std::env::args_os().skip(1);
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reader = SourceReader::open(&theirs, file.as_os_str()).await?;
     let timeline = timeline::record(); // from here on: to find the decoder takes far longer than to decode
     let mut bytes = 0;
-    let mut samples = reader.samples(SourceStream::FirstAudio);
+    let mut samples = reader.samples(StreamIndex::FIRST_AUDIO);
     while let Some(sample) = samples.try_next().await? {
         bytes += sample.to_vec()?.len();
     }

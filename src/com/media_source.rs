@@ -133,7 +133,8 @@ impl MediaSourceBuilder {
         self
     }
 
-    /// The source. All its streams are selected at first, and their ids are 0, 1 and so on.
+    /// The source. All its streams are selected at first, and their ids are 0, 1 and so on in the order in which they
+    /// were added: a reader has the same numbers as [`StreamIndex`](crate::com::StreamIndex).
     ///
     /// It must be shut down when it is not needed any more, as every media source; what owns it, such as a reader, does
     /// so. Released without, it shuts itself down.

@@ -121,6 +121,11 @@ impl<I: Interface> Mta<I> {
         Mta { interface, started: self.started.clone() }
     }
 
+    /// What keeps Media Foundation started for it.
+    pub(crate) fn started(&self) -> Option<&Arc<Started>> {
+        self.started.as_ref()
+    }
+
     /// As it is, and it keeps Media Foundation started.
     pub(crate) fn keeping(self, started: Option<Arc<Started>>) -> Mta<I> {
         Mta { started, ..self }

@@ -20,7 +20,7 @@ use crate::com::callback::contain;
 use crate::com::guarded::Guarded;
 use crate::com::notifications::{Notifications, Notifier};
 use crate::com::offload::offload;
-use crate::com::{Mta, Platform};
+use crate::com::{Mta, Platform, StreamIndex};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Promise};
 use crate::sync::LockExt;
@@ -179,9 +179,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDMEDIATYPE` when the container has no place for it.
     #[doc(alias = "AddStream")]
-    pub fn add_stream(&self, target: &Mta<IMFMediaType>) -> Result<u32> {
+    pub fn add_stream(&self, target: &Mta<IMFMediaType>) -> Result<StreamIndex> {
         // SAFETY: the type lives for the call.
-        Ok(unsafe { self.writer.AddStream(&**target) }?)
+        Ok(StreamIndex(unsafe { self.writer.AddStream(&**target) }?))
     }
 
     /// Says in which type samples for a stream come; the writer finds an encoder and loads it. Begins at once.
@@ -193,11 +193,15 @@ impl SinkWriter {
     /// As [`Operation`]: dropping it detaches, and the type is set all the same.
     #[doc(alias = "SetInputMediaType")]
     #[track_caller]
-    pub fn set_input_media_type(&self, stream: u32, input: &Mta<IMFMediaType>) -> Operation<()> {
-        let (writer, input) = (self.writer.clone(), input.clone());
+    pub fn set_input_media_type(
+        &self,
+        stream: impl Into<StreamIndex>,
+        input: &Mta<IMFMediaType>,
+    ) -> Operation<()> {
+        let (writer, stream, input) = (self.writer.clone(), stream.into(), input.clone());
         offload(&self.platform, "choose an encoder", move || {
             // SAFETY: the type lives for the call.
-            Ok(unsafe { writer.SetInputMediaType(stream, &*input, None::<&IMFAttributes>) }?)
+            Ok(unsafe { writer.SetInputMediaType(stream.0, &*input, None::<&IMFAttributes>) }?)
         })
     }
 
@@ -223,9 +227,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start; those of encoder and sink for earlier samples.
     #[doc(alias = "WriteSample")]
-    pub fn write_sample(&self, stream: u32, sample: &Mta<IMFSample>) -> Result<()> {
+    pub fn write_sample(&self, stream: impl Into<StreamIndex>, sample: &Mta<IMFSample>) -> Result<()> {
         // SAFETY: the sample lives for the call, and the writer takes its own reference.
-        Ok(unsafe { self.writer.WriteSample(stream, &**sample) }?)
+        Ok(unsafe { self.writer.WriteSample(stream.into().0, &**sample) }?)
     }
 
     /// Says that a stream has a gap, at a time in units of 100 ns.
@@ -233,9 +237,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start.
     #[doc(alias = "SendStreamTick")]
-    pub fn send_stream_tick(&self, stream: u32, timestamp: i64) -> Result<()> {
+    pub fn send_stream_tick(&self, stream: impl Into<StreamIndex>, timestamp: i64) -> Result<()> {
         // SAFETY: takes numbers.
-        Ok(unsafe { self.writer.SendStreamTick(stream, timestamp) }?)
+        Ok(unsafe { self.writer.SendStreamTick(stream.into().0, timestamp) }?)
     }
 
     /// Waits until everything written to a stream before has come to the sink. Begins at once.
@@ -249,7 +253,8 @@ impl SinkWriter {
     #[doc(alias = "PlaceMarker")]
     #[doc(alias = "OnMarker")]
     #[track_caller]
-    pub fn place_marker(&self, stream: u32) -> Operation<()> {
+    pub fn place_marker(&self, stream: impl Into<StreamIndex>) -> Operation<()> {
+        let stream = stream.into();
         let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
             Ok(promised) => promised,
             Err(error) => return Operation::failed(error),
@@ -260,7 +265,7 @@ impl SinkWriter {
         inbox.markers.insert(context, (stream, promise));
         drop(inbox);
         // SAFETY: the context is a number; it is never read as a pointer.
-        let placed = unsafe { self.writer.PlaceMarker(stream, context as *const c_void) };
+        let placed = unsafe { self.writer.PlaceMarker(stream.0, context as *const c_void) };
         if let Err(error) = placed {
             self.inbox.not_placed(context, error.into());
         }
@@ -272,9 +277,9 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start.
     #[doc(alias = "NotifyEndOfSegment")]
-    pub fn end_segment(&self, stream: impl Into<SinkStream>) -> Result<()> {
+    pub fn end_segment(&self, stream: impl Into<StreamIndex>) -> Result<()> {
         // SAFETY: takes a number.
-        Ok(unsafe { self.writer.NotifyEndOfSegment(stream.into().number()) }?)
+        Ok(unsafe { self.writer.NotifyEndOfSegment(stream.into().0) }?)
     }
 
     /// Throws away what is queued for a stream, or for every one; markers in it end cancelled.
@@ -282,10 +287,10 @@ impl SinkWriter {
     /// # Errors
     /// `MF_E_INVALIDREQUEST` before the start.
     #[doc(alias = "Flush")]
-    pub fn flush(&self, stream: impl Into<SinkStream>) -> Result<()> {
+    pub fn flush(&self, stream: impl Into<StreamIndex>) -> Result<()> {
         let stream = stream.into();
         // SAFETY: takes a number.
-        unsafe { self.writer.Flush(stream.number()) }?;
+        unsafe { self.writer.Flush(stream.0) }?;
         self.inbox
             .fail_markers(stream, &Error::new(Hresult::MF_E_OPERATION_CANCELLED, "await a marker: flushed"));
         Ok(())
@@ -356,35 +361,6 @@ impl fmt::Debug for SinkWriter {
     }
 }
 
-/// A stream of a sink writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SinkStream {
-    /// Every one.
-    #[doc(alias = "MF_SINK_WRITER_ALL_STREAMS")]
-    All,
-    /// This one, by the number that [`add_stream`](SinkWriter::add_stream) gave.
-    Index(u32),
-}
-
-impl SinkStream {
-    fn number(self) -> u32 {
-        match self {
-            SinkStream::All => ALL_STREAMS,
-            SinkStream::Index(index) => index,
-        }
-    }
-}
-
-/// `MF_SINK_WRITER_ALL_STREAMS`.
-const ALL_STREAMS: u32 = 0xFFFF_FFFE;
-
-impl From<u32> for SinkStream {
-    /// The number of a stream, or Media Foundation's for all of them.
-    fn from(number: u32) -> SinkStream {
-        if number == SinkStream::All.number() { SinkStream::All } else { SinkStream::Index(number) }
-    }
-}
-
 /// What a sink writer calls back for besides the end of what was begun.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -392,7 +368,7 @@ pub enum SinkWriterEvent {
     /// Encoding or writing a stream failed.
     StreamError {
         /// The stream.
-        stream: u32,
+        stream: StreamIndex,
         /// Why.
         error: Error,
     },
@@ -407,13 +383,13 @@ struct WriterState {
     /// Who waits for the end; the first of them asked for it.
     finalize: Vec<Promise<()>>,
     /// By the number that was passed as their context, which grows.
-    markers: BTreeMap<usize, (u32, Promise<()>)>,
+    markers: BTreeMap<usize, (StreamIndex, Promise<()>)>,
     next_context: usize,
     notifier: Option<Arc<Notifier<SinkWriterEvent>>>,
 }
 
 impl WriterState {
-    fn oldest_of(&self, stream: u32) -> Option<usize> {
+    fn oldest_of(&self, stream: StreamIndex) -> Option<usize> {
         self.markers.iter().find(|(_, (of, _))| *of == stream).map(|(&context, _)| context)
     }
 }
@@ -440,7 +416,7 @@ impl WriterInbox {
     }
 
     /// A marker has come to the sink.
-    fn reached(&self, stream: u32, context: usize) {
+    fn reached(&self, stream: StreamIndex, context: usize) {
         let mut state = self.lock();
         // Some writers, Wine's for one, lose the context. Markers of a stream come in order, so one that bears a
         // number that was never given is the oldest of them. A number that was given and is known no more is not:
@@ -463,14 +439,14 @@ impl WriterInbox {
     }
 
     /// Nothing of this stream will come to the sink any more.
-    fn fail_markers(&self, stream: SinkStream, error: &Error) {
+    fn fail_markers(&self, stream: StreamIndex, error: &Error) {
         let mut state = self.lock();
-        let concerned = |of: u32| stream == SinkStream::All || SinkStream::from(of) == stream;
+        let concerned = |of: StreamIndex| stream == StreamIndex::ALL || of == stream;
         let (failed, others) =
             std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| concerned(*of));
         state.markers = others;
         drop(state);
-        let failed: BTreeMap<usize, (u32, Promise<()>)> = failed;
+        let failed: BTreeMap<usize, (StreamIndex, Promise<()>)> = failed;
         for (_, promise) in failed.into_values() {
             promise.complete(Err(error.clone()));
         }
@@ -524,7 +500,7 @@ impl IMFSinkWriterCallback_Impl for WriterCallback_Impl {
     }
 
     fn OnMarker(&self, stream: u32, context: *const c_void) -> windows::core::Result<()> {
-        contain(|| self.inbox.0.reached(stream, context as usize))
+        contain(|| self.inbox.0.reached(StreamIndex(stream), context as usize))
     }
 }
 
@@ -535,8 +511,9 @@ impl IMFSinkWriterCallback2_Impl for WriterCallback_Impl {
 
     fn OnStreamError(&self, stream: u32, status: HRESULT) -> windows::core::Result<()> {
         contain(|| {
+            let stream = StreamIndex(stream);
             let error = Error::new(status.into(), format!("encode and write stream {stream}"));
-            self.inbox.0.fail_markers(SinkStream::Index(stream), &error);
+            self.inbox.0.fail_markers(stream, &error);
             self.inbox.0.notify(SinkWriterEvent::StreamError { stream, error });
         })
     }

@@ -13,22 +13,20 @@ use futures::stream::{self, Stream, StreamExt};
 use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFByteStream, IMFMediaSource, IMFMediaType, IMFSourceReader, IMFSourceReaderCallback,
-    MF_PD_DURATION, MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_MEDIASOURCE, MFCreateAttributes,
-    MFCreateSourceReaderFromByteStream, MFCreateSourceReaderFromMediaSource, MFCreateSourceReaderFromURL,
-    MFMediaType_Audio, MFMediaType_Video,
+    MF_PD_DURATION, MF_SOURCE_READER_ASYNC_CALLBACK, MFCreateAttributes, MFCreateSourceReaderFromByteStream,
+    MFCreateSourceReaderFromMediaSource, MFCreateSourceReaderFromURL, MFMediaType_Audio, MFMediaType_Video,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{GUID, HSTRING};
 
 pub use self::read_sample::ReadSample;
-pub use self::sample::{Sample, SampleFlags, SourceReaderEvent, SourceStream};
+pub use self::sample::{Sample, SampleFlags, SourceReaderEvent};
 
 use self::inbox::{ReaderCallback, ReaderInbox};
-use self::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO};
 use crate::async_result::QueueId;
 use crate::com::notifications::Notifications;
 use crate::com::offload::offload;
-use crate::com::{Mta, Platform};
+use crate::com::{Mta, Platform, StreamIndex};
 use crate::error::Result;
 use crate::operation::Operation;
 use crate::sync::LockExt;
@@ -46,13 +44,13 @@ use crate::sync::LockExt;
 ///
 /// ```no_run
 /// use futures::TryStreamExt;
-/// use mf_async::com::{Platform, SourceReader, SourceStream};
+/// use mf_async::com::{Platform, SourceReader, StreamIndex};
 ///
 /// # async fn count() -> mf_async::Result<u64> {
 /// let platform = Platform::startup()?;
 /// let reader = SourceReader::open(&platform, "tone.wav").await?;
 /// let bytes = reader
-///     .samples(SourceStream::FirstAudio)
+///     .samples(StreamIndex::FIRST_AUDIO)
 ///     .try_fold(0, async |sum, sample| Ok(sum + sample.to_vec()?.len() as u64));
 /// # bytes.await }
 /// ```
@@ -192,19 +190,19 @@ impl SourceReader {
     /// No sample is lost when the future is dropped: it goes to the next read of the stream, which takes it
     /// without asking the reader for another.
     #[doc(alias = "ReadSample")]
-    pub fn read_sample(&self, stream: impl Into<SourceStream>) -> ReadSample {
+    pub fn read_sample(&self, stream: impl Into<StreamIndex>) -> ReadSample {
         let stream = self.number(stream.into());
         let begun = self.check(stream).and_then(|()| {
             self.inbox.read(stream, || {
                 // SAFETY: takes numbers; the four places for answers are null, as asynchronous mode wants it.
-                unsafe { self.reader.ReadSample(stream, 0, None, None, None, None) }
+                unsafe { self.reader.ReadSample(stream.0, 0, None, None, None, None) }
             })
         });
         ReadSample::new(&self.inbox, begun, &self.platform)
     }
 
     /// The samples of a stream up to its end, as a stream that reads one after the other. Those of
-    /// [`Any`](SourceStream::Any) end when every selected stream has.
+    /// [`ANY`](StreamIndex::ANY) end when every selected stream has.
     ///
     /// Answers without a sample are passed on only if their flags say more than that the stream has ended. An
     /// error is the last item.
@@ -213,7 +211,7 @@ impl SourceReader {
     /// Nothing is lost when a future of `next` is dropped, and nothing when the stream is.
     pub fn samples(
         &self,
-        stream: impl Into<SourceStream>,
+        stream: impl Into<StreamIndex>,
     ) -> impl Stream<Item = Result<Sample>> + Send + Unpin + '_ {
         let progress = Some((stream.into(), BTreeSet::new()));
         let samples = stream::unfold(progress, move |progress| async move {
@@ -225,12 +223,12 @@ impl SourceReader {
                     Err(error) => return Some((Err(error), None)),
                 };
                 let mut left = None;
-                if sample.is_end_of_stream() && wanted == SourceStream::Any {
+                if sample.is_end_of_stream() && wanted == StreamIndex::ANY {
                     left =
                         self.selected().find(|index| *index != sample.stream_index && !ended.contains(index));
                     // One that says it twice would hold up the others for ever.
                     let again = !ended.insert(sample.stream_index);
-                    from = left.filter(|_| again).map_or(wanted, SourceStream::Index);
+                    from = left.filter(|_| again).unwrap_or(wanted);
                 }
                 let over = sample.is_end_of_stream() && left.is_none();
                 match (sample.is_nothing(), over) {
@@ -246,10 +244,10 @@ impl SourceReader {
     }
 
     /// The streams that are read.
-    fn selected(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.known_streams()).filter(|&index| {
+    fn selected(&self) -> impl Iterator<Item = StreamIndex> + '_ {
+        (0..self.known_streams()).map(StreamIndex).filter(|&index| {
             // SAFETY: takes a number.
-            unsafe { self.reader.GetStreamSelection(index) }.is_ok_and(|selected| selected.as_bool())
+            unsafe { self.reader.GetStreamSelection(index.0) }.is_ok_and(|selected| selected.as_bool())
         })
     }
 
@@ -264,7 +262,7 @@ impl SourceReader {
     /// As [`Operation`]: dropping it detaches, the flush goes on.
     #[doc(alias = "Flush")]
     #[track_caller]
-    pub fn flush(&self, stream: impl Into<SourceStream>) -> Operation<()> {
+    pub fn flush(&self, stream: impl Into<StreamIndex>) -> Operation<()> {
         let stream = self.number(stream.into());
         let (promise, operation) = match self.platform.promise(QueueId::MULTITHREADED) {
             Ok(promised) => promised,
@@ -272,7 +270,7 @@ impl SourceReader {
         };
         self.inbox.flush(stream, promise, || {
             // SAFETY: takes a number.
-            unsafe { self.reader.Flush(stream) }
+            unsafe { self.reader.Flush(stream.0) }
         });
         operation
     }
@@ -300,7 +298,7 @@ impl SourceReader {
     /// `MF_E_ATTRIBUTENOTFOUND` when the source does not know.
     #[doc(alias = "GetPresentationAttribute")]
     pub fn duration(&self) -> Result<u64> {
-        let source = MF_SOURCE_READER_MEDIASOURCE.0 as u32;
+        let source = StreamIndex::MEDIA_SOURCE.0;
         // SAFETY: takes a number and a key that lives for the call.
         let duration = unsafe { self.reader.GetPresentationAttribute(source, &MF_PD_DURATION) }?;
         Ok(u64::try_from(&duration)?)
@@ -311,10 +309,10 @@ impl SourceReader {
     /// # Errors
     /// `MF_E_INVALIDSTREAMNUMBER`.
     #[doc(alias = "GetCurrentMediaType")]
-    pub fn media_type(&self, stream: impl Into<SourceStream>) -> Result<Mta<IMFMediaType>> {
+    pub fn media_type(&self, stream: impl Into<StreamIndex>) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
         // SAFETY: takes a number; media types are Media Foundation's own.
-        Ok(unsafe { self.reader.beside(self.reader.GetCurrentMediaType(stream)?) })
+        Ok(unsafe { self.reader.beside(self.reader.GetCurrentMediaType(stream.0)?) })
     }
 
     /// One of the types in which the source itself has a stream.
@@ -322,14 +320,10 @@ impl SourceReader {
     /// # Errors
     /// `MF_E_INVALIDSTREAMNUMBER`; `MF_E_NO_MORE_TYPES` past the last one.
     #[doc(alias = "GetNativeMediaType")]
-    pub fn native_media_type(
-        &self,
-        stream: impl Into<SourceStream>,
-        index: u32,
-    ) -> Result<Mta<IMFMediaType>> {
+    pub fn native_media_type(&self, stream: impl Into<StreamIndex>, index: u32) -> Result<Mta<IMFMediaType>> {
         let stream = self.number(stream.into());
         // SAFETY: takes numbers; media types are Media Foundation's own.
-        Ok(unsafe { self.reader.beside(self.reader.GetNativeMediaType(stream, index)?) })
+        Ok(unsafe { self.reader.beside(self.reader.GetNativeMediaType(stream.0, index)?) })
     }
 
     /// Says in which type samples of a stream are to come; the reader finds a decoder.
@@ -337,10 +331,10 @@ impl SourceReader {
     /// # Errors
     /// `MF_E_INVALIDMEDIATYPE`, `MF_E_TOPO_CODEC_NOT_FOUND`; `MF_E_INVALIDREQUEST` while reads are in flight.
     #[doc(alias = "SetCurrentMediaType")]
-    pub fn set_media_type(&self, stream: impl Into<SourceStream>, to: &Mta<IMFMediaType>) -> Result<()> {
+    pub fn set_media_type(&self, stream: impl Into<StreamIndex>, to: &Mta<IMFMediaType>) -> Result<()> {
         let stream = self.number(stream.into());
         // SAFETY: the type lives for the call.
-        Ok(unsafe { self.reader.SetCurrentMediaType(stream, None, &**to) }?)
+        Ok(unsafe { self.reader.SetCurrentMediaType(stream.0, None, &**to) }?)
     }
 
     /// Says whether a stream, or every stream, is read at all.
@@ -348,10 +342,10 @@ impl SourceReader {
     /// # Errors
     /// `MF_E_INVALIDSTREAMNUMBER`.
     #[doc(alias = "SetStreamSelection")]
-    pub fn select_stream(&self, stream: impl Into<SourceStream>, selected: bool) -> Result<()> {
+    pub fn select_stream(&self, stream: impl Into<StreamIndex>, selected: bool) -> Result<()> {
         let stream = self.number(stream.into());
         // SAFETY: takes numbers.
-        Ok(unsafe { self.reader.SetStreamSelection(stream, selected) }?)
+        Ok(unsafe { self.reader.SetStreamSelection(stream.0, selected) }?)
     }
 
     /// Other events of the source from now on: buffering, a connection made or lost, a changed character.
@@ -372,20 +366,19 @@ impl SourceReader {
     }
 
     /// The number that Media Foundation has for a stream, and says when a sample of it comes.
-    fn number(&self, stream: SourceStream) -> u32 {
+    fn number(&self, stream: StreamIndex) -> StreamIndex {
         match stream {
-            SourceStream::FirstAudio => self.first(MFMediaType_Audio).unwrap_or(FIRST_AUDIO),
-            SourceStream::FirstVideo => self.first(MFMediaType_Video).unwrap_or(FIRST_VIDEO),
-            SourceStream::Any => ANY,
-            SourceStream::Index(index) => index,
+            StreamIndex::FIRST_AUDIO => self.first(MFMediaType_Audio).unwrap_or(stream),
+            StreamIndex::FIRST_VIDEO => self.first(MFMediaType_Video).unwrap_or(stream),
+            stream => stream,
         }
     }
 
     /// The first stream of this major type.
-    fn first(&self, major: GUID) -> Option<u32> {
+    fn first(&self, major: GUID) -> Option<StreamIndex> {
         self.known_streams();
         let index = self.streams.locked().iter().position(|&of| of == Some(major))?;
-        u32::try_from(index).ok()
+        u32::try_from(index).ok().map(StreamIndex)
     }
 
     /// How many streams there are. They are looked at again when the reader has said that there are new ones.
@@ -399,10 +392,10 @@ impl SourceReader {
     }
 
     /// `MF_E_INVALIDSTREAMNUMBER` unless there is such a stream: not every reader answers a read of none.
-    fn check(&self, stream: u32) -> Result<()> {
-        if stream != ANY && stream >= self.known_streams() && self.inbox.check().is_ok() {
+    fn check(&self, stream: StreamIndex) -> Result<()> {
+        if stream != StreamIndex::ANY && stream.0 >= self.known_streams() && self.inbox.check().is_ok() {
             // SAFETY: takes a number.
-            let _selected = unsafe { self.reader.GetStreamSelection(stream) }?;
+            let _selected = unsafe { self.reader.GetStreamSelection(stream.0) }?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use mf_async::byte_stream::{
     ByteStreamCapabilities, ByteStreamFromIo, MemoryByteStream, SeekFlags, SeekOrigin,
 };
 use mf_async::com::{
-    self, ComByteStream, Mta, SourceReader, SourceStream, byte_stream_object, byte_stream_object_with,
+    self, ComByteStream, Mta, SourceReader, StreamIndex, byte_stream_object, byte_stream_object_with,
 };
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, ErrorKind, Hresult, Platform, Result,
@@ -23,8 +23,8 @@ use crate::support::*;
 
 async fn sound(platform: &com::Platform, stream: Mta<IMFByteStream>) -> Vec<u8> {
     let reader = Gently::new(within(SourceReader::from_byte_stream(platform, stream)).await.unwrap());
-    reader.set_media_type(SourceStream::FirstAudio, &any_pcm()).unwrap();
-    let samples = reader.samples(SourceStream::FirstAudio);
+    reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
+    let samples = reader.samples(StreamIndex::FIRST_AUDIO);
     let all = samples.try_fold(Vec::new(), async |mut all, sample| {
         all.extend(sample.to_vec()?);
         Ok(all)

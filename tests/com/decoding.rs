@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures::TryStreamExt;
 use mf_async::Platform;
 use mf_async::byte_stream::MemoryByteStream;
-use mf_async::com::{SourceReader, SourceStream, byte_stream_object};
+use mf_async::com::{SourceReader, StreamIndex, byte_stream_object};
 use windows::Win32::Media::MediaFoundation::MF_MT_AUDIO_NUM_CHANNELS;
 use windows::core::HSTRING;
 
@@ -38,9 +38,9 @@ fn is_lossless(file: &Path) -> bool {
 
 /// All bytes of the sound, and how many channels it has.
 async fn decoded(reader: &SourceReader) -> (Vec<u8>, usize) {
-    let kind = reader.media_type(SourceStream::FirstAudio).unwrap();
+    let kind = reader.media_type(StreamIndex::FIRST_AUDIO).unwrap();
     let channels = unsafe { kind.GetUINT32(&MF_MT_AUDIO_NUM_CHANNELS) }.unwrap() as usize;
-    let samples = reader.samples(SourceStream::FirstAudio);
+    let samples = reader.samples(StreamIndex::FIRST_AUDIO);
     let bytes = samples.try_fold(Vec::new(), async |mut all, sample| {
         all.extend(sample.to_vec()?);
         Ok(all)
@@ -122,6 +122,6 @@ async fn so_are_they_from_memory() {
 /// Compressed sound is to come as integers; uncompressed comes as it is.
 fn as_integers(reader: &SourceReader, file: &Path) {
     if file.extension().is_none_or(|extension| extension != "wav") {
-        reader.set_media_type(SourceStream::FirstAudio, &any_pcm()).unwrap();
+        reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
     }
 }

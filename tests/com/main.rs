@@ -9,8 +9,10 @@
 mod support;
 
 mod async_result;
+mod buffers;
 mod byte_stream;
 mod callbacks;
+mod capture_device;
 mod decoding;
 mod events;
 mod exit;
@@ -18,6 +20,7 @@ mod media_source;
 mod operation;
 mod platform;
 mod reader_ends;
+mod released;
 mod session;
 mod sink_writer;
 mod source_reader;

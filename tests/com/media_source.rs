@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use mf_async::com::{
-    self, MediaSourceBuilder, Mta, SourceReader, SourceStream, StreamStart, media_source,
+    self, MediaSourceBuilder, Mta, SourceReader, StreamIndex, StreamStart, media_source,
     media_source_activate, raw_event,
 };
 use mf_async::{Error, EventStream, Hresult, MediaEvent, MediaEventType};
@@ -45,7 +45,7 @@ async fn a_reader_plays_a_source_of_samples() {
     let platform = start();
     let source = media_source(&platform, &pcm(), samples(0, 30)).unwrap();
     let reader = within(SourceReader::from_media_source(&platform, &source)).await.unwrap();
-    let played = reader.samples(SourceStream::FirstAudio);
+    let played = reader.samples(StreamIndex::FIRST_AUDIO);
     let times: Vec<_> = within(played.map_ok(|sample| sample.timestamp).try_collect()).await.unwrap();
     assert_eq!(times, (0..30).map(|index| index * 1_000_000).collect::<Vec<_>>());
     let after = within(reader.read_sample(0)).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_reader_seeks_in_a_source() {
         assert!(within(reader.read_sample(0)).await.unwrap().sample.is_some());
     }
     reader.seek(15_000_000).unwrap();
-    let played = reader.samples(SourceStream::FirstAudio);
+    let played = reader.samples(StreamIndex::FIRST_AUDIO);
     let times: Vec<_> = within(played.map_ok(|sample| sample.timestamp).try_collect()).await.unwrap();
     assert_eq!(times, (15..20).map(|index| index * 1_000_000).collect::<Vec<_>>());
     assert!(opened.load(SeqCst) >= 2);
@@ -80,7 +80,7 @@ async fn two_streams_end_when_both_have() {
     let source = MediaSourceBuilder::new(&platform);
     let source = source.once(&pcm(), samples(0, 3)).once(&video, samples(0, 7)).build().unwrap();
     let reader = within(SourceReader::from_media_source(&platform, &source)).await.unwrap();
-    let all: Vec<_> = within(reader.samples(SourceStream::Any).try_collect()).await.unwrap();
+    let all: Vec<_> = within(reader.samples(StreamIndex::ANY).try_collect()).await.unwrap();
     let of =
         |stream| all.iter().filter(|sample| sample.stream_index == stream && sample.sample.is_some()).count();
     assert_eq!((of(0), of(1)), (3, 7));

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::support::{any_pcm, media_url, until, within};
-use mf_async::com::{self, Mta, Platform, SourceReader, SourceStream};
+use mf_async::com::{self, Mta, Platform, SourceReader, StreamIndex};
 use mf_async::{ErrorKind, Hresult, QueueId};
 use windows::Win32::Media::MediaFoundation::{
     IMFMediaEvent, MFCreateMediaEvent, MFLockPlatform, MFUnlockPlatform,
@@ -57,9 +57,9 @@ fn a_sample_keeps_media_foundation_started() {
 async fn a_sample_is_the_last() {
     let platform = Platform::startup().unwrap();
     let reader = within(SourceReader::open(&platform, media_url("tone.wav"))).await.unwrap();
-    reader.set_media_type(SourceStream::FirstAudio, &any_pcm()).unwrap();
-    let sample = within(reader.read_sample(SourceStream::FirstAudio)).await.unwrap();
-    let kind = reader.media_type(SourceStream::FirstAudio).unwrap();
+    reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
+    let sample = within(reader.read_sample(StreamIndex::FIRST_AUDIO)).await.unwrap();
+    let kind = reader.media_type(StreamIndex::FIRST_AUDIO).unwrap();
     let source = reader.as_com().clone();
     drop((reader, platform));
     drop(source);

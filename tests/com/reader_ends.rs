@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use futures::{FutureExt, StreamExt};
-use mf_async::com::SourceStream;
+use mf_async::com::StreamIndex;
 use mf_async::{ErrorKind, Hresult};
 use windows::Win32::Media::MediaFoundation::*;
 use windows::core::HRESULT;
@@ -19,12 +19,12 @@ const END: i32 = MF_SOURCE_READERF_ENDOFSTREAM.0;
 async fn the_samples_of_any_stream_end_with_the_last_stream() {
     let platform = start();
     let (reader, strings) = page_reader(&platform, 2);
-    let mut samples = reader.samples(SourceStream::Any);
+    let mut samples = reader.samples(StreamIndex::ANY);
     for (stream, flags, time) in [(0, 0, 1), (1, 0, 2)] {
         assert!(samples.next().now_or_never().is_none());
         strings.answer(stream, flags, time);
         let sample = within(samples.next()).await.unwrap().unwrap();
-        assert_eq!((sample.stream_index, sample.timestamp), (stream, time));
+        assert_eq!((sample.stream_index, sample.timestamp), (StreamIndex(stream), time));
     }
     // The sound ends, and the pictures go on.
     assert!(samples.next().now_or_never().is_none());
@@ -95,7 +95,7 @@ async fn the_error_flag_ends_every_read_and_nothing_is_asked_for_after_it() {
 async fn a_flush_that_is_answered_with_the_streams_number_ends() {
     let platform = start();
     let (reader, strings) = page_reader(&platform, 0);
-    let first = reader.flush(SourceStream::FirstAudio);
+    let first = reader.flush(StreamIndex::FIRST_AUDIO);
     let other = reader.flush(3);
     assert_eq!(strings.flushes(), [0xFFFF_FFFD, 3]);
     unsafe { strings.callback.OnFlush(3) }.unwrap();
@@ -103,7 +103,7 @@ async fn a_flush_that_is_answered_with_the_streams_number_ends() {
     assert!(!first.is_ended());
     unsafe { strings.callback.OnFlush(0) }.unwrap();
     within(first).await.unwrap();
-    assert_eq!(reader.read_sample(SourceStream::FirstAudio).now_or_never().map(|_| ()), None);
+    assert_eq!(reader.read_sample(StreamIndex::FIRST_AUDIO).now_or_never().map(|_| ()), None);
 }
 
 #[tokio::test]
@@ -113,11 +113,11 @@ async fn a_stream_that_comes_later_is_known_by_its_kind() {
     strings.streams.store(0, SeqCst);
     let (reader_of_none, none) = page_reader(&platform, 0);
     drop(reader);
-    let read = reader_of_none.read_sample(SourceStream::Any);
+    let read = reader_of_none.read_sample(StreamIndex::ANY);
     none.streams.store(1, SeqCst);
     none.answer(0, MF_SOURCE_READERF_NEWSTREAM.0, 0);
     within(read).await.unwrap();
-    let _read = reader_of_none.read_sample(SourceStream::FirstAudio);
+    let _read = reader_of_none.read_sample(StreamIndex::FIRST_AUDIO);
     assert_eq!(none.reads(), [ANY, 0]);
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
-use mf_async::com::{Mta, Platform, SinkStream, SinkWriter, SinkWriterEvent, grab_samples};
+use mf_async::com::{Mta, Platform, SinkWriter, SinkWriterEvent, StreamIndex, grab_samples};
 use mf_async::{ErrorKind, Hresult};
 use windows::Win32::Foundation::{E_FAIL, E_NOTIMPL};
 use windows::Win32::Media::MediaFoundation::*;
@@ -205,7 +205,7 @@ async fn an_encoding_error_ends_the_streams_markers_and_is_told() {
     assert!(!there.is_ended());
     match within(events.next()).await.unwrap() {
         SinkWriterEvent::StreamError { stream, error } => {
-            assert_eq!((stream, error.hresult()), (0, Hresult::E_FAIL));
+            assert_eq!((stream, error.hresult()), (StreamIndex(0), Hresult::E_FAIL));
         }
         other => panic!("{other:?}"),
     }
@@ -226,14 +226,14 @@ async fn a_flush_ends_the_streams_markers() {
 async fn a_flush_of_all_streams_ends_all_markers() {
     let platform = start();
     let (writer, _strings) = puppet(&platform);
-    for all in [SinkStream::All, SinkStream::from(0xFFFF_FFFE)] {
+    for all in [StreamIndex::ALL, StreamIndex::from(0xFFFF_FFFE)] {
         let markers = [0, 1].map(|stream| writer.place_marker(stream));
         writer.flush(all).unwrap();
         for marker in markers {
             assert!(within(marker).await.unwrap_err().is_cancelled());
         }
     }
-    writer.end_segment(SinkStream::All).unwrap();
+    writer.end_segment(StreamIndex::ALL).unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use mf_async::com::{Platform, SampleFlags, SourceReader, SourceStream};
+use mf_async::com::{Platform, SampleFlags, SourceReader, StreamIndex};
 use mf_async::{ErrorKind, Hresult, Result};
 use windows::Win32::Foundation::E_FAIL;
 use windows::Win32::Media::MediaFoundation::*;
@@ -20,12 +20,12 @@ use tokio::sync::mpsc;
 
 async fn open(platform: &Platform, file: &str) -> Gently {
     let reader = within(SourceReader::open(platform, media_url(file))).await.unwrap();
-    reader.set_media_type(SourceStream::FirstAudio, &any_pcm()).unwrap();
+    reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
     Gently::new(reader)
 }
 
 async fn sound(reader: &SourceReader) -> Result<Vec<u8>> {
-    let samples = reader.samples(SourceStream::FirstAudio);
+    let samples = reader.samples(StreamIndex::FIRST_AUDIO);
     within(samples.try_fold(Vec::new(), async |mut all, sample| {
         all.extend(sample.to_vec()?);
         Ok(all)
@@ -40,7 +40,7 @@ async fn a_wav_file_comes_out_byte_for_byte() {
     let file = std::fs::read(media("tone.wav")).unwrap();
     assert_eq!(sound(&reader).await.unwrap(), wav_data(&file));
     // After the end, every read says so.
-    let after = within(reader.read_sample(SourceStream::FirstAudio)).await.unwrap();
+    let after = within(reader.read_sample(StreamIndex::FIRST_AUDIO)).await.unwrap();
     assert!(after.is_end_of_stream() && after.sample.is_none());
 }
 
@@ -61,7 +61,7 @@ async fn compressed_sound_is_decoded() {
         [("tone.flac", 88_200..=88_200), ("tone.mp3", 88_200..=92_000), ("tone.mp4", 40_000..=92_000)]
     {
         let reader = open(&platform, file).await;
-        let kind = reader.media_type(SourceStream::FirstAudio).unwrap();
+        let kind = reader.media_type(StreamIndex::FIRST_AUDIO).unwrap();
         let align = unsafe { kind.GetUINT32(&MF_MT_AUDIO_BLOCK_ALIGNMENT) }.unwrap() as usize;
         let bytes = sound(&reader).await.unwrap();
         assert!(frames.contains(&(bytes.len() / align)), "{file}: {} bytes of {align} a frame", bytes.len());
@@ -77,9 +77,9 @@ async fn pictures_and_sound_may_be_read_side_by_side() {
     let platform = start();
     let reader = open(&platform, "tone.mp4").await;
     let nv12 = media_type(MFMediaType_Video, MFVideoFormat_NV12);
-    reader.set_media_type(SourceStream::FirstVideo, &nv12).unwrap();
+    reader.set_media_type(StreamIndex::FIRST_VIDEO, &nv12).unwrap();
     let pictures =
-        reader.samples(SourceStream::FirstVideo).try_fold(BTreeSet::new(), async |mut times, sample| {
+        reader.samples(StreamIndex::FIRST_VIDEO).try_fold(BTreeSet::new(), async |mut times, sample| {
             times.extend(sample.sample.is_some().then_some(sample.timestamp));
             Ok(times)
         });
@@ -96,7 +96,7 @@ async fn dropped_reads_lose_no_sample() {
     let mut turn = 0;
     loop {
         turn += 1;
-        let mut read = reader.read_sample(SourceStream::FirstAudio);
+        let mut read = reader.read_sample(StreamIndex::FIRST_AUDIO);
         // Every second one is dropped at some stage: before it is polled, polled, answered.
         match turn % 6 {
             1 => drop(read),
@@ -109,7 +109,7 @@ async fn dropped_reads_lose_no_sample() {
                     all.extend(sample.unwrap().to_vec().unwrap());
                 }
                 drop(read);
-                let behind = reader.read_sample(SourceStream::FirstAudio);
+                let behind = reader.read_sample(StreamIndex::FIRST_AUDIO);
                 all.extend(within(behind).await.unwrap().to_vec().unwrap());
             }
             _ => {
@@ -132,7 +132,7 @@ async fn a_flush_ends_the_reads_in_flight_and_a_seek_starts_over() {
     assert_eq!(reader.duration().unwrap(), 20_000_000);
     let first = within(reader.read_sample(0)).await.unwrap();
     let pending: Vec<_> = (0..3).map(|_| reader.read_sample(0)).collect();
-    let flush = reader.flush(SourceStream::Any);
+    let flush = reader.flush(StreamIndex::ANY);
     for read in pending {
         // One that was faster than the flush is void too.
         let error = within(read).await.unwrap_err();
@@ -172,7 +172,7 @@ async fn errors_keep_their_code() {
     assert_eq!(stream.hresult(), Hresult::MF_E_INVALIDSTREAMNUMBER);
     let stream = within(reader.read_sample(7)).await.unwrap_err();
     assert_eq!(stream.hresult(), Hresult::MF_E_INVALIDSTREAMNUMBER);
-    let pictures = within(reader.read_sample(SourceStream::FirstVideo)).await.unwrap_err();
+    let pictures = within(reader.read_sample(StreamIndex::FIRST_VIDEO)).await.unwrap_err();
     assert_eq!(pictures.hresult(), Hresult::MF_E_INVALIDSTREAMNUMBER);
     sound(&reader).await.unwrap();
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFByteStream, MF_BYTESTREAM_CONTENT_TYPE, msoBegin, msoCurrent,
 };
-use windows::core::{Interface, PWSTR};
+use windows::core::Interface;
 
 use crate::Platform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, Unknown};
 use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request, SeekFlags, SeekOrigin};
 use crate::com::Mta;
+use crate::com::activation::text_of;
 use crate::com::callback::OnceCallback;
 use crate::completion::{Call, Identity};
 use crate::error::{Error, Hresult, Result};
@@ -212,15 +213,8 @@ impl ByteStream for ComByteStream {
     }
 
     fn content_type(&self) -> Option<String> {
-        let attributes: IMFAttributes = self.0.stream.cast::<IMFAttributes>().ok()?.into_inner();
-        let (mut text, mut length) = (PWSTR::null(), 0);
-        // SAFETY: takes places for two values that live for the call.
-        unsafe { attributes.GetAllocatedString(&MF_BYTESTREAM_CONTENT_TYPE, &mut text, &mut length) }.ok()?;
-        // SAFETY: the text was just given, and ends with a zero.
-        let owned = unsafe { text.to_string() }.ok();
-        // SAFETY: it was allocated for us, by this allocator, and nothing refers to it any more.
-        unsafe { windows::Win32::System::Com::CoTaskMemFree(Some(text.as_ptr().cast())) };
-        owned
+        let attributes: Mta<IMFAttributes> = self.0.stream.cast().ok()?;
+        text_of(&attributes, &MF_BYTESTREAM_CONTENT_TYPE).ok()
     }
 }
 

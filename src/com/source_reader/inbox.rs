@@ -8,13 +8,13 @@ use windows::Win32::Media::MediaFoundation::{
 use windows::core::{HRESULT, Ref};
 use windows_core::implement;
 
-use super::requests::{ANY, FIRST_AUDIO, FIRST_VIDEO, ReadCall, Requests, Ticket};
+use super::requests::{ReadCall, Requests, Ticket};
 use super::sample::{Sample, SampleFlags, SourceReaderEvent};
-use crate::com::Mta;
 use crate::com::callback::contain;
 use crate::com::guarded::Guarded;
 use crate::com::notifications::Notifier;
 use crate::com::startup::Started;
+use crate::com::{Mta, StreamIndex};
 use crate::contain::wake_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Promise;
@@ -30,7 +30,7 @@ pub(super) struct ReaderInbox {
 
 pub(super) struct ReaderState {
     pub(super) requests: Requests<Result<Sample>>,
-    flushes: Vec<(u32, Promise<()>)>,
+    flushes: Vec<(StreamIndex, Promise<()>)>,
     pub(super) notifier: Option<Arc<Notifier<SourceReaderEvent>>>,
     /// The source has new streams, which the reader has not asked for yet.
     pub(super) new_streams: bool,
@@ -65,11 +65,15 @@ impl ReaderInbox {
     /// A new read; `call` is called, without the lock, if none is out that will answer it.
     pub(super) fn read(
         &self,
-        stream: u32,
+        stream: StreamIndex,
         call: impl FnOnce() -> windows::core::Result<()>,
     ) -> Result<Ticket> {
         let mut state = self.lock();
-        if state.flushes.iter().any(|&(of, _)| of == ANY || of == stream || stream == ANY) {
+        if state
+            .flushes
+            .iter()
+            .any(|&(of, _)| of == StreamIndex::ALL || of == stream || stream == StreamIndex::ANY)
+        {
             return Err(Error::new(
                 MF_E_NOTACCEPTING.into(),
                 "read a sample of a stream while it is flushed",
@@ -92,7 +96,7 @@ impl ReaderInbox {
     /// Ends the stream's reads, then flushes.
     pub(super) fn flush(
         &self,
-        stream: u32,
+        stream: StreamIndex,
         promise: Promise<()>,
         call: impl FnOnce() -> windows::core::Result<()>,
     ) {
@@ -112,13 +116,13 @@ impl ReaderInbox {
     }
 
     /// Ends the oldest flush of this stream.
-    fn flushed(&self, stream: u32, outcome: Result<()>) {
+    fn flushed(&self, stream: StreamIndex, outcome: Result<()>) {
         let mut state = self.lock();
-        let is = |stream: u32| move |&(of, _): &(u32, Promise<()>)| of == stream;
         // One that was for the first stream of a kind, when none was known, is answered with the stream's number.
-        let vague = |&(of, _): &(u32, Promise<()>)| [FIRST_AUDIO, FIRST_VIDEO].contains(&of);
-        let index =
-            state.flushes.iter().position(is(stream)).or_else(|| state.flushes.iter().position(vague));
+        let vague = |(of, _): &(StreamIndex, Promise<()>)| of.is_first_of_a_kind();
+        let flushes = &state.flushes;
+        let index = flushes.iter().position(|&(of, _)| of == stream);
+        let index = index.or_else(|| flushes.iter().position(vague));
         let Some((_, promise)) = index.map(|index| state.flushes.remove(index)) else { return };
         drop(state);
         promise.complete(outcome);
@@ -126,7 +130,7 @@ impl ReaderInbox {
 
     /// A sample came, or the error instead of one. After an error that is `fatal` nothing else may come, and nothing may
     /// be asked for.
-    fn answer(&self, stream: u32, answer: Result<Sample>, fatal: bool) {
+    fn answer(&self, stream: StreamIndex, answer: Result<Sample>, fatal: bool) {
         let mut state = self.lock();
         state.new_streams |=
             answer.as_ref().is_ok_and(|sample| sample.flags.contains(SampleFlags::NEW_STREAM));
@@ -192,7 +196,7 @@ impl IMFSourceReaderCallback_Impl for ReaderCallback_Impl {
         sample: Ref<'_, IMFSample>,
     ) -> windows::core::Result<()> {
         contain(|| {
-            let inbox = &self.inbox.0;
+            let (inbox, stream_index) = (&self.inbox.0, StreamIndex(stream_index));
             let flags = SampleFlags::from_bits_retain(flags);
             let fatal = flags.contains(SampleFlags::ERROR);
             let answer = if status.is_ok() && !fatal {
@@ -210,7 +214,7 @@ impl IMFSourceReaderCallback_Impl for ReaderCallback_Impl {
     }
 
     fn OnFlush(&self, stream_index: u32) -> windows::core::Result<()> {
-        contain(|| self.inbox.0.flushed(stream_index, Ok(())))
+        contain(|| self.inbox.0.flushed(StreamIndex(stream_index), Ok(())))
     }
 
     fn OnEvent(&self, stream_index: u32, event: Ref<'_, IMFMediaEvent>) -> windows::core::Result<()> {
@@ -221,7 +225,7 @@ impl IMFSourceReaderCallback_Impl for ReaderCallback_Impl {
             let event = unsafe { Mta::new(event) }.keeping(Some(started));
             let notifier = inbox.lock().notifier.clone();
             if let Some(notifier) = notifier {
-                notifier.notify(SourceReaderEvent { stream_index, event });
+                notifier.notify(SourceReaderEvent { stream_index: StreamIndex(stream_index), event });
             }
         })
     }

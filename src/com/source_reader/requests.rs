@@ -8,13 +8,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::task::Waker;
 
+use crate::com::StreamIndex;
+
 /// The reads that wait, the answers that no read waits for, and how many answers are to come.
 pub(crate) struct Requests<T> {
     waiting: VecDeque<WaitingRead<T>>,
     /// Answers whose read was dropped, in the order in which they came.
     unclaimed: VecDeque<Answer<T>>,
     /// Calls that are not answered yet, by the stream they were for.
-    outstanding: HashMap<u32, usize>,
+    outstanding: HashMap<StreamIndex, usize>,
     next_ticket: u64,
     next_number: u64,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Requests<T> {
 /// A read.
 struct WaitingRead<T> {
     ticket: Ticket,
-    stream: u32,
+    stream: StreamIndex,
     answer: Option<Answer<T>>,
     waker: Option<Waker>,
 }
@@ -30,7 +32,7 @@ struct WaitingRead<T> {
 /// An answer, numbered as it came.
 struct Answer<T> {
     number: u64,
-    stream: u32,
+    stream: StreamIndex,
     value: T,
 }
 
@@ -56,15 +58,8 @@ pub(crate) enum ReadStatus<T> {
     Gone,
 }
 
-/// Stands for all streams where a stream is named.
-pub(crate) const ANY: u32 = 0xFFFF_FFFE;
-/// Stands for the first stream with sound, if it is not known which that is.
-pub(crate) const FIRST_AUDIO: u32 = 0xFFFF_FFFD;
-/// Stands for the first stream with pictures, if it is not known which that is.
-pub(crate) const FIRST_VIDEO: u32 = 0xFFFF_FFFC;
-
 /// What may be answered by a stream of another number.
-const VAGUE: [u32; 3] = [ANY, FIRST_AUDIO, FIRST_VIDEO];
+const VAGUE: [StreamIndex; 3] = [StreamIndex::ANY, StreamIndex::FIRST_AUDIO, StreamIndex::FIRST_VIDEO];
 
 impl<T> Requests<T> {
     pub(crate) fn new() -> Requests<T> {
@@ -78,7 +73,7 @@ impl<T> Requests<T> {
     }
 
     /// A new read of `stream`, behind all others.
-    pub(crate) fn read(&mut self, stream: u32) -> (Ticket, ReadCall) {
+    pub(crate) fn read(&mut self, stream: StreamIndex) -> (Ticket, ReadCall) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let claimed = self.unclaimed.iter().position(|answer| serves(answer.stream, stream));
@@ -113,7 +108,12 @@ impl<T> Requests<T> {
     ///
     /// # Errors
     /// Gives it back if no call was out for it: a flush has cancelled that.
-    pub(crate) fn answer(&mut self, stream: u32, value: T, failure: bool) -> Result<Option<Waker>, T> {
+    pub(crate) fn answer(
+        &mut self,
+        stream: StreamIndex,
+        value: T,
+        failure: bool,
+    ) -> Result<Option<Waker>, T> {
         let mut stream = stream;
         if !self.answered_by(stream) {
             let oldest = self.waiting.iter().find(|w| w.answer.is_none()).map(|w| w.stream);
@@ -154,8 +154,8 @@ impl<T> Requests<T> {
     /// Takes out everything of a stream, or of all: nothing of it will be answered.
     ///
     /// Gives the wakers of the reads that had no answer, and the answers that are void.
-    pub(crate) fn clear(&mut self, stream: u32) -> Cleared<T> {
-        let concerns = |of: u32| stream == ANY || of == stream;
+    pub(crate) fn clear(&mut self, stream: StreamIndex) -> Cleared<T> {
+        let concerns = |of: StreamIndex| stream == StreamIndex::ANY || of == stream;
         self.outstanding.retain(|&of, _| !concerns(of));
         let mut cleared = Cleared { wakers: Vec::new(), void: Vec::new() };
         for answer in std::mem::take(&mut self.unclaimed) {
@@ -199,7 +199,7 @@ impl<T> Requests<T> {
     }
 
     /// One call fewer to be answered; false if there was none that this could be for.
-    fn answered_by(&mut self, stream: u32) -> bool {
+    fn answered_by(&mut self, stream: StreamIndex) -> bool {
         for of in [stream].into_iter().chain(VAGUE) {
             if let Some(outstanding) = self.outstanding.get_mut(&of).filter(|count| **count > 0) {
                 *outstanding -= 1;
@@ -211,7 +211,7 @@ impl<T> Requests<T> {
 
     /// Gives an answer to the first who waits for it.
     fn give(&mut self, answer: Answer<T>) -> Option<Waker> {
-        let open = |of: u32| move |w: &WaitingRead<T>| w.stream == of && w.answer.is_none();
+        let open = |of: StreamIndex| move |w: &WaitingRead<T>| w.stream == of && w.answer.is_none();
         let wanted = [answer.stream].into_iter().chain(VAGUE);
         match wanted.filter_map(|of| self.waiting.iter().position(open(of))).next() {
             Some(index) => {
@@ -248,7 +248,7 @@ pub(crate) struct Cleared<T> {
 }
 
 /// Whether an answer from this stream will do for a read of that.
-fn serves(from: u32, wanted: u32) -> bool {
+fn serves(from: StreamIndex, wanted: StreamIndex) -> bool {
     from == wanted || VAGUE.contains(&wanted)
 }
 
@@ -268,10 +268,10 @@ mod tests {
     #[test]
     fn reads_of_a_stream_are_answered_in_order() {
         let mut requests = Requests::new();
-        let reads: Vec<_> = (0..3).map(|_| requests.read(0)).collect();
+        let reads: Vec<_> = (0..3).map(|_| requests.read(StreamIndex(0))).collect();
         assert!(reads.iter().all(|(_, call)| *call == ReadCall::Needed));
         for value in 0..3 {
-            assert!(requests.answer(0, value, false).is_ok());
+            assert!(requests.answer(StreamIndex(0), value, false).is_ok());
         }
         // ReadStatus from behind, each still has its own.
         for (value, (ticket, _)) in reads.iter().enumerate().rev() {
@@ -282,17 +282,17 @@ mod tests {
     #[test]
     fn the_answer_to_a_dropped_read_is_the_next_ones() {
         let mut requests = Requests::new();
-        let (first, _) = requests.read(0);
+        let (first, _) = requests.read(StreamIndex(0));
         let _ = requests.leave(first);
-        let (second, call) = requests.read(0);
+        let (second, call) = requests.read(StreamIndex(0));
         assert_eq!(call, ReadCall::Spare, "a call is out already");
-        assert!(requests.answer(0, 7, false).is_ok());
+        assert!(requests.answer(StreamIndex(0), 7, false).is_ok());
         assert_eq!(taken(&mut requests, second), Some(7));
 
-        let (third, _) = requests.read(0);
-        assert!(requests.answer(0, 8, false).is_ok());
+        let (third, _) = requests.read(StreamIndex(0));
+        assert!(requests.answer(StreamIndex(0), 8, false).is_ok());
         let _ = requests.leave(third);
-        let (fourth, call) = requests.read(0);
+        let (fourth, call) = requests.read(StreamIndex(0));
         assert_eq!(call, ReadCall::Spare);
         assert_eq!(taken(&mut requests, fourth), Some(8));
     }
@@ -300,64 +300,64 @@ mod tests {
     #[test]
     fn those_behind_a_dropped_read_move_up() {
         let mut requests = Requests::new();
-        let [first, second, third] = [0; 3].map(|stream| requests.read(stream).0);
-        assert!(requests.answer(0, 1, false).is_ok());
-        assert!(requests.answer(0, 2, false).is_ok());
+        let [first, second, third] = [0; 3].map(|stream| requests.read(StreamIndex(stream)).0);
+        assert!(requests.answer(StreamIndex(0), 1, false).is_ok());
+        assert!(requests.answer(StreamIndex(0), 2, false).is_ok());
         let _ = requests.leave(first);
         assert_eq!(taken(&mut requests, second), Some(1));
         assert_eq!(taken(&mut requests, third), Some(2));
         // The third call is still out, for the next.
-        assert_eq!(requests.read(0).1, ReadCall::Spare);
+        assert_eq!(requests.read(StreamIndex(0)).1, ReadCall::Spare);
     }
 
     #[test]
     fn an_answer_goes_to_its_very_stream_first() {
         let mut requests = Requests::new();
-        let any = requests.read(ANY).0;
-        let zero = requests.read(0).0;
-        assert!(requests.answer(0, 1, false).is_ok());
+        let any = requests.read(StreamIndex::ANY).0;
+        let zero = requests.read(StreamIndex(0)).0;
+        assert!(requests.answer(StreamIndex(0), 1, false).is_ok());
         assert_eq!(taken(&mut requests, zero), Some(1));
-        assert!(requests.answer(0, 2, false).is_ok());
+        assert!(requests.answer(StreamIndex(0), 2, false).is_ok());
         assert_eq!(taken(&mut requests, any), Some(2));
     }
 
     #[test]
     fn an_unclaimed_answer_serves_a_read_of_any_stream() {
         let mut requests = Requests::new();
-        let (zero, _) = requests.read(0);
+        let (zero, _) = requests.read(StreamIndex(0));
         let _ = requests.leave(zero);
-        assert!(requests.answer(0, 1, false).is_ok());
-        let (any, call) = requests.read(ANY);
+        assert!(requests.answer(StreamIndex(0), 1, false).is_ok());
+        let (any, call) = requests.read(StreamIndex::ANY);
         assert_eq!((call, taken(&mut requests, any)), (ReadCall::Spare, Some(1)));
     }
 
     #[test]
     fn after_a_flush_nothing_is_expected_and_what_comes_is_void() {
         let mut requests = Requests::new();
-        let (zero, _) = requests.read(0);
-        let (one, _) = requests.read(1);
-        assert!(requests.clear(0).void.is_empty());
+        let (zero, _) = requests.read(StreamIndex(0));
+        let (one, _) = requests.read(StreamIndex(1));
+        assert!(requests.clear(StreamIndex(0)).void.is_empty());
         assert!(matches!(requests.take(zero, Waker::noop().clone()).0, ReadStatus::Gone));
-        assert_eq!(requests.answer(0, 9, false).unwrap_err(), 9);
-        assert!(requests.answer(1, 3, false).is_ok());
+        assert_eq!(requests.answer(StreamIndex(0), 9, false).unwrap_err(), 9);
+        assert!(requests.answer(StreamIndex(1), 3, false).is_ok());
         assert_eq!(taken(&mut requests, one), Some(3));
-        assert_eq!(requests.read(0).1, ReadCall::Needed);
+        assert_eq!(requests.read(StreamIndex(0)).1, ReadCall::Needed);
     }
 
     #[test]
     fn a_failure_that_names_no_stream_ends_the_oldest_read() {
         let mut requests = Requests::new();
-        let (one, _) = requests.read(1);
-        assert_eq!(requests.answer(0, 5, false).unwrap_err(), 5);
-        assert!(requests.answer(0, 6, true).is_ok());
+        let (one, _) = requests.read(StreamIndex(1));
+        assert_eq!(requests.answer(StreamIndex(0), 5, false).unwrap_err(), 5);
+        assert!(requests.answer(StreamIndex(0), 6, true).is_ok());
         assert_eq!(taken(&mut requests, one), Some(6));
     }
 
     #[test]
     fn a_refused_call_is_not_waited_for() {
         let mut requests = Requests::<u32>::new();
-        let (ticket, _) = requests.read(0);
+        let (ticket, _) = requests.read(StreamIndex(0));
         assert!(requests.failed(ticket).is_none());
-        assert_eq!(requests.read(0).1, ReadCall::Needed);
+        assert_eq!(requests.read(StreamIndex(0)).1, ReadCall::Needed);
     }
 }

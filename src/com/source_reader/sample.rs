@@ -1,41 +1,17 @@
-//! What a read of a source reader brings, and of which stream.
+//! What a read of a source reader brings.
 
 use bitflags::bitflags;
 use windows::Win32::Media::MediaFoundation::{IMFMediaEvent, IMFSample};
 
-use crate::com::Mta;
+use crate::com::{Mta, StreamIndex};
 use crate::error::Result;
-
-/// A stream of a source reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourceStream {
-    /// The first that holds sound.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_AUDIO_STREAM")]
-    FirstAudio,
-    /// The first that holds pictures.
-    #[doc(alias = "MF_SOURCE_READER_FIRST_VIDEO_STREAM")]
-    FirstVideo,
-    /// The stream that has a sample next; for [`flush`](super::SourceReader::flush) and
-    /// [`select_stream`](super::SourceReader::select_stream), every one.
-    #[doc(alias = "MF_SOURCE_READER_ANY_STREAM")]
-    #[doc(alias = "MF_SOURCE_READER_ALL_STREAMS")]
-    Any,
-    /// This one, counted from zero.
-    Index(u32),
-}
-
-impl From<u32> for SourceStream {
-    fn from(index: u32) -> SourceStream {
-        SourceStream::Index(index)
-    }
-}
 
 /// What a read brought.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Sample {
-    /// The stream it is from, counted from zero.
-    pub stream_index: u32,
+    /// The stream it is from.
+    pub stream_index: StreamIndex,
     /// What happened on the stream.
     pub flags: SampleFlags,
     /// When it is to be presented, in units of 100 ns; in a gap, where that begins.
@@ -51,27 +27,13 @@ impl Sample {
         self.flags.contains(SampleFlags::END_OF_STREAM)
     }
 
-    /// A copy of the sample's bytes; none if there is no sample.
+    /// A copy of the sample's bytes; none if there is no sample. [`buffers`](Mta::buffers) copies nothing.
     ///
     /// # Errors
     /// Those of the sample's buffers.
     #[doc(alias = "ConvertToContiguousBuffer")]
     pub fn to_vec(&self) -> Result<Vec<u8>> {
-        let Some(sample) = &self.sample else { return Ok(Vec::new()) };
-        // SAFETY: needs nothing.
-        let buffer = unsafe { sample.ConvertToContiguousBuffer() }?;
-        let (mut place, mut length) = (std::ptr::null_mut(), 0);
-        // SAFETY: takes places for two values that live for the call.
-        unsafe { buffer.Lock(&mut place, None, Some(&mut length)) }?;
-        let bytes = if place.is_null() || length == 0 {
-            Vec::new()
-        } else {
-            // SAFETY: a locked buffer has that many initialised bytes there until it is unlocked, below.
-            unsafe { std::slice::from_raw_parts(place, length as usize) }.to_vec()
-        };
-        // SAFETY: it is locked, and the slice is gone.
-        unsafe { buffer.Unlock() }?;
-        Ok(bytes)
+        self.sample.as_ref().map_or_else(|| Ok(Vec::new()), |sample| sample.to_vec())
     }
 
     /// Neither a sample nor anything to say but, perhaps, that the stream has ended.
@@ -115,8 +77,8 @@ bitflags! {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceReaderEvent {
-    /// The stream that it is about; `0xFFFF_FFFF` means the source.
-    pub stream_index: u32,
+    /// The stream that it is about, or [`MEDIA_SOURCE`](StreamIndex::MEDIA_SOURCE).
+    pub stream_index: StreamIndex,
     /// The event.
     pub event: Mta<IMFMediaEvent>,
 }

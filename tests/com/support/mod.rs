@@ -15,7 +15,8 @@ use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::Media::MediaFoundation::{
     IMFAsyncResult, IMFShutdown, IMFShutdown_Impl, MFSHUTDOWN_COMPLETED, MFSHUTDOWN_STATUS,
 };
-use windows::core::{GUID, HRESULT, HSTRING, IUnknown, IUnknown_Vtbl, Interface};
+use windows::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+use windows::core::{GUID, HRESULT, HSTRING, IUnknown, IUnknown_Vtbl, Interface, s, w};
 use windows_core::implement;
 
 /// Far longer than anything here takes, however busy the machine, so that reaching it means that it hangs.
@@ -24,6 +25,11 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Waits, but not for ever.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(LIMIT, future).await.expect("this hangs")
+}
+
+/// Whether this is Wine, which lacks some functions.
+pub(crate) fn is_wine() -> bool {
+    unsafe { GetProcAddress(GetModuleHandleW(w!("ntdll.dll")).unwrap(), s!("wine_get_version")) }.is_some()
 }
 
 /// Looks again and again until it is so, for what Media Foundation does a moment after it calls back.
