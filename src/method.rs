@@ -168,7 +168,7 @@ impl<T: Send + 'static> Method<T> {
         };
         let (promise, operation) = Promise::new(queue.id(), Some(token.tracker()));
         let (place, body) = self.in_turn(body, begun);
-        match Task::start(QueueScheduler::new(&queue), token, begun, body, CallSink(promise, place)) {
+        match Task::start(QueueScheduler::new(queue), token, begun, body, CallSink(promise, place)) {
             Ok(task) => operation.cancelled_by(CancelCookie::of(&task)),
             Err((error, _)) => Operation::failed(error),
         }
@@ -315,7 +315,7 @@ impl<T: Send + 'static> Method<T> {
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(&queue), token, begun, body.take(), CallSink(completer, place))
+        match Task::start(QueueScheduler::new(queue), token, begun, body.take(), CallSink(completer, place))
         {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, CallSink(completer, _))) => {

@@ -23,12 +23,12 @@ use crate::sync::{LockExt, Mutex};
 pub(super) struct AwaitedEvent(Mutex<EventState>);
 
 struct EventState {
-    wait: WaitState,
+    wait: WaitPhase,
     /// The task that polls it.
     waker: Option<Waker>,
 }
 
-enum WaitState {
+enum WaitPhase {
     Waiting(EventFuture),
     Polled { by: ThreadId, cancel: Option<CancelledBy> },
     Over(Result<(), Hresult>),
@@ -46,7 +46,7 @@ type EventFuture = Contained<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 impl AwaitedEvent {
     pub(super) fn new(event: impl Future<Output = ()> + Send + 'static) -> AwaitedEvent {
-        let wait = WaitState::Waiting(Contained::new(Box::pin(event)));
+        let wait = WaitPhase::Waiting(Contained::new(Box::pin(event)));
         AwaitedEvent(Mutex::new(EventState { wait, waker: None }))
     }
 
@@ -56,13 +56,13 @@ impl AwaitedEvent {
         let waker = cx.waker().clone();
         let mut state = self.0.locked();
         let former = state.waker.replace(waker);
-        let polled = WaitState::Polled { by: thread::current().id(), cancel: None };
+        let polled = WaitPhase::Polled { by: thread::current().id(), cancel: None };
         let mut future = match std::mem::replace(&mut state.wait, polled) {
-            WaitState::Waiting(future) => future,
+            WaitPhase::Waiting(future) => future,
             // Only one task polls it, so it is over.
             other => {
-                let over = if let WaitState::Over(over) = other { over } else { Err(CANCELLED) };
-                state.wait = WaitState::Over(over);
+                let over = if let WaitPhase::Over(over) = other { over } else { Err(CANCELLED) };
+                state.wait = WaitPhase::Over(over);
                 drop(state);
                 drop(former);
                 return Poll::Ready(over);
@@ -72,17 +72,17 @@ impl AwaitedEvent {
         drop(former);
         let polled = contain(|| future.as_mut().poll(cx));
         let mut state = self.0.locked();
-        let cancel = if let WaitState::Polled { cancel, .. } = state.wait { cancel } else { None };
+        let cancel = if let WaitPhase::Polled { cancel, .. } = state.wait { cancel } else { None };
         let over = match (&polled, cancel) {
             (Ok(Poll::Pending), None) => {
-                state.wait = WaitState::Waiting(future);
+                state.wait = WaitPhase::Waiting(future);
                 return Poll::Pending;
             }
             (Ok(Poll::Ready(())), None | Some(CancelledBy::Another)) => Ok(()),
             (Err(_), None) => Err(Hresult::E_UNEXPECTED),
             (_, Some(_)) => Err(CANCELLED),
         };
-        state.wait = WaitState::Over(over);
+        state.wait = WaitPhase::Over(over);
         drop(state);
         // A shutdown waits for this item.
         queues.call_out(|| drop_contained(future));
@@ -97,13 +97,13 @@ impl AwaitedEvent {
     pub(super) fn cancel(&self) -> bool {
         let mut state = self.0.locked();
         let future = match &mut state.wait {
-            WaitState::Waiting(_) => std::mem::replace(&mut state.wait, WaitState::Over(Err(CANCELLED))),
-            WaitState::Polled { by, cancel } => {
+            WaitPhase::Waiting(_) => std::mem::replace(&mut state.wait, WaitPhase::Over(Err(CANCELLED))),
+            WaitPhase::Polled { by, cancel } => {
                 let itself = *by == thread::current().id();
                 cancel.get_or_insert(if itself { CancelledBy::Itself } else { CancelledBy::Another });
                 return true;
             }
-            WaitState::Over(_) => return false,
+            WaitPhase::Over(_) => return false,
         };
         let waker = state.waker.take();
         drop(state);
