@@ -212,14 +212,17 @@ impl Platform {
         B: BeginStatus,
         E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
     {
-        if let Err(error) = self.queues().admit_new("begin an operation") {
-            drop_contained(end);
-            return Operation::failed(error);
-        }
         // A clone is user code.
-        let ends = match contain(|| object.clone()) {
+        let ends = self.queues().admit_new("begin an operation").and_then(|()| {
+            contain(|| object.clone()).map_err(|payload| Error::panicked("the clone of the object", payload))
+        });
+        let ends = match ends {
             Ok(ends) => ends,
-            Err(payload) => return Operation::failed(Error::panicked("the clone of the object", payload)),
+            Err(error) => {
+                drop_contained(begin);
+                drop_contained(end);
+                return Operation::failed(error);
+            }
         };
         let begin = |callback| {
             begin(object, callback).begin_status(|| {

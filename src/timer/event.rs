@@ -9,12 +9,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, ThreadId};
 
 use crate::contain::{Contained, contain, drop_contained, drop_payload, wake_contained};
 use crate::error::Hresult;
 use crate::queue::Queues;
-use crate::sync::{LockExt, Mutex};
+use crate::sync::{LockExt, Mutex, ThreadMark, thread_mark};
 
 /// The event of a waiting item: the user's future.
 ///
@@ -23,14 +22,14 @@ use crate::sync::{LockExt, Mutex};
 pub(super) struct AwaitedEvent(Mutex<EventState>);
 
 struct EventState {
-    wait: WaitPhase,
+    wait: EventWait,
     /// The task that polls it.
     waker: Option<Waker>,
 }
 
-enum WaitPhase {
+enum EventWait {
     Waiting(EventFuture),
-    Polled { by: ThreadId, cancel: Option<CancelledBy> },
+    Polled { by: ThreadMark, cancel: Option<CancelledBy> },
     Over(Result<(), Hresult>),
 }
 
@@ -46,7 +45,7 @@ type EventFuture = Contained<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 impl AwaitedEvent {
     pub(super) fn new(event: impl Future<Output = ()> + Send + 'static) -> AwaitedEvent {
-        let wait = WaitPhase::Waiting(Contained::new(Box::pin(event)));
+        let wait = EventWait::Waiting(Contained::new(Box::pin(event)));
         AwaitedEvent(Mutex::new(EventState { wait, waker: None }))
     }
 
@@ -56,13 +55,13 @@ impl AwaitedEvent {
         let waker = cx.waker().clone();
         let mut state = self.0.locked();
         let former = state.waker.replace(waker);
-        let polled = WaitPhase::Polled { by: thread::current().id(), cancel: None };
+        let polled = EventWait::Polled { by: thread_mark(), cancel: None };
         let mut future = match std::mem::replace(&mut state.wait, polled) {
-            WaitPhase::Waiting(future) => future,
+            EventWait::Waiting(future) => future,
             // Only one task polls it, so it is over.
             other => {
-                let over = if let WaitPhase::Over(over) = other { over } else { Err(CANCELLED) };
-                state.wait = WaitPhase::Over(over);
+                let over = if let EventWait::Over(over) = other { over } else { Err(CANCELLED) };
+                state.wait = EventWait::Over(over);
                 drop(state);
                 drop(former);
                 return Poll::Ready(over);
@@ -72,17 +71,17 @@ impl AwaitedEvent {
         drop(former);
         let polled = contain(|| future.as_mut().poll(cx));
         let mut state = self.0.locked();
-        let cancel = if let WaitPhase::Polled { cancel, .. } = state.wait { cancel } else { None };
+        let cancel = if let EventWait::Polled { cancel, .. } = state.wait { cancel } else { None };
         let over = match (&polled, cancel) {
             (Ok(Poll::Pending), None) => {
-                state.wait = WaitPhase::Waiting(future);
+                state.wait = EventWait::Waiting(future);
                 return Poll::Pending;
             }
             (Ok(Poll::Ready(())), None | Some(CancelledBy::Another)) => Ok(()),
             (Err(_), None) => Err(Hresult::E_UNEXPECTED),
             (_, Some(_)) => Err(CANCELLED),
         };
-        state.wait = WaitPhase::Over(over);
+        state.wait = EventWait::Over(over);
         drop(state);
         // A shutdown waits for this item.
         queues.call_out(|| drop_contained(future));
@@ -97,13 +96,13 @@ impl AwaitedEvent {
     pub(super) fn cancel(&self) -> bool {
         let mut state = self.0.locked();
         let future = match &mut state.wait {
-            WaitPhase::Waiting(_) => std::mem::replace(&mut state.wait, WaitPhase::Over(Err(CANCELLED))),
-            WaitPhase::Polled { by, cancel } => {
-                let itself = *by == thread::current().id();
+            EventWait::Waiting(_) => std::mem::replace(&mut state.wait, EventWait::Over(Err(CANCELLED))),
+            EventWait::Polled { by, cancel } => {
+                let itself = *by == thread_mark();
                 cancel.get_or_insert(if itself { CancelledBy::Itself } else { CancelledBy::Another });
                 return true;
             }
-            WaitPhase::Over(_) => return false,
+            EventWait::Over(_) => return false,
         };
         let waker = state.waker.take();
         drop(state);

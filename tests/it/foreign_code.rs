@@ -392,8 +392,11 @@ fn bodies() -> Vec<Place> {
             let waits = queue.spawn(never()).cancel_with(cancels()).timeout(Duration::from_millis(1));
             assert_eq!(waits.await.unwrap_err().hresult(), Hresult::ERROR_TIMEOUT);
             token.cancel();
-            let ended = queue.spawn(tokio::time::sleep(Duration::from_millis(1))).cancel_with(cancels());
-            ended.cancel_on(&token).await.unwrap();
+            let (end, ends) = tokio::sync::oneshot::channel::<()>();
+            let mut goes_on = Box::pin(queue.spawn(ends).cancel_with(cancels()).cancel_on(&token));
+            assert!(futures::poll!(&mut goes_on).is_pending());
+            end.send(()).unwrap();
+            goes_on.await.unwrap().unwrap();
             assert_eq!(bomb.count(), 3);
         }),
     ]
@@ -584,6 +587,16 @@ fn drops() -> Vec<Place> {
                     )
                     .await,
             );
+            let begin = owned();
+            let refused = platform.begin_end(
+                &(),
+                move |(), _| {
+                    begin();
+                    Ok(())
+                },
+                |(), _| Ok(()),
+            );
+            shut_down(refused.await);
             shut_down(method.call(body()).await);
             shut_down(method.begin(callback(|_| ()), body()));
             let blocking = owned();
@@ -599,7 +612,7 @@ fn drops() -> Vec<Place> {
             shut_down(platform.put_waiting(future(), callback(|_| ())));
             shut_down(platform.put_waiting(ready(()), has(&bomb)));
             shut_down(platform.add_periodic_callback(owned()));
-            assert_eq!(bomb.count(), 15);
+            assert_eq!(bomb.count(), 16);
         }),
         place!("what a shutdown drops", |platform, bomb| {
             platform.schedule(has(&bomb), Duration::from_secs(3600)).unwrap();
@@ -656,6 +669,31 @@ fn drops() -> Vec<Place> {
             queue.run(|| ()).cancel_with(owned()).cancel_with(|| ()).await.unwrap();
             let (value, (_keep, never)) = (bomb.in_drop(), tokio::sync::oneshot::channel::<()>());
             queue.spawn(never).cancel_with(move || value).cancel().detach();
+            assert_eq!(bomb.count(), 4);
+        }),
+        place!("the payload of a panic", |platform, bomb| {
+            // By the error's last owner, by a queue, and by an operation that is not awaited.
+            let queue = platform.queue(QueueId::STANDARD).unwrap();
+            let payload = bomb.in_drop();
+            panicked(queue.run(move || std::panic::panic_any(payload)).await);
+            assert_eq!(bomb.count(), 1);
+            let payload = std::sync::Mutex::new(Some(bomb.in_drop()));
+            queue
+                .put(callback(move |_| std::panic::panic_any(payload.lock().unwrap().take().unwrap())))
+                .unwrap();
+            queue.barrier().await.unwrap();
+            assert_eq!(bomb.count(), 2);
+            let payload = bomb.in_drop();
+            queue.run(move || std::panic::panic_any(payload)).detach();
+            queue.barrier().await.unwrap();
+            assert_eq!(bomb.count(), 3);
+            let payload = bomb.in_drop();
+            let begun = platform.begin_end(
+                &(),
+                move |(), _| -> Result<()> { std::panic::panic_any(payload) },
+                |(), _| Ok(()),
+            );
+            drop(begun);
             assert_eq!(bomb.count(), 4);
         }),
         place!("the object of a byte stream", |platform, bomb| {

@@ -11,6 +11,7 @@ mod byte_stream_growth;
 mod byte_stream_io;
 mod byte_stream_partial;
 mod deadline;
+mod ended_from_within;
 mod error_text;
 mod event_generators;
 mod event_queue;
