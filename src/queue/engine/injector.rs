@@ -161,8 +161,6 @@ impl Injector {
         if phase == EnginePhase::Aborted {
             std::mem::swap(&mut items, &mut lanes.items);
         }
-        (0..3).for_each(|lane| self.show(&lanes, lane));
-        drop(lanes);
         items.into_iter().rev().flatten()
     }
 
