@@ -322,7 +322,8 @@ const SHARDS: usize = if MODELLED { 2 } else { 8 };
 /// freed pieces of memory at hand.
 const SEARCH_ABOVE: usize = 6;
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use super::*;
 

@@ -105,7 +105,8 @@ fn raise(longest: &Rare, time: Duration) {
     }
 }
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use super::*;
 

@@ -141,7 +141,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// After so many ticks without work a queue is not looked at any more; the next put then wakes the thread.
 const LINGER: u32 = 16;
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
