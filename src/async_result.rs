@@ -484,11 +484,6 @@ impl AsyncResult {
         self.0.invoked.swap(INVOKED, Ordering::AcqRel) != FAILED
     }
 
-    pub(crate) fn was_invoked(&self) -> bool {
-        // ORDERING: Acquire, see `fail`.
-        self.0.invoked.load(Ordering::Acquire) != NOT_INVOKED
-    }
-
     /// Its identity, for a holder that must recognise it later without owning it.
     pub(crate) fn downgrade(&self) -> WeakResult {
         WeakResult(Arc::downgrade(&self.0))

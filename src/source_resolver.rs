@@ -158,7 +158,7 @@ impl SourceResolver {
     /// # Errors
     /// The scheme handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no byte stream handler knows what the URL holds, or
     /// that of the first which failed otherwise, `E_UNEXPECTED` if by a panic; `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not from this resolver; `E_FAIL`
-    /// when it was ended before; `E_PENDING` when its callback was not called yet.
+    /// when it was ended before.
     #[doc(alias = "EndCreateObjectFromURL")]
     pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
         Call::end(&Identity::of(&self.0), RESOLVE_URL, result)

@@ -209,9 +209,8 @@ where
         let mut state = self.state.locked();
         match state.cell.poll(cx) {
             Found::Value(outcome) => {
-                let kept = state.kept.take();
-                drop(state);
-                drop(kept);
+                // The caller owns the cell as well, so this is not the last owner.
+                state.kept = None;
                 Poll::Ready(outcome)
             }
             Found::Result(result) => {
@@ -254,13 +253,13 @@ where
     fn detach(&self) -> bool {
         let mut state = self.state.locked();
         let (was_pending, held, result) = state.cell.detach();
-        let kept = state.kept.take();
+        // The caller owns the cell as well, so this is not the last owner.
+        state.kept = None;
         drop(state);
         drop_contained(held);
         if let Some(result) = result {
             put_on_queue(result);
         }
-        drop_contained(kept);
         was_pending
     }
 }

@@ -1,11 +1,12 @@
-//! Promise: every place that calls code of the user's has a guard. Here is the list of them: in each, that code panics,
-//! and then the queues run, a shutdown succeeds, and no call of the crate has panicked.
+//! Promise: every place that calls code of the user's has a guard. Here is the list of them: in each, that code asks for a
+//! report, which takes the locks of what is outstanding, and panics; and then the queues run, a shutdown succeeds, and no
+//! call of the crate has panicked.
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -16,25 +17,32 @@ use mf_async::rtwq::PlatformEvents;
 use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, CallbackParameters, ErrorKind, EventStream,
-    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WorkItem, WorkQueueType,
+    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WeakPlatform, WorkItem, WorkQueueType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{both_runtimes, callback, on, until};
 
-/// Counts how often it went off, and panics each time.
+/// Counts how often it went off. Each time it asks for a report, and panics.
 #[derive(Clone, Default)]
-struct Bomb(Arc<AtomicUsize>);
+struct Bomb(Arc<(AtomicUsize, OnceLock<WeakPlatform>, AtomicBool)>);
 
 impl Bomb {
     fn go_off(&self) -> ! {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        // A report may ask a bomb for its name.
+        if !self.0.2.swap(true, Ordering::SeqCst) {
+            if let Some(Ok(platform)) = self.0.1.get().map(WeakPlatform::upgrade) {
+                drop(platform.report());
+            }
+            self.0.2.store(false, Ordering::SeqCst);
+        }
         panic!("expected in a test")
     }
 
     fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0.0.load(Ordering::SeqCst)
     }
 
     /// Something whose drop panics.
@@ -115,6 +123,10 @@ fn panicked<T>(ended: Result<T>) {
 
 fn shut_down<T>(ended: Result<T>) {
     assert!(ended.map(drop).unwrap_err().is_shutdown());
+}
+
+fn callback_that_panics() -> Arc<dyn AsyncCallback> {
+    callback(|_| panic!("expected in a test"))
 }
 
 /// A callback that has a bomb.
@@ -399,6 +411,12 @@ fn bodies() -> Vec<Place> {
             goes_on.await.unwrap().unwrap();
             assert_eq!(bomb.count(), 3);
         }),
+        place!("a canceller, and then the drop of what it panicked with", |platform, bomb| {
+            let payload = bomb.in_drop();
+            let (operation, callback) = kept(&platform);
+            drop(operation.cancel_with(move || -> () { std::panic::panic_any(payload) }));
+            drop(callback);
+        }),
     ]
 }
 
@@ -531,9 +549,111 @@ fn wakers() -> Vec<Place> {
     ]
 }
 
+/// An operation whose End owns a bomb, and what a component keeps.
+fn kept_with(platform: &Platform, bomb: &Bomb) -> (Operation<()>, Arc<dyn AsyncCallback>) {
+    let (mut kept, end) = (None, bomb.in_drop());
+    let begin = |(): &(), callback| {
+        kept = Some(callback);
+        Ok(())
+    };
+    let end = move |(): &(), _: &AsyncResult| {
+        end.touch();
+        Ok(())
+    };
+    let operation = platform.begin_end(&(), begin, end);
+    (operation, kept.unwrap())
+}
+
+/// Ends its operation, and is then the last but the caller to own it.
+struct EndsIt(Mutex<Option<(Operation<()>, Arc<dyn AsyncCallback>)>>);
+
+impl Wake for EndsIt {
+    fn wake(self: Arc<Self>) {
+        let owned = self.0.lock().unwrap().take();
+        if let Some((operation, callback)) = owned {
+            drop(callback);
+            shut_down(operation.now_or_never().unwrap());
+        }
+    }
+}
+
+/// A waker whose drop panics.
+struct DropsBomb(#[expect(dead_code, reason = "its drop is what matters")] DropBomb);
+
+impl Wake for DropsBomb {
+    fn wake(self: Arc<Self>) {}
+}
+
 /// Drops.
 fn drops() -> Vec<Place> {
     vec![
+        place!("the End of an operation that a shutdown has ended", |platform, bomb| {
+            let awaited = kept_with(&platform, &bomb);
+            let dropped = kept_with(&platform, &bomb);
+            platform.shutdown().await.unwrap();
+            drop((awaited.1, dropped.1));
+            shut_down(awaited.0.await);
+            drop(dropped.0);
+            assert_eq!(bomb.count(), 2);
+        }),
+        place!("the End of an operation that its waker ends during a shutdown", |platform, bomb| {
+            let (mut operation, callback) = kept_with(&platform, &bomb);
+            let ends = Arc::new(EndsIt(Mutex::default()));
+            let waker = Waker::from(ends.clone());
+            assert!(Pin::new(&mut operation).poll(&mut Context::from_waker(&waker)).is_pending());
+            *ends.0.lock().unwrap() = Some((operation, callback));
+            platform.shutdown().await.unwrap();
+            assert_eq!(bomb.count(), 1);
+        }),
+        place!("the End of an operation whose component panicked", |platform, bomb| {
+            let end = bomb.in_drop();
+            let item = |platform: &Platform, callback| {
+                let result = platform.result(callback).build()?;
+                let item = callback_that_panics();
+                platform.put(QueueId::STANDARD, WorkItem::new(item).state(result))
+            };
+            let end = move |_: &Platform, _: &AsyncResult| {
+                end.touch();
+                Ok(())
+            };
+            panicked(platform.begin_end(&platform, item, end).await);
+        }),
+        place!("the state of a result, when its operation is awaited", |platform, bomb| {
+            let state: Unknown = Arc::new(Mutex::new(bomb.in_drop()));
+            let begin =
+                |platform: &Platform, callback| platform.result(callback).state(state).build()?.invoke();
+            platform.begin_end(&platform, begin, |_, _| Ok(())).await.unwrap();
+            assert_eq!(bomb.count(), 1);
+        }),
+        place!("a waker that another one replaces", |platform, bomb| {
+            let (mut operation, callback) = kept(&platform);
+            let waker = Waker::from(Arc::new(DropsBomb(bomb.in_drop())));
+            assert!(Pin::new(&mut operation).poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            assert!(futures::poll!(&mut operation).is_pending());
+            assert_eq!(bomb.count(), 1);
+            drop(callback);
+        }),
+        place!("a value that comes when it is not awaited any more", |platform, bomb| {
+            let (mut kept, value) = (None, bomb.in_drop());
+            let begin = |(): &(), callback| {
+                kept = Some(callback);
+                Ok(())
+            };
+            drop(platform.begin_end(&(), begin, move |(), _| Ok(value)));
+            platform.result(kept.unwrap()).build().unwrap().invoke().unwrap();
+            until("the value is dropped", || bomb.count() == 1).await;
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+            queue.barrier().await.unwrap();
+            assert_eq!(queue.stats().panicked, 0);
+        }),
+        place!("what a call is begun with, when its queue is not open", |platform, bomb| {
+            let closed = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().id();
+            let owned = bomb.in_drop();
+            let begun = platform.method().begin(on(closed, move |_| owned.touch()), ready(Ok(())));
+            assert_eq!(begun.unwrap_err().hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
+            assert_eq!(bomb.count(), 1);
+        }),
         place!("what a callback and its state own", |platform, bomb| {
             let queue = platform.queue(QueueId::STANDARD).unwrap();
             queue.put(has(&bomb)).unwrap();
@@ -760,6 +880,7 @@ fn drops() -> Vec<Place> {
 /// Plays it, and returns what went wrong.
 async fn play(Place(what, play): Place) -> Option<String> {
     let (platform, bomb) = (Platform::startup().unwrap(), Bomb::default());
+    let _ = bomb.0.1.set(platform.downgrade());
     let played = AssertUnwindSafe(play(platform.clone(), bomb.clone())).catch_unwind();
     match tokio::time::timeout(Duration::from_secs(20), played).await {
         Err(_) => return Some(format!("{what}: does not end")),
