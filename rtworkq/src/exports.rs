@@ -39,6 +39,11 @@ fn with<T>(call: impl FnOnce(&mf_async::Platform) -> mf_async::Result<T>) -> Ans
     call(&crate::lifetime::platform()?).map_err(crate::guard::code)
 }
 
+/// The queue of this number, which is open as long as the handle lives.
+fn queue(number: u32) -> Answer<mf_async::WorkQueue> {
+    with(|platform| platform.queue(mf_async::QueueId(number)))
+}
+
 /// A wide string that ends with 0, as C has it.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use mf_async::{QueueId, WorkQueueType};
 use windows_sys::Win32::Foundation::{E_INVALIDARG, E_POINTER, HANDLE};
 use windows_sys::core::{BOOL, HRESULT};
 
-use crate::exports::{text, with};
+use crate::exports::{self, text, with};
 use crate::guard::{Answer, give, guard};
 use crate::join;
 
@@ -34,7 +34,7 @@ pub(crate) unsafe extern "system" fn allocate_serial_work_queue(base: u32, queue
 }
 
 pub(crate) unsafe extern "system" fn lock_work_queue(queue: u32) -> HRESULT {
-    guard(|| with(|platform| platform.queue(QueueId(queue))).map(|queue| _ = queue.into_id()))
+    guard(|| exports::queue(queue).map(|queue| _ = queue.into_id()))
 }
 
 pub(crate) unsafe extern "system" fn unlock_work_queue(queue: u32) -> HRESULT {
@@ -64,7 +64,7 @@ pub(crate) unsafe extern "system" fn lock_shared_work_queue(
 }
 
 pub(crate) unsafe extern "system" fn set_long_running(queue: u32, enable: BOOL) -> HRESULT {
-    guard(|| with(|platform| platform.queue(QueueId(queue))).map(|queue| queue.set_long_running(enable != 0)))
+    guard(|| exports::queue(queue).map(|queue| queue.set_long_running(enable != 0)))
 }
 
 pub(crate) unsafe extern "system" fn join_work_queue(
@@ -74,7 +74,7 @@ pub(crate) unsafe extern "system" fn join_work_queue(
 ) -> HRESULT {
     guard(|| {
         present(cookie)?;
-        let queue = with(|platform| platform.queue(QueueId(queue)))?;
+        let queue = exports::queue(queue)?;
         // SAFETY: *RtwqJoinWorkQueue* is given a place for a handle. It is a number that only `unjoin_work_queue` takes.
         unsafe { give(cookie, join::join(queue, file)? as HANDLE) }
     })

@@ -11,7 +11,7 @@ use crate::callback;
 use crate::com::Com;
 use crate::exports::with;
 use crate::functions::{PeriodicCallback, Raw};
-use crate::guard::{code, give, guard};
+use crate::guard::{code, give_if_wanted, guard};
 use crate::{inside, lifetime, timed, wait};
 
 /// `timeout` is negative milliseconds. `E_INVALIDARG` for a positive number, which no page defines.
@@ -21,7 +21,7 @@ pub(crate) unsafe extern "system" fn schedule_work_item(result: Raw, timeout: i6
         unsafe {
             let item = callback::shared(result)?;
             let scheduled = timed::put(item, |item| with(|platform| platform.schedule_ms(item, timeout)))?;
-            if key.is_null() { Ok(()) } else { give(key, scheduled.0) }
+            give_if_wanted(key, scheduled.0)
         }
     })
 }
@@ -52,7 +52,7 @@ pub(crate) unsafe extern "system" fn put_waiting_work_item(
                 platform.put_waiting(signal, item).map_err(code)
             })?;
             wait::note(waits.0, slot);
-            if key.is_null() { Ok(()) } else { give(key, waits.0) }
+            give_if_wanted(key, waits.0)
         }
     })
 }
@@ -78,7 +78,7 @@ pub(crate) unsafe extern "system" fn add_periodic_callback(
         })?;
         timed::added(added);
         // SAFETY: null or a place for a key.
-        if key.is_null() { Ok(()) } else { unsafe { give(key, added.0) } }
+        unsafe { give_if_wanted(key, added.0) }
     })
 }
 

@@ -44,7 +44,7 @@ fn sessions_play_one_after_the_other_and_beside_each_other() {
             for _ in 0..3 {
                 scope.spawn(|| {
                     for _ in 0..5 {
-                        assert_eq!(block_on(pipeline::play(&path)).unwrap().len(), 176_400);
+                        assert_eq!(block_on(pipeline::play(&path, 176_400)).unwrap().len(), 176_400);
                     }
                 });
             }

@@ -77,7 +77,7 @@ fn an_mp3_is_decoded_the_same_in_every_order() {
 fn a_session_plays_the_same_in_every_order() {
     passes("explored::a_session_plays_the_same_in_every_order", &[], || {
         let path = wave("session");
-        same(&path, 100, 176_400, |path| async move { pipeline::play(&path).await });
+        same(&path, 100, 176_400, |path| async move { pipeline::play(&path, 176_400).await });
         let _ = std::fs::remove_file(path);
     });
 }

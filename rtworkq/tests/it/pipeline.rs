@@ -38,12 +38,12 @@ pub(crate) async fn read(path: &Path, in_flight: usize) -> Result<Vec<u8>> {
     Reader::of(&source)?.sound(in_flight).await
 }
 
-/// The sound of a file, played by a session.
-pub(crate) async fn play(path: &Path) -> Result<Vec<u8>> {
+/// The sound of a file, which is so many bytes, played by a session.
+pub(crate) async fn play(path: &Path, length: usize) -> Result<Vec<u8>> {
     let source = open(path).await?;
     let mut playing = Playing::start(&source).await?;
-    let sound = playing.sound().await?;
-    // Not closed before: Wine's session does not always say that it is.
+    let sound = playing.sound(length).await?;
+    // Not closed before: nor does it always say that it is closed.
     playing.shut_down()?;
     // SAFETY: it needs nothing.
     unsafe { source.Shutdown() }?;
@@ -224,13 +224,14 @@ impl Playing {
         }
     }
 
-    /// Plays to the end; the whole sound.
-    pub(crate) async fn sound(&mut self) -> Result<Vec<u8>> {
-        self.events.wait_for(MediaEventType::MESessionEnded).await?.ok()?;
+    /// The sound, until there are so many bytes of it. Wine's session does not always say that it has ended.
+    pub(crate) async fn sound(&mut self, length: usize) -> Result<Vec<u8>> {
         let mut sound = Vec::new();
-        while let Some(event) = self.samples.try_next() {
-            if let SampleGrabberEvent::Sample(sample) = event {
-                sound.extend(sample.bytes);
+        while sound.len() < length {
+            match self.samples.next().await {
+                Some(SampleGrabberEvent::Sample(sample)) => sound.extend(sample.bytes),
+                Some(_) => {}
+                None => break,
             }
         }
         Ok(sound)
