@@ -14,6 +14,7 @@ mod byte_stream;
 mod callbacks;
 mod capture_device;
 mod decoding;
+mod encoder;
 mod events;
 mod exit;
 mod media_source;
