@@ -19,7 +19,8 @@
 //! | an `IMFTrackedSample` that is to come back | [`released`] |
 //! | a camera or a microphone | [`CaptureDevice`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
-//! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
+//! | `IMFMediaEngineNotify`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`grab_samples`], [`clock_states`] |
+//! | `IMFCaptureEngineOnEventCallback`, `IMFCaptureEngineOnSampleCallback` | [`capture_engine_events`], [`capture_engine_samples`] |
 //! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
 //! | an interface pointer that is to cross threads | [`Mta`] |
 //! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
@@ -111,7 +112,9 @@ mod work_queue;
 pub use self::buffer::{DxgiSurface, Locked2D, LockedBuffer};
 pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
 pub use self::capture_device::{CaptureDevice, CaptureSource};
-pub use self::capture_engine::capture_engine_events;
+pub use self::capture_engine::{
+    BoundedOverflow, CaptureEngineSample, capture_engine_events, capture_engine_samples,
+};
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
 pub use self::find_transforms::{FindTransforms, FoundTransform};

@@ -13,6 +13,7 @@ mod buffers;
 mod byte_stream;
 mod callbacks;
 mod capture_device;
+mod capture_engine;
 mod decoding;
 mod encoder;
 mod events;
