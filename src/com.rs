@@ -13,12 +13,14 @@
 //! | `IMFSourceReader` with a callback | [`SourceReader`] |
 //! | `IMFSinkWriter` with a callback | [`SinkWriter`] |
 //! | a stream of a reader, a writer or a source, by its number | [`StreamIndex`] |
-//! | an asynchronous `IMFTransform` | [`AsyncTransform`] |
+//! | an asynchronous `IMFTransform` | [`AsyncTransform`], [`TransformHandle`] |
+//! | an encoder or another transform to be found | [`FindTransforms`] |
 //! | the buffers of a sample: bytes, `IMF2DBuffer2`, `IMFDXGIBuffer` | the methods of [`Mta`] of an `IMFSample` and of an `IMFMediaBuffer` |
 //! | an `IMFTrackedSample` that is to come back | [`released`] |
 //! | a camera or a microphone | [`CaptureDevice`] |
 //! | `IMFByteStream` | [`ComByteStream`] |
-//! | `IMFMediaEngineNotify`, `IMFCaptureEngineOnEventCallback`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`capture_engine_events`], [`grab_samples`], [`clock_states`] |
+//! | `IMFMediaEngineNotify`, `IMFSampleGrabberSinkCallback`, `IMFClockStateSink` | [`media_engine_events`], [`grab_samples`], [`clock_states`] |
+//! | `IMFCaptureEngineOnEventCallback`, `IMFCaptureEngineOnSampleCallback` | [`capture_engine_events`], [`capture_engine_samples`] |
 //! | a media type, a sample, a buffer, attributes, an event queue, a session, a file, a resolver to be made | [`Platform`]'s methods |
 //! | an interface pointer that is to cross threads | [`Mta`] |
 //! | an `IMFAsyncCallback`, `IMFAsyncResult` or `IMFMediaEvent` that a portable component is to have | `From` and `TryFrom` |
@@ -81,6 +83,7 @@ mod clock;
 mod error;
 mod event;
 mod event_queue;
+mod find_transforms;
 mod given_back;
 mod guarded;
 mod make;
@@ -109,9 +112,12 @@ mod work_queue;
 pub use self::buffer::{DxgiSurface, Locked2D, LockedBuffer};
 pub use self::byte_stream::{ComByteStream, byte_stream_object, byte_stream_object_with};
 pub use self::capture_device::{CaptureDevice, CaptureSource};
-pub use self::capture_engine::capture_engine_events;
+pub use self::capture_engine::{
+    BoundedOverflow, CaptureEngineSample, capture_engine_events, capture_engine_samples,
+};
 pub use self::clock::{ClockStateEvent, clock_states};
 pub use self::event::{EventGenerator, event_stream, event_stream_with, raw_event};
+pub use self::find_transforms::{FindTransforms, FoundTransform};
 pub use self::guarded::{LiveObject, live_objects};
 pub use self::media_engine::{MediaEngineEvent, media_engine_events};
 pub use self::media_source::{MediaSourceBuilder, StreamStart, media_source, media_source_activate};
@@ -126,7 +132,7 @@ pub use self::source_reader::{ReadSample, Sample, SampleFlags, SourceReader, Sou
 pub use self::stream_index::StreamIndex;
 pub use self::timer::PeriodicCallback;
 pub use self::tracked_sample::released;
-pub use self::transform::AsyncTransform;
+pub use self::transform::{AsyncTransform, TransformHandle};
 pub use self::work_queue::WorkQueue;
 /// The `windows` crate whose interfaces this module names, so that a program can name the same.
 pub use windows;

@@ -3,7 +3,7 @@
 mod buffer;
 #[cfg(all(test, mf_async_loom))]
 mod loom;
-mod overflow;
+pub(crate) mod overflow;
 mod pump;
 mod state;
 mod weak_generator;

@@ -43,6 +43,8 @@ pub struct TransformDriver {
     outputs: VecDeque<OutputEvent>,
     /// The output format changed, and no output type was set since.
     changing: bool,
+    /// Markers placed during a drain. What they are behind is out when it is complete.
+    drained: Vec<u64>,
     /// How often the input that is asked for was refused, one time after the other.
     refusals: u32,
     /// What went in and what came of it since the last flush or drain.
@@ -171,6 +173,7 @@ impl TransformDriver {
             }
             (_, TransformEvent::Marker(context)) => self.outputs.push_back(OutputEvent::Marker(context)),
             (TransformPhase::Draining, TransformEvent::DrainComplete) => {
+                self.outputs.extend(self.drained.drain(..).map(OutputEvent::Marker));
                 self.outputs.push_back(OutputEvent::Drained);
                 self.phase = TransformPhase::Stopped;
                 (self.inside, self.refusals) = (Inside::default(), 0);
@@ -247,6 +250,18 @@ impl TransformDriver {
         }
     }
 
+    /// The marker whose turn it is, if all output before one was taken; it uses it up. For those who wait for markers only:
+    /// [`output`](TransformDriver::output) gives them out as well.
+    pub fn reached(&mut self) -> Option<u64> {
+        match self.outputs.front() {
+            Some(&OutputEvent::Marker(context)) => {
+                self.outputs.pop_front();
+                Some(context)
+            }
+            _ => None,
+        }
+    }
+
     /// Takes the status of `ProcessOutput`; true if there is a sample.
     ///
     /// `MF_E_TRANSFORM_STREAM_CHANGE` comes without a sample: the format changed, and after another is chosen the transform
@@ -277,6 +292,22 @@ impl TransformDriver {
         self.changing = false;
     }
 
+    /// Places a marker behind all that was put in. True if the message for it, with the same number, must be sent to the transform;
+    /// false if it need not be: where no stream is under way, all output is known or the drain's.
+    ///
+    /// When all output of what is before it was taken, [`output`](TransformDriver::output) gives it out. A flush forgets it.
+    #[doc(alias = "MFT_MESSAGE_COMMAND_MARKER")]
+    #[must_use = "the message is sent only if this is true"]
+    pub fn marker(&mut self, context: u64) -> bool {
+        match self.phase {
+            TransformPhase::Streaming => return true,
+            TransformPhase::Stopped => self.outputs.push_back(OutputEvent::Marker(context)),
+            TransformPhase::Draining => self.drained.push(context),
+            TransformPhase::Shutdown => {}
+        }
+        false
+    }
+
     /// Starts a drain. True if the message to drain must be sent to the transform; false if there is nothing to drain.
     ///
     /// Until it has drained, the transform asks for no input, and its former requests are void.
@@ -298,6 +329,7 @@ impl TransformDriver {
             self.phase = TransformPhase::Stopped;
             (self.needs, self.refusals) = (0, 0);
             self.outputs.clear();
+            self.drained.clear();
             let inside = std::mem::take(&mut self.inside);
             self.voided = self.voided.saturating_add(inside.outstanding());
         }

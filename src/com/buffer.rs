@@ -163,7 +163,7 @@ impl Platform {
     }
 
     /// A device manager for a Direct3D 11 device, an `ID3D11Device`: the value of a reader's attribute
-    /// `MF_SOURCE_READER_D3D_MANAGER`, and what a transform takes by `MFT_MESSAGE_SET_D3D_MANAGER`.
+    /// `MF_SOURCE_READER_D3D_MANAGER`, and what [`set_d3d_manager`](crate::com::TransformHandle::set_d3d_manager) takes.
     ///
     /// The device is to be made with `D3D11_CREATE_DEVICE_VIDEO_SUPPORT`, and protected by
     /// `ID3D10Multithread::SetMultithreadProtected`.

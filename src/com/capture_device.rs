@@ -7,7 +7,7 @@ use windows::Win32::Media::MediaFoundation::{
     IMFActivate, IMFAttributes, IMFMediaSource, MF_DEVSOURCE_ATTRIBUTE_FRIENDLY_NAME,
     MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE, MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE_AUDCAP_ENDPOINT_ID,
     MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE_AUDCAP_GUID, MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE_VIDCAP_GUID,
-    MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE_VIDCAP_SYMBOLIC_LINK, MFCreateDeviceSource,
+    MF_DEVSOURCE_ATTRIBUTE_SOURCE_TYPE_VIDCAP_SYMBOLIC_LINK, MF_E_SHUTDOWN, MFCreateDeviceSource,
     MFCreateSourceReaderFromMediaSource, MFEnumDeviceSources,
 };
 use windows::core::{GUID, HSTRING};
@@ -214,7 +214,8 @@ impl CaptureDevice {
 
     /// Opens the device as a media source, for a session, a capture engine or a reader. Begins at once.
     ///
-    /// Each call opens it anew. An activation object that lacks `DetachObject` gives the same source again, though.
+    /// Each call opens it anew. An activation object that lacks `DetachObject`, as it may, gives the same source again until that
+    /// is shut down.
     ///
     /// # Errors
     /// As [`open_reader`](CaptureDevice::open_reader).
@@ -235,20 +236,27 @@ impl CaptureDevice {
     }
 
     fn open(&self) -> Result<CaptureSource> {
-        let source = match &self.activate {
-            // SAFETY: needs nothing.
-            Some(activate) => unsafe { activate.ActivateObject::<IMFMediaSource>() },
+        let Some(activate) = &self.activate else {
             // SAFETY: the attributes live for the call.
-            None => unsafe { MFCreateDeviceSource(&*self.attributes) },
-        }?;
-        // SAFETY: a media source must be free-threaded or neutral, as the page *Media Foundation and COM* says.
-        let source = CaptureSource { source: Some(self.platform.keep(unsafe { Mta::new(source) })) };
-        if let Some(activate) = &self.activate {
-            // Else the activation object would give this one again, also when it is shut down.
-            // SAFETY: needs nothing. It need not be implemented, so an error says nothing.
-            let _ = unsafe { activate.DetachObject() };
+            return Ok(self.opened(unsafe { MFCreateDeviceSource(&*self.attributes) }?));
+        };
+        // SAFETY: needs nothing.
+        let mut source = unsafe { activate.ActivateObject::<IMFMediaSource>() }?;
+        // SAFETY: needs nothing.
+        if unsafe { source.GetCharacteristics() }.is_err_and(|error| error.code() == MF_E_SHUTDOWN) {
+            // The former one, from an object that could not be detached.
+            // SAFETY: needs nothing.
+            source = unsafe { activate.ShutdownObject().and_then(|()| activate.ActivateObject()) }?;
         }
-        Ok(source)
+        // Else the activation object would give this one again.
+        // SAFETY: needs nothing. It need not be implemented, so an error says nothing.
+        let _ = unsafe { activate.DetachObject() };
+        Ok(self.opened(source))
+    }
+
+    fn opened(&self, source: IMFMediaSource) -> CaptureSource {
+        // SAFETY: a media source must be free-threaded or neutral, as the page *Media Foundation and COM* says.
+        CaptureSource { source: Some(self.platform.keep(unsafe { Mta::new(source) })) }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sync::LockExt;
 /// Media Foundation calls such objects without waiting for an answer, so nothing can hold it back: when
 /// [`CAPACITY`](Notifications::CAPACITY) are waiting to be taken, the oldest makes room for the newest, and
 /// [`dropped`](Notifications::dropped) counts it. Where items are large, as samples are, there is also a limit to their
-/// bytes; only such items make room for others of their kind then. The stream ends when Media Foundation has released the
+/// bytes or their number; only such items make room for others of their kind then. The stream ends when Media Foundation has released the
 /// object and everything is taken.
 ///
 /// # Cancel safety
@@ -32,15 +32,21 @@ impl<T> Notifications<T> {
 
     /// The stream, and the end that the callback object holds.
     pub(crate) fn channel() -> (Notifier<T>, Notifications<T>) {
-        Notifications::weighed(usize::MAX, |_| 0)
+        Notifications::weighed(usize::MAX, |_| 0, false)
     }
 
-    /// The same, with a limit to the sum of what the items weigh. The newest is kept, however heavy.
-    pub(crate) fn weighed(limit: usize, weight: fn(&T) -> usize) -> (Notifier<T>, Notifications<T>) {
+    /// The same, with a limit to the sum of what the items weigh. What goes beyond is dropped: the newest, or else the oldest
+    /// that have a weight; then the newest is kept, however heavy.
+    pub(crate) fn weighed(
+        limit: usize,
+        weight: fn(&T) -> usize,
+        drop_newest: bool,
+    ) -> (Notifier<T>, Notifications<T>) {
         let shared = Arc::new(Mutex::new(Inner {
             waiting: VecDeque::new(),
             weight,
             limit,
+            drop_newest,
             total: 0,
             waker: None,
             dropped: 0,
@@ -153,6 +159,7 @@ struct Inner<T> {
     waiting: VecDeque<T>,
     weight: fn(&T) -> usize,
     limit: usize,
+    drop_newest: bool,
     /// What those that wait weigh.
     total: usize,
     waker: Option<Waker>,
@@ -172,11 +179,15 @@ impl<T> Inner<T> {
 
     /// Takes an item in; gives those that had to make room for it.
     fn push(&mut self, item: T) -> Vec<T> {
+        let weight = (self.weight)(&item);
+        if self.drop_newest && weight > 0 && self.total.saturating_add(weight) > self.limit {
+            self.dropped += 1;
+            return vec![item];
+        }
         let mut unwanted = Vec::new();
         if self.waiting.len() == Notifications::<T>::CAPACITY {
             unwanted.extend(self.pop());
         }
-        let weight = (self.weight)(&item);
         while weight > 0 && self.total.saturating_add(weight) > self.limit {
             let heavy = self.waiting.iter().position(|item| (self.weight)(item) > 0);
             let Some(oldest) = heavy.and_then(|index| self.waiting.remove(index)) else { break };

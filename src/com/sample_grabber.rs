@@ -70,10 +70,14 @@ pub fn grab_samples() -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<Sampl
 pub fn grab_samples_with(
     most_bytes: usize,
 ) -> (Mta<IMFSampleGrabberSinkCallback>, Notifications<SampleGrabberEvent>) {
-    let (notifier, samples) = Notifications::weighed(most_bytes, |event| match event {
-        SampleGrabberEvent::Sample(sample) => sample.bytes.len(),
-        _ => 0,
-    });
+    let (notifier, samples) = Notifications::weighed(
+        most_bytes,
+        |event| match event {
+            SampleGrabberEvent::Sample(sample) => sample.bytes.len(),
+            _ => 0,
+        },
+        false,
+    );
     (Mta::of(GrabberCallback { notifier: Guarded::new(notifier) }), samples)
 }
 

@@ -1,7 +1,10 @@
 //! `AsyncTransform`: an asynchronous transform (MFT) as a sink of samples and a stream of samples.
 
+mod calls;
 mod event_callback;
+mod handle;
 mod inner;
+mod markers;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,9 +15,11 @@ use std::task::{Context, Poll};
 use futures::sink::Sink;
 use futures::stream::{FusedStream, Stream};
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncCallback, IMFSample, IMFTransform, MF_TRANSFORM_ASYNC, MF_TRANSFORM_ASYNC_UNLOCK,
+    IMFActivate, IMFAsyncCallback, IMFSample, IMFTransform, MF_TRANSFORM_ASYNC, MF_TRANSFORM_ASYNC_UNLOCK,
     MFT_MESSAGE_COMMAND_FLUSH,
 };
+
+pub use self::handle::TransformHandle;
 
 use self::event_callback::TransformEventCallback;
 use self::inner::Inner;
@@ -32,7 +37,7 @@ use crate::error::{Error, Hresult, Result};
 /// chosen, unless [`on_format_change`](AsyncTransform::on_format_change) says otherwise.
 ///
 /// Dropping it shuts the transform down. If it came from an `IMFActivate`, that keeps it, and would give it out again as it is:
-/// call `ShutdownObject` of the activation object, too.
+/// call `ShutdownObject` of the activation object, too. [`FoundTransform::open`](crate::com::FoundTransform::open) sees to that.
 ///
 /// # Cancel safety
 /// No sample is lost when a future of `next`, `send` or `flush` is dropped, except that a `send` which was not
@@ -42,8 +47,10 @@ use crate::error::{Error, Hresult, Result};
 pub struct AsyncTransform {
     inner: Arc<Inner>,
     ended: bool,
+    /// What made it and still has it.
+    maker: Option<Mta<IMFActivate>>,
     /// Last, so that it is given back last.
-    _platform: Platform,
+    platform: Platform,
 }
 
 impl AsyncTransform {
@@ -70,7 +77,28 @@ impl AsyncTransform {
             Mta::of(TransformEventCallback::new(Arc::downgrade(&inner)));
         // SAFETY: the callback lives for the call, and the transform takes its own reference.
         unsafe { inner.generator.BeginGetEvent(&*event_callback, None) }?;
-        Ok(AsyncTransform { inner, ended: false, _platform: platform.clone() })
+        Ok(AsyncTransform { inner, ended: false, maker: None, platform: platform.clone() })
+    }
+
+    /// The activation object still has the transform, and must forget it in the end.
+    pub(super) fn made_by(mut self, maker: Option<Mta<IMFActivate>>) -> AsyncTransform {
+        self.maker = maker;
+        self
+    }
+
+    /// A handle for key frames, markers and a device manager, which works after `split`, too.
+    #[must_use]
+    pub fn handle(&self) -> TransformHandle {
+        TransformHandle { inner: self.inner.clone(), platform: self.platform.clone() }
+    }
+
+    /// Has the encoder make a key frame of the next sample that is put in.
+    ///
+    /// # Errors
+    /// As [`TransformHandle::force_key_frame`].
+    #[doc(alias = "CODECAPI_AVEncVideoForceKeyFrame")]
+    pub fn force_key_frame(&mut self) -> Result<()> {
+        self.handle().force_key_frame()
     }
 
     /// What to do when the output format changes: choose one of the types that the transform has now, and set it.
@@ -106,10 +134,13 @@ impl AsyncTransform {
         self.inner.message(MFT_MESSAGE_COMMAND_FLUSH, 0)?;
         let mut state = self.inner.lock();
         state.driver.flush();
-        state.draining = false;
+        (state.draining, state.kept_is_key) = (false, false);
         let void = (state.kept.take(), std::mem::take(&mut state.ready));
+        let markers = state.markers.take_all();
         drop(state);
         drop(void);
+        let error = Error::new(Hresult::MF_E_OPERATION_CANCELLED, "await a marker: flushed");
+        markers.into_iter().for_each(|promise| promise.complete(Err(error.clone())));
         Ok(())
     }
 
@@ -137,6 +168,7 @@ impl Sink<Mta<IMFSample>> for AsyncTransform {
             ));
         }
         state.kept = Some(sample);
+        state.kept_is_key = std::mem::take(&mut state.next_is_key);
         Ok(())
     }
 
@@ -176,9 +208,19 @@ impl FusedStream for AsyncTransform {
 
 impl Drop for AsyncTransform {
     fn drop(&mut self) {
-        self.inner.lock().driver.shut_down();
+        let mut state = self.inner.lock();
+        state.driver.shut_down();
+        state.failed.get_or_insert_with(|| Error::shutdown("use a transform that is shut down"));
+        // Dropped, they end.
+        let markers = state.markers.take_all();
+        drop(state);
+        drop(markers);
         // SAFETY: needs nothing. An error would mean that it is shut down.
         let _ = unsafe { self.inner.shutdown.Shutdown() };
+        if let Some(maker) = self.maker.take() {
+            // SAFETY: needs nothing. Else it would give out what is shut down.
+            let _ = unsafe { maker.ShutdownObject() };
+        }
     }
 }
 

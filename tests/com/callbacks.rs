@@ -4,10 +4,9 @@
 use futures::StreamExt;
 use mf_async::Hresult;
 use mf_async::com::{
-    ClockStateEvent, Notifications, SampleGrabberEvent, capture_engine_events, clock_states, grab_samples,
-    grab_samples_with, media_engine_events,
+    ClockStateEvent, Notifications, SampleGrabberEvent, clock_states, grab_samples, grab_samples_with,
+    media_engine_events,
 };
-use windows::Win32::Foundation::E_FAIL;
 use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::System::Com::{CLSCTX_INPROC_SERVER, CoCreateInstance};
 use windows::core::{BSTR, Interface};
@@ -115,23 +114,6 @@ async fn a_media_engines_error_keeps_its_code() {
     let error = within(events.next()).await.unwrap().error().unwrap();
     assert_eq!(error.hresult(), Hresult::MF_E_UNSUPPORTED_BYTESTREAM_TYPE);
     assert!(within(events.next()).await.unwrap().error().is_none());
-}
-
-#[tokio::test]
-async fn a_capture_engines_events_are_passed_on() {
-    let _platform = start();
-    let (callback, mut events) = capture_engine_events();
-    unsafe {
-        let event = MFCreateMediaEvent(MEExtendedType.0 as u32, &MF_CAPTURE_ENGINE_INITIALIZED, E_FAIL, None)
-            .unwrap();
-        callback.OnEvent(&event).unwrap();
-        callback.OnEvent(None).unwrap();
-    }
-    drop(callback);
-    let event = within(events.next()).await.unwrap();
-    assert_eq!(unsafe { event.GetExtendedType() }.unwrap(), MF_CAPTURE_ENGINE_INITIALIZED);
-    assert_eq!(unsafe { event.GetStatus() }.unwrap(), E_FAIL);
-    assert!(within(events.next()).await.is_none());
 }
 
 #[tokio::test]

@@ -305,6 +305,47 @@ fn a_marker_and_a_drain_come_after_the_outputs_before_them() {
 }
 
 #[test]
+fn a_marker_needs_its_message_only_while_a_stream_is_under_way() {
+    let mut driver = TransformDriver::new();
+    // Nothing was put in: it is reached at once, and the transform need not know.
+    assert!(!driver.marker(1));
+    assert_eq!((driver.reached(), driver.reached()), (Some(1), None));
+
+    assert_eq!(driver.input(), TransformInput::Start);
+    driver.event(TransformEvent::NeedInput);
+    assert_eq!(driver.input(), TransformInput::Process);
+    assert!(driver.input_done(Hresult::S_OK));
+    assert!(driver.marker(2));
+    assert_eq!(driver.output(), TransformOutput::Wait, "the transform has not answered");
+    assert!(driver.drain());
+    assert!(!driver.marker(3));
+    driver.event(TransformEvent::Marker(2));
+    driver.event(TransformEvent::HaveOutput);
+    driver.event(TransformEvent::DrainComplete);
+    assert!(!driver.marker(4), "what is known comes first");
+    assert_eq!(driver.output(), TransformOutput::Marker(2));
+    assert_eq!(driver.reached(), None, "there is output before the next");
+    assert_eq!(driver.output(), TransformOutput::Process);
+    assert!(driver.output_done(Hresult::S_OK).unwrap());
+    let rest: Vec<_> = (0..4).map(|_| driver.output()).collect();
+    let marker = TransformOutput::Marker;
+    assert_eq!(rest, [marker(3), TransformOutput::Drained, marker(4), TransformOutput::Wait]);
+
+    // A flush forgets what waits, also during a drain.
+    assert_eq!(driver.input(), TransformInput::Start);
+    assert!(driver.drain());
+    assert!(!driver.marker(5));
+    driver.flush();
+    assert!(!driver.marker(6));
+    driver.flush();
+    driver.event(TransformEvent::DrainComplete);
+    assert_eq!(driver.output(), TransformOutput::Wait);
+    driver.shut_down();
+    assert!(!driver.marker(7));
+    assert_eq!(driver.output(), TransformOutput::Shutdown);
+}
+
+#[test]
 fn a_change_of_format_holds_the_output_until_another_is_chosen() {
     let mut driver = TransformDriver::new();
     assert_eq!(driver.input(), TransformInput::Start);

@@ -1,24 +1,24 @@
 //! What both sides of an asynchronous transform and its event callback share: the calls, by the driver's rules.
 
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use windows::Win32::Media::MediaFoundation::{
-    IMFMediaEventGenerator, IMFSample, IMFShutdown, IMFTransform, MFCreateAlignedMemoryBuffer,
-    MFCreateAsyncResult, MFCreateSample, MFSampleExtension_Discontinuity, MFScheduleWorkItemEx,
-    MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_NOTIFY_END_OF_STREAM, MFT_MESSAGE_NOTIFY_START_OF_STREAM,
-    MFT_MESSAGE_TYPE, MFT_OUTPUT_DATA_BUFFER, MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE,
-    MFT_OUTPUT_DATA_BUFFER_STREAM_END, MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES,
-    MFT_OUTPUT_STREAM_PROVIDES_SAMPLES,
+    CODECAPI_AVEncVideoForceKeyFrame, ICodecAPI, IMFMediaEventGenerator, IMFSample, IMFShutdown,
+    IMFTransform, MFCreateAsyncResult, MFSampleExtension_Discontinuity, MFScheduleWorkItemEx,
+    MFT_MESSAGE_COMMAND_DRAIN, MFT_MESSAGE_COMMAND_MARKER, MFT_MESSAGE_NOTIFY_END_OF_STREAM,
+    MFT_MESSAGE_NOTIFY_START_OF_STREAM,
 };
+use windows::Win32::System::Variant::VARIANT;
 
+use super::markers::Markers;
 use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::Mta;
 use crate::com::callback::OnceCallback;
 use crate::contain::wake_contained;
 use crate::error::{Error, Hresult, Result};
+use crate::operation::Promise;
 use crate::sync::LockExt;
 use crate::transform::{TransformDriver, TransformEvent, TransformInput, TransformOutput};
 
@@ -29,7 +29,7 @@ pub(super) struct Inner {
     pub(super) shutdown: Mta<IMFShutdown>,
     pub(super) transform: Mta<IMFTransform>,
     pub(super) input: u32,
-    output: u32,
+    pub(super) output: u32,
     pub(super) state: Mutex<State>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct State {
     pub(super) kept: Option<Mta<IMFSample>>,
     /// Taken out, and not by the stream yet.
     pub(super) ready: VecDeque<Mta<IMFSample>>,
-    failed: Option<Error>,
+    pub(super) failed: Option<Error>,
     /// A call of `ProcessInput`, or of `ProcessOutput`, is running.
     giving: bool,
     taking: bool,
@@ -52,6 +52,12 @@ pub(super) struct State {
     discontinuous: bool,
     pub(super) draining: bool,
     pub(super) closed: bool,
+    /// What forces a key frame, if it ever was asked for.
+    codec: Option<Mta<ICodecAPI>>,
+    /// The sample that is put in next, and the one that was, is to be a key frame.
+    pub(super) next_is_key: bool,
+    pub(super) kept_is_key: bool,
+    pub(super) markers: Markers,
     wakers: [Option<Waker>; 2],
 }
 
@@ -69,6 +75,10 @@ impl State {
             discontinuous: false,
             draining: false,
             closed: false,
+            codec: None,
+            next_is_key: false,
+            kept_is_key: false,
+            markers: Markers::default(),
             wakers: [None, None],
         }
     }
@@ -120,12 +130,6 @@ impl Inner {
         drop(former);
     }
 
-    /// Sends a message; those about one stream have its id as their parameter, all others zero.
-    pub(super) fn message(&self, message: MFT_MESSAGE_TYPE, parameter: u32) -> Result<()> {
-        // SAFETY: takes numbers; none of the messages sent here has a pointer as its parameter.
-        Ok(unsafe { self.transform.ProcessMessage(message, parameter as usize) }?)
-    }
-
     /// Lets a millisecond pass before the input that was refused is offered again. If there is no timer to be had, it is
     /// offered at once: that happens only so many times.
     fn pause(&self) {
@@ -153,31 +157,100 @@ impl Inner {
     }
 
     fn fail(&self, error: Error) -> Error {
-        self.lock().failed.get_or_insert_with(|| error.clone());
+        let mut state = self.lock();
+        state.failed.get_or_insert_with(|| error.clone());
+        let markers = state.markers.take_all();
+        drop(state);
         self.wake();
+        markers.into_iter().for_each(|promise| promise.complete(Err(error.clone())));
         error
+    }
+
+    /// The next sample that is put in is to be a key frame.
+    pub(super) fn force_key_frame(&self, codec: Mta<ICodecAPI>) {
+        let mut state = self.lock();
+        let former = state.codec.replace(codec);
+        state.next_is_key = true;
+        drop(state);
+        drop(former);
+    }
+
+    /// Places a marker behind all that was put in, and keeps the promise when it is reached.
+    pub(super) fn place_marker(&self, promise: Promise<()>) {
+        let mut state = self.lock();
+        if let Some(error) = state.failed.clone() {
+            drop(state);
+            return promise.complete(Err(error));
+        }
+        state.markers.place(promise);
+        drop(state);
+        // A side that gives a sample sends it after that, and so does the one that has a sample to give.
+        loop {
+            let state = self.lock();
+            if state.giving || state.kept.is_some() {
+                return;
+            }
+            // An error is the transform's, and has ended the promise.
+            let Ok(Step::Again) = self.mark(state) else { return };
+        }
+    }
+
+    /// Sends the next marker, behind what the transform has taken; `Done` if there is none.
+    fn mark(&self, mut state: MutexGuard<'_, State>) -> Result<Step> {
+        let Some(context) = state.markers.next_unsent() else { return Ok(Step::Done) };
+        let needed = state.driver.marker(context.into());
+        state.giving = needed;
+        drop(state);
+        if needed {
+            let sent = self.message(MFT_MESSAGE_COMMAND_MARKER, context);
+            let mut state = self.lock();
+            state.giving = false;
+            let refused = if sent.is_err() { state.markers.take(context.into()) } else { None };
+            drop(state);
+            if let (Some(promise), Err(error)) = (refused, sent) {
+                promise.complete(Err(error));
+            }
+            // A sample may have come meanwhile.
+            self.wake();
+        } else {
+            // Where nothing is inside, it is reached now.
+            self.reach();
+        }
+        Ok(Step::Again)
+    }
+
+    /// Keeps the promises for the markers whose output is out.
+    fn reach(&self) {
+        loop {
+            let mut state = self.lock();
+            // What is taken now is before them.
+            let reached = if state.taking { None } else { state.driver.reached() };
+            let Some(context) = reached else { return };
+            let promise = state.markers.take(context);
+            drop(state);
+            if let Some(promise) = promise {
+                promise.complete(Ok(()));
+            }
+        }
     }
 
     /// Takes in an event of the transform, or why there are no more; true if it goes on.
     pub(super) fn event(&self, event: Result<Option<TransformEvent>>) -> bool {
-        let mut state = self.lock();
-        let goes_on = match event {
-            Ok(Some(event)) => {
-                state.driver.event(event);
+        match event {
+            Ok(event) => {
+                event.into_iter().for_each(|event| self.lock().driver.event(event));
+                self.reach();
+                self.wake();
                 true
             }
-            Ok(None) => true,
             Err(error) => {
                 if error.is_shutdown() {
-                    state.driver.shut_down();
+                    self.lock().driver.shut_down();
                 }
-                state.failed.get_or_insert(error);
+                self.fail(error);
                 false
             }
-        };
-        drop(state);
-        self.wake();
-        goes_on
+        }
     }
 
     /// Ready when the transform has taken what was put in.
@@ -201,7 +274,7 @@ impl Inner {
         if state.giving || state.pausing {
             return Ok(Step::Wait);
         }
-        let Some(sample) = state.kept.take() else { return Ok(Step::Done) };
+        let Some(sample) = state.kept.take() else { return self.mark(state) };
         match state.driver.input() {
             TransformInput::Start => {
                 state.kept = Some(sample);
@@ -212,10 +285,17 @@ impl Inner {
             TransformInput::Process => {
                 state.giving = true;
                 let discontinuous = state.discontinuous;
+                let codec = state.codec.clone().filter(|_| state.kept_is_key);
                 drop(state);
                 if discontinuous {
                     // SAFETY: the key lives for the call. A sample that takes no attribute goes in as it is.
                     let _ = unsafe { sample.SetUINT32(&MFSampleExtension_Discontinuity, 1) };
+                }
+                if let Some(codec) = codec {
+                    let forced = VARIANT::from(1_u32);
+                    // SAFETY: the property and the value live for the call. Of the next sample that the encoder takes it makes a key
+                    // frame then. One that refuses, though it has said that it can, makes an ordinary one.
+                    let _ = unsafe { codec.SetValue(&CODECAPI_AVEncVideoForceKeyFrame, &forced) };
                 }
                 // SAFETY: the sample lives for the call, and the transform takes its own reference.
                 let processed = unsafe { self.transform.ProcessInput(self.input, &*sample, 0) };
@@ -232,10 +312,12 @@ impl Inner {
                     return Ok(Step::Again);
                 }
                 state.discontinuous &= status.is_failure();
+                state.kept_is_key = false;
                 drop(state);
                 drop(sample);
                 processed?;
-                Ok(Step::Done)
+                // There may be a marker behind it.
+                Ok(Step::Again)
             }
             TransformInput::Wait => {
                 state.kept = Some(sample);
@@ -333,6 +415,7 @@ impl Inner {
                 drop(state);
                 drop(unwanted);
                 done.map_err(|error| self.fail(error))?;
+                self.reach();
                 self.wake();
                 Ok(Step::Again)
             }
@@ -342,7 +425,7 @@ impl Inner {
                 drop(state);
                 let chosen = match choose {
                     Some(choose) => choose(&self.transform, self.output),
-                    None => choose_first(&self.transform, self.output),
+                    None => self.choose_first(),
                 };
                 let mut state = self.lock();
                 state.taking = false;
@@ -355,66 +438,26 @@ impl Inner {
             }
             TransformOutput::Drained => {
                 state.draining = false;
+                // Whatever the transform said of them, the output before them is out.
+                let markers = state.markers.take_sent();
                 drop(state);
+                markers.into_iter().for_each(|promise| promise.complete(Ok(())));
+                self.reach();
                 self.wake();
                 Ok(Step::Again)
             }
-            TransformOutput::Marker(_) => Ok(Step::Again),
+            TransformOutput::Marker(context) => {
+                let promise = state.markers.take(context);
+                drop(state);
+                if let Some(promise) = promise {
+                    promise.complete(Ok(()));
+                }
+                // A sample may have waited for it to be taken.
+                self.wake();
+                Ok(Step::Again)
+            }
             TransformOutput::Wait => Ok(Step::Wait),
             TransformOutput::Shutdown => Ok(Step::Done),
         }
     }
-
-    fn process_output(&self) -> (Hresult, Option<Mta<IMFSample>>) {
-        let room = match self.room() {
-            Ok(room) => room,
-            Err(error) => return (error.hresult(), None),
-        };
-        let mut buffers = [MFT_OUTPUT_DATA_BUFFER {
-            dwStreamID: self.output,
-            pSample: ManuallyDrop::new(room),
-            dwStatus: 0,
-            pEvents: ManuallyDrop::new(None),
-        }];
-        let mut status = 0;
-        // SAFETY: the one buffer and the status live for the call.
-        let processed = unsafe { self.transform.ProcessOutput(0, &mut buffers, &mut status) };
-        let [buffer] = buffers;
-        // Both references are ours now, also if the call failed.
-        drop(ManuallyDrop::into_inner(buffer.pEvents));
-        let sample = ManuallyDrop::into_inner(buffer.pSample);
-        // By equality, as the page of these flags demands. What is there then is the room that was given.
-        let none = [MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE, MFT_OUTPUT_DATA_BUFFER_STREAM_END];
-        let sample = sample.filter(|_| none.iter().all(|flag| buffer.dwStatus != flag.0 as u32));
-        match processed {
-            // SAFETY: a sample of Media Foundation's, or one made by its rules.
-            Ok(()) => (Hresult::S_OK, sample.map(|sample| unsafe { self.transform.beside(sample) })),
-            Err(error) => (error.code().into(), None),
-        }
-    }
-
-    /// A sample for the transform to write into, if it does not bring its own.
-    fn room(&self) -> Result<Option<IMFSample>> {
-        // SAFETY: takes a number.
-        let info = unsafe { self.transform.GetOutputStreamInfo(self.output) }?;
-        let brings = MFT_OUTPUT_STREAM_PROVIDES_SAMPLES.0 | MFT_OUTPUT_STREAM_CAN_PROVIDE_SAMPLES.0;
-        if info.dwFlags & brings as u32 != 0 {
-            return Ok(None);
-        }
-        // SAFETY: all of these take numbers, or objects that live for the call.
-        unsafe {
-            let buffer = MFCreateAlignedMemoryBuffer(info.cbSize, info.cbAlignment.saturating_sub(1))?;
-            let sample = MFCreateSample()?;
-            sample.AddBuffer(&buffer)?;
-            Ok(Some(sample))
-        }
-    }
-}
-
-/// Sets the first output type that the transform has.
-fn choose_first(transform: &IMFTransform, output: u32) -> windows::core::Result<()> {
-    // SAFETY: takes numbers.
-    let first = unsafe { transform.GetOutputAvailableType(output, 0) }?;
-    // SAFETY: the type lives for the call.
-    unsafe { transform.SetOutputType(output, &first, 0) }
 }

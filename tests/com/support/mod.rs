@@ -1,5 +1,6 @@
 //! What the tests of the Windows half share: counted objects, media files, and a limit on every wait.
 
+pub(crate) mod page_encoder;
 pub(crate) mod page_transform;
 pub(crate) mod reader;
 pub(crate) mod transform;
