@@ -314,8 +314,7 @@ impl<T: Send + 'static> Method<T> {
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(queue), token, begun, body.take(), CallSink(completer, place))
-        {
+        match Task::start(QueueScheduler::new(queue), token, begun, body.take(), CallSink(completer, place)) {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, CallSink(completer, _))) => {
                 completer.withdraw();

@@ -17,7 +17,8 @@ use mf_async::rtwq::PlatformEvents;
 use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, CallbackParameters, ErrorKind, EventStream,
-    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WeakPlatform, WorkItem, WorkQueueType,
+    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WeakPlatform, WorkItem,
+    WorkQueueType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
@@ -565,7 +566,10 @@ fn kept_with(platform: &Platform, bomb: &Bomb) -> (Operation<()>, Arc<dyn AsyncC
 }
 
 /// Ends its operation, and is then the last but the caller to own it.
-struct EndsIt(Mutex<Option<(Operation<()>, Arc<dyn AsyncCallback>)>>);
+struct EndsIt(Mutex<Option<Kept>>);
+
+/// An operation, and its callback.
+type Kept = (Operation<()>, Arc<dyn AsyncCallback>);
 
 impl Wake for EndsIt {
     fn wake(self: Arc<Self>) {

@@ -172,13 +172,9 @@ impl Injector {
         if phase == EnginePhase::Aborted {
             std::mem::swap(&mut items, &mut lanes.items);
         }
-<<<<<<< HEAD
         (0..3).for_each(|lane| self.show(&lanes, lane));
         drop(lanes);
         items.into_iter().rev().flat_map(Lane::into_items)
-=======
-        items.into_iter().rev().flatten()
->>>>>>> mutants
     }
 
     pub(super) fn phase(&self) -> EnginePhase {
