@@ -156,18 +156,18 @@ mod tests {
         Unwatch,
     }
 
-    struct WatchedQueue {
+    struct QueueDouble {
         has_work: AtomicBool,
         progress: AtomicU64,
         each_look: u64,
         calls: Mutex<Sender<MonitorCall>>,
     }
 
-    impl WatchedQueue {
-        fn new(has_work: bool, each_look: u64) -> (Arc<WatchedQueue>, Receiver<MonitorCall>) {
+    impl QueueDouble {
+        fn new(has_work: bool, each_look: u64) -> (Arc<QueueDouble>, Receiver<MonitorCall>) {
             let (calls, called) = channel();
             let (has_work, progress) = (AtomicBool::new(has_work), AtomicU64::new(0));
-            (Arc::new(WatchedQueue { has_work, progress, each_look, calls: Mutex::new(calls) }), called)
+            (Arc::new(QueueDouble { has_work, progress, each_look, calls: Mutex::new(calls) }), called)
         }
 
         fn call(&self, call: MonitorCall) {
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    impl Monitored for WatchedQueue {
+    impl Monitored for QueueDouble {
         fn has_work(&self) -> bool {
             self.has_work.load(Ordering::SeqCst)
         }
@@ -204,9 +204,9 @@ mod tests {
 
     /// What the looks of a thread at it call, and whether it is still looked at after them.
     fn looks(has_work: bool, each_look: u64, count: u32) -> (Vec<MonitorCall>, bool) {
-        let (queue, called) = WatchedQueue::new(has_work, each_look);
-        let watched: Weak<WatchedQueue> = Arc::downgrade(&queue);
-        let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
+        let (queue, called) = QueueDouble::new(has_work, each_look);
+        let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
+        let mut watched = QueueDouble { of: watched, progress: 0, stalled: 0, idle: 0 };
         let still = (0..count).fold(true, |_, _| watched.look());
         (called.try_iter().filter(|call| *call != MonitorCall::Tick).collect(), still)
     }
@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn both_are_counted_anew_after_the_other() {
-        let (queue, called) = WatchedQueue::new(true, 0);
-        let watched: Weak<WatchedQueue> = Arc::downgrade(&queue);
-        let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
+        let (queue, called) = QueueDouble::new(true, 0);
+        let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
+        let mut watched = QueueDouble { of: watched, progress: 0, stalled: 0, idle: 0 };
         for looks in [2, LINGER - 1, 2, LINGER - 1] {
             assert!((0..looks).all(|_| watched.look()));
             queue.has_work.fetch_xor(true, Ordering::SeqCst);
@@ -242,8 +242,8 @@ mod tests {
     fn what_is_added_while_the_thread_sleeps_is_looked_at() {
         let monitor = Monitor::default();
         for _ in 0..2 {
-            let (idle, called) = WatchedQueue::new(false, 0);
-            let watched: Weak<WatchedQueue> = Arc::downgrade(&idle);
+            let (idle, called) = QueueDouble::new(false, 0);
+            let watched: Weak<QueueDouble> = Arc::downgrade(&idle);
             monitor.watch(watched);
             wait_for(&called, &MonitorCall::Tick);
             wait_for(&called, &MonitorCall::Unwatch);
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn the_thread_ends_with_the_monitor_though_it_sleeps() {
         let monitor = Monitor::default();
-        let (idle, called) = WatchedQueue::new(false, 0);
-        let watched: Weak<WatchedQueue> = Arc::downgrade(&idle);
+        let (idle, called) = QueueDouble::new(false, 0);
+        let watched: Weak<QueueDouble> = Arc::downgrade(&idle);
         monitor.watch(watched);
         wait_for(&called, &MonitorCall::Unwatch);
         let of_thread = Arc::downgrade(&monitor.0);
