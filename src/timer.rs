@@ -123,7 +123,7 @@ impl Timers {
         let callback = Contained::new(callback);
         let busy = Arc::new(AtomicBool::new(false));
         let tick: Arc<dyn AsyncCallback> = Arc::new(Tick { callback, busy: busy.clone() });
-        let result = self.queues.create_result(None, Some(tick), None)?;
+        let result = self.queues.create_result(tick, None)?;
         let at = self.after(PERIOD);
         // ORDERING: Relaxed, because only the number's uniqueness matters. No two platforms of the process share one.
         let number = PERIODIC.fetch_add(1, std::sync::atomic::Ordering::Relaxed).wrapping_add(1);

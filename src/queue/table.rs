@@ -68,27 +68,13 @@ impl Queues {
     }
 
     /// A result that keeps the platform open.
-    #[inline]
     pub(crate) fn create_result(
         &self,
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
+        callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        self.create_result_to("create an asynchronous result", object, callback, state)
-    }
-
-    /// The same, as a part of what the caller is doing.
-    #[inline]
-    pub(crate) fn create_result_to(
-        &self,
-        doing: &'static str,
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
-        state: Option<Unknown>,
-    ) -> Result<AsyncResult> {
-        let parts = Parts { object, callback, state, ..Parts::default() };
-        match self.token(doing) {
+        let parts = Parts { callback: Some(callback), state, ..Parts::default() };
+        match self.token("create an asynchronous result") {
             Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
             Err(error) => {
                 drop_contained(parts);

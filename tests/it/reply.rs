@@ -58,8 +58,9 @@ fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
             hold.add(result.clone());
         });
         queue.put(called).unwrap();
-        queue.put(after.counts()).unwrap();
         until("the callback has run", || queue.stats().run == 1).await;
+        assert_eq!((queue.stats().depth, queue.stats().running), (0, 1));
+        queue.put(after.counts()).unwrap();
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
