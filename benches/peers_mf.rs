@@ -12,7 +12,7 @@ mod figures;
 
 #[cfg(windows)]
 fn main() -> mf_async::Result<()> {
-    figures::main()
+    figures::main(|_| Ok(()))
 }
 
 #[cfg(not(windows))]

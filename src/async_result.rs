@@ -215,14 +215,24 @@ impl AsyncResult {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
         origin: Origin,
+        tokens: &TokenSource,
     ) -> AsyncResult {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.target = Target::Callback(callback);
-            inner.state = state;
-            inner.origin = origin;
-            return self;
+        let Some(inner) = Arc::get_mut(&mut self.0) else {
+            return AsyncResult::of_item(callback, state, tokens.token(), origin);
+        };
+        inner.target = Target::Callback(callback);
+        inner.state = state;
+        inner.origin = origin;
+        if inner.token.is_none() {
+            inner.token = tokens.token();
         }
-        AsyncResult::of_item(callback, state, self.0.token.clone(), origin)
+        self
+    }
+
+    /// Gives up the token of a result that was [emptied](AsyncResult::empty): no shutdown waits for it.
+    pub(crate) fn give_token_up(&mut self) {
+        let token = Arc::get_mut(&mut self.0).and_then(|inner| inner.token.take());
+        drop(token);
     }
 
     /// Drops this owner; true if that was the last, and something that the result held has panicked.
@@ -474,29 +484,40 @@ impl AsyncResult {
         self.0.invoked.swap(INVOKED, Ordering::AcqRel) != FAILED
     }
 
-    pub(crate) fn was_invoked(&self) -> bool {
-        // ORDERING: Acquire, see `fail`.
-        self.0.invoked.load(Ordering::Acquire) != NOT_INVOKED
-    }
-
     /// Its identity, for a holder that must recognise it later without owning it.
     pub(crate) fn downgrade(&self) -> WeakResult {
         WeakResult(Arc::downgrade(&self.0))
     }
 
-    /// From now on, invoking this result is a reply to `to`.
-    pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) {
-        self.0.rare.locked().get_or_insert_default().reply = Some(to);
+    /// From now on, invoking this result is a reply to `to`. False if another serial queue awaits that already: the result
+    /// was put on both.
+    #[must_use]
+    pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) -> bool {
+        let mut rare = self.0.rare.locked();
+        let reply = &mut rare.get_or_insert_default().reply;
+        if reply.is_some() {
+            return false;
+        }
+        *reply = Some(to);
+        drop(rare);
         // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
         // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
         self.0.has_rare.store(true, Ordering::Release);
+        true
     }
 
     /// Whether a serial queue awaits a reply by this result.
+    #[inline]
     pub(crate) fn awaits_reply(&self) -> bool {
         // ORDERING: Acquire, as in `take_reply`.
         self.0.has_rare.load(Ordering::Acquire)
             && self.0.rare.locked().as_ref().is_some_and(|rare| rare.reply.is_some())
+    }
+
+    /// Refuses a result that a serial queue awaits as a reply: its callback has been called, and only an invoke replies.
+    #[inline]
+    pub(crate) fn check_not_awaited(&self, doing: &str) -> Result<()> {
+        if self.awaits_reply() { Err(awaited(doing)) } else { Ok(()) }
     }
 
     /// Takes the serial queue that awaits a reply by this result.
@@ -686,6 +707,12 @@ enum Target {
     Event(Box<SetOnce<()>>),
     /// Nothing: the result was emptied, and has one owner.
     Nothing,
+}
+
+#[cold]
+fn awaited(doing: &str) -> Error {
+    let what = format!("{doing} of a result whose reply a serial queue awaits: `invoke` is the reply");
+    Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what)
 }
 
 fn require<'a, T: Any>(stored: Option<&'a Unknown>, what: &str) -> Result<&'a T> {

@@ -122,8 +122,7 @@ pub trait ByteStream: Send + Sync {
     ///
     /// # Errors
     /// The read's own, with which the buffer is lost; `E_ABORT` when it was cancelled; `E_INVALIDARG`
-    /// when the result is not from a read of this stream; `E_FAIL` when it was ended before; `E_PENDING`
-    /// when its callback was not called yet.
+    /// when the result is not from a read of this stream; `E_FAIL` when it was ended before.
     #[doc(alias = "EndRead")]
     fn end_read(&self, result: &AsyncResult) -> Result<Vec<u8>>;
 

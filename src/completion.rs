@@ -110,18 +110,14 @@ impl<V> Cell<V> {
     /// The value, for the End call that it belongs to.
     ///
     /// # Errors
-    /// `E_PENDING` when it has not ended; `E_FAIL` when it was taken before.
+    /// `E_FAIL` when it was taken before. It has ended: before that there is no result to call End with.
     pub(crate) fn take(&mut self, what: &str) -> Result<V> {
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Ended(value) => Ok(value),
-            State::Taken | State::Detached => Err(Error::new(
+            _ => Err(Error::new(
                 Hresult::E_FAIL,
                 format!("end {what}: it was ended before, and gives its value once"),
             )),
-            pending => {
-                self.state = pending;
-                Err(Error::new(Hresult::E_PENDING, format!("end {what}: its callback was not invoked yet")))
-            }
         }
     }
 

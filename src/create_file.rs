@@ -65,8 +65,7 @@ impl Platform {
     ///
     /// # Errors
     /// As [`create_file`](Platform::create_file); `E_ABORT` when it was cancelled; `E_INVALIDARG` when
-    /// the result is not from a file creation on this platform; `E_FAIL` when it was ended before;
-    /// `E_PENDING` when its callback was not called yet.
+    /// the result is not from a file creation on this platform; `E_FAIL` when it was ended before.
     #[doc(alias = "MFEndCreateFile")]
     pub fn end_create_file(&self, result: &AsyncResult) -> Result<FileByteStream> {
         Call::end(&Identity::of(self.queues()), CREATE, result)

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use crate::contain::{Contained, Payload};
+
 /// The result of a call or an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -291,7 +293,7 @@ impl Error {
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         match &self.0.cause {
-            Some(Cause::Panic(payload)) => payload.lock().ok()?.take(),
+            Some(Cause::Panic(payload)) => payload.lock().ok()?.take().map(Contained::take),
             _ => None,
         }
     }
@@ -309,7 +311,7 @@ impl Error {
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("a value that is not text");
         let what = format!("{what} panicked: {message}").into();
-        let cause = Cause::Panic(Mutex::new(Some(payload)));
+        let cause = Cause::Panic(Mutex::new(Some(Contained::new(payload))));
         Error::of(Hresult::E_UNEXPECTED, ErrorKind::Panicked, what, Some(cause))
     }
 
@@ -386,8 +388,9 @@ impl From<Error> for io::Error {
 /// The source of an error.
 #[derive(Debug, thiserror::Error)]
 enum Cause {
+    /// The payload's drop is user code, and the last clone of the error drops it.
     #[error("a panic")]
-    Panic(Mutex<Option<Box<dyn Any + Send>>>),
+    Panic(Mutex<Option<Contained<Payload>>>),
     #[error("{0}")]
     Io(#[source] io::Error),
 }

@@ -81,8 +81,8 @@ use crate::tracker::Begun;
 /// * An error of Begin means that nothing was started and no callback comes.
 /// * Else the callback comes exactly once, also when the body fails, panics (`E_UNEXPECTED`) or is cancelled
 ///   (`E_ABORT`): the status of the result says so, and End returns it.
-/// * End takes the value out, once. A second End is `E_FAIL`, one before the end is `E_PENDING`, and the result of
-///   another method, or of another object's, is `E_INVALIDARG`.
+/// * End takes the value out, once. A second End is `E_FAIL`, and the result of another method, or of another
+///   object's, is `E_INVALIDARG`.
 /// * A body that nothing can wake any more, because it waits for something that is gone, is dropped, and its call ends
 ///   with `E_ABORT`: [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned).
 /// * When the platform shuts down, a body that is still pending is dropped, and the call ends with `MF_E_SHUTDOWN`. An
@@ -168,7 +168,7 @@ impl<T: Send + 'static> Method<T> {
         };
         let (promise, operation) = Promise::new(queue.id(), Some(token.tracker()));
         let (place, body) = self.in_turn(body, begun);
-        match Task::start(QueueScheduler::new(&queue), token, begun, body, CallSink(promise, place)) {
+        match Task::start(QueueScheduler::new(queue), token, begun, body, CallSink(promise, place)) {
             Ok(task) => operation.cancelled_by(CancelCookie::of(&task)),
             Err((error, _)) => Operation::failed(error),
         }
@@ -270,8 +270,7 @@ impl<T: Send + 'static> Method<T> {
     /// # Errors
     /// The call's own: what the body returned, `E_UNEXPECTED` when it panicked, `E_ABORT` when it was
     /// cancelled, `MF_E_SHUTDOWN` when the platform was shut down meanwhile. `E_FAIL` when the call was
-    /// ended before; `E_PENDING` when it has not finished; `E_INVALIDARG` when `result` is not one
-    /// of this method.
+    /// ended before; `E_INVALIDARG` when `result` is not one of this method.
     pub fn end(&self, result: &AsyncResult) -> Result<T> {
         Call::end(&Identity::of(&self.identity), A_CALL, result)
     }
@@ -315,8 +314,7 @@ impl<T: Send + 'static> Method<T> {
         let completer = Completer::new(&self.queues.tracker, of, A_CALL, callback, state)?;
         let queue = self.home().inspect_err(|_| completer.withdraw())?;
         let token = completer.token()?;
-        match Task::start(QueueScheduler::new(&queue), token, begun, body.take(), CallSink(completer, place))
-        {
+        match Task::start(QueueScheduler::new(queue), token, begun, body.take(), CallSink(completer, place)) {
             Ok(task) => Ok(CancelCookie::of(&task)),
             Err((error, CallSink(completer, _))) => {
                 completer.withdraw();

@@ -144,7 +144,6 @@ impl<T> Operation<T> {
         if !self.is_ended() {
             self.call_canceller();
         }
-        self.canceller = None;
         self
     }
 
@@ -213,7 +212,6 @@ impl<T> Operation<T> {
             }
         };
         drop_contained(std::mem::replace(&mut self.source, Source::Taken));
-        self.registration = None;
         self.canceller = None;
         Poll::Ready(outcome)
     }

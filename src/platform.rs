@@ -27,7 +27,7 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::{GuardedFuture, contain, drop_contained, drop_payload};
+use crate::contain::{Contained, GuardedFuture, contain, drop_contained, drop_payload};
 use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
@@ -212,14 +212,17 @@ impl Platform {
         B: BeginStatus,
         E: FnOnce(&O, &AsyncResult) -> Result<T> + Send + 'static,
     {
-        if let Err(error) = self.queues().admit_new("begin an operation") {
-            drop_contained(end);
-            return Operation::failed(error);
-        }
         // A clone is user code.
-        let ends = match contain(|| object.clone()) {
+        let ends = self.queues().admit_new("begin an operation").and_then(|()| {
+            contain(|| object.clone()).map_err(|payload| Error::panicked("the clone of the object", payload))
+        });
+        let ends = match ends {
             Ok(ends) => ends,
-            Err(payload) => return Operation::failed(Error::panicked("the clone of the object", payload)),
+            Err(error) => {
+                drop_contained(begin);
+                drop_contained(end);
+                return Operation::failed(error);
+            }
         };
         let begin = |callback| {
             begin(object, callback).begin_status(|| {
@@ -275,7 +278,7 @@ impl Platform {
         if let Err(payload) = contain(|| events.initialization_complete()) {
             drop_payload(payload);
         }
-        let registered = Arc::new(Registered(events));
+        let registered = Arc::new(Registered(Contained::new(events)));
         let mut all = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&registered));
@@ -416,7 +419,7 @@ pub struct PlatformEventsGuard {
 }
 
 /// What a guard owns alone, though others may own the listener.
-struct Registered(Arc<dyn PlatformEvents>);
+struct Registered(Contained<Arc<dyn PlatformEvents>>);
 
 impl fmt::Debug for PlatformEventsGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -469,7 +472,7 @@ impl Owner {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for listener in events.iter().filter_map(Weak::upgrade) {
             // A listener that panics stops neither the shutdown nor the others.
-            if let Err(payload) = contain(|| self.queues.call_out(|| what(&*listener.0))) {
+            if let Err(payload) = contain(|| self.queues.call_out(|| what(&**listener.0))) {
                 drop_payload(payload);
             }
             self.queues.call_out(|| drop_contained(listener));

@@ -224,11 +224,11 @@ impl Registration {
             Some(Loss::Shutdown) => {
                 return Error::shutdown("wait for an operation of an object that was shut down");
             }
-            Some(Loss::Cancel) if !is_shutting_down => {
+            Some(Loss::Cancel) => {
                 let what = "wait for an operation whose work item was cancelled by its key";
                 return Error::new(Hresult::E_ABORT, what);
             }
-            Some(Loss::Cancel) | None => {}
+            None => {}
         }
         if was_lost { Error::abandoned(what) } else { self.register.lost(what, is_shutting_down) }
     }
@@ -321,3 +321,44 @@ const SHARDS: usize = if MODELLED { 2 } else { 8 };
 /// Length up to which the list of results in hand is not searched for those that are gone. An allocator keeps that many
 /// freed pieces of memory at hand.
 const SEARCH_ABOVE: usize = 6;
+
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
+mod tests {
+    use super::*;
+
+    struct Registered;
+
+    impl Outstanding for Registered {
+        fn shut_down(&self, _: &Error) {}
+
+        fn describe(&self) -> String {
+            "a thing".to_owned()
+        }
+    }
+
+    #[test]
+    fn what_is_not_registered_any_more_takes_no_memory() {
+        let register = Register::new(None);
+        let begun = Location::caller();
+        for _ in 0..100 {
+            let thing: Weak<Registered> = Arc::downgrade(&Arc::new(Registered));
+            drop(register.insert(OutstandingEntry::new(thing.clone(), begun, None, false)));
+            register.list_in_hand(thing, begun);
+        }
+        let shard = register.shards[thread_index()].locked();
+        assert_eq!(shard.entries.len(), 0);
+        assert!(shard.in_hand.len() <= SEARCH_ABOVE + 1, "{}", shard.in_hand.len());
+    }
+
+    #[test]
+    fn the_list_in_hand_keeps_what_exists() {
+        let register = Register::new(None);
+        let things: Vec<_> = (0..50).map(|_| Arc::new(Registered)).collect();
+        for thing in &things {
+            let listed: Weak<Registered> = Arc::downgrade(thing);
+            register.list_in_hand(listed, Location::caller());
+        }
+        assert_eq!(register.outstanding().len(), things.len());
+    }
+}

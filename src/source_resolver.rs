@@ -21,6 +21,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueI
 use crate::byte_stream::{ByteStream, ByteStreamCapabilities, Request};
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Identity};
+use crate::contain::Contained;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{BeginStatus, Operation};
 use crate::platform::Platform;
@@ -94,7 +95,7 @@ impl SourceResolver {
     pub fn register_scheme_handler(&self, scheme: &str, handler: Arc<dyn SchemeHandler>) {
         let scheme = scheme.trim_end_matches(':').to_ascii_lowercase();
         let mut handlers = self.0.handlers.locked();
-        handlers.schemes.push((scheme, handler));
+        handlers.schemes.push((scheme, Contained::new(handler)));
     }
 
     /// Registers a handler for a file name extension with its dot, or for a MIME type. The handler registered last is
@@ -103,7 +104,7 @@ impl SourceResolver {
     pub fn register_byte_stream_handler(&self, extension_or_type: &str, handler: Arc<dyn ByteStreamHandler>) {
         let kind = extension_or_type.to_ascii_lowercase();
         let mut handlers = self.0.handlers.locked();
-        handlers.byte_streams.push((kind, handler));
+        handlers.byte_streams.push((kind, Contained::new(handler)));
     }
 
     /// Begins to make an object of a URL. `properties` are passed to the handler.
@@ -157,7 +158,7 @@ impl SourceResolver {
     /// # Errors
     /// The scheme handler's; `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no byte stream handler knows what the URL holds, or
     /// that of the first which failed otherwise, `E_UNEXPECTED` if by a panic; `E_ABORT` when it was cancelled; `E_INVALIDARG` when the result is not from this resolver; `E_FAIL`
-    /// when it was ended before; `E_PENDING` when its callback was not called yet.
+    /// when it was ended before.
     #[doc(alias = "EndCreateObjectFromURL")]
     pub fn end_create_object_from_url(&self, result: &AsyncResult) -> Result<ResolvedObject> {
         Call::end(&Identity::of(&self.0), RESOLVE_URL, result)
@@ -385,10 +386,11 @@ struct Inner {
     handlers: Mutex<Handlers>,
 }
 
+/// The last handle of a resolver drops them, wherever that is.
 #[derive(Default)]
 struct Handlers {
-    schemes: Vec<(String, Arc<dyn SchemeHandler>)>,
-    byte_streams: Vec<(String, Arc<dyn ByteStreamHandler>)>,
+    schemes: Vec<(String, Contained<Arc<dyn SchemeHandler>>)>,
+    byte_streams: Vec<(String, Contained<Arc<dyn ByteStreamHandler>>)>,
 }
 
 impl Inner {
@@ -408,7 +410,7 @@ impl Inner {
         let wanted = scheme(url).unwrap_or_else(|| "file".to_owned());
         let handlers = self.handlers.locked();
         let handler = handlers.schemes.iter().rev().find(|(scheme, _)| *scheme == wanted);
-        handler.map(|(_, handler)| handler.clone()).ok_or_else(|| {
+        handler.map(|(_, handler)| Arc::clone(handler)).ok_or_else(|| {
             let what = format!("resolve {url}: no handler is registered for the scheme {wanted}; `register_scheme_handler` does that");
             Error::new(Hresult::MF_E_UNSUPPORTED_SCHEME, what)
         })
@@ -438,7 +440,7 @@ impl Inner {
                     _ if any => 2,
                     _ => return None,
                 };
-                Some((rank, handler.clone()))
+                Some((rank, Arc::clone(handler)))
             })
             .collect();
         ranked.sort_by_key(|(rank, _)| *rank);

@@ -13,6 +13,30 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLoc
 #[cfg(all(test, mf_async_shuttle))]
 pub(crate) use shuttle::thread_local;
 
+/// What tells a thread from all others that run.
+#[cfg(not(all(test, any(mf_async_loom, mf_async_shuttle))))]
+pub(crate) type ThreadMark = usize;
+#[cfg(all(test, mf_async_loom))]
+pub(crate) type ThreadMark = loom::thread::ThreadId;
+#[cfg(all(test, mf_async_shuttle))]
+pub(crate) type ThreadMark = shuttle::thread::ThreadId;
+
+/// The mark of the current thread: the address of what is its own, which costs less than its id.
+#[cfg(not(all(test, any(mf_async_loom, mf_async_shuttle))))]
+#[inline]
+pub(crate) fn thread_mark() -> ThreadMark {
+    std::thread_local!(static OWN: u8 = const { 0 });
+    OWN.with(|own| std::ptr::from_ref(own) as usize)
+}
+#[cfg(all(test, mf_async_loom))]
+pub(crate) fn thread_mark() -> ThreadMark {
+    loom::thread::current().id()
+}
+#[cfg(all(test, mf_async_shuttle))]
+pub(crate) fn thread_mark() -> ThreadMark {
+    shuttle::thread::current().id()
+}
+
 /// Locking without regard to poison: no user code runs while a lock of this crate is held, so a panic leaves
 /// nothing half done.
 pub(crate) trait LockExt {

@@ -95,7 +95,7 @@ impl WorkQueue {
             }
         };
         let (promise, operation) = Promise::new(self.id(), Some(token.tracker()));
-        match Task::start(QueueScheduler::new(self), token, Location::caller(), future, promise) {
+        match Task::start(QueueScheduler::new(self.unheld()), token, Location::caller(), future, promise) {
             Ok(_) => operation,
             Err((error, _)) => Operation::failed(error),
         }
@@ -179,7 +179,7 @@ impl Spawn for WorkQueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
         let token = self.queues().token("spawn a future").map_err(|_| SpawnError::shutdown())?;
-        Task::start(QueueScheduler::new(self), token, Location::caller(), future, ())
+        Task::start(QueueScheduler::new(self.unheld()), token, Location::caller(), future, ())
             .map(drop)
             .map_err(|_| SpawnError::shutdown())
     }

@@ -123,7 +123,7 @@ impl Timers {
         let callback = Contained::new(callback);
         let busy = Arc::new(AtomicBool::new(false));
         let tick: Arc<dyn AsyncCallback> = Arc::new(Tick { callback, busy: busy.clone() });
-        let result = self.queues.create_result(None, Some(tick), None)?;
+        let result = self.queues.create_result(tick, None)?;
         let at = self.after(PERIOD);
         // ORDERING: Relaxed, because only the number's uniqueness matters. No two platforms of the process share one.
         let number = PERIODIC.fetch_add(1, std::sync::atomic::Ordering::Relaxed).wrapping_add(1);
@@ -168,9 +168,12 @@ impl Timers {
                 self.queues.tracker.handle().lose(Loss::Cancel, || drop_contained(due));
             }
             Waits::ForEvent(event, queue, _) => {
+                if !event.cancel() {
+                    // It has happened, and its item is on the way to its queue.
+                    return Err(not_found("cancel a work item", key.0));
+                }
                 stepping::note(|| "cancelled a waiting item".to_owned());
                 self.queues.count_cancelled(queue);
-                event.cancel();
             }
             Waits::Periodic { .. } => {}
         }
@@ -190,7 +193,7 @@ impl Timers {
         self.earlier.notify_one();
         for (_, entry) in entries {
             match entry.waits {
-                Waits::ForEvent(event, ..) => event.cancel(),
+                Waits::ForEvent(event, ..) => _ = event.cancel(),
                 other => _ = drop_contained(other),
             }
         }
@@ -348,19 +351,13 @@ impl WaitTask {
     async fn run(self) {
         let queues = &self.counted.0.queues;
         let happened = poll_fn(|cx| self.event.poll(queues, cx)).await;
-        let removed = {
+        let entry = {
             let mut table = self.counted.0.table();
             table.find(self.key).map(|at| table.remove(at))
         };
-        // If a cancel has removed the entry, the item is cancelled, even if the event has happened as well.
-        let status = match (&removed, happened) {
-            (Some(_), Ok(())) => None,
-            (Some(_), Err(code)) => Some(code),
-            (None, _) => Some(Hresult::MF_E_OPERATION_CANCELLED),
-        };
-        drop(removed);
-        if let Some(status) = status {
-            self.result.set_status(status);
+        drop(entry);
+        if let Err(code) = happened {
+            self.result.set_status(code);
         }
         self.counted.0.dispatch(|queues| queues.dispatch_result(self.priority, &self.result));
         self.counted.0.wake_other_worker();
@@ -422,13 +419,9 @@ impl AsyncCallback for Tick {
     }
 }
 
-/// Refuses a result that a serial queue awaits as a reply: its callback has been called, and only an invoke replies.
+/// Refuses a result that a serial queue awaits as a reply.
 fn check_replied(job: &Job, doing: &str) -> Result<()> {
-    if !matches!(job, Job::Ready(result) if result.awaits_reply()) {
-        return Ok(());
-    }
-    let what = format!("{doing} of a result whose reply a serial queue awaits: `invoke` is the reply");
-    Err(Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what))
+    if let Job::Ready(result) = job { result.check_not_awaited(doing) } else { Ok(()) }
 }
 
 /// The number of the last periodic callback of the process.

@@ -23,8 +23,9 @@ use windows::core::{Ref, implement};
 use crate::support::{Countdown, Goal, Options, Table};
 use crate::support::{interleaved, per_item, two_workers};
 
-pub(crate) fn main() -> Result<()> {
-    let bench = Bench::new(Options::from_args())?;
+/// `prepare` is called with the portable platform before Media Foundation starts.
+pub(crate) fn main(prepare: impl FnOnce(&Platform) -> Result<()>) -> Result<()> {
+    let bench = Bench::new(Options::from_args(), prepare)?;
     let mut table = Table::default();
     let figures: [(&str, Measure); 6] = [
         ("mf_put", |bench, table| bench.put(table, "mf_put", QueueId::MULTITHREADED, 15.0)),
@@ -54,9 +55,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(options: Options) -> Result<Bench> {
+    fn new(options: Options, prepare: impl FnOnce(&Platform) -> Result<()>) -> Result<Bench> {
         let runtime = two_workers();
         let ours = Platform::builder().handle(runtime.handle().clone()).startup()?;
+        prepare(&ours)?;
         Ok(Bench { options, runtime, ours, _theirs: com::Platform::startup()? })
     }
 

@@ -24,14 +24,14 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use program::{End, Flavour, Program};
+use program::{Flavour, Program};
 
 fuzz_target!(
     init: {
         // The fuzzer's own hook ends the process at any panic, planned ones as well.
         let end = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if info.payload().downcast_ref::<&str>() != Some(&"planned") {
+            if !play::is_planned(info.payload()) {
                 end(info);
             }
         }));
@@ -63,8 +63,7 @@ fn program(bytes: &[u8]) -> Option<Program> {
         queues,
         steps,
         tidy: shape & 8 == 0,
-        end: [End::Shutdown, End::DropPlatform, End::DropRuntime, End::DropRuntimeInShutdown]
-            [usize::from(shape >> 4 & 3)],
+        end: one_of(program::end(), &[shape >> 4]),
     })
 }
 

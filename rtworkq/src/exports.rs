@@ -16,9 +16,32 @@ pub(crate) use self::queues::*;
 pub(crate) use self::start::*;
 pub(crate) use self::timed::*;
 
+pub(crate) use self::{
+    not_described as cancel_multiple_waiting_work_item, not_described as debug_get_outstanding_refs,
+    not_described as debug_set_clean_shutdown, not_described as get_platform,
+    not_described as put_multiple_waiting_work_item,
+};
+
+/// No page describes it, and no header declares it: what it takes and gives is not known.
+pub(crate) unsafe extern "system" fn not_described(
+    _: usize,
+    _: usize,
+    _: usize,
+    _: usize,
+    _: usize,
+    _: usize,
+) -> windows_sys::core::HRESULT {
+    windows_sys::Win32::Foundation::E_NOTIMPL
+}
+
 /// Calls with the platform; an error of its is a code.
 fn with<T>(call: impl FnOnce(&mf_async::Platform) -> mf_async::Result<T>) -> Answer<T> {
     call(&crate::lifetime::platform()?).map_err(crate::guard::code)
+}
+
+/// The queue of this number, which is open as long as the handle lives.
+fn queue(number: u32) -> Answer<mf_async::WorkQueue> {
+    with(|platform| platform.queue(mf_async::QueueId(number)))
 }
 
 /// A wide string that ends with 0, as C has it.

@@ -10,7 +10,10 @@ pub type PeriodicCallback = Option<unsafe extern "system" fn(context: Raw)>;
 
 /// Calls a macro with every function: `Name name(argument: type, ..);`, in the order of the names.
 ///
-/// Of the three that no page describes the arguments are not known. They are handed on as six numbers: by the calling
+/// They are those of Windows 10, and the two that begin with `RtwqDebug`, which later ones have in place of those for several
+/// waits: were one missing that `mfplat.dll` imports, it would not be loaded.
+///
+/// Of the five that no page describes the arguments are not known. They are handed on as six numbers: by the calling
 /// conventions of 64-bit Windows a function may be called with more arguments than it takes.
 #[doc(hidden)]
 #[macro_export]
@@ -26,6 +29,8 @@ macro_rules! functions {
             RtwqCancelMultipleWaitingWorkItem cancel_multiple_waiting_work_item(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize);
             RtwqCancelWorkItem cancel_work_item(key: u64);
             RtwqCreateAsyncResult create_async_result(object: $crate::Raw, callback: $crate::Raw, state: $crate::Raw, result: *mut $crate::Raw);
+            RtwqDebugGetOutstandingRefs debug_get_outstanding_refs(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize);
+            RtwqDebugSetCleanShutdown debug_set_clean_shutdown(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize);
             RtwqEndRegisterWorkQueueWithMMCSS end_register(result: $crate::Raw, task: *mut u32);
             RtwqEndUnregisterWorkQueueWithMMCSS end_unregister(result: $crate::Raw);
             RtwqGetPlatform get_platform(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize);

@@ -59,6 +59,15 @@ pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Answer {
     Ok(())
 }
 
+/// Writes what a function gives to those who want it.
+///
+/// # Safety
+/// `out` is null or a place for a `T`.
+pub(crate) unsafe fn give_if_wanted<T>(out: *mut T, value: T) -> Answer {
+    // SAFETY: the caller says so.
+    if out.is_null() { Ok(()) } else { unsafe { give(out, value) } }
+}
+
 #[cfg(test)]
 mod tests {
     //! Promise: whatever happens inside, outside there is a code.

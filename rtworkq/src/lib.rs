@@ -22,6 +22,7 @@ mod lifetime;
 mod result;
 
 mod callback;
+mod join;
 mod step;
 mod timed;
 mod wait;

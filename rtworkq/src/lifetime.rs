@@ -32,7 +32,7 @@ use windows_sys::Win32::System::LibraryLoader::{
 use crate::com::{Com, EventsTable};
 use crate::guard::{Answer, SHUTDOWN, code, contain, from};
 use crate::settings::Settings;
-use crate::{callback, exports, inside, step, timed};
+use crate::{callback, exports, inside, join, step, timed};
 
 /// How long the last shutdown waits for what is outstanding, as on the page *MFLockPlatform*.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -208,6 +208,7 @@ impl Started {
         if self.settings.report.is_some() {
             say(&self.platform);
         }
+        join::forget_joins();
         if self.is_own {
             if let Err(error) = block_on(self.platform.shutdown_within(PATIENCE)) {
                 if self.settings.report.is_some() {

@@ -169,6 +169,27 @@ pub(crate) unsafe fn signal(raw: *mut c_void) {
     }
 }
 
+/// The result whose head has this `OVERLAPPED`.
+///
+/// # Safety
+/// It is that of a result.
+pub(crate) unsafe fn of_overlapped(overlapped: *mut OVERLAPPED) -> *mut c_void {
+    // SAFETY: the caller says so.
+    unsafe { overlapped.byte_sub(offset_of!(Head, _overlapped)) }.cast()
+}
+
+/// Input or output that was begun with any result has ended: its head has places for what came of it.
+///
+/// # Safety
+/// `raw` is a result that lives.
+pub(crate) unsafe fn has_ended(raw: *mut c_void, status: HRESULT, bytes: u32) {
+    // SAFETY: every result begins with `RTWQASYNCRESULT`. ORDERING: Release, as in `Made::set_status`.
+    unsafe {
+        (*raw.cast::<Head>()).status.store(status, Ordering::Release);
+        (*raw.cast::<Head>()).bytes.store(bytes, Ordering::Release);
+    }
+}
+
 /// Sets the status of any result, by its own method.
 ///
 /// # Safety

@@ -60,6 +60,9 @@ bitflags! {
         const BLOCKING = 0x04;
         /// A serial queue goes on only when the result is passed to `invoke_callback` again, not when `invoke`
         /// returns. Other queues ignore it.
+        ///
+        /// Until then nothing but that can be done with the result: it cannot be put, scheduled or wait. If it was put on
+        /// two serial queues before, only the first that calls it awaits the reply.
         #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
         const REPLY = 0x08;
         /// Accepted and without effect, because nothing here crosses processes.

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
+use crate::contain::Contained;
 use crate::error::{Error, Result};
 
 /// A `tokio::io` object, with the abilities that the stream was made with.
 pub(crate) struct Device<T> {
-    io: Pin<Box<T>>,
+    /// Its drop is user code, and is anywhere: by a close, by the last handle of the stream, by a task that is dropped.
+    io: Contained<Pin<Box<T>>>,
     read: Option<PollRead<T>>,
     write: Option<(PollWrite<T>, PollFlush<T>)>,
     seek: Option<(StartSeek<T>, PollSeek<T>)>,
@@ -29,7 +31,8 @@ type PollSeek<T> = fn(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<u64>>;
 
 impl<T> Device<T> {
     pub(crate) fn new(io: T) -> Device<T> {
-        Device { io: Box::pin(io), read: None, write: None, seek: None, at: None, unread: Vec::new() }
+        let io = Contained::new(Box::pin(io));
+        Device { io, read: None, write: None, seek: None, at: None, unread: Vec::new() }
     }
 
     pub(crate) fn reading(self) -> Device<T>

@@ -41,7 +41,8 @@ use crate::tracker::TrackerHandle;
 /// A request that is cancelled while it is performed stops: a write may have been done in part. A read is cancelled by
 /// its own operation as well; the object has then given it nothing that the next one misses. A shutdown of the platform
 /// cancels with `MF_E_SHUTDOWN`. Closing drops the object. So does dropping the last handle, after the
-/// requests in flight have ended. If the object panics, its requests fail with `E_UNEXPECTED` and the stream is closed.
+/// requests in flight have ended. If the object panics, its requests fail with `E_UNEXPECTED` and the stream is closed; a
+/// panic of its drop is caught.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> mf_async::Result<()> {

@@ -321,7 +321,7 @@ fn flush<S: ByteStreamExt>(queues: &Arc<Queues>, stream: &S) -> Operation<()> {
         CallbackParameters::on(QueueId::IO).with_flags(CallbackFlags::BLOCKING),
         true,
         |callback| {
-            let item = queues.create_result(None, Some(callback), None)?;
+            let item = queues.create_result(callback, None)?;
             queues.put(QueueId::IO, item.into(), None).map(|()| Begin::with_code(Hresult::S_OK))
         },
         move |_: &AsyncResult| stream.flush(),

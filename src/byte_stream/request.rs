@@ -108,7 +108,7 @@ impl<T: Send + 'static> Request<T> {
         body: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<()> {
         let work = BlockingItem { request: self.clone(), body: Mutex::new(Some(Box::new(body))) };
-        let item = self.queues.create_result(None, Some(Arc::new(work)), None)?;
+        let item = self.queues.create_result(Arc::new(work), None)?;
         self.queues.put(QueueId::IO, item.into(), None).inspect_err(|_| self.withdraw())
     }
 

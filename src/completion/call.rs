@@ -37,8 +37,7 @@ impl<T: Send + 'static> Call<T> {
     /// End: the value of the call that `result` belongs to.
     ///
     /// # Errors
-    /// The call's own; `E_INVALIDARG` when the result is of another call or object; `E_PENDING` when the call has
-    /// not ended; `E_FAIL` when it was ended before.
+    /// The call's own; `E_INVALIDARG` when the result is of another call or object; `E_FAIL` when it was ended before.
     pub(crate) fn end(of: &Identity, what: &'static str, result: &AsyncResult) -> Result<T> {
         let call = result.hidden_object::<Call<T>>().filter(|call| call.of.is(of) && call.what == what);
         let Some(call) = call else {
@@ -161,7 +160,7 @@ impl<T: Send + 'static> Completer<T> {
 
 impl<T: Send + 'static> Drop for Completer<T> {
     fn drop(&mut self) {
-        if self.is_pending() && !self.result.was_invoked() {
+        if self.is_pending() {
             let lost = "the callback of a call whose body is gone, and will never end";
             let error =
                 self.result.tracker().map_or_else(|| Error::abandoned(lost), |tracker| tracker.lost(lost));

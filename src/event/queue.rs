@@ -219,7 +219,7 @@ impl Inner {
         }
         self.queues.admit(BEGIN)?;
         // Making the result and asking the callback for its queue calls the user's code: not under the lock.
-        let result = self.queues.create_result(None, Some(callback.clone()), state.clone())?;
+        let result = self.queues.create_result(callback.clone(), state.clone())?;
         self.queues.check(&Job::Ready(result.clone()))?;
         if let Some(subscription) = &subscription {
             let queue: Weak<Inner> = Arc::downgrade(self);

@@ -23,7 +23,7 @@ use crate::error::{Error, Hresult, Result};
 use crate::operation::{Operation, Outcome, Source};
 use crate::register::{self, Outstanding};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{LockExt, Mutex};
+use crate::sync::{LockExt, Mutex, ThreadMark, thread_mark};
 use crate::tracker::TrackerHandle;
 
 /// The operation's view of its cell.
@@ -52,6 +52,8 @@ struct State<T, E> {
     cell: completion::Cell<Outcome<T>>,
     /// `None` when it was called. It stays when the operation ends otherwise, and a late callback still calls it.
     end: Option<E>,
+    /// The thread on which it was called. If that ends the platform from within End, the value comes all the same.
+    ends_on: Option<ThreadMark>,
     begin: Hresult,
     /// The cell itself, when it has ended: it owns itself until its value is taken.
     kept: Option<Arc<OwnCallback<T, E>>>,
@@ -72,6 +74,7 @@ impl<T, E> OwnCallback<T, E> {
             state: Mutex::new(State {
                 cell: completion::Cell::default(),
                 end: Some(end),
+                ends_on: None,
                 begin: Hresult::S_OK,
                 kept: None,
             }),
@@ -140,6 +143,9 @@ where
             let mut state = self.state.locked();
             // The poll ends a result in hand, so this is a second call.
             let end = if state.cell.in_hand().is_some() { None } else { state.end.take() };
+            if end.is_some() {
+                state.ends_on = Some(thread_mark());
+            }
             (end, state.cell.is_pending() || state.cell.is_detached())
         };
         match end {
@@ -203,9 +209,8 @@ where
         let mut state = self.state.locked();
         match state.cell.poll(cx) {
             Found::Value(outcome) => {
-                let kept = state.kept.take();
-                drop(state);
-                drop(kept);
+                // The caller owns the cell as well, so this is not the last owner.
+                state.kept = None;
                 Poll::Ready(outcome)
             }
             Found::Result(result) => {
@@ -248,13 +253,13 @@ where
     fn detach(&self) -> bool {
         let mut state = self.state.locked();
         let (was_pending, held, result) = state.cell.detach();
-        let kept = state.kept.take();
+        // The caller owns the cell as well, so this is not the last owner.
+        state.kept = None;
         drop(state);
         drop_contained(held);
         if let Some(result) = result {
             put_on_queue(result);
         }
-        drop_contained(kept);
         was_pending
     }
 }
@@ -272,6 +277,10 @@ where
     }
 
     fn shut_down(&self, error: &Error) {
+        // A component may own the last handle of its platform, and be dropped with its End.
+        if self.state.locked().ends_on == Some(thread_mark()) {
+            return;
+        }
         self.finish(Err(error.clone()), error.hresult());
     }
 

@@ -20,7 +20,8 @@ impl Platform {
     ///
     /// # Errors
     /// `MF_E_INVALID_WORKQUEUE` when `queue` is not open, or does not allow the callback's flags;
-    /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued or kept then.
+    /// `E_ILLEGAL_METHOD_CALL` when the item is a result whose reply a serial queue awaits; `MF_E_SHUTDOWN` when the
+    /// platform is shut down. Nothing is queued or kept then.
     #[doc(alias = "MFPutWorkItem")]
     #[doc(alias = "MFPutWorkItem2")]
     #[doc(alias = "MFPutWorkItemEx")]
@@ -91,9 +92,11 @@ impl Platform {
     /// Cancels a scheduled or waiting item by its key.
     ///
     /// A scheduled item is dropped without a call of its callback. The callback of a waiting item *is* called, with the
-    /// status `MF_E_OPERATION_CANCELLED`; its event is dropped before this returns, or, if it is being polled at that
-    /// moment, when the poll returns. An item that is already on its queue runs. The key of another platform's item is
-    /// not found here.
+    /// status `MF_E_OPERATION_CANCELLED`, and its event is dropped before this returns. An item that is already on its
+    /// queue runs. The key of another platform's item is not found here.
+    ///
+    /// If another thread polls the event at that moment, it is dropped when the poll returns. If that poll finds that the
+    /// event has happened, the callback's status is `S_OK`: a signal that was used up is never reported as cancelled.
     ///
     /// Where [`begin_end`](Platform::begin_end) awaits the item, its key is the operation's canceller, and this call is
     /// not needed.

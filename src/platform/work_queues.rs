@@ -51,7 +51,8 @@ impl Platform {
     /// For the platform's own queues it does nothing and succeeds.
     ///
     /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open, or has no such lock.
+    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open, or has no such lock; `MF_E_SHUTDOWN` for a private queue when
+    /// the platform is shut down.
     #[doc(alias = "MFUnlockWorkQueue")]
     #[doc(alias = "RtwqUnlockWorkQueue")]
     pub fn unlock_work_queue(&self, queue: impl Into<QueueId>) -> Result<()> {
@@ -127,7 +128,8 @@ impl Platform {
     /// A queue's registration with MMCSS. A queue that is not registered has an empty class, task id 0 and priority 0.
     ///
     /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open.
+    /// `MF_E_INVALID_WORKQUEUE` when the queue is not open; `MF_E_SHUTDOWN` for a private queue when the platform is shut
+    /// down.
     #[doc(alias = "MFGetWorkQueueMMCSSClass")]
     #[doc(alias = "MFGetWorkQueueMMCSSTaskId")]
     #[doc(alias = "MFGetWorkQueueMMCSSPriority")]

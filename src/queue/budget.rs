@@ -156,7 +156,8 @@ const QUICK: Duration = Duration::from_micros(2);
 /// Of the items that find others waiting, every so many-th has its wait measured.
 pub(crate) const SAMPLE: u64 = 16;
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use super::*;
 

@@ -34,6 +34,7 @@
 //! |---|---|---|---|
 //! | quick callbacks are taken together, and timed in groups of 32 | instructions: callback and state · ready result | 921 · 828 | 682 · 588 |
 //! | what the injector has is swapped into the local queue, not copied in groups | the same | 741 · 651 | 690 · 594 |
+//! | blocks that are used again, not one buffer that grows: [`lane`] | time: item among a million queued, and among ten | 2.3 : 1 | 0.9 : 1 |
 //! | an item is moved once: [`Slot`] | the same | 870 · 744 | 741 · 651 |
 //! | | time: ready result on a serial queue | 89 ns | 48 ns |
 //! | a lock in the injector, against `crossbeam_deque` 0.8.8 | time: put from outside · inside | 126 · 130 ns | 102 · 102 ns |
@@ -44,6 +45,7 @@
 mod clock_hold;
 mod counters;
 mod injector;
+mod lane;
 #[cfg(all(test, mf_async_loom))]
 pub(super) mod loom;
 #[cfg(feature = "test-util")]

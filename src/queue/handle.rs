@@ -76,8 +76,9 @@ impl WorkQueue {
     /// Puts a work item: a callback, a callback with a state and a priority ([`WorkItem`](crate::WorkItem)), or a ready result.
     ///
     /// # Errors
-    /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `MF_E_SHUTDOWN`
-    /// when the platform is shut down. Nothing is queued then, and nothing kept.
+    /// `MF_E_INVALID_WORKQUEUE` when the queue does not allow the callback's flags; `E_ILLEGAL_METHOD_CALL` when the item
+    /// is a result whose reply a serial queue awaits; `MF_E_SHUTDOWN` when the platform is shut down. Nothing is queued
+    /// then, and nothing kept.
     #[doc(alias = "MFPutWorkItem")]
     #[doc(alias = "MFPutWorkItem2")]
     #[doc(alias = "MFPutWorkItemEx")]

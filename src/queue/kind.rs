@@ -340,7 +340,7 @@ impl Drop for QueueLock {
         while let Some(queue) = released {
             // ORDERING: AcqRel: the last release comes after all that the others did.
             let last = queue.locks.fetch_sub(1, Ordering::AcqRel) == 1;
-            let table = queue.table.upgrade().filter(|_| last);
+            let table = if last { queue.table.upgrade() } else { None };
             released = table.and_then(|table| table.last_unlock(&queue)).and_then(|mut lock| lock.0.take());
         }
     }

@@ -41,7 +41,8 @@ impl Drop for ItemState {
 /// Makes the results that a worker's callbacks are called with.
 ///
 /// A result that no callback has kept is emptied and filled again, with its token still in it: a flood of items
-/// neither allocates nor counts tokens. A worker that parks clears the cache, because a shutdown waits for the token.
+/// neither allocates nor counts tokens. A worker that pauses gives the token up, because a shutdown waits for it, and
+/// keeps the memory.
 pub(crate) struct ResultCache {
     tokens: TokenSource,
     spare: Option<AsyncResult>,
@@ -56,7 +57,7 @@ impl ResultCache {
     #[inline(always)]
     pub(crate) fn make(&mut self, Invocation { callback, state, origin }: Invocation) -> AsyncResult {
         match self.spare.take() {
-            Some(spare) => spare.refill(callback, state.take(), origin),
+            Some(spare) => spare.refill(callback, state.take(), origin, &self.tokens),
             None => AsyncResult::of_item(callback, state.take(), self.tokens.token(), origin),
         }
     }
@@ -69,9 +70,12 @@ impl ResultCache {
         }
     }
 
+    /// Gives the token up until the next result is made.
     #[inline]
-    pub(crate) fn clear(&mut self) {
-        self.spare = None;
+    pub(crate) fn give_token_up(&mut self) {
+        if let Some(spare) = &mut self.spare {
+            spare.give_token_up();
+        }
     }
 
     pub(crate) fn tokens(&self) -> TokenSource {

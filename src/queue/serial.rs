@@ -281,10 +281,10 @@ impl<B: Base> Serial<B> {
         TurnStep::Item(item)
     }
 
-    /// Prepares for the reply to an item that wants one.
+    /// Prepares for the reply to an item that wants one. If its result was put on another serial queue as well, and that
+    /// awaits the reply, this one goes on without.
     fn expect_reply(self: &Arc<Self>, item: &mut Queued, results: &mut ResultCache) {
-        if let Some(result) = item.make_result(results) {
-            result.await_reply(self.clone());
+        if let Some(result) = item.make_result(results).filter(|result| result.await_reply(self.clone())) {
             self.batch().reply = ReplyState::Expected(result);
         }
     }
@@ -390,7 +390,7 @@ impl<B: Base> SerialTurn for Serial<B> {
             let mut item = match self.next(&mut ran, is_flushed, budget.now()) {
                 TurnStep::Item(item) => item,
                 TurnStep::Flush => {
-                    results.clear();
+                    results.give_token_up();
                     ran = self.flush(ran, budget);
                     is_flushed = true;
                     continue;
@@ -433,7 +433,7 @@ impl<B: Base> SerialTurn for Serial<B> {
                 continue;
             }
             published = None;
-            results.clear();
+            results.give_token_up();
             let run = self.flush(run, budget);
             if !self.has_ended(run) {
                 return;

@@ -68,27 +68,13 @@ impl Queues {
     }
 
     /// A result that keeps the platform open.
-    #[inline]
     pub(crate) fn create_result(
         &self,
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
+        callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        self.create_result_to("create an asynchronous result", object, callback, state)
-    }
-
-    /// The same, as a part of what the caller is doing.
-    #[inline]
-    pub(crate) fn create_result_to(
-        &self,
-        doing: &'static str,
-        object: Option<Unknown>,
-        callback: Option<Arc<dyn AsyncCallback>>,
-        state: Option<Unknown>,
-    ) -> Result<AsyncResult> {
-        let parts = Parts { object, callback, state, ..Parts::default() };
-        match self.token(doing) {
+        let parts = Parts { callback: Some(callback), state, ..Parts::default() };
+        match self.token("create an asynchronous result") {
             Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
             Err(error) => {
                 drop_contained(parts);
@@ -150,7 +136,9 @@ impl Queues {
         }
         let parameters = ask(callback)?;
         let mut slot = Some(Work::Item(WorkItem::from_result(result).priority(priority)));
-        let queued = self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?;
+        let queued = self
+            .resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))
+            .and_then(|queued| queued);
         if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
         {
             return Ok(());
@@ -222,6 +210,7 @@ impl Queues {
             return Ok(());
         };
         if let Some(result) = item.ready() {
+            result.check_not_awaited(PUT)?;
             if result.has_failed() && !result.claim_invoke() {
                 return Ok(());
             }
@@ -282,7 +271,7 @@ impl Queues {
         if !id.is_private() {
             return Ok(());
         }
-        let queue = self.private.find(id).ok_or_else(|| self.private.not_open(id))?;
+        let queue = self.private.find(id).ok_or_else(|| self.not_open(id))?;
         queue.take_left().map(drop).ok_or_else(|| {
             let what = format!("unlock queue {id}: it has no lock that was left on it by number");
             Error::new(Hresult::MF_E_INVALID_WORKQUEUE, what)
@@ -440,7 +429,7 @@ impl Queues {
     #[inline]
     fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
-            return Ok(with(&self.private.find(id).ok_or_else(|| self.private.not_open(id))?));
+            return Ok(with(&self.private.find(id).ok_or_else(|| self.not_open(id))?));
         }
         let named = match id {
             QueueId::RT | QueueId::IO | QueueId::TIMER | QueueId::MULTITHREADED | QueueId::LONG_FUNCTION => {
@@ -449,6 +438,16 @@ impl Queues {
             _ => QueueId::STANDARD,
         };
         Ok(with(self.platform[named.0 as usize].get_or_init(|| self.platform_queue(named))))
+    }
+
+    /// Why there is no private queue of this id. A shutdown drops them all, after it has closed the platform; a call that was
+    /// admitted before may find them gone, and says the same as one that comes after.
+    #[cold]
+    fn not_open(&self, id: QueueId) -> Error {
+        match self.phase() {
+            Phase::Closed => closed(&format!("use the private queue {id}")),
+            _ => self.private.not_open(id),
+        }
     }
 
     fn platform_queue(&self, id: QueueId) -> Arc<Queue> {
@@ -493,7 +492,7 @@ impl Queues {
         if id.is_private() {
             // Under the table's lock, which the last unlock takes for writing: no queue is locked that is just ending.
             let table = self.private.lock_read();
-            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.private.not_open(id));
+            return table.get(&id).map(QueueLock::new).ok_or_else(|| self.not_open(id));
         }
         self.resolve(id, QueueLock::new)
     }

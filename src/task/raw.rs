@@ -13,7 +13,7 @@ use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Promise;
 use crate::register::{Begun, Outstanding, Registration};
-use crate::sync::{LockExt, Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard, ThreadMark, thread_mark};
 use crate::task::THE_FUTURE;
 
 /// The receiver of a task's outcome. Dropped before [`join`](JoinSink::join), it completes as abandoned.
@@ -58,7 +58,8 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 ///
 /// It ends once: by its output, by a panic, by [`cancel`](Task::cancel), because its queue takes no
 /// polls any more, or because the platform shuts down. The first of them goes to the sink, and then the future is
-/// dropped. A future that is being polled is dropped when the poll has returned.
+/// dropped. A future that is being polled is dropped when the poll has returned; if that poll itself ends the platform,
+/// its output still counts.
 pub(crate) struct Task<F, E, H: Schedule> {
     scheduler: H,
     /// Makes the reference that each put needs. The task does not own itself between polls.
@@ -75,6 +76,10 @@ struct State<F, E, K> {
     scheduled: bool,
     /// Woken during a poll: another poll is due.
     again: bool,
+    /// The thread that polls it, or did last.
+    polled_on: Option<ThreadMark>,
+    /// The platform was ended from within the poll: the task ends with this if the poll does not end it.
+    ends_after_poll: Option<Error>,
 }
 
 /// A task that was started; or the error why it was not, and its unused sink.
@@ -109,7 +114,14 @@ where
         let task = Arc::new_cyclic(|this: &Weak<Task<F, E, H>>| Task {
             scheduler,
             this: this.clone(),
-            state: Mutex::new(State { open: Some(open), future, scheduled: true, again: false }),
+            state: Mutex::new(State {
+                open: Some(open),
+                future,
+                scheduled: true,
+                again: false,
+                polled_on: None,
+                ends_after_poll: None,
+            }),
         });
         let this: Weak<Task<F, E, H>> = Arc::downgrade(&task);
         let registered = token.tracker().register_holder(this, begun);
@@ -130,7 +142,7 @@ where
     /// Polls once. Called by each queued item.
     pub(crate) fn poll(&self) {
         let Some(this) = self.this.upgrade() else { return };
-        let Some(mut future) = self.state().future.take() else { return };
+        let Some(mut future) = self.start_poll() else { return };
         let waker = waker_ref(&this);
         let mut cx = Context::from_waker(&waker);
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
@@ -150,6 +162,11 @@ where
             drop_contained(future);
             return;
         }
+        if let Some(error) = state.ends_after_poll.take() {
+            drop(state);
+            self.end(Some(future), Err(error));
+            return;
+        }
         state.future = Some(future);
         state.scheduled = std::mem::take(&mut state.again);
         let again = state.scheduled;
@@ -157,6 +174,13 @@ where
         if again {
             this.put_or_end();
         }
+    }
+
+    /// Takes the future for a poll on this thread.
+    fn start_poll(&self) -> Option<Pin<Box<F>>> {
+        let mut state = self.state();
+        state.polled_on = Some(thread_mark());
+        state.future.take()
     }
 
     /// Ends the task with `error`; false if it had ended before.
@@ -244,6 +268,15 @@ where
     H: Schedule,
 {
     fn shut_down(&self, error: &Error) {
+        {
+            let mut state = self.state();
+            let is_within_poll = state.future.is_none() && state.polled_on == Some(thread_mark());
+            if is_within_poll && state.open.is_some() {
+                // The future may own the last handle of its platform, and drop it on its way out.
+                state.ends_after_poll = Some(error.clone());
+                return;
+            }
+        }
         self.end(None, Err(error.clone()));
     }
 

@@ -16,8 +16,8 @@ pub(crate) struct QueueScheduler {
 
 impl QueueScheduler {
     /// The scheduler of a task, and the handle that keeps the queue open for it.
-    pub(crate) fn new(queue: &WorkQueue) -> (QueueScheduler, WorkQueue) {
-        (QueueScheduler { queues: queue.queues().clone(), queue: queue.queue().clone() }, queue.unheld())
+    pub(crate) fn new(queue: WorkQueue) -> (QueueScheduler, WorkQueue) {
+        (QueueScheduler { queues: queue.queues().clone(), queue: queue.queue().clone() }, queue)
     }
 }
 

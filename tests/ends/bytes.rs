@@ -96,6 +96,7 @@ fn memory(given: &Given, begin: fn(&MemoryByteStream) -> Begun) -> Option<Play> 
 pub(crate) struct GatedIo {
     how: How,
     gate: Arc<Mutex<Gate>>,
+    _bomb: Option<DropBomb>,
 }
 
 #[derive(Default)]
@@ -106,7 +107,8 @@ struct Gate {
 
 pub(crate) fn gated_io(given: &Given) -> (GatedIo, impl FnOnce() + Send + use<>) {
     let gate = Arc::new(Mutex::new(Gate::default()));
-    let io = GatedIo { how: given.how, gate: gate.clone() };
+    let bomb = (given.how == How::DropPanics).then(DropBomb::new);
+    let io = GatedIo { how: given.how, gate: gate.clone(), _bomb: bomb };
     let open = move || {
         let waker = {
             let mut gate = gate.lock().unwrap();
@@ -163,7 +165,7 @@ impl AsyncWrite for GatedIo {
     }
 }
 
-const OF_IO: [How; 2] = [How::EndFails, How::BodyPanics];
+const OF_IO: [How; 3] = [How::EndFails, How::BodyPanics, How::DropPanics];
 const OF_HANDLERS: [How; 3] = [How::EndFails, How::BodyPanics, How::DropPanics];
 
 fn read_from_io(given: &Given) -> Option<Play> {

@@ -63,6 +63,22 @@ fn it_counts_from_the_call_and_not_from_the_first_poll() {
 }
 
 #[test]
+fn what_came_and_ended_since_does_not_hold_it_up() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        for queue in queues(&platform) {
+            for _ in 0..20 {
+                queue.put(callback(|_| {})).unwrap();
+                let barrier = queue.barrier();
+                queue.put(callback(|_| {})).unwrap();
+                queue.quiesce().await.unwrap();
+                barrier.await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
 fn it_waits_for_what_blocks_elsewhere() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();

@@ -1,5 +1,5 @@
 //! Promise: whatever ends a request to a byte stream or a resolver, a shutdown or a panic of the code below it, the
-//! request says so itself, with its own code, and a plain callback comes once.
+//! request says so itself, with its own code, and a plain callback comes once; and never when Begin has failed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
-use mf_async::byte_stream::{ByteStreamFromIo, MemoryByteStream};
+use mf_async::byte_stream::{AccessMode, ByteStreamFromIo, FileFlags, MemoryByteStream, OpenMode};
 use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
 use mf_async::{
     AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, Error, ErrorKind, Hresult, Platform, Result,
@@ -244,5 +244,30 @@ async fn a_handler_that_panics_is_the_error_of_its_resolution() {
         assert!(results.recv().await.is_none(), "each called back once");
     }
     drop(resolver);
+    platform.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_whose_begin_fails_calls_nobody_back() {
+    let platform = Platform::startup().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, b"abc").unwrap();
+    let file =
+        platform.create_file(AccessMode::ReadWrite, OpenMode::FailIfNotExist, FileFlags::empty(), &path);
+    let file = file.unwrap();
+    let memory = MemoryByteStream::new(&platform, b"abc".to_vec());
+    let reader = ByteStreamFromIo::reader(&platform, tokio::io::empty());
+    let writer = ByteStreamFromIo::writer(&platform, tokio::io::sink());
+    let streams: [(&str, &dyn ByteStream); 4] =
+        [("file", &file), ("memory", &memory), ("reader", &reader), ("writer", &writer)];
+    for (what, stream) in streams {
+        stream.close().unwrap();
+        let (read, reads) = to_statuses();
+        stream.begin_read(vec![0; 1], read, None).unwrap_err();
+        let (write, writes) = to_statuses();
+        stream.begin_write(vec![0; 1], write, None).unwrap_err();
+        assert_eq!((all(reads).await, all(writes).await), (vec![], vec![]), "{what}");
+    }
     platform.shutdown().await.unwrap();
 }

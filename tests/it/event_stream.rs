@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::event_generators::{Seen, Source, everywhere, however_seen};
-use crate::support::{current_thread, paused_time};
+use crate::support::{both_runtimes, current_thread, paused_time};
 use futures::StreamExt;
 use futures::stream::FusedStream;
 use futures::task::noop_waker;
@@ -1009,4 +1009,59 @@ fn a_stream_goes_between_threads() {
     is::<EventStream<DropOldest>>();
     fn pinned(_: Pin<&mut EventStream<Latest>>) {}
     let _ = pinned;
+}
+
+/// A generator that keeps the callback of its request, whatever becomes of its platform.
+#[derive(Default)]
+struct Keeps {
+    callback: Mutex<Option<Arc<dyn AsyncCallback>>>,
+    event: Mutex<Option<MediaEvent>>,
+}
+
+impl Keeps {
+    fn send(&self, platform: &Platform, event: MediaEvent) {
+        *self.event.lock().unwrap() = Some(event);
+        let callback = self.callback.lock().unwrap().take().unwrap();
+        platform.result(callback).build().unwrap().invoke().unwrap();
+    }
+}
+
+impl MediaEventGenerator for Keeps {
+    fn get_event(&self, _: GetEventFlags) -> Result<MediaEvent> {
+        Err(Error::new(Hresult::MF_E_NO_EVENTS_AVAILABLE, "get an event of a generator that keeps"))
+    }
+
+    fn begin_get_event(&self, callback: Arc<dyn AsyncCallback>, _: Option<Unknown>) -> Result<Hresult> {
+        *self.callback.lock().unwrap() = Some(callback);
+        Ok(Hresult::S_OK)
+    }
+
+    fn end_get_event(&self, _: &AsyncResult) -> Result<MediaEvent> {
+        Ok(self.event.lock().unwrap().take().unwrap())
+    }
+
+    fn queue_event(&self, _: MediaEvent) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_that_its_generator_keeps_is_reported_and_ends_with_the_platform() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let source = Arc::new(Keeps::default());
+        let mut events = EventStream::lossless(&source).unwrap();
+        assert!(futures::poll!(std::pin::pin!(events.next())).is_pending());
+        source.send(&platform, MediaEvent::new(7));
+        let report = platform.report().to_string();
+        assert!(report.contains("an event stream whose next event waits to be read"), "{report}");
+        assert_eq!(events.next().await.unwrap().unwrap().event_type(), MediaEventType(7));
+        assert!(!platform.report().to_string().contains("an event stream"));
+        assert!(futures::poll!(std::pin::pin!(events.next())).is_pending());
+        let report = platform.report().to_string();
+        assert!(report.contains("an event stream that waits for an event"), "{report}");
+        platform.shutdown().await.unwrap();
+        assert!(events.next().await.is_none_or(|event| event.unwrap_err().is_shutdown()));
+        assert!(!platform.report().to_string().contains("an event stream"));
+    });
 }

@@ -1,11 +1,12 @@
-//! Promise: every place that calls code of the user's has a guard. Here is the list of them: in each, that code panics,
-//! and then the queues run, a shutdown succeeds, and no call of the crate has panicked.
+//! Promise: every place that calls code of the user's has a guard. Here is the list of them: in each, that code asks for a
+//! report, which takes the locks of what is outstanding, and panics; and then the queues run, a shutdown succeeds, and no
+//! call of the crate has panicked.
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -13,28 +14,36 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use mf_async::byte_stream::ByteStreamFromIo;
 use mf_async::rtwq::PlatformEvents;
-use mf_async::source_resolver::{ResolutionFlags, ResolvedObject, SchemeHandler};
+use mf_async::source_resolver::{ByteStreamHandler, ResolutionFlags, ResolvedObject, SchemeHandler};
 use mf_async::{
-    AsyncCallback, AsyncResult, ByteStreamExt, CallbackParameters, ErrorKind, EventStream, Hresult,
-    MediaEvent, Operation, Platform, QueueId, Result, Unknown, WorkItem, WorkQueueType,
+    AsyncCallback, AsyncResult, ByteStream, ByteStreamExt, CallbackParameters, ErrorKind, EventStream,
+    Hresult, MediaEvent, Operation, Platform, QueueId, Result, Unknown, WeakPlatform, WorkItem,
+    WorkQueueType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{both_runtimes, callback, on, until};
 
-/// Counts how often it went off, and panics each time.
+/// Counts how often it went off. Each time it asks for a report, and panics.
 #[derive(Clone, Default)]
-struct Bomb(Arc<AtomicUsize>);
+struct Bomb(Arc<(AtomicUsize, OnceLock<WeakPlatform>, AtomicBool)>);
 
 impl Bomb {
     fn go_off(&self) -> ! {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        // A report may ask a bomb for its name.
+        if !self.0.2.swap(true, Ordering::SeqCst) {
+            if let Some(Ok(platform)) = self.0.1.get().map(WeakPlatform::upgrade) {
+                drop(platform.report());
+            }
+            self.0.2.store(false, Ordering::SeqCst);
+        }
         panic!("expected in a test")
     }
 
     fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0.0.load(Ordering::SeqCst)
     }
 
     /// Something whose drop panics.
@@ -117,6 +126,10 @@ fn shut_down<T>(ended: Result<T>) {
     assert!(ended.map(drop).unwrap_err().is_shutdown());
 }
 
+fn callback_that_panics() -> Arc<dyn AsyncCallback> {
+    callback(|_| panic!("expected in a test"))
+}
+
 /// A callback that has a bomb.
 fn has(bomb: &Bomb) -> Arc<dyn AsyncCallback> {
     let bomb = bomb.in_drop();
@@ -132,6 +145,68 @@ fn kept(platform: &Platform) -> (Operation<()>, Arc<dyn AsyncCallback>) {
     };
     let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
     (operation, kept.unwrap())
+}
+
+/// A `tokio::io` object whose drop panics. It is at its end, and takes nothing.
+struct DropIo(DropBomb);
+
+impl DropIo {
+    fn new(bomb: &Bomb) -> DropIo {
+        DropIo(bomb.in_drop())
+    }
+}
+
+impl AsyncRead for DropIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.0.touch();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for DropIo {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A handler whose drop panics.
+struct DropHandler(DropBomb);
+
+impl SchemeHandler for DropHandler {
+    fn create_object(
+        &self,
+        _: String,
+        _: ResolutionFlags,
+        _: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<ResolvedObject>> {
+        self.0.touch();
+        pending().boxed()
+    }
+}
+
+impl ByteStreamHandler for DropHandler {
+    fn create_object(
+        &self,
+        _: Arc<dyn ByteStream>,
+        _: Option<String>,
+        _: ResolutionFlags,
+        _: Option<Unknown>,
+    ) -> BoxFuture<'static, Result<Unknown>> {
+        self.0.touch();
+        pending().boxed()
+    }
 }
 
 /// A `tokio::io` object that panics.
@@ -330,9 +405,18 @@ fn bodies() -> Vec<Place> {
             let waits = queue.spawn(never()).cancel_with(cancels()).timeout(Duration::from_millis(1));
             assert_eq!(waits.await.unwrap_err().hresult(), Hresult::ERROR_TIMEOUT);
             token.cancel();
-            let ended = queue.spawn(tokio::time::sleep(Duration::from_millis(1))).cancel_with(cancels());
-            ended.cancel_on(&token).await.unwrap();
+            let (end, ends) = tokio::sync::oneshot::channel::<()>();
+            let mut goes_on = Box::pin(queue.spawn(ends).cancel_with(cancels()).cancel_on(&token));
+            assert!(futures::poll!(&mut goes_on).is_pending());
+            end.send(()).unwrap();
+            goes_on.await.unwrap().unwrap();
             assert_eq!(bomb.count(), 3);
+        }),
+        place!("a canceller, and then the drop of what it panicked with", |platform, bomb| {
+            let payload = bomb.in_drop();
+            let (operation, callback) = kept(&platform);
+            drop(operation.cancel_with(move || -> () { std::panic::panic_any(payload) }));
+            drop(callback);
         }),
     ]
 }
@@ -466,9 +550,114 @@ fn wakers() -> Vec<Place> {
     ]
 }
 
+/// An operation whose End owns a bomb, and what a component keeps.
+fn kept_with(platform: &Platform, bomb: &Bomb) -> (Operation<()>, Arc<dyn AsyncCallback>) {
+    let (mut kept, end) = (None, bomb.in_drop());
+    let begin = |(): &(), callback| {
+        kept = Some(callback);
+        Ok(())
+    };
+    let end = move |(): &(), _: &AsyncResult| {
+        end.touch();
+        Ok(())
+    };
+    let operation = platform.begin_end(&(), begin, end);
+    (operation, kept.unwrap())
+}
+
+/// Ends its operation, and is then the last but the caller to own it.
+struct EndsIt(Mutex<Option<Kept>>);
+
+/// An operation, and its callback.
+type Kept = (Operation<()>, Arc<dyn AsyncCallback>);
+
+impl Wake for EndsIt {
+    fn wake(self: Arc<Self>) {
+        let owned = self.0.lock().unwrap().take();
+        if let Some((operation, callback)) = owned {
+            drop(callback);
+            shut_down(operation.now_or_never().unwrap());
+        }
+    }
+}
+
+/// A waker whose drop panics.
+struct DropsBomb(#[expect(dead_code, reason = "its drop is what matters")] DropBomb);
+
+impl Wake for DropsBomb {
+    fn wake(self: Arc<Self>) {}
+}
+
 /// Drops.
 fn drops() -> Vec<Place> {
     vec![
+        place!("the End of an operation that a shutdown has ended", |platform, bomb| {
+            let awaited = kept_with(&platform, &bomb);
+            let dropped = kept_with(&platform, &bomb);
+            platform.shutdown().await.unwrap();
+            drop((awaited.1, dropped.1));
+            shut_down(awaited.0.await);
+            drop(dropped.0);
+            assert_eq!(bomb.count(), 2);
+        }),
+        place!("the End of an operation that its waker ends during a shutdown", |platform, bomb| {
+            let (mut operation, callback) = kept_with(&platform, &bomb);
+            let ends = Arc::new(EndsIt(Mutex::default()));
+            let waker = Waker::from(ends.clone());
+            assert!(Pin::new(&mut operation).poll(&mut Context::from_waker(&waker)).is_pending());
+            *ends.0.lock().unwrap() = Some((operation, callback));
+            platform.shutdown().await.unwrap();
+            assert_eq!(bomb.count(), 1);
+        }),
+        place!("the End of an operation whose component panicked", |platform, bomb| {
+            let end = bomb.in_drop();
+            let item = |platform: &Platform, callback| {
+                let result = platform.result(callback).build()?;
+                let item = callback_that_panics();
+                platform.put(QueueId::STANDARD, WorkItem::new(item).state(result))
+            };
+            let end = move |_: &Platform, _: &AsyncResult| {
+                end.touch();
+                Ok(())
+            };
+            panicked(platform.begin_end(&platform, item, end).await);
+        }),
+        place!("the state of a result, when its operation is awaited", |platform, bomb| {
+            let state: Unknown = Arc::new(Mutex::new(bomb.in_drop()));
+            let begin =
+                |platform: &Platform, callback| platform.result(callback).state(state).build()?.invoke();
+            platform.begin_end(&platform, begin, |_, _| Ok(())).await.unwrap();
+            assert_eq!(bomb.count(), 1);
+        }),
+        place!("a waker that another one replaces", |platform, bomb| {
+            let (mut operation, callback) = kept(&platform);
+            let waker = Waker::from(Arc::new(DropsBomb(bomb.in_drop())));
+            assert!(Pin::new(&mut operation).poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            assert!(futures::poll!(&mut operation).is_pending());
+            assert_eq!(bomb.count(), 1);
+            drop(callback);
+        }),
+        place!("a value that comes when it is not awaited any more", |platform, bomb| {
+            let (mut kept, value) = (None, bomb.in_drop());
+            let begin = |(): &(), callback| {
+                kept = Some(callback);
+                Ok(())
+            };
+            drop(platform.begin_end(&(), begin, move |(), _| Ok(value)));
+            platform.result(kept.unwrap()).build().unwrap().invoke().unwrap();
+            until("the value is dropped", || bomb.count() == 1).await;
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+            queue.barrier().await.unwrap();
+            assert_eq!(queue.stats().panicked, 0);
+        }),
+        place!("what a call is begun with, when its queue is not open", |platform, bomb| {
+            let closed = platform.allocate_work_queue(WorkQueueType::Standard).unwrap().id();
+            let owned = bomb.in_drop();
+            let begun = platform.method().begin(on(closed, move |_| owned.touch()), ready(Ok(())));
+            assert_eq!(begun.unwrap_err().hresult(), Hresult::MF_E_INVALID_WORKQUEUE);
+            assert_eq!(bomb.count(), 1);
+        }),
         place!("what a callback and its state own", |platform, bomb| {
             let queue = platform.queue(QueueId::STANDARD).unwrap();
             queue.put(has(&bomb)).unwrap();
@@ -522,6 +711,16 @@ fn drops() -> Vec<Place> {
                     )
                     .await,
             );
+            let begin = owned();
+            let refused = platform.begin_end(
+                &(),
+                move |(), _| {
+                    begin();
+                    Ok(())
+                },
+                |(), _| Ok(()),
+            );
+            shut_down(refused.await);
             shut_down(method.call(body()).await);
             shut_down(method.begin(callback(|_| ()), body()));
             let blocking = owned();
@@ -537,7 +736,7 @@ fn drops() -> Vec<Place> {
             shut_down(platform.put_waiting(future(), callback(|_| ())));
             shut_down(platform.put_waiting(ready(()), has(&bomb)));
             shut_down(platform.add_periodic_callback(owned()));
-            assert_eq!(bomb.count(), 15);
+            assert_eq!(bomb.count(), 16);
         }),
         place!("what a shutdown drops", |platform, bomb| {
             platform.schedule(has(&bomb), Duration::from_secs(3600)).unwrap();
@@ -596,6 +795,67 @@ fn drops() -> Vec<Place> {
             queue.spawn(never).cancel_with(move || value).cancel().detach();
             assert_eq!(bomb.count(), 4);
         }),
+        place!("the payload of a panic", |platform, bomb| {
+            // By the error's last owner, by a queue, and by an operation that is not awaited.
+            let queue = platform.queue(QueueId::STANDARD).unwrap();
+            let payload = bomb.in_drop();
+            panicked(queue.run(move || std::panic::panic_any(payload)).await);
+            assert_eq!(bomb.count(), 1);
+            let payload = std::sync::Mutex::new(Some(bomb.in_drop()));
+            queue
+                .put(callback(move |_| std::panic::panic_any(payload.lock().unwrap().take().unwrap())))
+                .unwrap();
+            queue.barrier().await.unwrap();
+            assert_eq!(bomb.count(), 2);
+            let payload = bomb.in_drop();
+            queue.run(move || std::panic::panic_any(payload)).detach();
+            queue.barrier().await.unwrap();
+            assert_eq!(bomb.count(), 3);
+            let payload = bomb.in_drop();
+            let begun = platform.begin_end(
+                &(),
+                move |(), _| -> Result<()> { std::panic::panic_any(payload) },
+                |(), _| Ok(()),
+            );
+            drop(begun);
+            assert_eq!(bomb.count(), 4);
+        }),
+        place!("the object of a byte stream", |platform, bomb| {
+            // By the last handle, by a close, by the end of the last request, and by a shutdown in the middle of one.
+            drop(ByteStreamFromIo::reader(&platform, DropIo::new(&bomb)));
+            assert_eq!(bomb.count(), 1);
+            let stream = ByteStreamFromIo::reader(&platform, DropIo::new(&bomb));
+            stream.close().unwrap();
+            assert_eq!(bomb.count(), 2);
+            let stream = ByteStreamFromIo::reader(&platform, DropIo::new(&bomb));
+            let read = stream.read(vec![0; 1]);
+            drop(stream);
+            assert_eq!(read.await.unwrap(), b"");
+            until("the driver has ended", || bomb.count() == 3).await;
+            let stream = ByteStreamFromIo::writer(&platform, DropIo::new(&bomb));
+            let write = stream.write(vec![0; 1]);
+            drop(stream);
+            platform.shutdown().await.unwrap();
+            shut_down(write.await);
+            assert_eq!(bomb.count(), 4);
+        }),
+        place!("the handlers of a resolver", |platform, bomb| {
+            let resolver = platform.create_source_resolver();
+            resolver.register_scheme_handler("bomb", Arc::new(DropHandler(bomb.in_drop())));
+            resolver.register_byte_stream_handler(".bomb", Arc::new(DropHandler(bomb.in_drop())));
+            drop(resolver);
+            assert_eq!(bomb.count(), 2);
+        }),
+        place!("a listener of the platform", |platform, bomb| {
+            struct Listens(DropBomb);
+            impl PlatformEvents for Listens {
+                fn initialization_complete(&self) {
+                    self.0.touch();
+                }
+            }
+            drop(platform.register_platform_events(Arc::new(Listens(bomb.in_drop()))));
+            assert_eq!(bomb.count(), 1);
+        }),
         place!("an End that is not called", |platform, bomb| {
             let end = bomb.in_drop();
             let failed = platform.begin_end(
@@ -624,6 +884,7 @@ fn drops() -> Vec<Place> {
 /// Plays it, and returns what went wrong.
 async fn play(Place(what, play): Place) -> Option<String> {
     let (platform, bomb) = (Platform::startup().unwrap(), Bomb::default());
+    let _ = bomb.0.1.set(platform.downgrade());
     let played = AssertUnwindSafe(play(platform.clone(), bomb.clone())).catch_unwind();
     match tokio::time::timeout(Duration::from_secs(20), played).await {
         Err(_) => return Some(format!("{what}: does not end")),

@@ -119,11 +119,12 @@ fn queues(cases: &mut Vec<Case>) {
             given.platform.put_waiting(async {}, &result).map(drop)
         });
         case!(cases, "lock_work_queue", code, DOWN, |given| given.platform.queue(id).map(drop));
-        case!(cases, "unlock_work_queue", code, code, |given| given.platform.unlock_work_queue(id));
+        let after = if code == NO_QUEUE { DOWN } else { OK };
+        case!(cases, "unlock_work_queue", code, after, |given| given.platform.unlock_work_queue(id));
         case!(cases, "allocate_serial_work_queue", code, DOWN, |given| {
             given.platform.allocate_serial_work_queue(id).map(drop)
         });
-        case!(cases, "work_queue_mmcss", code, code, |given| given.platform.work_queue_mmcss(id).map(drop));
+        case!(cases, "work_queue_mmcss", code, after, |given| given.platform.work_queue_mmcss(id).map(drop));
         case!(cases, "register_work_queue_with_mmcss", code, DOWN, |given| {
             given.platform.register_work_queue_with_mmcss(id, "Audio", 0, 0).await.map(drop)
         });
@@ -131,7 +132,7 @@ fn queues(cases: &mut Vec<Case>) {
             given.platform.unregister_work_queue_with_mmcss(id).await
         });
     }
-    case!(cases, "unlock a queue that no number locks", NO_QUEUE, NO_QUEUE, |given| {
+    case!(cases, "unlock a queue that no number locks", NO_QUEUE, DOWN, |given| {
         given.platform.unlock_work_queue(&given.queue)
     });
     for bits in [u32::MAX, 0x8000_0000, 0x1F] {

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mf_async::{
-    AsyncCallback, AsyncResult, CancelCookie, Error, ErrorKind, Hresult, Method, Operation, Platform,
-    QueueId, Result, WorkQueueType,
+    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, CancelCookie, Error, ErrorKind, Hresult,
+    Method, Operation, Platform, QueueId, Result, WorkQueueType,
 };
 use tokio::sync::{mpsc, oneshot};
+
+use crate::support::with;
 
 /// Tells through a channel of every call, with the result.
 fn telling() -> (Arc<dyn AsyncCallback>, mpsc::UnboundedReceiver<AsyncResult>) {
@@ -120,6 +122,27 @@ async fn failures_and_panics_are_in_the_status_and_in_end() -> Result<()> {
     assert_eq!(error.what(), "the body of the method panicked: blocked");
     drop(result);
     platform.shutdown().await
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_calls_nobody_back() -> Result<()> {
+    let platform = Platform::startup()?;
+    let method = platform.method::<u32>();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let closed = platform.allocate_work_queue(WorkQueueType::Standard)?.id();
+    let flags = CallbackFlags::from_bits_retain(u32::MAX);
+    for parameters in [
+        CallbackParameters::on(closed),
+        CallbackParameters::on(QueueId::STANDARD).with_flags(flags),
+        CallbackParameters::on(QueueId::MULTITHREADED).with_flags(flags),
+    ] {
+        let counts = calls.clone();
+        let call = with(parameters, move |_| _ = counts.fetch_add(1, Ordering::SeqCst));
+        assert_eq!(code(method.begin(call, ready(Ok(1)))), Hresult::MF_E_INVALID_WORKQUEUE);
+    }
+    platform.shutdown().await?;
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    Ok(())
 }
 
 #[tokio::test]

@@ -246,6 +246,14 @@ fn a_task_that_awaits_only_ready_operations_gives_others_their_turn() {
                 begin(&platform, &component).await.unwrap();
             }
             assert!(turns.load(Ordering::SeqCst) >= 10, "{turns:?}");
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+            let ended: Vec<_> = (0..2000).map(|_| queue.run(|| ())).collect();
+            queue.barrier().await.unwrap();
+            let before = turns.load(Ordering::SeqCst);
+            for operation in ended {
+                operation.await.unwrap();
+            }
+            assert!(turns.load(Ordering::SeqCst) >= before + 10, "{turns:?}, {before} before");
             other.abort();
         });
     });

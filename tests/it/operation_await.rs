@@ -220,7 +220,9 @@ async fn a_timeout_runs_from_its_call_and_an_end_in_time_wins() -> Result<()> {
     let in_time = operation.cancel_with(cancels.canceller()).timeout(Duration::from_secs(3));
     complete(&platform, held, Hresult(9));
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(in_time.await?, 9, "both are so: the value goes first");
+    let mut in_time = std::pin::pin!(in_time);
+    assert_eq!(in_time.as_mut().await?, 9, "both are so: the value goes first");
+    assert!(in_time.is_terminated());
 
     let (operation, _held) = pending(&platform);
     let late = operation.timeout(Duration::from_secs(3));
@@ -265,6 +267,35 @@ async fn a_token_cancels_and_the_verdict_is_the_operation_s() -> Result<()> {
     complete(&platform, held, Hresult::E_ABORT);
     assert_eq!(code(task.await.expect("no panic")), Hresult::E_ABORT);
     assert_eq!(cancels.count(), 1);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn it_waits_for_the_verdict_however_often_it_is_polled() -> Result<()> {
+    let platform = Platform::startup()?;
+    let (cancels, token) = (Cancels::default(), CancellationToken::new());
+    let (operation, held) = pending(&platform);
+    let mut operation = std::pin::pin!(operation.cancel_with(cancels.canceller()).cancel_on(&token));
+    token.cancel();
+    for _ in 0..3 {
+        assert!(futures::poll!(&mut operation).is_pending());
+    }
+    complete(&platform, held, Hresult(6));
+    assert_eq!(operation.await?, 6);
+    assert_eq!(cancels.count(), 1);
+    platform.shutdown().await
+}
+
+#[tokio::test]
+async fn a_canceller_that_is_not_needed_any_more_is_dropped() -> Result<()> {
+    let platform = Platform::startup()?;
+    let owned = Arc::new(());
+    let owns = owned.clone();
+    let (operation, held) = pending(&platform);
+    let mut operation = operation.cancel_with(move || drop(owns));
+    complete(&platform, held, Hresult::S_OK);
+    (&mut operation).await?;
+    assert_eq!(Arc::strong_count(&owned), 1);
     platform.shutdown().await
 }
 

@@ -218,7 +218,7 @@ fn a_component_that_panics_and_invokes_calls_back_once() {
     both_runtimes(|| async {
         let platform = Platform::startup().unwrap();
         let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
-        for how in 0..4 {
+        for how in 0..5 {
             for _ in 0..50 {
                 let calls = Count::new();
                 let result = platform.result(calls.counts()).build().unwrap();
@@ -236,12 +236,15 @@ fn a_component_that_panics_and_invokes_calls_back_once() {
                 let thread = (how == 3).then(|| std::thread::spawn(move || invokes.invoke().unwrap()));
                 queue.put(WorkItem::new(component).state(result.clone())).unwrap();
                 queue.quiesce().await.unwrap();
-                if how == 2 {
-                    result.invoke().unwrap();
+                match how {
+                    2 => result.invoke().unwrap(),
+                    4 => queue.put(&result).unwrap(),
+                    _ => {}
                 }
                 if let Some(thread) = thread {
                     thread.join().unwrap();
                 }
+                queue.barrier().await.unwrap();
                 platform.queue(QueueId::STANDARD).unwrap().barrier().await.unwrap();
                 assert_eq!(calls.get(), 1, "way {how}");
             }

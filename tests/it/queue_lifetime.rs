@@ -329,3 +329,19 @@ fn a_lock_that_races_with_the_last_unlock_is_good_or_refused() {
         assert_eq!(log.len(), 2000);
     });
 }
+
+#[test]
+fn one_that_is_closed_leaves_no_task_behind() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let metrics = Handle::current().metrics();
+        for kind in [WorkQueueType::Standard, WorkQueueType::Multithreaded] {
+            let before = metrics.num_alive_tasks();
+            let queue = platform.allocate_work_queue(kind).unwrap();
+            queue.run(|| ()).await.unwrap();
+            assert!(metrics.num_alive_tasks() > before, "its worker");
+            drop(queue);
+            until("its workers have ended", || metrics.num_alive_tasks() <= before).await;
+        }
+    });
+}

@@ -58,8 +58,9 @@ fn a_reply_from_elsewhere_advances_and_does_not_call_again() {
             hold.add(result.clone());
         });
         queue.put(called).unwrap();
-        queue.put(after.counts()).unwrap();
         until("the callback has run", || queue.stats().run == 1).await;
+        assert_eq!((queue.stats().depth, queue.stats().running), (0, 1));
+        queue.put(after.counts()).unwrap();
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -428,7 +429,7 @@ fn without_a_runtime_the_queue_that_awaits_a_reply_is_let_go() {
 
 /// Its callback was called, and only an invoke is the reply: anything else would call it again behind itself.
 #[test]
-fn a_result_whose_reply_is_awaited_cannot_be_scheduled_or_wait() {
+fn a_result_whose_reply_is_awaited_can_only_be_invoked() {
     both_runtimes(|| async {
         let (platform, queue) = started();
         let (held, calls) = (Log::new(), Count::new());
@@ -447,16 +448,54 @@ fn a_result_whose_reply_is_awaited_cannot_be_scheduled_or_wait() {
             platform.put_waiting(std::future::ready(()), &result),
             platform.put_waiting(std::future::pending(), &result),
         ];
-        for refused in refused {
+        let other = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let puts = [
+            queue.put(&result),
+            other.put(&result),
+            platform.put(&queue, &result),
+            platform.put(QueueId::MULTITHREADED, &result),
+        ];
+        for refused in refused.map(|refused| refused.map(drop)).into_iter().chain(puts) {
             assert_eq!(refused.unwrap_err().hresult(), Hresult::E_ILLEGAL_METHOD_CALL);
         }
         result.invoke().unwrap();
         queue.barrier().await.unwrap();
         assert_eq!(calls.get(), 1);
+        other.barrier().await.unwrap();
         // Replied to, it is a result like any other.
         let key = platform.schedule(&result, Duration::from_secs(3600)).unwrap();
         platform.cancel_work_item(key).unwrap();
         drop((result, queue));
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// Both call its callback, and there is one reply.
+#[test]
+fn of_two_serial_queues_with_one_result_the_first_awaits_the_reply() {
+    both_runtimes(|| async {
+        let (platform, first) = started();
+        let second = platform.allocate_serial_work_queue(QueueId::MULTITHREADED).unwrap();
+        let (calls, gate) = (Count::new(), Gate::new());
+        let count = calls.clone();
+        let result = platform.result(replying(&first, move |_| count.add())).build().unwrap();
+        // Held up, so that the result is on both before one calls it.
+        let (held_up, blocking) = (gate.clone(), CallbackFlags::BLOCKING);
+        second
+            .put(with(CallbackParameters::on(&second).with_flags(blocking), move |_| held_up.pass()))
+            .unwrap();
+        second.put(&result).unwrap();
+        first.put(&result).unwrap();
+        let behind = first.run(|| ());
+        until("the first calls it", || calls.get() == 1).await;
+        gate.open();
+        second.barrier().await.unwrap();
+        assert_eq!(calls.get(), 2);
+        assert!(!behind.is_ended());
+        result.invoke().unwrap();
+        behind.await.unwrap();
+        assert_eq!(calls.get(), 2);
+        drop((result, first, second));
         platform.shutdown().await.unwrap();
     });
 }

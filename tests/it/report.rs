@@ -169,6 +169,36 @@ fn queued_items_and_held_results_are_named() {
 }
 
 #[test]
+fn a_call_that_comes_after_the_end_is_counted() {
+    paused_time(|| async {
+        let platform = Platform::startup().unwrap();
+        let begin = || {
+            let mut kept = None;
+            let begin = |(): &(), callback: Arc<dyn AsyncCallback>| {
+                kept = Some((callback.clone(), platform.result(callback).build()?));
+                Ok(())
+            };
+            let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
+            (operation, kept.unwrap())
+        };
+        let (dropped, (callback, result)) = begin();
+        drop(dropped);
+        callback.invoke(&result);
+        assert_eq!(platform.report().late_calls, 0, "it had not ended");
+        callback.invoke(&result);
+        assert_eq!((platform.report().late_calls, platform.report().double_calls), (0, 1));
+        drop((callback, result));
+        let (ended, (callback, result)) = begin();
+        platform.shutdown_within(Duration::ZERO).await.unwrap_err();
+        assert!(ended.await.unwrap_err().is_shutdown());
+        callback.invoke(&result);
+        let report = platform.report();
+        assert_eq!((report.late_calls, report.double_calls), (1, 1));
+        assert!(report.to_string().contains("too late"), "{report}");
+    });
+}
+
+#[test]
 fn a_shutdown_that_had_to_wait_says_for_what() {
     paused_time(|| async {
         let platform = Platform::startup().unwrap();

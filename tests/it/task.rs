@@ -74,6 +74,25 @@ async fn shutdown_drops_a_pending_local_future() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_future_that_has_not_started_ends_with_the_shutdown() -> Result<()> {
+    let platform = Platform::startup()?;
+    let window = platform.allocate_work_queue(WorkQueueType::Window)?;
+    let (started, starts) = oneshot::channel();
+    let (gate, closed) = std::sync::mpsc::channel::<()>();
+    let holds_the_thread = window.run(move || {
+        let _ = started.send(());
+        closed.recv().is_err()
+    });
+    starts.await.expect("it starts");
+    let local = window.spawn_local(|| async { 1 });
+    platform.shutdown_within(Duration::ZERO).await.expect_err("its thread is held up");
+    drop(gate);
+    assert_eq!(local.await.expect_err("it did not start").hresult(), Hresult::MF_E_SHUTDOWN);
+    drop((holds_the_thread, window));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_future_that_has_ended_is_gone_though_its_waker_is_kept() -> Result<()> {
     let platform = Platform::startup()?;

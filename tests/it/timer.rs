@@ -421,3 +421,20 @@ fn an_operation_whose_item_is_cancelled_ends_as_cancelled() {
         platform.shutdown().await.unwrap();
     });
 }
+
+#[test]
+fn so_it_does_when_a_shutdown_comes_before_it_is_awaited() {
+    both_runtimes(|| async {
+        let platform = Platform::startup().unwrap();
+        let mut key = None;
+        let begin = |(): &(), callback| {
+            key = Some(platform.schedule(callback, Duration::from_secs(3600))?);
+            Ok(())
+        };
+        let operation: Operation<()> = platform.begin_end(&(), begin, |(), _| Ok(()));
+        platform.cancel_work_item(key.unwrap()).unwrap();
+        platform.shutdown().await.unwrap();
+        let error = operation.await.unwrap_err();
+        assert_eq!((error.kind(), error.hresult()), (ErrorKind::Cancelled, Hresult::E_ABORT));
+    });
+}

@@ -2,8 +2,9 @@
 //! made; a window queue's items stay on its thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::support::{Log, both_runtimes, callback, with};
+use crate::support::{Drops, Gate, Log, both_runtimes, callback, multi_thread, until, with};
 use mf_async::{CallbackFlags, CallbackParameters, ErrorKind, Platform, QueueId, WorkQueueType};
 
 #[test]
@@ -92,5 +93,38 @@ fn a_turn_counts_in_none_of_the_counters_below() {
         for stats in [stats.0, stats.1] {
             assert_eq!((stats.put, stats.run, stats.depth, stats.running), (0, 0, 0, 0));
         }
+    });
+}
+
+#[test]
+fn a_turn_that_was_handed_over_is_abandoned_with_its_tower() {
+    multi_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        let base = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+        let mut tower = vec![base.clone()];
+        for _ in 0..20 {
+            tower.push(platform.allocate_serial_work_queue(tower.last().unwrap()).unwrap());
+        }
+        let (first, second) = (Gate::new(), Gate::new());
+        let pass = first.clone();
+        base.put(callback(move |_| pass.pass())).unwrap();
+        let (top, drops) = (tower.last().unwrap().clone(), Drops::new());
+        let token = drops.token();
+        top.put(callback(move |_| _ = &token)).unwrap();
+        let (pass, holds) = (second.clone(), Gate::new());
+        let held = holds.clone();
+        base.put(callback(move |_| {
+            held.open();
+            pass.pass();
+        }))
+        .unwrap();
+        // The turn lies behind the second callback now: it was nested too deep to run inside the first turn.
+        first.open();
+        until("the second callback runs", || holds.is_open()).await;
+        let barrier = top.barrier();
+        platform.shutdown_within(Duration::ZERO).await.unwrap_err();
+        assert_eq!((top.stats().run, top.stats().abandoned, drops.count()), (0, 1, 1));
+        barrier.await.unwrap_err();
+        second.open();
     });
 }

@@ -2,7 +2,7 @@
 
 use mf_async::{ErrorKind, Hresult, Result};
 
-use crate::program::{Fault, Handler};
+use crate::program::{Fault, Handler, Moved};
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,12 @@ impl Verdict {
             Fault::Never | Fault::LetGo | Fault::NoResult => (Verdict::Abandoned, true),
             Fault::Failing | Fault::FailingBegin | Fault::FailingBeginThatCallsBack => (failed, false),
             Fault::PanickingBegin | Fault::PanickingEnd => (Verdict::Panicked, false),
+            Fault::BombInBegin | Fault::BombInEnd | Fault::BombInInvoke => (Verdict::Panicked, false),
         };
         let queue_gone =
             closed && matches!(self, Verdict::Failed(Hresult::MF_E_INVALID_WORKQUEUE) | Verdict::Abandoned);
+        // What comes to a queue that its user has closed while the platform shuts down is lost by the shutdown.
+        let queue_gone = queue_gone || closed && doubt != Doubt::None && self == Verdict::Shutdown;
         let interrupted = matches!(self, Verdict::Shutdown | Verdict::Abandoned);
         self == expected
             || queue_gone
@@ -67,6 +70,23 @@ impl Verdict {
                 Doubt::InOrder => interrupted && on_its_own_way,
                 Doubt::Disturbed => interrupted,
             }
+    }
+}
+
+/// How an operation ends whose Begin has moved something across platforms, if nothing comes between. `is_private`: its
+/// callback names a private queue of this platform.
+pub(crate) fn moved(what: Moved, is_private: bool, cancelled: bool) -> Verdict {
+    let no_queue = Verdict::Failed(Hresult::MF_E_INVALID_WORKQUEUE);
+    match what {
+        // The queue is looked for where it is invoked, and the result leads to where it was made.
+        Moved::ResultByItself if is_private => no_queue,
+        Moved::Queue => no_queue,
+        Moved::Result | Moved::ResultByItself | Moved::QueueAndResult => Verdict::Value,
+        // This platform does not know the key, so the cancel only waits.
+        Moved::Key => Verdict::Value,
+        // A cookie is a right by itself.
+        Moved::Cookie if cancelled => Verdict::Cancelled,
+        Moved::Cookie => Verdict::Value,
     }
 }
 

@@ -1,5 +1,13 @@
 //! Plays a program, and holds what happens against what may.
 
+#[path = "play/ends.rs"]
+mod ends;
+#[path = "play/moved.rs"]
+mod moved;
+#[path = "play/parties.rs"]
+mod parties;
+
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -36,6 +44,15 @@ pub(crate) fn play(program: &Program) -> Vec<String> {
     play.end(runtime)
 }
 
+/// Whether a program is made of such panics.
+pub(crate) fn is_planned(payload: &(dyn Any + Send)) -> bool {
+    let text = payload.downcast_ref::<&str>().copied();
+    payload.is::<Token>() || text.is_some_and(|text| text == "planned" || text.starts_with(TOKIO_REFUSES))
+}
+
+/// How tokio says that a runtime is not to be dropped on a thread of a runtime.
+const TOKIO_REFUSES: &str = "Cannot drop a runtime";
+
 /// What callbacks share with the player. They own no platform, which would keep itself.
 #[derive(Default)]
 struct Shared {
@@ -70,6 +87,11 @@ impl Shared {
     fn value(self: &Arc<Self>, number: usize) -> Token {
         self.made.fetch_add(1, SeqCst);
         Token { shared: self.clone(), panics: false, number }
+    }
+
+    /// Panics with what panics when it is dropped.
+    fn panic_with_a_bomb(self: &Arc<Self>) -> ! {
+        std::panic::panic_any(self.token(true))
     }
 }
 
@@ -257,7 +279,10 @@ impl Play<'_> {
                 if let (Some(handle), false) = (&slot.handle, slot.stuck) {
                     let barrier = handle.barrier();
                     if let Err(error) = barrier.await {
-                        self.shared.wrong(format!("a barrier failed: {error}"));
+                        // A shutdown whose time has run out drops what is queued, and a barrier says so.
+                        if !(self.shutting_down && error.is_shutdown()) {
+                            self.shared.wrong(format!("a barrier failed: {error}"));
+                        }
                     }
                 }
             }
@@ -270,6 +295,16 @@ impl Play<'_> {
             Step::Elsewhere { queue, which } => {
                 self.elsewhere(queue.index(self.slots.len()), which);
             }
+            Step::Share { queue, called, order, elsewhere, panics, outlives } => {
+                let slot = queue.index(self.slots.len());
+                let drops = parties::Drops { order: *order, elsewhere: *elsewhere, outlives: *outlives };
+                self.share(&platform, step, slot, *called, *panics, drops).await;
+            }
+            Step::Move { queue, what, cancelled } => {
+                let slot = queue.index(self.slots.len());
+                self.move_across(&platform, step, slot, *what, *cancelled).await;
+            }
+            Step::LastHandle { own_runtime, last } => self.last_handle(step, *own_runtime, *last).await,
             Step::Resolve { handlers, keep, all } => {
                 if let Err(wrong) = resolve::resolve(&platform, handlers, *keep, *all).await {
                     if !self.shutting_down {
@@ -455,10 +490,7 @@ impl Play<'_> {
             Hresult::MF_E_SHUTDOWN => self.shutting_down,
             Hresult::MF_E_INVALID_WORKQUEUE => {
                 let slot = &self.slots[slot];
-                // A shutdown drops the private queues, perhaps since the call was admitted.
-                slot.handle.is_none()
-                    || (self.shutting_down && slot.id.is_private())
-                    || (what.starts_with("Wait") && !slot.takes_waits)
+                slot.handle.is_none() || (what.starts_with("Wait") && !slot.takes_waits)
             }
             _ => false,
         };
@@ -531,7 +563,7 @@ impl Play<'_> {
                 platform.result(callback.clone()).object(token.clone()).state(token).build()
             };
             match fault {
-                Fault::None | Fault::PanickingEnd => platform.invoke_callback(&result()?),
+                Fault::None | Fault::PanickingEnd | Fault::BombInEnd => platform.invoke_callback(&result()?),
                 Fault::Late(_) => platform.schedule(&result()?, late).map(drop),
                 Fault::Twice => {
                     let result = result()?;
@@ -569,6 +601,12 @@ impl Play<'_> {
                     Err(Hresult::E_ACCESSDENIED.into())
                 }
                 Fault::PanickingBegin => panic!("planned"),
+                Fault::BombInBegin => shared.panic_with_a_bomb(),
+                Fault::BombInInvoke => {
+                    let panics = shared.clone();
+                    let work = with(CallbackParameters::default(), move |_| panics.panic_with_a_bomb());
+                    platform.put(QueueId::MULTITHREADED, WorkItem::new(work).state(result()?))
+                }
                 Fault::ByAnother => other.invoke_callback(&result()?),
             }
         };
@@ -576,6 +614,9 @@ impl Play<'_> {
         let end = move |result: &AsyncResult| {
             let _used = token;
             assert!(fault != Fault::PanickingEnd, "planned");
+            if fault == Fault::BombInEnd {
+                shared.panic_with_a_bomb();
+            }
             result.status().ok()?;
             Ok(shared.value(number))
         };
@@ -709,9 +750,7 @@ impl Play<'_> {
             }
             End::DropRuntime => {
                 drop(runtime);
-                self.ending("without a runtime", |begun, slot| {
-                    !matches!(begun.started.fault, Fault::Never) && !slot.may_stick
-                });
+                self.ending("without a runtime", |_, _| true);
                 self.drop_platform(platform);
                 None
             }
@@ -722,6 +761,16 @@ impl Play<'_> {
                 self.all_ended("after the shutdown without a runtime", |_, _| true);
                 self.drop_platform(platform);
                 None
+            }
+            End::DropRuntimeInside { of_another, waits } => {
+                self.drop_runtime_inside(&platform, runtime, of_another, waits);
+                self.ending("after a callback has dropped the runtime", |_, _| true);
+                self.drop_platform(platform);
+                None
+            }
+            End::DropPlatformOnTheWay(last) => {
+                self.drop_platform_in_end(platform, &runtime, last);
+                Some(runtime)
             }
         };
         self.await_all(runtime.as_ref(), in_order);
@@ -892,6 +941,7 @@ fn perform(shared: &Arc<Shared>, seen: &Arc<Seen>, body: Body, result: &AsyncRes
             }
         }
         Body::Panics => panic!("planned"),
+        Body::PanicsWithABomb => shared.panic_with_a_bomb(),
         Body::Blocks => std::thread::yield_now(),
         Body::Hops => {
             let Some(platform) = shared.platform() else { return };

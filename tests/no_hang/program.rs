@@ -67,6 +67,12 @@ pub(crate) enum Step {
     BeginShutdown,
     /// Another platform is handed a queue's id and the key of an item.
     Elsewhere { queue: Index, which: Index },
+    /// A component, its callback and its caller's task keep one result, and drop it in this order: see `parties`.
+    Share { queue: Index, called: bool, order: u8, elsewhere: bool, panics: bool, outlives: bool },
+    /// A Begin moves this across platforms.
+    Move { queue: Index, what: Moved, cancelled: bool },
+    /// The last handle of a further platform is dropped in the End of one of its operations.
+    LastHandle { own_runtime: bool, last: LastEnd },
     /// Resolves a stream by these handlers, in this order; what never answers is cancelled.
     Resolve { handlers: Vec<Handler>, keep: bool, all: bool },
 }
@@ -102,6 +108,8 @@ pub(crate) enum Body {
     RepliesLater,
     /// It keeps a serial queue waiting for its reply for ever.
     NeverReplies,
+    /// It panics with what panics when it is dropped.
+    PanicsWithABomb,
     /// Its state panics when it is dropped.
     PanicsWhenDropped,
     /// Its callback panics when it is asked for its name.
@@ -128,8 +136,42 @@ pub(crate) enum Fault {
     FailingBeginThatCallsBack,
     PanickingBegin,
     PanickingEnd,
+    /// Begin panics with what panics when it is dropped.
+    BombInBegin,
+    /// The same for End.
+    BombInEnd,
+    /// The same for the work item by which the component does its work.
+    BombInInvoke,
     /// It completes by way of another platform.
     ByAnother,
+}
+
+/// What the Begin of an operation takes across platforms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// The other platform makes the result, and this one invokes its callback.
+    Result,
+    /// The other platform makes the result, which is invoked without a platform in hand.
+    ResultByItself,
+    /// The other platform's queue is named, and this platform invokes the callback.
+    Queue,
+    /// The other platform's queue is named, and its result invoked.
+    QueueAndResult,
+    /// The other platform schedules the result, and Begin returns its key.
+    Key,
+    /// A method of the other platform serves the call, and Begin returns its cookie.
+    Cookie,
+}
+
+/// How the End is called that drops the last handle of its platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastEnd {
+    /// In the poll of the task that awaits.
+    Awaited,
+    /// On the queue that the operation names.
+    OnItsQueue,
+    /// On MULTITHREADED, because it is not awaited.
+    Detached,
 }
 
 /// What becomes of an operation.
@@ -182,6 +224,11 @@ pub(crate) enum End {
     DropRuntime,
     /// The runtime is dropped while a shutdown is on its way.
     DropRuntimeInShutdown,
+    /// The runtime is dropped by a callback: one of its own platform, or one that runs on another runtime. A plain drop
+    /// waits for threads, which tokio refuses on a thread of a runtime by a panic; the other way does not wait.
+    DropRuntimeInside { of_another: bool, waits: bool },
+    /// The last handle of the platform is dropped in the End of an operation.
+    DropPlatformOnTheWay(LastEnd),
 }
 
 pub(crate) fn programs() -> impl Strategy<Value = Program> {
@@ -190,14 +237,21 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
         prop::collection::vec(queue(), 1..5),
         prop::collection::vec(step(), 0..24),
         prop::bool::weighted(0.8),
-        prop_oneof![
-            3 => Just(End::Shutdown),
-            1 => Just(End::DropPlatform),
-            1 => Just(End::DropRuntime),
-            1 => Just(End::DropRuntimeInShutdown),
-        ],
+        end(),
     )
         .prop_map(|(flavour, queues, steps, tidy, end)| Program { flavour, queues, steps, tidy, end })
+}
+
+pub(crate) fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        6 => Just(End::Shutdown),
+        2 => Just(End::DropPlatform),
+        2 => Just(End::DropRuntime),
+        2 => Just(End::DropRuntimeInShutdown),
+        2 => (any::<bool>(), any::<bool>())
+            .prop_map(|(of_another, waits)| End::DropRuntimeInside { of_another, waits }),
+        2 => last_end().prop_map(End::DropPlatformOnTheWay),
+    ]
 }
 
 pub(crate) fn queue() -> impl Strategy<Value = Made> {
@@ -229,9 +283,33 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LetGo),
         1 => Just(Step::BeginShutdown),
         1 => (index(), index()).prop_map(|(queue, which)| Step::Elsewhere { queue, which }),
+        1 => (index(), any::<bool>(), 0..6_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+            |(queue, called, order, elsewhere, panics, outlives)| {
+                Step::Share { queue, called, order, elsewhere, panics, outlives }
+            }
+        ),
+        1 => (index(), moved(), any::<bool>())
+            .prop_map(|(queue, what, cancelled)| Step::Move { queue, what, cancelled }),
+        1 => (prop::bool::weighted(0.2), last_end())
+            .prop_map(|(own_runtime, last)| Step::LastHandle { own_runtime, last }),
         1 => (prop::collection::vec(handler(), 0..4), any::<bool>(), any::<bool>())
             .prop_map(|(handlers, keep, all)| Step::Resolve { handlers, keep, all }),
     ]
+}
+
+fn moved() -> impl Strategy<Value = Moved> {
+    prop::sample::select(vec![
+        Moved::Result,
+        Moved::ResultByItself,
+        Moved::Queue,
+        Moved::QueueAndResult,
+        Moved::Key,
+        Moved::Cookie,
+    ])
+}
+
+fn last_end() -> impl Strategy<Value = LastEnd> {
+    prop::sample::select(vec![LastEnd::Awaited, LastEnd::OnItsQueue, LastEnd::Detached])
 }
 
 fn handler() -> impl Strategy<Value = Handler> {
@@ -255,6 +333,7 @@ fn body() -> impl Strategy<Value = Body> {
         2 => Just(Body::Replies),
         2 => Just(Body::RepliesLater),
         1 => Just(Body::NeverReplies),
+        1 => Just(Body::PanicsWithABomb),
         1 => Just(Body::PanicsWhenDropped),
         1 => Just(Body::NamePanics),
         1 => Just(Body::ParametersPanic),
@@ -277,6 +356,9 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::FailingBeginThatCallsBack),
         1 => Just(Fault::PanickingBegin),
         1 => Just(Fault::PanickingEnd),
+        1 => Just(Fault::BombInBegin),
+        1 => Just(Fault::BombInEnd),
+        1 => Just(Fault::BombInInvoke),
         1 => Just(Fault::ByAnother),
     ]
 }

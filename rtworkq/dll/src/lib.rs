@@ -8,7 +8,7 @@
 #![allow(clippy::missing_safety_doc, reason = "each function's contract is its page's")]
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("three functions are handed on by the calling conventions of 64-bit Windows");
+compile_error!("five functions are handed on by the calling conventions of 64-bit Windows");
 
 mod chosen;
 mod step;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mf_async::Hresult;
 use mf_async::rtwq::Deadline;
-use mf_async::{Hresult, QueueId};
 use windows_sys::Win32::Foundation::{E_POINTER, HANDLE};
 use windows_sys::core::HRESULT;
 
-use crate::exports::with;
+use crate::exports;
 use crate::guard::{from, give, guard};
 
 pub(crate) unsafe extern "system" fn set_deadline(
@@ -33,9 +33,7 @@ pub(crate) unsafe extern "system" fn set_deadline2(
             return Err(E_POINTER);
         }
         let after = |units: i64| Duration::from_nanos(units.unsigned_abs().saturating_mul(100));
-        let set = with(|platform| {
-            Ok(platform.queue(QueueId(queue))?.set_deadline_with_warning(after(deadline), after(before)))
-        })?;
+        let set = exports::queue(queue)?.set_deadline_with_warning(after(deadline), after(before));
         let mut table = table();
         table.last += 1;
         let number = table.last;

@@ -8,7 +8,7 @@ use windows_sys::Win32::Foundation::{E_INVALIDARG, E_POINTER, S_OK};
 use windows_sys::core::HRESULT;
 
 use crate::com::Com;
-use crate::exports::{text, with};
+use crate::exports::{self, text, with};
 use crate::functions::Raw;
 use crate::guard::{Answer, give, guard};
 use crate::lifetime;
@@ -85,7 +85,7 @@ unsafe fn begin<T: Send + 'static>(
             let _ = platform.invoke_item(WorkItem::new(made));
         }
     };
-    with(|platform| platform.queue(QueueId::MULTITHREADED)).map(|queue| queue.spawn(waits).detach())
+    exports::queue(QueueId::MULTITHREADED.0).map(|queue| queue.spawn(waits).detach())
 }
 
 /// The result of a registration that has ended well.

@@ -39,21 +39,26 @@ pub(crate) unsafe extern "system" fn invoke_callback(result: Raw) -> HRESULT {
         // SAFETY: *RtwqInvokeCallback* is given a result.
         match unsafe { item(result) }? {
             Some(item) => with(|platform| platform.invoke_item(item)),
-            None => with(|_| Ok(())),
+            None => Ok(()),
         }
     })
 }
 
 pub(crate) unsafe extern "system" fn put_work_item(queue: u32, priority: i32, result: Raw) -> HRESULT {
-    guard(|| {
-        // SAFETY: *RtwqPutWorkItem* is given a result.
-        match unsafe { item(result) }? {
-            Some(item) => with(|platform| {
-                platform.put(step::queue(QueueId(queue)), item.priority(Priority::from(priority)))
-            }),
-            None => with(|_| Ok(())),
+    // SAFETY: *RtwqPutWorkItem* is given a result.
+    guard(|| unsafe { put(QueueId(queue), priority, result) })
+}
+
+/// # Safety
+/// As for [`item`].
+pub(crate) unsafe fn put(queue: QueueId, priority: i32, result: Raw) -> Answer {
+    // SAFETY: the caller says so.
+    match unsafe { item(result) }? {
+        Some(item) => {
+            with(|platform| platform.put(step::queue(queue), item.priority(Priority::from(priority))))
         }
-    })
+        None => Ok(()),
+    }
 }
 
 /// The result as a work item. One without a callback has nobody to be put for: its event is signalled here and now.

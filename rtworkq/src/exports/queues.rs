@@ -1,11 +1,12 @@
 //! Queues, allocated, locked and unlocked.
 
 use mf_async::{QueueId, WorkQueueType};
-use windows_sys::Win32::Foundation::{E_INVALIDARG, E_POINTER};
+use windows_sys::Win32::Foundation::{E_INVALIDARG, E_POINTER, HANDLE};
 use windows_sys::core::{BOOL, HRESULT};
 
-use crate::exports::{text, with};
+use crate::exports::{self, text, with};
 use crate::guard::{Answer, give, guard};
+use crate::join;
 
 pub(crate) unsafe extern "system" fn allocate_work_queue(kind: i32, queue: *mut u32) -> HRESULT {
     guard(|| {
@@ -33,7 +34,7 @@ pub(crate) unsafe extern "system" fn allocate_serial_work_queue(base: u32, queue
 }
 
 pub(crate) unsafe extern "system" fn lock_work_queue(queue: u32) -> HRESULT {
-    guard(|| with(|platform| platform.queue(QueueId(queue))).map(|queue| _ = queue.into_id()))
+    guard(|| exports::queue(queue).map(|queue| _ = queue.into_id()))
 }
 
 pub(crate) unsafe extern "system" fn unlock_work_queue(queue: u32) -> HRESULT {
@@ -63,10 +64,27 @@ pub(crate) unsafe extern "system" fn lock_shared_work_queue(
 }
 
 pub(crate) unsafe extern "system" fn set_long_running(queue: u32, enable: BOOL) -> HRESULT {
-    guard(|| with(|platform| platform.queue(QueueId(queue))).map(|queue| queue.set_long_running(enable != 0)))
+    guard(|| exports::queue(queue).map(|queue| queue.set_long_running(enable != 0)))
+}
+
+pub(crate) unsafe extern "system" fn join_work_queue(
+    queue: u32,
+    file: HANDLE,
+    cookie: *mut HANDLE,
+) -> HRESULT {
+    guard(|| {
+        present(cookie)?;
+        let queue = exports::queue(queue)?;
+        // SAFETY: *RtwqJoinWorkQueue* is given a place for a handle. It is a number that only `unjoin_work_queue` takes.
+        unsafe { give(cookie, join::join(queue, file)? as HANDLE) }
+    })
+}
+
+pub(crate) unsafe extern "system" fn unjoin_work_queue(queue: u32, cookie: HANDLE) -> HRESULT {
+    guard(|| join::unjoin(QueueId(queue), cookie as usize))
 }
 
 /// Nothing is allocated for a caller that has no place for it.
-fn present(place: *mut u32) -> Answer {
+fn present<T>(place: *mut T) -> Answer {
     if place.is_null() { Err(E_POINTER) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
 //! Starting, shutting down, locking, and who hears of it.
 
-use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, HANDLE, S_OK};
+use windows_sys::Win32::Foundation::{E_POINTER, S_OK};
 use windows_sys::core::HRESULT;
 
 use crate::com::Com;
@@ -37,27 +37,4 @@ pub(crate) unsafe extern "system" fn register_platform_events(events: Raw) -> HR
 
 pub(crate) unsafe extern "system" fn unregister_platform_events(events: Raw) -> HRESULT {
     guard(|| if events.is_null() { Err(E_POINTER) } else { lifetime::unregister(events) })
-}
-
-/// No page describes it, and no header declares it: what it gives is not known.
-pub(crate) unsafe extern "system" fn get_platform(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// Its page names the queue, a handle and a cookie, and does not say how the end of an input or output reaches the queue:
-/// by which callback, and with which result.
-pub(crate) unsafe extern "system" fn join_work_queue(_: u32, _: HANDLE, _: *mut HANDLE) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// There is nothing to unjoin, see [`join_work_queue`].
-pub(crate) unsafe extern "system" fn unjoin_work_queue(_: u32, _: HANDLE) -> HRESULT {
-    E_NOTIMPL
 }

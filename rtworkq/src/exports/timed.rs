@@ -4,14 +4,14 @@ use std::ptr::null_mut;
 
 use mf_async::rtwq::PeriodicKey;
 use mf_async::{Priority, WorkItem, WorkItemKey};
-use windows_sys::Win32::Foundation::{E_NOTIMPL, E_POINTER, HANDLE};
+use windows_sys::Win32::Foundation::{E_POINTER, HANDLE};
 use windows_sys::core::HRESULT;
 
 use crate::callback;
 use crate::com::Com;
 use crate::exports::with;
 use crate::functions::{PeriodicCallback, Raw};
-use crate::guard::{code, give, guard};
+use crate::guard::{code, give_if_wanted, guard};
 use crate::{inside, lifetime, timed, wait};
 
 /// `timeout` is negative milliseconds. `E_INVALIDARG` for a positive number, which no page defines.
@@ -21,7 +21,7 @@ pub(crate) unsafe extern "system" fn schedule_work_item(result: Raw, timeout: i6
         unsafe {
             let item = callback::shared(result)?;
             let scheduled = timed::put(item, |item| with(|platform| platform.schedule_ms(item, timeout)))?;
-            if key.is_null() { Ok(()) } else { give(key, scheduled.0) }
+            give_if_wanted(key, scheduled.0)
         }
     })
 }
@@ -52,33 +52,9 @@ pub(crate) unsafe extern "system" fn put_waiting_work_item(
                 platform.put_waiting(signal, item).map_err(code)
             })?;
             wait::note(waits.0, slot);
-            if key.is_null() { Ok(()) } else { give(key, waits.0) }
+            give_if_wanted(key, waits.0)
         }
     })
-}
-
-/// No page describes it, and no header declares it: whether it waits for one or for all of its handles is not known.
-pub(crate) unsafe extern "system" fn put_multiple_waiting_work_item(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
-}
-
-/// See [`put_multiple_waiting_work_item`].
-pub(crate) unsafe extern "system" fn cancel_multiple_waiting_work_item(
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-    _: usize,
-) -> HRESULT {
-    E_NOTIMPL
 }
 
 pub(crate) unsafe extern "system" fn add_periodic_callback(
@@ -102,7 +78,7 @@ pub(crate) unsafe extern "system" fn add_periodic_callback(
         })?;
         timed::added(added);
         // SAFETY: null or a place for a key.
-        if key.is_null() { Ok(()) } else { unsafe { give(key, added.0) } }
+        unsafe { give_if_wanted(key, added.0) }
     })
 }
 

@@ -18,7 +18,7 @@ const MULTITHREADED: u32 = MFASYNC_CALLBACK_QUEUE_MULTITHREADED;
 
 /// A result by hand, as the page *MFASYNCRESULT structure* lays it out.
 #[repr(C)]
-struct Own {
+pub(crate) struct Own {
     table: *const Table,
     overlapped: [u64; 4],
     callback: *mut c_void,
@@ -52,7 +52,7 @@ static TABLE: Table = Table {
 };
 
 /// A result with this callback, which lives as long as the process; the test looks at its count.
-fn own(callback: &IMFAsyncCallback) -> &'static Own {
+pub(crate) fn own(callback: &IMFAsyncCallback) -> &'static Own {
     Box::leak(Box::new(Own {
         table: &raw const TABLE,
         overlapped: [0; 4],
@@ -66,7 +66,7 @@ fn own(callback: &IMFAsyncCallback) -> &'static Own {
 
 impl Own {
     /// As an interface, with a reference of its own.
-    fn interface(&'static self) -> IMFAsyncResult {
+    pub(crate) fn interface(&'static self) -> IMFAsyncResult {
         self.count.fetch_add(1, Ordering::SeqCst);
         // SAFETY: it has the layout and the methods of the interface, and a reference was added.
         unsafe { IMFAsyncResult::from_raw(std::ptr::from_ref(self).cast_mut().cast()) }

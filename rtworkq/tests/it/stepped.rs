@@ -1,98 +1,48 @@
 //! Promise: a decode can be stepped by hand, each callback on the thread that steps, and goes the same way every time.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use mf_async::Platform;
-use mf_async_rtworkq::Stepper;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAttributes, IMFMediaEvent, IMFSample, IMFSourceReader, IMFSourceReaderCallback,
-    IMFSourceReaderCallback_Impl, MF_SOURCE_READER_ASYNC_CALLBACK, MF_SOURCE_READER_FIRST_AUDIO_STREAM,
-    MF_SOURCE_READERF_ENDOFSTREAM, MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFASYNC_CALLBACK_QUEUE_STANDARD,
-    MFCreateAttributes, MFCreateSourceReaderFromURL, MFPutWorkItem,
+    MFASYNC_CALLBACK_QUEUE_MULTITHREADED, MFASYNC_CALLBACK_QUEUE_STANDARD, MFPutWorkItem,
 };
-use windows::core::{HRESULT, HSTRING, Ref, Result, implement};
 
-use crate::support::{Log, Started, call, callback, entry, passes, until, wave};
+use crate::pipeline::{Reader, Started};
+use crate::support::{Log, call, callback, entry, media, passes, until, wave};
 
 const MULTITHREADED: u32 = MFASYNC_CALLBACK_QUEUE_MULTITHREADED;
 const STANDARD: u32 = MFASYNC_CALLBACK_QUEUE_STANDARD;
 
-/// One call of the reader's callback: the flags, the time, how many bytes; and the thread.
-type Read = (u32, i64, u32, std::thread::ThreadId);
-
-#[implement(IMFSourceReaderCallback)]
-struct Reads(Log<Read>);
-
-impl IMFSourceReaderCallback_Impl for Reads_Impl {
-    fn OnReadSample(
-        &self,
-        status: HRESULT,
-        _: u32,
-        flags: u32,
-        time: i64,
-        sample: Ref<'_, IMFSample>,
-    ) -> Result<()> {
-        status.ok()?;
-        // SAFETY: the sample lives during the call.
-        let bytes = sample.as_ref().map_or(Ok(0), |sample| unsafe { sample.GetTotalLength() })?;
-        self.0.add((flags, time, bytes, std::thread::current().id()));
-        Ok(())
-    }
-
-    fn OnFlush(&self, _: u32) -> Result<()> {
-        Ok(())
-    }
-
-    fn OnEvent(&self, _: u32, _: Ref<'_, IMFMediaEvent>) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Steps until it is so; how many steps that took.
-fn step_until(stepper: &Stepper, what: &str, condition: impl Fn() -> bool) -> usize {
-    let (start, mut steps) = (Instant::now(), 0);
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "stepped in vain: {what}");
-        if stepper.step() {
-            steps += 1;
-        } else {
-            // A thread of Media Foundation's own is at work.
-            std::thread::yield_now();
-        }
-    }
-    steps
-}
-
-/// Decodes a file, stepped by hand, and prints each step's outcome.
+/// Decodes a file, stepped by hand, and prints the outcome of each step.
 fn decode(path: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
     mf_async_rtworkq::install(&platform).unwrap();
     let started = Started::new();
-    let log = Log::new();
-    let callback: IMFSourceReaderCallback = Reads(log.clone()).into();
     // To open the file blocks until its callbacks are called, so that it is done before.
-    // SAFETY: what is passed lives during the calls.
-    let reader: IMFSourceReader = unsafe {
-        let mut attributes: Option<IMFAttributes> = None;
-        MFCreateAttributes(&raw mut attributes, 1).unwrap();
-        attributes.as_ref().unwrap().SetUnknown(&MF_SOURCE_READER_ASYNC_CALLBACK, &callback).unwrap();
-        MFCreateSourceReaderFromURL(&HSTRING::from(path), attributes.as_ref()).unwrap()
-    };
+    let mut reader = Reader::open(path).unwrap();
     let stepper = mf_async_rtworkq::step_by_hand(&platform).unwrap();
-    let (mut steps, mut reads) = (0, 0);
+    let (start, mut steps, mut reads) = (Instant::now(), 0, 0);
     loop {
-        // SAFETY: in asynchronous mode the four are null.
-        unsafe { reader.ReadSample(MF_SOURCE_READER_FIRST_AUDIO_STREAM.0 as u32, 0, None, None, None, None) }
-            .unwrap();
+        reader.ask().unwrap();
         reads += 1;
-        steps += step_until(&stepper, "a sample comes", || log.all().len() == reads);
-        let (flags, time, bytes, thread) = log.all()[reads - 1];
-        assert_eq!(thread, std::thread::current().id(), "the callback runs where it is stepped");
-        println!("read {reads}: flags {flags:#x}, time {time}, {bytes} bytes");
-        if flags & MF_SOURCE_READERF_ENDOFSTREAM.0 as u32 != 0 {
+        let read = loop {
+            if let Some(read) = reader.answered() {
+                break read.unwrap();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "stepped in vain: read {reads}");
+            if stepper.step() {
+                steps += 1;
+            } else {
+                // A thread of Media Foundation's own is at work.
+                std::thread::yield_now();
+            }
+        };
+        assert_eq!(read.thread, std::thread::current().id(), "the callback runs where it is stepped");
+        let (flags, time, bytes) = (read.flags, read.time, read.bytes.len());
+        println!("read {reads}: step {steps}, flags {flags:#x}, time {time}, {bytes} bytes");
+        if read.is_last() {
             break;
         }
     }
@@ -100,31 +50,34 @@ fn decode(path: &Path) {
         steps += 1;
     }
     println!("read in all: {reads} reads, {steps} steps");
-    drop(stepper);
-    drop((reader, callback));
-    drop(started);
+    drop((stepper, reader, started));
 }
 
-/// The lines that two plays of the test print.
+/// Two processes print the same lines.
 fn twice(test: &str, path: &Path) {
-    static PLAYED: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
+    let mut played = Vec::new();
     for _ in 0..2 {
         let Some((out, _)) = passes(test, &[], || decode(path)) else { return };
         let lines: Vec<_> =
-            out.lines().filter(|line| line.contains("read ")).map(ToOwned::to_owned).collect();
-        println!("{}", lines.last().unwrap());
-        PLAYED.lock().unwrap().push(lines);
+            out.lines().filter(|line| line.starts_with("read ")).map(ToOwned::to_owned).collect();
+        played.push(lines);
     }
-    let played = PLAYED.lock().unwrap();
+    println!("{}", played[0].last().unwrap());
     assert!(played[0].len() > 2);
     assert_eq!(played[0], played[1]);
 }
 
 #[test]
-fn a_decode_that_is_stepped_by_hand_is_the_same_every_time() {
+fn a_wave_file_that_is_stepped_by_hand_is_the_same_every_time() {
     let path = wave("stepped");
-    twice("stepped::a_decode_that_is_stepped_by_hand_is_the_same_every_time", &path);
+    twice("stepped::a_wave_file_that_is_stepped_by_hand_is_the_same_every_time", &path);
     let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn an_mp3_that_is_stepped_by_hand_is_the_same_every_time() {
+    let Some(path) = media("tone.mp3") else { return };
+    twice("stepped::an_mp3_that_is_stepped_by_hand_is_the_same_every_time", &path);
 }
 
 #[test]

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use windows::Win32::Foundation::HANDLE;
 use windows::Win32::Media::MediaFoundation::{
-    IMFAsyncCallback, IMFAsyncCallback_Impl, IMFAsyncResult, MF_VERSION, MFPutWaitingWorkItem,
-    MFSTARTUP_LITE, MFShutdown, MFStartup,
+    IMFAsyncCallback, IMFAsyncCallback_Impl, IMFAsyncResult, MFPutWaitingWorkItem,
 };
 use windows::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
 use windows::core::{PCSTR, Ref, Result, implement, w};
+
+pub(crate) use crate::pipeline::Started;
 
 /// Names the test that a process plays.
 const ALONE: &str = "MF_ASYNC_RTWORKQ_TEST";
@@ -66,24 +67,6 @@ pub(crate) fn call(name: &CStr) -> i32 {
     let function = entry(name).expect("the DLL has it");
     // SAFETY: such a function is called.
     unsafe { function() as i32 }
-}
-
-/// Media Foundation, started once.
-pub(crate) struct Started;
-
-impl Started {
-    pub(crate) fn new() -> Started {
-        // SAFETY: the shutdown is owed by the drop.
-        unsafe { MFStartup(MF_VERSION, MFSTARTUP_LITE) }.unwrap();
-        Started
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // SAFETY: a start is owed it.
-        unsafe { MFShutdown() }.unwrap();
-    }
 }
 
 /// What a callback does with its result.
@@ -176,7 +159,12 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Writes a second of sound, 44,100 frames of two channels and 16 bits.
 pub(crate) fn wave(name: &str) -> PathBuf {
-    let frames = 44_100_u32;
+    wave_of(name, 1)
+}
+
+/// The same of so many seconds.
+pub(crate) fn wave_of(name: &str, seconds: u32) -> PathBuf {
+    let frames = 44_100 * seconds;
     let size = frames * 4;
     let mut bytes = Vec::new();
     bytes.extend(b"RIFF");
@@ -201,6 +189,11 @@ pub(crate) fn wave(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("mf-async-rtworkq-{}-{name}.wav", std::process::id()));
     std::fs::write(&path, bytes).unwrap();
     path
+}
+
+/// A file that `.ci/wine` has made; `None` where it has made none.
+pub(crate) fn media(name: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(std::env::var_os("MF_ASYNC_MEDIA")?).join(name))
 }
 
 /// The field `hEvent` of a result, as the page *MFASYNCRESULT structure* has it.

@@ -104,3 +104,22 @@ fn raise(longest: &Rare, time: Duration) {
         longest.fetch_max(nanos, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_run_and_each_turn_is_progress() {
+        let counters = Counters::default();
+        let run = || Run { panicked: false, time: None };
+        for before in (0..9).step_by(3) {
+            assert_eq!(counters.progress(), before);
+            counters.add((before % 2) as u32, run());
+            counters.add_shared(1, run());
+            counters.add_turn();
+        }
+        assert_eq!((counters.run(0), counters.run(1)), (2, 4));
+    }
+}

@@ -1,8 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
 //! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while callbacks
-//! are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
+//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while
+//! callbacks are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
 //! on 2 cores that other programs kept busy: see the table in `engine.rs`.
 //!
 //! # Marks
@@ -13,14 +13,14 @@
 //! takes is complete; until then a barrier waits for what is put meanwhile as well. Barriers between which nothing is put
 //! share a generation.
 
-use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use crate::async_result::CallbackFlags;
 use crate::observe::PutSpan;
+use crate::queue::engine::lane::Lane;
 use crate::queue::priority::Priority;
 use crate::queue::work_item::{Queued, Slot, Work};
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{MODELLED, Mutex, MutexGuard};
 
 /// What was put, on a line of memory apart from others.
@@ -28,14 +28,14 @@ use crate::sync::{MODELLED, Mutex, MutexGuard};
 #[repr(align(128))]
 pub(super) struct Injector {
     lanes: Mutex<Lanes>,
-    /// The lengths of the lanes, for a glance.
-    waiting: [AtomicUsize; 3],
+    /// Whether the lanes hold anything, for a glance.
+    waiting: [AtomicBool; 3],
 }
 
 #[derive(Default)]
 struct Lanes {
-    /// By priority, the oldest item first.
-    items: [VecDeque<Queued>; 3],
+    /// By priority.
+    items: [Lane; 3],
     phase: EnginePhase,
     put: u64,
     generation: u64,
@@ -73,8 +73,9 @@ impl Injector {
             // A serial queue above still runs what it had when this one was closed.
             return None;
         }
-        lanes.items[lane].push_back(Queued::take(slot, span));
-        if let Some(item) = lanes.items[lane].back_mut() {
+        let back = lanes.items[lane].back();
+        back.push_back(Queued::take(slot, span));
+        if let Some(item) = back.back_mut() {
             item.flags = flags;
             if !is_turn {
                 item.generation = counter_of(lanes.generation);
@@ -84,7 +85,8 @@ impl Injector {
                 lanes.put += 1;
             }
         }
-        self.show(lanes, lane);
+        // ORDERING: Release, see `waits`.
+        self.waiting[lane].store(true, Ordering::Release);
         Some(look())
     }
 
@@ -96,7 +98,7 @@ impl Injector {
             return None;
         }
         let mut lanes = self.lanes();
-        let item = lanes.items[lane].pop_front();
+        let item = lanes.items[lane].pop();
         self.show(&lanes, lane);
         item
     }
@@ -110,26 +112,34 @@ impl Injector {
             index -= if found { 0 } else { lanes.items[lane].len() };
             found
         })?;
-        let item = lanes.items[lane].remove(index);
+        let mut items: Vec<_> = std::mem::take(&mut lanes.items[lane]).into_items().collect();
+        let item = items.remove(index);
+        items.into_iter().for_each(|item| lanes.items[lane].back().push_back(item));
         self.show(&lanes, lane);
-        item
+        Some(item)
     }
 
     /// How many items wait.
     #[cfg(feature = "test-util")]
     pub(crate) fn len(&self) -> usize {
-        self.lanes().items.iter().map(VecDeque::len).sum()
+        self.lanes().items.iter().map(Lane::len).sum()
     }
 
-    /// Moves all items of normal priority to a local queue, which is empty, and calls `shown` with their number before
-    /// they are no longer seen here. The two change places, so that neither allocates again once it has grown.
+    /// Moves all items of normal priority to a local queue, which is empty, and says so to `shown` before they
+    /// are no longer seen here. The two change places.
     #[inline]
-    pub(super) fn take_all(&self, local: &mut VecDeque<Queued>, shown: impl FnOnce(usize)) {
+    pub(super) fn take_all(&self, local: &mut Lane, shown: impl FnOnce(bool)) {
         let lane = Priority::Normal as usize;
         let mut lanes = self.lanes();
         std::mem::swap(&mut lanes.items[lane], local);
-        shown(local.len());
+        shown(!local.is_empty());
         self.show(&lanes, lane);
+    }
+
+    /// Takes back the blocks that a local queue has emptied.
+    #[cold]
+    pub(super) fn take_spare(&self, local: &mut Lane) {
+        local.give_spare(&mut self.lanes().items[Priority::Normal as usize]);
     }
 
     /// Whether an item of a priority waits, read without the lock.
@@ -137,7 +147,7 @@ impl Injector {
     pub(super) fn waits(&self, lane: usize) -> bool {
         // ORDERING: Acquire pairs with the Release in `show`: where items are no longer seen here, they are seen in the local
         // queue that they went to. Otherwise a hint; what must be sure looks under the lock.
-        self.waiting[lane].load(Ordering::Acquire) > 0
+        self.waiting[lane].load(Ordering::Acquire)
     }
 
     /// Whether anything waits, read without the lock.
@@ -148,13 +158,14 @@ impl Injector {
 
     /// Whether nothing waits. A put that comes later sees what was done before this.
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes().items.iter().all(VecDeque::is_empty)
+        let _lanes = self.lanes();
+        !self.waits_any()
     }
 
     /// Enters a later phase. Returns what was queued if that is dropped.
     pub(super) fn enter(&self, phase: EnginePhase) -> impl Iterator<Item = Queued> + use<> {
         let mut lanes = self.lanes();
-        let mut items = Default::default();
+        let mut items = <[Lane; 3]>::default();
         if lanes.phase != EnginePhase::Aborted {
             lanes.phase = phase;
         }
@@ -163,7 +174,7 @@ impl Injector {
         }
         (0..3).for_each(|lane| self.show(&lanes, lane));
         drop(lanes);
-        items.into_iter().rev().flatten()
+        items.into_iter().rev().flat_map(Lane::into_items)
     }
 
     pub(super) fn phase(&self) -> EnginePhase {
@@ -203,7 +214,7 @@ impl Injector {
     #[inline(always)]
     fn show(&self, lanes: &Lanes, lane: usize) {
         // ORDERING: Release, see `waits`.
-        self.waiting[lane].store(lanes.items[lane].len(), Ordering::Release);
+        self.waiting[lane].store(!lanes.items[lane].is_empty(), Ordering::Release);
     }
 
     #[inline(always)]

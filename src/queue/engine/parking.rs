@@ -145,3 +145,73 @@ impl Parking {
 }
 
 const AVAILABLE: usize = 1 << 16;
+
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
+mod tests {
+    use super::*;
+
+    fn parks(parking: &Parking, number: usize, searching: bool) -> bool {
+        parking.park(number, Waker::noop(), searching, || false)
+    }
+
+    #[test]
+    fn one_is_spawned_at_a_time_until_none_is_left() {
+        let parking = Parking::new(2, 0);
+        assert!(parking.wants_unpark() && !parking.is_searched());
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(0))));
+        assert!(!parking.wants_unpark() && parking.is_searched());
+        assert!(parking.unpark_one(false).is_none(), "one searches");
+        assert!(matches!(parking.unpark_one(true), Some(Unparked::Spawn(1))));
+        assert!(!parking.stop_searching(), "another still searches");
+        assert!(parking.stop_searching() && !parking.is_searched());
+        assert!(!parking.wants_unpark() && parking.unpark_one(true).is_none());
+    }
+
+    #[test]
+    fn what_parks_is_unparked_and_what_ends_is_spawned_again() {
+        let parking = Parking::new(2, 0);
+        (0..2).for_each(|_| assert!(parking.unpark_one(true).is_some()));
+        assert!(parks(&parking, 0, true) && parking.is_searched());
+        assert!(!parking.park(1, Waker::noop(), true, || true));
+        parking.leave(1, true);
+        assert!(parking.wants_unpark() && !parking.is_searched());
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Wake(_))));
+        assert!(parking.stop_searching());
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(1))));
+        assert!(parking.stop_searching() && !parking.wants_unpark());
+    }
+
+    #[test]
+    fn what_runs_without_being_unparked_searches() {
+        let parking = Parking::new(1, 0);
+        assert!(parking.unpark_one(false).is_some() && parking.stop_searching());
+        assert!(parks(&parking, 0, false));
+        parking.arrive(0);
+        assert!(parking.is_searched() && parking.unpark_one(true).is_none());
+        parking.arrive(0);
+        assert!(parking.stop_searching() && !parking.wants_unpark());
+    }
+
+    #[test]
+    fn all_that_are_parked_search_when_they_are_unparked_together() {
+        let parking = Parking::new(3, 0);
+        (0..2).for_each(|_| assert!(parking.unpark_one(true).is_some()));
+        assert!(parks(&parking, 0, true) && parks(&parking, 1, true));
+        assert_eq!(parking.unpark_all().len(), 2);
+        assert!(!parking.stop_searching() && parking.stop_searching());
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(2))));
+        assert!(parking.stop_searching() && !parking.wants_unpark());
+    }
+
+    #[test]
+    fn a_helper_comes_when_no_worker_could() {
+        let parking = Parking::new(1, 1);
+        assert_eq!(parking.take_helper(), None, "a worker can be spawned");
+        assert!(parking.unpark_one(false).is_some());
+        assert_eq!((parking.take_helper(), parking.take_helper()), (Some(1), None));
+        parking.give_back_helper(1);
+        assert!(parks(&parking, 0, true));
+        assert_eq!(parking.take_helper(), None, "a worker can be unparked");
+    }
+}

@@ -1,13 +1,13 @@
 //! A seat: what others see of a worker. It outlives the worker's task, and the next task of the same number takes it over.
 
-use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
 use crate::queue::engine::injector::Injector;
+use crate::queue::engine::lane::Lane;
 use crate::queue::work_item::Queued;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The local queue, the counters and the current callback of one worker, on lines of memory apart from the others'.
@@ -15,9 +15,9 @@ use crate::sync::{Mutex, MutexGuard};
 #[repr(align(128))]
 pub(super) struct Seat {
     /// What the worker has taken out and not run yet, the oldest first, all of normal priority.
-    local: Mutex<VecDeque<Queued>>,
-    /// How many those are, for a glance.
-    waiting: AtomicUsize,
+    local: Mutex<Lane>,
+    /// Whether there are any, for a glance.
+    waiting: AtomicBool,
     pub(super) counters: Counters,
     running: Mutex<Option<Running>>,
     /// Whether the worker runs a turn or items.
@@ -29,16 +29,21 @@ impl Seat {
     #[inline]
     pub(super) fn waits(&self) -> bool {
         // ORDERING: Relaxed, a hint.
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes the oldest item.
+    /// Takes the oldest item. Blocks that were emptied go back to the injector.
     #[inline]
-    pub(super) fn pop(&self) -> Option<Queued> {
+    pub(super) fn pop(&self, injector: &Injector) -> Option<Queued> {
         if !self.waits() {
             return None;
         }
-        self.change(VecDeque::pop_front)
+        self.change(|items| {
+            if items.has_spare() {
+                injector.take_spare(items);
+            }
+            items.pop()
+        })
     }
 
     /// Fills the local queue, which is empty, with all that the injector has, and takes the oldest item.
@@ -46,35 +51,38 @@ impl Seat {
     pub(super) fn take_from(&self, injector: &Injector) -> Option<Queued> {
         self.change(|items| {
             // ORDERING: Relaxed, before the Release in the injector.
-            injector.take_all(items, |number| self.waiting.store(number, Ordering::Relaxed));
-            items.pop_front()
+            injector.take_all(items, |any| self.waiting.store(any, Ordering::Relaxed));
+            items.pop()
         })
     }
 
     /// Fills the local queue, which is empty, with what was stolen, and takes the oldest item.
-    pub(super) fn take_stolen(&self, stolen: VecDeque<Queued>) -> Option<Queued> {
+    pub(super) fn take_stolen(&self, stolen: Vec<Queued>) -> Option<Queued> {
         self.change(|items| {
-            items.extend(stolen);
-            items.pop_front()
+            stolen.into_iter().for_each(|item| items.back().push_back(item));
+            items.pop()
         })
     }
 
     /// Takes half of the local queue, but no more than [`STOLEN`], the oldest first.
-    pub(super) fn steal(&self) -> VecDeque<Queued> {
-        self.change(|items| items.drain(..items.len().div_ceil(2).min(STOLEN)).collect())
+    pub(super) fn steal(&self) -> Vec<Queued> {
+        self.change(|items| {
+            let stolen = items.len().div_ceil(2).min(STOLEN);
+            (0..stolen).map_while(|_| items.pop()).collect()
+        })
     }
 
     /// Takes all of it.
-    pub(super) fn take_all(&self) -> VecDeque<Queued> {
-        self.change(std::mem::take)
+    pub(super) fn take_all(&self) -> impl Iterator<Item = Queued> + use<> {
+        self.change(std::mem::take).into_items()
     }
 
     #[inline(always)]
-    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<Queued>) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Lane) -> T) -> T {
         let mut items = self.local.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(&mut items);
         // ORDERING: Relaxed, see `waits`.
-        self.waiting.store(items.len(), Ordering::Relaxed);
+        self.waiting.store(!items.is_empty(), Ordering::Relaxed);
         changed
     }
 

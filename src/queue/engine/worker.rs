@@ -176,7 +176,7 @@ impl Worker {
             }
         }
         if seat.waits() {
-            let local = seat.pop();
+            let local = seat.pop(injector);
             if local.is_some() {
                 return local;
             }
@@ -253,7 +253,7 @@ impl Worker {
         }
         let (engine, generation) = (self.engine.clone(), item.generation);
         let key = engine.begin_outside(item.running(Instant::now()));
-        self.results.clear();
+        self.results.give_token_up();
         let (results, on) = (self.results.elsewhere(), engine.on);
         run_blocking(self.engine.spawner.runtime(), item, on, results, move |run| {
             engine.end_outside(key, generation, run);
@@ -276,7 +276,7 @@ impl Worker {
 
     /// Nothing more runs for now: the last run is counted, with its time, and nothing is held.
     fn flush(&mut self, budget: &mut Budget) {
-        self.results.clear();
+        self.results.give_token_up();
         self.flush_time(budget);
         // Before the count: what waits for that must not find it running.
         if self.published.take().is_some() {
@@ -390,7 +390,7 @@ impl Future for Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if self.state != WorkerState::Ended {
-            self.results.clear();
+            self.results.give_token_up();
             self.count_last();
             abort(&self.engine);
         }

@@ -336,7 +336,8 @@ fn function_of(name: &str) -> String {
 /// What the paths of other people's code have in them.
 const OTHERS: [&str; 3] = ["/rustc/", "/.cargo/registry/", "/rustlib/"];
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use super::{function_of, short};
 

@@ -83,7 +83,8 @@ const SHORTENED: usize = 4;
 /// No run takes so many choices.
 const LONGEST: usize = 10_000_000;
 
-#[cfg(all(test, not(mf_async_loom), not(mf_async_shuttle)))]
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
 mod tests {
     use super::*;
 

@@ -64,7 +64,6 @@ pub(crate) const AS_WINE: &[&str] = &[
     "resolver::refused_is_not_kept",
     "resolver::end_with_a_foreign_result",
     "resolver::stream_end_with_a_foreign_result",
-    "resolver::cancel",
 ];
 
 /// What cannot be asked of Wine on them.
@@ -81,6 +80,7 @@ pub(crate) const NOT_RUN_AS_WINE: &[&str] = &[
     "services::unknown_class",
     "services::class_of_a_topology_s_queue",
     "services::register_a_topology_s_queues",
+    "resolver::cancel",
     "byte_streams::begin_write",
     "byte_streams::read_after_write",
     "byte_streams::end_read_of_a_write",
