@@ -44,6 +44,9 @@ impl From<AsyncResult> for Mta<IMFAsyncResult> {
 impl From<Mta<IMFAsyncResult>> for AsyncResult {
     /// The result that the COM object stands for, or one that stands for the COM object: with its status of
     /// now, and its state and private object, to be read as `Mta<IUnknown>` where they are COM objects.
+    ///
+    /// Which callback a COM object invokes only the system's queues know. So a portable queue passes such a result on to them
+    /// when its turn has come, and counts that as a run.
     fn from(com: Mta<IMFAsyncResult>) -> AsyncResult {
         match ours(&com) {
             Some(ours) => {

@@ -78,11 +78,11 @@ impl Platform {
         Ok(Platform { startup: Arc::new(Startup { tracker, started }) })
     }
 
-    /// Whether the system has Media Foundation: the DLLs `mfplat.dll` and `mfreadwrite.dll`.
+    /// Whether the system has Media Foundation: the DLLs `mfplat.dll`, `mfreadwrite.dll` and `mf.dll`.
     ///
     /// Editions N and KN of Windows without the *Media Feature Pack*, and servers without the feature *Media Foundation*,
     /// have not. There a program that imports these DLLs is not started by the system, so that it could ask nothing. To
-    /// ask, it must load them late, by arguments for Microsoft's linker in its `build.rs`:
+    /// ask, it must load them late. Microsoft's linker does so by these arguments, in the program's `build.rs`:
     ///
     /// ```
     /// for dll in ["mf.dll", "mfplat.dll", "mfreadwrite.dll"] {
@@ -91,10 +91,13 @@ impl Platform {
     /// println!("cargo::rustc-link-arg-bins=delayimp.lib");
     /// ```
     ///
+    /// MinGW's linker needs libraries made for it. The repository's folder `late_loading` holds a program whose `build.rs` serves
+    /// both linkers.
+    ///
     /// Then nothing of this module may be called where this is false.
     #[must_use]
     pub fn is_available() -> bool {
-        [w!("mfplat.dll"), w!("mfreadwrite.dll")].into_iter().all(|name| {
+        [w!("mfplat.dll"), w!("mfreadwrite.dll"), w!("mf.dll")].into_iter().all(|name| {
             // SAFETY: the name ends with a zero. These are the system's own DLLs, whose entry points do no harm.
             let loaded = unsafe { LoadLibraryW(name) };
             // SAFETY: it was loaded once more just now, and nothing of it was used.

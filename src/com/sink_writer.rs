@@ -1,29 +1,29 @@
 //! `SinkWriter`: samples into a file or a sink, with the end of the file and every marker a future.
 
-use std::collections::BTreeMap;
+mod inbox;
+
 use std::ffi::c_void;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use windows::Win32::Foundation::E_POINTER;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFByteStream, IMFMediaSink, IMFMediaType, IMFSample, IMFSinkWriter,
-    IMFSinkWriterCallback, IMFSinkWriterCallback_Impl, IMFSinkWriterCallback2, IMFSinkWriterCallback2_Impl,
-    MF_SINK_WRITER_ASYNC_CALLBACK, MF_SINK_WRITER_DISABLE_THROTTLING, MFCreateAttributes,
-    MFCreateSinkWriterFromMediaSink, MFCreateSinkWriterFromURL,
+    IMFSinkWriterCallback, IMFSinkWriterCallback2, MF_SINK_WRITER_ASYNC_CALLBACK,
+    MF_SINK_WRITER_DISABLE_THROTTLING, MFCreateAttributes, MFCreateSinkWriterFromMediaSink,
+    MFCreateSinkWriterFromURL,
 };
-use windows::core::{HRESULT, HSTRING, PCWSTR};
-use windows_core::implement;
+use windows::core::{HSTRING, PCWSTR};
 
+pub use self::inbox::SinkWriterEvent;
+
+use self::inbox::{WriterCallback, WriterInbox};
 use crate::async_result::QueueId;
-use crate::com::callback::contain;
-use crate::com::guarded::Guarded;
-use crate::com::notifications::{Notifications, Notifier};
+use crate::com::notifications::Notifications;
 use crate::com::offload::offload;
 use crate::com::{Mta, Platform, StreamIndex};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, Promise};
-use crate::sync::LockExt;
+use crate::operation::Operation;
 
 /// A sink writer with a callback.
 ///
@@ -358,163 +358,5 @@ impl Drop for SinkWriter {
 impl fmt::Debug for SinkWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SinkWriter").finish_non_exhaustive()
-    }
-}
-
-/// What a sink writer calls back for besides the end of what was begun.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum SinkWriterEvent {
-    /// Encoding or writing a stream failed.
-    StreamError {
-        /// The stream.
-        stream: StreamIndex,
-        /// Why.
-        error: Error,
-    },
-    /// An encoder was replaced, or changed its format.
-    TransformChange,
-}
-
-/// What the callback object and the writer share. It knows nothing of the writer, so that there is no circle.
-struct WriterInbox(Mutex<WriterState>);
-
-struct WriterState {
-    /// Who waits for the end; the first of them asked for it.
-    finalize: Vec<Promise<()>>,
-    /// By the number that was passed as their context, which grows.
-    markers: BTreeMap<usize, (StreamIndex, Promise<()>)>,
-    next_context: usize,
-    notifier: Option<Arc<Notifier<SinkWriterEvent>>>,
-}
-
-impl WriterState {
-    fn oldest_of(&self, stream: StreamIndex) -> Option<usize> {
-        self.markers.iter().find(|(_, (of, _))| *of == stream).map(|(&context, _)| context)
-    }
-}
-
-impl WriterInbox {
-    fn new() -> WriterInbox {
-        WriterInbox(Mutex::new(WriterState {
-            finalize: Vec::new(),
-            markers: BTreeMap::new(),
-            next_context: 1,
-            notifier: None,
-        }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, WriterState> {
-        self.0.locked()
-    }
-
-    fn finalized(&self, outcome: Result<()>) {
-        let promises = std::mem::take(&mut self.lock().finalize);
-        for promise in promises {
-            promise.complete(outcome.clone());
-        }
-    }
-
-    /// A marker has come to the sink.
-    fn reached(&self, stream: StreamIndex, context: usize) {
-        let mut state = self.lock();
-        // Some writers, Wine's for one, lose the context. Markers of a stream come in order, so one that bears a
-        // number that was never given is the oldest of them. A number that was given and is known no more is not:
-        // its marker has ended.
-        let given = (1..state.next_context).contains(&context);
-        let context = if given { Some(context) } else { state.oldest_of(stream) };
-        let marker = context.and_then(|context| state.markers.remove(&context));
-        drop(state);
-        if let Some((_, promise)) = marker {
-            promise.complete(Ok(()));
-        }
-    }
-
-    /// A marker was not placed.
-    fn not_placed(&self, context: usize, error: Error) {
-        let marker = self.lock().markers.remove(&context);
-        if let Some((_, promise)) = marker {
-            promise.complete(Err(error));
-        }
-    }
-
-    /// Nothing of this stream will come to the sink any more.
-    fn fail_markers(&self, stream: StreamIndex, error: &Error) {
-        let mut state = self.lock();
-        let concerned = |of: StreamIndex| stream == StreamIndex::ALL || of == stream;
-        let (failed, others) =
-            std::mem::take(&mut state.markers).into_iter().partition(|(_, (of, _))| concerned(*of));
-        state.markers = others;
-        drop(state);
-        let failed: BTreeMap<usize, (StreamIndex, Promise<()>)> = failed;
-        for (_, promise) in failed.into_values() {
-            promise.complete(Err(error.clone()));
-        }
-    }
-
-    fn notify(&self, event: SinkWriterEvent) {
-        let notifier = self.lock().notifier.clone();
-        if let Some(notifier) = notifier {
-            notifier.notify(event);
-        }
-    }
-
-    /// Nothing will come any more: what is promised is dropped, which ends it.
-    fn close(&self) {
-        let mut state = self.lock();
-        let ended =
-            (std::mem::take(&mut state.finalize), std::mem::take(&mut state.markers), state.notifier.take());
-        drop(state);
-        drop(ended);
-    }
-}
-
-/// The callback object; its drop is the news that nothing will come any more.
-#[implement(IMFSinkWriterCallback2)]
-struct WriterCallback {
-    inbox: Guarded<WriterCloser>,
-}
-
-impl WriterCallback {
-    fn new(inbox: Arc<WriterInbox>) -> WriterCallback {
-        WriterCallback { inbox: Guarded::new(WriterCloser(inbox)) }
-    }
-}
-
-struct WriterCloser(Arc<WriterInbox>);
-
-impl Drop for WriterCloser {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl IMFSinkWriterCallback_Impl for WriterCallback_Impl {
-    fn OnFinalize(&self, status: HRESULT) -> windows::core::Result<()> {
-        contain(|| {
-            let outcome = Hresult::from(status).ok().map(drop);
-            self.inbox.0.finalized(
-                outcome.map_err(|error| Error::new(error.hresult(), "finalize what a sink writer wrote")),
-            );
-        })
-    }
-
-    fn OnMarker(&self, stream: u32, context: *const c_void) -> windows::core::Result<()> {
-        contain(|| self.inbox.0.reached(StreamIndex(stream), context as usize))
-    }
-}
-
-impl IMFSinkWriterCallback2_Impl for WriterCallback_Impl {
-    fn OnTransformChange(&self) -> windows::core::Result<()> {
-        contain(|| self.inbox.0.notify(SinkWriterEvent::TransformChange))
-    }
-
-    fn OnStreamError(&self, stream: u32, status: HRESULT) -> windows::core::Result<()> {
-        contain(|| {
-            let stream = StreamIndex(stream);
-            let error = Error::new(status.into(), format!("encode and write stream {stream}"));
-            self.inbox.0.fail_markers(stream, &error);
-            self.inbox.0.notify(SinkWriterEvent::StreamError { stream, error });
-        })
     }
 }

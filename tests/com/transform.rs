@@ -288,11 +288,13 @@ async fn an_input_that_is_refused_for_a_moment_is_given_again() {
 #[tokio::test]
 async fn an_answer_without_a_sample_is_none() {
     let platform = start();
-    let (transform, _seen) = page_transform(Liberties { empty: true, ..Liberties::default() });
-    let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
-    for index in 1..4 {
-        within(transform.send(sample(index))).await.unwrap();
-        assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), index);
+    for status in [MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE, MFT_OUTPUT_DATA_BUFFER_STREAM_END] {
+        let (transform, _seen) = page_transform(Liberties { empty: Some(status.0), ..Liberties::default() });
+        let mut transform = AsyncTransform::new(&platform, mta(transform)).unwrap();
+        for index in 1..4 {
+            within(transform.send(sample(index))).await.unwrap();
+            assert_eq!(time(&within(transform.next()).await.unwrap().unwrap()), index);
+        }
     }
 }
 

@@ -126,6 +126,35 @@ async fn what_is_queued_runs_although_the_handle_is_gone_and_then_the_queue_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_goes_although_all_that_may_take_long_does() {
+    let platform = com::Platform::startup().unwrap();
+    let long = platform.queue(QueueId::LONG_FUNCTION).unwrap();
+    // None of the threads of single-threaded apartments is free, nor is one made for it.
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let busy: Vec<_> = (0..64)
+        .map(|_| {
+            let gate = gate.clone();
+            long.run(move || gate.lock().unwrap().recv().is_err())
+        })
+        .collect();
+    let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
+    let id = queue.id().0;
+    drop(queue);
+    until("the queue is unlocked", || {
+        let locked = unsafe { MFLockWorkQueue(id) }.is_ok();
+        if locked {
+            unsafe { MFUnlockWorkQueue(id) }.unwrap();
+        }
+        !locked
+    });
+    drop(open);
+    for operation in busy {
+        assert!(within(operation).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_error_and_the_queue_goes_on() {
     let platform = com::Platform::startup().unwrap();
     let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();

@@ -768,7 +768,7 @@ impl Play<'_> {
                 self.drop_platform(platform);
                 None
             }
-            End::DropPlatformInEnd(last) => {
+            End::DropPlatformOnTheWay(last) => {
                 self.drop_platform_in_end(platform, &runtime, last);
                 Some(runtime)
             }

@@ -228,7 +228,7 @@ pub(crate) enum End {
     /// waits for threads, which tokio refuses on a thread of a runtime by a panic; the other way does not wait.
     DropRuntimeInside { of_another: bool, waits: bool },
     /// The last handle of the platform is dropped in the End of an operation.
-    DropPlatformInEnd(LastEnd),
+    DropPlatformOnTheWay(LastEnd),
 }
 
 pub(crate) fn programs() -> impl Strategy<Value = Program> {
@@ -250,7 +250,7 @@ pub(crate) fn end() -> impl Strategy<Value = End> {
         2 => Just(End::DropRuntimeInShutdown),
         2 => (any::<bool>(), any::<bool>())
             .prop_map(|(of_another, waits)| End::DropRuntimeInside { of_another, waits }),
-        2 => last_end().prop_map(End::DropPlatformInEnd),
+        2 => last_end().prop_map(End::DropPlatformOnTheWay),
     ]
 }
 

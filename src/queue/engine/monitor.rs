@@ -206,7 +206,7 @@ mod tests {
     fn looks(has_work: bool, each_look: u64, count: u32) -> (Vec<MonitorCall>, bool) {
         let (queue, called) = QueueDouble::new(has_work, each_look);
         let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
-        let mut watched = QueueDouble { of: watched, progress: 0, stalled: 0, idle: 0 };
+        let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
         let still = (0..count).fold(true, |_, _| watched.look());
         (called.try_iter().filter(|call| *call != MonitorCall::Tick).collect(), still)
     }
@@ -229,7 +229,7 @@ mod tests {
     fn both_are_counted_anew_after_the_other() {
         let (queue, called) = QueueDouble::new(true, 0);
         let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
-        let mut watched = QueueDouble { of: watched, progress: 0, stalled: 0, idle: 0 };
+        let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
         for looks in [2, LINGER - 1, 2, LINGER - 1] {
             assert!((0..looks).all(|_| watched.look()));
             queue.has_work.fetch_xor(true, Ordering::SeqCst);

@@ -31,7 +31,7 @@ pub(crate) struct Liberties {
     /// How often it refuses an input that it has asked for.
     pub(crate) late: u32,
     /// Every output is preceded by an answer without a sample.
-    pub(crate) empty: bool,
+    pub(crate) empty: Option<i32>,
     /// It changes its format at the first output.
     pub(crate) changes: bool,
     /// It offers an output that it does not have.
@@ -188,11 +188,12 @@ impl IMFTransform_Impl for PageTransform_Impl {
             buffer.dwStatus = MFT_OUTPUT_DATA_BUFFER_FORMAT_CHANGE.0 as u32;
             return Err(MF_E_TRANSFORM_STREAM_CHANGE.into());
         }
-        if self.liberties.empty && !std::mem::take(&mut state.gave_empty) {
+        if let Some(status) = self.liberties.empty.filter(|_| !state.gave_empty) {
             state.gave_empty = true;
-            buffer.dwStatus = MFT_OUTPUT_DATA_BUFFER_NO_SAMPLE.0 as u32;
+            buffer.dwStatus = status as u32;
             return self.offer(&mut state);
         }
+        state.gave_empty = false;
         let taken = state.held.pop_front().ok_or(E_UNEXPECTED)?;
         let room = ManuallyDrop::into_inner(std::mem::replace(&mut buffer.pSample, ManuallyDrop::new(None)));
         let room = room.expect("the client brings the samples");
