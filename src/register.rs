@@ -327,9 +327,9 @@ const SEARCH_ABOVE: usize = 6;
 mod tests {
     use super::*;
 
-    struct Something;
+    struct Listed;
 
-    impl Outstanding for Something {
+    impl Outstanding for Listed {
         fn shut_down(&self, _: &Error) {}
 
         fn describe(&self) -> String {
@@ -342,7 +342,7 @@ mod tests {
         let register = Register::new(None);
         let begun = Location::caller();
         for _ in 0..100 {
-            let thing: Weak<Something> = Arc::downgrade(&Arc::new(Something));
+            let thing: Weak<Listed> = Arc::downgrade(&Arc::new(Listed));
             drop(register.insert(OutstandingEntry::new(thing.clone(), begun, None, false)));
             register.list_in_hand(thing, begun);
         }
@@ -354,9 +354,9 @@ mod tests {
     #[test]
     fn the_list_in_hand_keeps_what_exists() {
         let register = Register::new(None);
-        let things: Vec<_> = (0..50).map(|_| Arc::new(Something)).collect();
+        let things: Vec<_> = (0..50).map(|_| Arc::new(Listed)).collect();
         for thing in &things {
-            let listed: Weak<Something> = Arc::downgrade(thing);
+            let listed: Weak<Listed> = Arc::downgrade(thing);
             register.list_in_hand(listed, Location::caller());
         }
         assert_eq!(register.outstanding().len(), things.len());

@@ -278,7 +278,7 @@ enum NextDue {
     End,
 }
 
-/// The task that waits for the next due item. Dropped with its runtime, it shuts the timers down.
+/// The task that waits for the next due item. When its runtime drops it, the platform ends, and the timers with it.
 struct TimerDriver(Weak<Timers>);
 
 impl TimerDriver {
@@ -304,14 +304,6 @@ impl TimerDriver {
                     let _ = tokio::time::timeout_at(timers.start + wait, earlier).await;
                 }
             }
-        }
-    }
-}
-
-impl Drop for TimerDriver {
-    fn drop(&mut self) {
-        if let Some(timers) = self.0.upgrade() {
-            timers.queues.call_out(|| timers.shut_down());
         }
     }
 }
@@ -361,13 +353,6 @@ impl WaitTask {
         }
         self.counted.0.dispatch(|queues| queues.dispatch_result(self.priority, &self.result));
         self.counted.0.wake_other_worker();
-    }
-}
-
-impl Drop for WaitTask {
-    fn drop(&mut self) {
-        // With its runtime, before the event has happened.
-        self.event.cancel();
     }
 }
 

@@ -155,3 +155,45 @@ const BLOCK: u32 = 1 << 10;
 
 /// Smallest number of stale heap entries that a rebuild is worth.
 const REBUILD: usize = 1024;
+
+#[cfg(test)]
+#[cfg(not(any(mf_async_loom, mf_async_shuttle)))]
+mod tests {
+    use std::collections::HashSet;
+    use std::panic::Location;
+
+    use super::*;
+    use crate::async_result::Parts;
+
+    fn insert(table: &mut TimerTable, at: u64) -> WorkItemKey {
+        let job = Job::Ready(AsyncResult::new(Parts::default(), None));
+        table.insert(Some(at), Location::caller(), Waits::Scheduled(job, QueueId::STANDARD)).0
+    }
+
+    #[test]
+    fn what_was_cancelled_leaves_the_heap() {
+        let mut table = TimerTable::default();
+        let stays = insert(&mut table, 5);
+        for at in 0..10 * REBUILD as u64 {
+            let key = insert(&mut table, at);
+            let index = table.find(key).unwrap();
+            table.remove(index);
+        }
+        assert!(table.due.len() <= REBUILD + 2, "{}", table.due.len());
+        assert!(table.due.iter().any(|Reverse(due)| due.key == stays));
+    }
+
+    #[test]
+    fn no_two_tables_share_a_key() {
+        let (mut one, mut other, mut seen) = (TimerTable::default(), TimerTable::default(), HashSet::new());
+        for _ in 0..3 * BLOCK {
+            for table in [&mut one, &mut other] {
+                let key = insert(table, 0);
+                assert!(seen.insert(key.0 >> 32), "{key:?}");
+                let index = table.find(key).unwrap();
+                assert_eq!(table.key(index), Some(key));
+                table.take(index);
+            }
+        }
+    }
+}

@@ -150,32 +150,32 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    enum MonitorCall {
+    enum Heard {
         Unstall(u32),
         Tick,
         Unwatch,
     }
 
-    struct QueueDouble {
+    struct StandIn {
         has_work: AtomicBool,
         progress: AtomicU64,
         each_look: u64,
-        calls: Mutex<Sender<MonitorCall>>,
+        calls: Mutex<Sender<Heard>>,
     }
 
-    impl QueueDouble {
-        fn new(has_work: bool, each_look: u64) -> (Arc<QueueDouble>, Receiver<MonitorCall>) {
+    impl StandIn {
+        fn new(has_work: bool, each_look: u64) -> (Arc<StandIn>, Receiver<Heard>) {
             let (calls, called) = channel();
             let (has_work, progress) = (AtomicBool::new(has_work), AtomicU64::new(0));
-            (Arc::new(QueueDouble { has_work, progress, each_look, calls: Mutex::new(calls) }), called)
+            (Arc::new(StandIn { has_work, progress, each_look, calls: Mutex::new(calls) }), called)
         }
 
-        fn call(&self, call: MonitorCall) {
+        fn call(&self, call: Heard) {
             let _ = self.calls.lock().unwrap().send(call);
         }
     }
 
-    impl Monitored for QueueDouble {
+    impl Monitored for StandIn {
         fn has_work(&self) -> bool {
             self.has_work.load(Ordering::SeqCst)
         }
@@ -185,78 +185,78 @@ mod tests {
         }
 
         fn unstall(self: Arc<Self>, ticks: u32) {
-            self.call(MonitorCall::Unstall(ticks));
+            self.call(Heard::Unstall(ticks));
         }
 
         fn tick(&self) {
-            self.call(MonitorCall::Tick);
+            self.call(Heard::Tick);
         }
 
         fn unwatch(&self) -> bool {
-            self.call(MonitorCall::Unwatch);
+            self.call(Heard::Unwatch);
             true
         }
     }
 
-    fn wait_for(called: &Receiver<MonitorCall>, call: &MonitorCall) {
+    fn wait_for(called: &Receiver<Heard>, call: &Heard) {
         while called.recv_timeout(Duration::from_secs(30)).unwrap() != *call {}
     }
 
     /// What the looks of a thread at it call, and whether it is still looked at after them.
-    fn looks(has_work: bool, each_look: u64, count: u32) -> (Vec<MonitorCall>, bool) {
-        let (queue, called) = QueueDouble::new(has_work, each_look);
-        let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
+    fn looks(has_work: bool, each_look: u64, count: u32) -> (Vec<Heard>, bool) {
+        let (queue, called) = StandIn::new(has_work, each_look);
+        let watched: Weak<StandIn> = Arc::downgrade(&queue);
         let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
         let still = (0..count).fold(true, |_, _| watched.look());
-        (called.try_iter().filter(|call| *call != MonitorCall::Tick).collect(), still)
+        (called.try_iter().filter(|call| *call != Heard::Tick).collect(), still)
     }
 
     #[test]
     fn what_has_work_and_no_progress_is_stalled() {
-        assert_eq!(looks(true, 0, 3), ([1, 2, 3].map(MonitorCall::Unstall).into(), true));
-        assert_eq!(looks(true, 1, 1), (vec![MonitorCall::Unstall(1)], true), "nothing is known before");
-        assert_eq!(looks(true, 1, 100), (vec![MonitorCall::Unstall(1)], true));
+        assert_eq!(looks(true, 0, 3), ([1, 2, 3].map(Heard::Unstall).into(), true));
+        assert_eq!(looks(true, 1, 1), (vec![Heard::Unstall(1)], true), "nothing is known before");
+        assert_eq!(looks(true, 1, 100), (vec![Heard::Unstall(1)], true));
     }
 
     #[test]
     fn what_has_no_work_is_looked_at_for_a_while() {
         assert_eq!(looks(false, 0, LINGER - 1), (vec![], true));
-        assert_eq!(looks(false, 0, LINGER), (vec![MonitorCall::Unwatch], false));
+        assert_eq!(looks(false, 0, LINGER), (vec![Heard::Unwatch], false));
         assert_eq!(looks(false, 1, 10 * LINGER), (vec![], true));
     }
 
     #[test]
     fn both_are_counted_anew_after_the_other() {
-        let (queue, called) = QueueDouble::new(true, 0);
-        let watched: Weak<QueueDouble> = Arc::downgrade(&queue);
+        let (queue, called) = StandIn::new(true, 0);
+        let watched: Weak<StandIn> = Arc::downgrade(&queue);
         let mut watched = WatchedQueue { of: watched, progress: 0, stalled: 0, idle: 0 };
         for looks in [2, LINGER - 1, 2, LINGER - 1] {
             assert!((0..looks).all(|_| watched.look()));
             queue.has_work.fetch_xor(true, Ordering::SeqCst);
         }
-        let calls: Vec<_> = called.try_iter().filter(|call| *call != MonitorCall::Tick).collect();
-        assert_eq!(calls, [1, 2, 1, 2].map(MonitorCall::Unstall));
+        let calls: Vec<_> = called.try_iter().filter(|call| *call != Heard::Tick).collect();
+        assert_eq!(calls, [1, 2, 1, 2].map(Heard::Unstall));
     }
 
     #[test]
     fn what_is_added_while_the_thread_sleeps_is_looked_at() {
         let monitor = Monitor::default();
         for _ in 0..2 {
-            let (idle, called) = QueueDouble::new(false, 0);
-            let watched: Weak<QueueDouble> = Arc::downgrade(&idle);
+            let (idle, called) = StandIn::new(false, 0);
+            let watched: Weak<StandIn> = Arc::downgrade(&idle);
             monitor.watch(watched);
-            wait_for(&called, &MonitorCall::Tick);
-            wait_for(&called, &MonitorCall::Unwatch);
+            wait_for(&called, &Heard::Tick);
+            wait_for(&called, &Heard::Unwatch);
         }
     }
 
     #[test]
     fn the_thread_ends_with_the_monitor_though_it_sleeps() {
         let monitor = Monitor::default();
-        let (idle, called) = QueueDouble::new(false, 0);
-        let watched: Weak<QueueDouble> = Arc::downgrade(&idle);
+        let (idle, called) = StandIn::new(false, 0);
+        let watched: Weak<StandIn> = Arc::downgrade(&idle);
         monitor.watch(watched);
-        wait_for(&called, &MonitorCall::Unwatch);
+        wait_for(&called, &Heard::Unwatch);
         let of_thread = Arc::downgrade(&monitor.0);
         drop(monitor);
         let start = std::time::Instant::now();
