@@ -40,6 +40,7 @@ mod priority;
 mod put_work_item;
 mod queue_kinds;
 mod queue_lifetime;
+mod refused_begin;
 mod reply;
 mod report;
 mod runtime_dropped;
