@@ -30,6 +30,7 @@ mod hostile_api;
 mod invoke_callback;
 mod method;
 mod mmcss;
+mod nested_executor;
 mod one_hop;
 mod operation;
 mod operation_await;
