@@ -1,10 +1,12 @@
 //! Where panics of user code stop: one guard for calls, one for drops, one for wakers.
 
 use std::any::Any;
+use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 
 /// What a panic left behind.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -25,6 +27,17 @@ pub(crate) fn drop_contained<T>(value: T) -> bool {
             true
         }
     }
+}
+
+/// The output of a future of the user's, which is dropped when it has ended: a panic of that does not lose the output.
+pub(crate) async fn output_of<F: Future>(future: F) -> F::Output {
+    let mut slot = pin!(Some(future));
+    let output =
+        poll_fn(|cx| slot.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx))).await;
+    if let Err(payload) = contain(|| slot.set(None)) {
+        drop_payload(payload);
+    }
+    output
 }
 
 /// An owner of something whose `Drop` may be user code: wherever it is dropped, a panic of that stops here.
