@@ -20,10 +20,11 @@ use tokio::sync::SetOnce;
 pub use self::builder::ResultBuilder;
 pub use self::parameters::{CallbackFlags, CallbackParameters, QueueId};
 pub use self::reply::Reply;
-use crate::contain::{GuardedFuture, Payload, contain, drop_contained, drop_payload};
+use crate::contain::{Payload, contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult, Result};
 use crate::stepping;
 use crate::sync::LockExt;
+use crate::tokio_quirks::GuardedFuture;
 use crate::tracker::{self, Begun, Origin, TrackedWait, TrackerHandle};
 
 /// Any shared object, as `IUnknown` in Media Foundation: the type of states and private objects.

@@ -1,14 +1,12 @@
 //! Where panics of user code stop: one guard for calls, one for drops, one for wakers.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-
-use pin_project::pin_project;
+use std::task::{Poll, Wake, Waker};
 
 /// What a panic left behind.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -29,6 +27,17 @@ pub(crate) fn drop_contained<T>(value: T) -> bool {
             true
         }
     }
+}
+
+/// The output of a future of the user's, which is dropped when it has ended: a panic of that does not lose the output.
+pub(crate) async fn output_of<F: Future>(future: F) -> F::Output {
+    let mut slot = pin!(Some(future));
+    let output =
+        poll_fn(|cx| slot.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx))).await;
+    if let Err(payload) = contain(|| slot.set(None)) {
+        drop_payload(payload);
+    }
+    output
 }
 
 /// An owner of something whose `Drop` may be user code: wherever it is dropped, a panic of that stops here.
@@ -83,38 +92,13 @@ pub(crate) fn drop_payload(payload: Payload) {
     }
 }
 
-/// A future of tokio's own, or of another library's, as the user may poll it: it keeps the user's waker only behind a
-/// guard. Such a library wakes several wakers in a row, and one that panicked would keep the others from being woken.
-#[pin_project]
-#[derive(Debug)]
-pub(crate) struct GuardedFuture<F> {
-    #[pin]
-    future: F,
-    guard: WakerGuard,
-}
-
-impl<F> GuardedFuture<F> {
-    pub(crate) fn new(future: F) -> GuardedFuture<F> {
-        GuardedFuture { future, guard: WakerGuard::default() }
-    }
-}
-
-impl<F: Future> Future for GuardedFuture<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let waker = this.guard.of(cx.waker());
-        this.future.poll(&mut Context::from_waker(&waker))
-    }
-}
-
 /// Wraps the waker of a task. While the task has the same waker, it is wrapped once.
 #[derive(Debug, Default)]
-struct WakerGuard(Option<(Arc<GuardedWaker>, Waker)>);
+pub(crate) struct WakerGuard(Option<(Arc<GuardedWaker>, Waker)>);
 
 impl WakerGuard {
-    fn of(&mut self, waker: &Waker) -> Waker {
+    /// The waker behind a guard.
+    pub(crate) fn of(&mut self, waker: &Waker) -> Waker {
         match &self.0 {
             Some((guarded, wrapped)) if guarded.waker.as_ref().is_some_and(|of| of.will_wake(waker)) => {
                 wrapped.clone()

@@ -27,10 +27,10 @@ pub use self::overflow::{DropNewest, DropOldest, Latest, Lossless, Overflow};
 
 use self::pump::{EventPump, Look, is_transient};
 use self::weak_generator::generator_gone;
-use crate::contain::{GuardedFuture, contain, drop_payload, wake_contained};
+use crate::contain::{contain, drop_payload, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::event::{MediaEvent, MediaEventType, SharedGenerator, drop_events};
-use crate::tokio_quirks::{CoopBudget, poll_unconstrained};
+use crate::tokio_quirks::{CoopBudget, GuardedFuture, poll_unconstrained};
 
 /// The events of a [`MediaEventGenerator`](crate::MediaEventGenerator), as a [`Stream`].
 ///

@@ -17,7 +17,7 @@ use self::order::{CallOrder, CallPlace};
 use crate::async_result::{AsyncCallback, AsyncResult, IntoUnknown, QueueId, Unknown};
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Completer, Identity};
-use crate::contain::{Contained, drop_contained};
+use crate::contain::{Contained, drop_contained, output_of};
 use crate::error::{Error, Result};
 use crate::operation::{Operation, Promise};
 use crate::queue::{Queues, WorkQueue};
@@ -295,7 +295,7 @@ impl<T: Send + 'static> Method<T> {
         let (place, turn) = CallOrder::line_up(self.order.as_ref(), begun);
         let body = async move {
             let turn = turn.await;
-            (AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(panicked), turn)
+            (AssertUnwindSafe(output_of(body)).catch_unwind().await.unwrap_or_else(panicked), turn)
         };
         (place, body)
     }

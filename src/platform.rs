@@ -27,7 +27,7 @@ pub use self::builder::PlatformBuilder;
 use self::shutdown::Shutdown;
 pub use self::weak::WeakPlatform;
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId, ResultBuilder, Token};
-use crate::contain::{Contained, GuardedFuture, contain, drop_contained, drop_payload};
+use crate::contain::{Contained, contain, drop_contained, drop_payload};
 use crate::error::{Error, Result};
 use crate::event::MediaEventQueue;
 use crate::method::Method;
@@ -37,6 +37,7 @@ use crate::queue::Queues;
 use crate::report::{PLATFORM_LOCK, Report, ShutdownReport};
 use crate::stepping;
 use crate::timer::Timers;
+use crate::tokio_quirks::GuardedFuture;
 use crate::tracker::{Begun, Outstanding, OutstandingEntry, Registration};
 
 /// A Media Foundation work-queue platform on a tokio runtime.

@@ -168,7 +168,7 @@ impl SourceResolver {
     /// not.
     ///
     /// If this or its End fails, the stream is closed. With `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` it is open, at the position
-    /// where it was, when the callback is invoked; it is untouched if the flags themselves are refused.
+    /// where it was, when the callback is invoked. It is untouched if the flags themselves are refused, or the callback.
     ///
     /// Every handler that fails, with any code or by a panic, is followed by the next, and each has the stream at the
     /// position where it was at this call.
@@ -178,6 +178,7 @@ impl SourceResolver {
     /// `BYTE_STREAM` is not, and when `KEEP_BYTE_STREAM_ALIVE_ON_FAIL` comes with `CONTENT_DOES_NOT_HAVE_TO_MATCH`;
     /// `MF_E_BYTESTREAM_NOT_SEEKABLE` when the stream cannot seek;
     /// `MF_E_UNSUPPORTED_BYTESTREAM_TYPE` when no handler knows its content type or the URL's extension;
+    /// `MF_E_INVALID_WORKQUEUE` when the callback names a queue that is not open;
     /// `MF_E_SHUTDOWN` when the platform is shut down. Nothing was begun then.
     #[doc(alias = "BeginCreateObjectFromByteStream")]
     #[track_caller]
@@ -213,7 +214,15 @@ impl SourceResolver {
         }
         let candidates = self.0.candidates(&stream, url, flags)?;
         let start = start?;
-        let request = Request::new(&self.0.queues, Identity::of(&self.0), RESOLVE_STREAM, callback, state)?;
+        let request =
+            match Request::new(&self.0.queues, Identity::of(&self.0), RESOLVE_STREAM, callback, state) {
+                Ok(request) => request,
+                Err(error) => {
+                    // Nothing was tried with the stream.
+                    on_fail.succeed();
+                    return Err(error);
+                }
+            };
         let url = url.map(str::to_owned);
         let work = async move {
             let source = from_byte_stream(&stream, start, candidates, url, flags, properties).await?;

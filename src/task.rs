@@ -16,7 +16,7 @@ pub(crate) use self::raw::{JoinSink, Schedule, Task};
 pub(crate) use self::scheduler::QueueScheduler;
 
 use crate::async_result::{AsyncResult, CallbackParameters};
-use crate::contain::{Contained, drop_contained};
+use crate::contain::{Contained, drop_contained, output_of};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::{Begin, Operation, Promise};
 use crate::queue::{ClockGuard, Queue, WorkQueue};
@@ -151,7 +151,7 @@ impl WorkQueue {
         let start = Box::new(move || {
             // Marks the thread as running this queue during each poll, so that a wait for itself is detected.
             let polled = async move {
-                let mut future = pin!(async move { (make.take())().await });
+                let mut future = pin!(async move { output_of((make.take())()).await });
                 poll_fn(|cx| {
                     let _entered = place.enter();
                     future.as_mut().poll(cx)

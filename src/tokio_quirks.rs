@@ -2,10 +2,13 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
+use pin_project::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::coop;
+
+use crate::contain::WakerGuard;
 
 /// Whether the runtime has begun to shut down.
 ///
@@ -37,7 +40,7 @@ pub(crate) fn is_clock_paused(runtime: &Handle) -> bool {
 /// tokio 1.54.1 sends a poll away when its task has used up its budget, and wakes it. A foreign executor that is
 /// nested in a task, such as `futures::executor::block_on`, polls again without a new budget: a future that insists
 /// on one would never go on. So a future is sent away once, and then goes on.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct CoopBudget {
     was_sent_away: bool,
 }
@@ -71,6 +74,41 @@ impl CoopBudget {
 
 /// One poll's share of the budget. Dropped without being spent, it is given back.
 pub(crate) struct CoopShare(Option<coop::RestoreOnPending>);
+
+/// A future of tokio's own, or of another library's, as the user may poll it: it keeps the user's waker only behind a
+/// guard, and asks for budget as this crate's futures do.
+///
+/// Such a library wakes several wakers in a row, and one that panicked would keep the others from being woken. And
+/// tokio 1.54.1's timers, semaphores and channels insist on budget: see [`CoopBudget`].
+#[pin_project]
+#[derive(Debug)]
+pub(crate) struct GuardedFuture<F> {
+    #[pin]
+    future: F,
+    guard: WakerGuard,
+    budget: CoopBudget,
+}
+
+impl<F> GuardedFuture<F> {
+    pub(crate) fn new(future: F) -> GuardedFuture<F> {
+        GuardedFuture { future, guard: WakerGuard::default(), budget: CoopBudget::default() }
+    }
+}
+
+impl<F: Future> Future for GuardedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let share = ready!(this.budget.ask(cx));
+        let waker = this.guard.of(cx.waker());
+        let polled = poll_unconstrained(this.future, &mut Context::from_waker(&waker));
+        if polled.is_ready() {
+            this.budget.spend(&share);
+        }
+        polled
+    }
+}
 
 /// Whether a tokio runtime polls a future on this thread at this moment. To block the thread then may keep the runtime
 /// from going on; to block one of its blocking threads does not.

@@ -9,9 +9,9 @@ use futures::future::FusedFuture;
 use pin_project::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
+use crate::tokio_quirks::GuardedFuture;
 
 impl<T> Operation<T> {
     /// Cancels the operation when `token` is cancelled, and then waits for the operation's own outcome.

@@ -11,9 +11,9 @@ use pin_project::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Operation;
+use crate::tokio_quirks::GuardedFuture;
 
 impl<T> Operation<T> {
     /// Limits the operation's time, counted from this call. When the time is up, the operation is cancelled, or

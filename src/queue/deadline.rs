@@ -9,11 +9,11 @@ use futures::future::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::queue::handle::WorkQueue;
 use crate::queue::kind::Queue;
+use crate::tokio_quirks::GuardedFuture;
 
 /// A deadline that was set on a queue. Dropping it cancels it.
 #[doc(alias = "RtwqCancelDeadline")]

@@ -13,11 +13,11 @@ use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, QueueId};
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Hresult, Result};
 use crate::queue::CurrentQueue;
 use crate::stepping;
 use crate::sync::LockExt;
+use crate::tokio_quirks::GuardedFuture;
 
 /// One call of a [`RecordingCallback`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

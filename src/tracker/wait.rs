@@ -8,10 +8,10 @@ use futures::future::{Either, select};
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
-use crate::contain::GuardedFuture;
 use crate::error::{Error, Result};
 use crate::register::{Begun, Outstanding, Registration};
 use crate::sync::{LockExt, Mutex, MutexGuard};
+use crate::tokio_quirks::GuardedFuture;
 use crate::tracker::TrackerHandle;
 
 /// A wait with its entry in the platform's register; its drop removes the entry.

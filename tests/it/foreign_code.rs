@@ -795,6 +795,24 @@ fn drops() -> Vec<Place> {
             queue.spawn(never).cancel_with(move || value).cancel().detach();
             assert_eq!(bomb.count(), 4);
         }),
+        place!("a future that has ended", |platform, bomb| {
+            // Its value was there before, and is not lost.
+            struct Ended<T>(DropBomb, T);
+            impl<T: Clone> Future for Ended<T> {
+                type Output = T;
+                fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+                    self.0.touch();
+                    Poll::Ready(self.1.clone())
+                }
+            }
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+            let window = platform.allocate_work_queue(WorkQueueType::Window).unwrap();
+            assert_eq!(queue.spawn(Ended(bomb.in_drop(), 7)).await.unwrap(), 7);
+            let local = bomb.in_drop();
+            assert_eq!(window.spawn_local(move || Ended(local, 7)).await.unwrap(), 7);
+            assert_eq!(platform.method().call(Ended(bomb.in_drop(), Ok(7))).await.unwrap(), 7);
+            until("all are dropped", || bomb.count() == 3).await;
+        }),
         place!("the payload of a panic", |platform, bomb| {
             // By the error's last owner, by a queue, and by an operation that is not awaited.
             let queue = platform.queue(QueueId::STANDARD).unwrap();
