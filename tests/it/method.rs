@@ -125,6 +125,17 @@ async fn failures_and_panics_are_in_the_status_and_in_end() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_sibling_runs_on_the_same_queue() -> Result<()> {
+    let platform = Platform::startup()?;
+    let queue = platform.allocate_work_queue(WorkQueueType::Standard)?;
+    let sibling = platform.method::<u32>().on(&queue).sibling::<()>();
+    sibling.call(ready(Ok(()))).await?;
+    assert_eq!(queue.stats().run, 1);
+    drop(queue);
+    platform.shutdown().await
+}
+
+#[tokio::test]
 async fn a_call_that_is_refused_calls_nobody_back() -> Result<()> {
     let platform = Platform::startup()?;
     let method = platform.method::<u32>();
