@@ -67,7 +67,10 @@ async fn a_reader_seeks_in_a_source() {
     reader.seek(15_000_000).unwrap();
     let played = reader.samples(StreamIndex::FIRST_AUDIO);
     let times: Vec<_> = within(played.map_ok(|sample| sample.timestamp).try_collect()).await.unwrap();
-    assert_eq!(times, (15..20).map(|index| index * 1_000_000).collect::<Vec<_>>());
+    // The requests of those further starts may be answered after the seek, and Wine's reader passes that on.
+    let stale = times.iter().take_while(|time| **time < 15_000_000).count();
+    assert!(stale == 0 || is_wine(), "{stale} samples are from before the seek: {times:?}");
+    assert_eq!(times[stale..], (15..20).map(|index| index * 1_000_000).collect::<Vec<_>>());
     assert!(opened.load(SeqCst) >= 2);
     left(reader);
 }
