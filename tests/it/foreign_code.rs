@@ -135,8 +135,10 @@ fn has(bomb: &Bomb) -> Arc<dyn AsyncCallback> {
     callback(move |_| bomb.touch())
 }
 
-/// An operation whose callback a component keeps, and what keeps it.
-fn kept(platform: &Platform) -> (Operation<()>, Arc<dyn AsyncCallback>) {
+/// An operation, and its callback, which a component keeps.
+type Kept = (Operation<()>, Arc<dyn AsyncCallback>);
+
+fn kept(platform: &Platform) -> Kept {
     let mut kept = None;
     let begin = |(): &(), callback| {
         kept = Some(callback);
@@ -485,7 +487,7 @@ fn wakers() -> Vec<Place> {
 }
 
 /// An operation whose End owns a bomb, and what a component keeps.
-fn kept_with(platform: &Platform, bomb: &Bomb) -> (Operation<()>, Arc<dyn AsyncCallback>) {
+fn kept_with(platform: &Platform, bomb: &Bomb) -> Kept {
     let (mut kept, end) = (None, bomb.in_drop());
     let begin = |(): &(), callback| {
         kept = Some(callback);
@@ -500,7 +502,7 @@ fn kept_with(platform: &Platform, bomb: &Bomb) -> (Operation<()>, Arc<dyn AsyncC
 }
 
 /// Ends its operation, and is then the last but the caller to own it.
-struct EndsIt(Mutex<Option<(Operation<()>, Arc<dyn AsyncCallback>)>>);
+struct EndsIt(Mutex<Option<Kept>>);
 
 impl Wake for EndsIt {
     fn wake(self: Arc<Self>) {
