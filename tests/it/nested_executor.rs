@@ -195,3 +195,19 @@ fn in_a_callback() {
         platform.shutdown().await.unwrap();
     });
 }
+
+/// Begun by the very worker that is blocked, which gives what it has woken to another.
+#[test]
+fn in_a_task_that_says_that_it_blocks() {
+    multi_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        for (what, begin) in KINDS {
+            let platform = platform.clone();
+            let waits = tokio::spawn(async move {
+                tokio::task::block_in_place(|| futures::executor::block_on(begin(platform)))
+            });
+            waits.await.unwrap().unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
