@@ -328,6 +328,7 @@ fn a_transforms_driver_hears_anything() {
             driver.event(event);
             let _ = (driver.input(), driver.output());
             let _ = (driver.input_done(code), driver.output_done(code));
+            let _ = (driver.marker(0), driver.marker(u64::MAX), driver.reached());
         }
         let _ = driver.drain();
         driver.flush();
