@@ -11,7 +11,7 @@ use mf_async::{
 };
 use tokio::runtime::Builder;
 
-use crate::support::{Drops, Gate, within_bound};
+use crate::support::{Drops, Gate, Wrapped, kept, within_bound};
 
 /// The code of the user's, which ends the platform, and then gives 7.
 type Code = Box<dyn FnOnce() -> u32 + Send>;
@@ -54,29 +54,6 @@ fn end(code: Code) -> impl FnOnce(&(), &AsyncResult) -> Result<u32> + Send + 'st
     move |(), _| Ok(code())
 }
 
-struct Wrapped(Arc<dyn AsyncCallback>);
-
-impl AsyncCallback for Wrapped {
-    fn parameters(&self) -> CallbackParameters {
-        self.0.parameters()
-    }
-
-    fn invoke(&self, result: &AsyncResult) {
-        self.0.invoke(result);
-    }
-}
-
-/// An operation whose callback is kept, with what keeps it.
-fn armed(platform: &Platform) -> (Operation<()>, Option<Arc<dyn AsyncCallback>>) {
-    let mut kept = None;
-    let begin = |(): &(), callback| {
-        kept = Some(callback);
-        Ok(())
-    };
-    let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
-    (operation, kept)
-}
-
 /// What the code drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dropped {
@@ -95,7 +72,7 @@ fn ends(begin: Begin, drops: Dropped, mut builder: Builder) -> (Result<u32>, Res
         _ => (Platform::builder().handle(handle.clone()), Some(runtime)),
     };
     let platform = platform.startup().unwrap();
-    let (armed, _kept) = armed(&platform);
+    let (armed, _kept) = kept(&platform);
     let (last, dropped) = (platform.clone(), if drops == Dropped::Runtime { runtime.take() } else { None });
     let gate = Gate::new();
     let opened = gate.clone();

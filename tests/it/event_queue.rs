@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Weak};
 use std::time::Duration;
 
 use crate::event_generators::everywhere;
-use crate::support::both_runtimes;
+use crate::support::{Wrapped, both_runtimes};
 use futures::FutureExt;
 use mf_async::event::{GetEventFlags, MediaEventValue};
 use mf_async::{
@@ -300,19 +300,6 @@ async fn an_operation_hears_why_its_event_will_not_come() {
     assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::Abandoned);
     drop(queue);
     platform.shutdown().await.unwrap();
-}
-
-/// A callback of the user's around an operation's own.
-struct Wrapped(Arc<dyn AsyncCallback>);
-
-impl AsyncCallback for Wrapped {
-    fn parameters(&self) -> CallbackParameters {
-        self.0.parameters()
-    }
-
-    fn invoke(&self, result: &AsyncResult) {
-        self.0.invoke(result);
-    }
 }
 
 #[test]

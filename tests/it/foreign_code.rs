@@ -22,7 +22,7 @@ use mf_async::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{both_runtimes, callback, on, until};
+use crate::support::{Kept, both_runtimes, callback, kept, on, until};
 
 /// Counts how often it went off. Each time it asks for a report, and panics.
 #[derive(Clone, Default)]
@@ -133,19 +133,6 @@ fn callback_that_panics() -> Arc<dyn AsyncCallback> {
 fn has(bomb: &Bomb) -> Arc<dyn AsyncCallback> {
     let bomb = bomb.in_drop();
     callback(move |_| bomb.touch())
-}
-
-/// An operation, and its callback, which a component keeps.
-type Kept = (Operation<()>, Arc<dyn AsyncCallback>);
-
-fn kept(platform: &Platform) -> Kept {
-    let mut kept = None;
-    let begin = |(): &(), callback| {
-        kept = Some(callback);
-        Ok(())
-    };
-    let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
-    (operation, kept.unwrap())
 }
 
 /// A `tokio::io` object that panics.

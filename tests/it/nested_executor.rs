@@ -9,12 +9,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use mf_async::byte_stream::{AccessMode, ByteStreamFromIo, FileFlags, MemoryByteStream, OpenMode};
 use mf_async::{
-    AsyncCallback, ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType, Operation,
-    Platform, QueueId, Result, WorkQueueType,
+    ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType, Operation, Platform, QueueId,
+    Result, WorkQueueType,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::multi_thread;
+use crate::support::{kept, multi_thread};
 
 /// What is awaited. Another thread makes it end, while it is awaited or before.
 type Begin = fn(Platform) -> BoxFuture<'static, Result<()>>;
@@ -109,17 +109,6 @@ const KINDS: [(&str, Begin); 15] = [
 /// On a thread that no runtime knows of.
 fn elsewhere<T: Send + 'static>(what: T, act: impl FnOnce(T) + Send + 'static) {
     std::thread::spawn(move || act(what));
-}
-
-/// An operation whose callback is kept, with what keeps it.
-fn kept(platform: &Platform) -> (Operation<()>, Arc<dyn AsyncCallback>) {
-    let mut kept = None;
-    let begin = |(): &(), callback| {
-        kept = Some(callback);
-        Ok(())
-    };
-    let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
-    (operation, kept.unwrap())
 }
 
 /// An operation that another thread calls back.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use mf_async::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId};
+use mf_async::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Operation, Platform, QueueId};
 use tokio::runtime::Builder;
 
 /// No test takes anywhere near as long; what does, hangs.
@@ -239,4 +239,31 @@ pub(crate) fn work_for(time: Duration) {
     while start.elapsed() < time {
         std::hint::spin_loop();
     }
+}
+
+/// A callback of the user's around an operation's own.
+pub(crate) struct Wrapped(pub(crate) Arc<dyn AsyncCallback>);
+
+impl AsyncCallback for Wrapped {
+    fn parameters(&self) -> CallbackParameters {
+        self.0.parameters()
+    }
+
+    fn invoke(&self, result: &AsyncResult) {
+        self.0.invoke(result);
+    }
+}
+
+/// An operation, and its callback, which a component keeps.
+pub(crate) type Kept = (Operation<()>, Arc<dyn AsyncCallback>);
+
+/// An operation whose callback is kept.
+pub(crate) fn kept(platform: &Platform) -> Kept {
+    let mut kept = None;
+    let begin = |(): &(), callback| {
+        kept = Some(callback);
+        Ok(())
+    };
+    let operation = platform.begin_end(&(), begin, |(), _| Ok(()));
+    (operation, kept.unwrap())
 }
