@@ -195,14 +195,10 @@ async fn dropped(mut play: Play, scene: Scene) -> Option<String> {
         return Some("value".to_owned());
     }
     some_turns().await;
+    polls_end(&play, &scene).await;
     play.finish().await;
     for _ in 0..3 {
-        for queue in [QueueId::IO, QueueId::MULTITHREADED] {
-            // None is given out while the platform shuts down.
-            if let Ok(queue) = scene.platform.queue(queue) {
-                queue.quiesce().await.unwrap();
-            }
-        }
+        settled(&scene).await;
         some_turns().await;
     }
     let became = after().await;
@@ -210,31 +206,57 @@ async fn dropped(mut play: Play, scene: Scene) -> Option<String> {
     Some(became.to_owned())
 }
 
-async fn cancelled(mut play: Play, _scene: Scene) -> Option<String> {
+/// A poll that was under way at the drop or the cancel has ended: had it not, it could still find ready what comes next.
+fn polls_end<'a>(play: &Play, scene: &'a Scene) -> impl Future<Output = ()> + Send + use<'a> {
+    let may_wait = !play.holds_something_up();
+    async move {
+        if may_wait {
+            settled(scene).await;
+        }
+    }
+}
+
+/// Nothing runs on the queues that run bodies and requests.
+async fn settled(scene: &Scene) {
+    for queue in [QueueId::IO, QueueId::MULTITHREADED] {
+        // None is given out while the platform shuts down.
+        if let Ok(queue) = scene.platform.queue(queue) {
+            queue.quiesce().await.unwrap();
+        }
+    }
+}
+
+async fn cancelled(mut play: Play, scene: Scene) -> Option<String> {
     let waits = play.take_awaited().cancel()?;
-    goes_on_unless_ended(waits, play).await
+    goes_on_unless_ended(waits, play, scene).await
 }
 
 /// Without a right to cancel the wait goes on, and the operation with it.
-async fn goes_on_unless_ended(mut waits: BoxFuture<'static, Result<()>>, mut play: Play) -> Option<String> {
-    for _ in 0..20 {
+async fn goes_on_unless_ended(
+    mut waits: BoxFuture<'static, Result<()>>,
+    mut play: Play,
+    scene: Scene,
+) -> Option<String> {
+    // The first poll may be what cancels it.
+    for _ in 0..2 {
         if let Some(ended) = poll_once(&mut waits).await {
             return Some(word(&ended));
         }
-        tokio::task::yield_now().await;
+        some_turns().await;
+        polls_end(&play, &scene).await;
     }
     play.finish().await;
     Some(word(&waits.await))
 }
 
-async fn cancelled_by_token(mut play: Play, _scene: Scene) -> Option<String> {
+async fn cancelled_by_token(mut play: Play, scene: Scene) -> Option<String> {
     let token = CancellationToken::new();
     let mut waits = play.take_awaited().cancel_on(&token)?;
     if let Some(ended) = poll_once(&mut waits).await {
         return Some(word(&ended));
     }
     token.cancel();
-    goes_on_unless_ended(waits, play).await
+    goes_on_unless_ended(waits, play, scene).await
 }
 
 async fn time_runs_out(mut play: Play, scene: Scene) -> Option<String> {

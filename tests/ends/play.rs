@@ -117,6 +117,11 @@ impl Play {
         }
     }
 
+    /// Whether something that the play has begun does not end before it is told to.
+    pub(crate) fn holds_something_up(&self) -> bool {
+        self.unblock.is_some() || self.reply.is_some()
+    }
+
     /// What a shutdown waits for ends, because it is told to.
     pub(crate) async fn unblock(&mut self) {
         if let Some(unblock) = self.unblock.take() {
