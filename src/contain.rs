@@ -85,10 +85,13 @@ pub(crate) fn wake_contained(waker: Option<Waker>) {
     }
 }
 
-/// Drops a payload. Its own drop may panic again; that second payload is leaked, so that this terminates.
+/// Drops a payload. Its own drop may panic again: a second payload that is a message is dropped, and any other is leaked, so
+/// that this terminates.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(second) = contain(|| drop(payload)) {
-        std::mem::forget(second);
+        if !second.is::<&str>() && !second.is::<String>() {
+            std::mem::forget(second);
+        }
     }
 }
 
