@@ -3,6 +3,8 @@
 
 #![no_main]
 
+mod threads;
+
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use arbitrary::Arbitrary;
@@ -35,18 +37,20 @@ enum Step {
     Direct(bool, i64),
 }
 
-fuzz_target!(|input: Input| {
+fuzz_target!(|input: Input| threads::settled(|| play_both(&input)));
+
+fn play_both(input: &Input) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let platform = Platform::startup().expect("a platform");
         let memory = MemoryByteStream::new(&platform, input.bytes.clone());
-        play(&platform, memory.clone(), &input).await;
+        play(&platform, memory.clone(), input).await;
         let over =
             ByteStreamFromIo::seekable(&platform, Cursor::new(input.bytes.clone())).await.expect("a cursor");
-        play(&platform, over, &input).await;
+        play(&platform, over, input).await;
         platform.shutdown().await.expect("nothing is outstanding");
     });
-});
+}
 
 async fn play<S: ByteStreamExt + std::fmt::Debug>(platform: &Platform, stream: S, input: &Input) {
     let mut model = Cursor::new(input.bytes.clone());

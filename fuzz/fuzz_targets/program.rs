@@ -14,11 +14,12 @@ mod resolve;
 #[allow(dead_code, clippy::all, reason = "it is the tests', and one callback of it is needed")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
+mod threads;
 #[path = "../../tests/no_hang/wrap.rs"]
 mod wrap;
 
 use std::fmt::Debug;
-use std::{fs, panic, thread};
+use std::panic;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use proptest::strategy::{Strategy, ValueTree};
@@ -38,21 +39,11 @@ fuzz_target!(
     },
     |bytes: &[u8]| -> Corpus {
         let Some(program) = program(bytes) else { return Corpus::Reject };
-        let before = threads();
-        let wrong = play::play(&program);
+        let wrong = threads::settled(|| play::play(&program));
         assert!(wrong.is_empty(), "{wrong:#?}\n{program:?}");
-        // Each ends by itself. What one that is just ending holds looks like a leak to the check that follows.
-        while threads() > before {
-            thread::yield_now();
-        }
         Corpus::Keep
     }
 );
-
-/// How many threads this process has.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task").expect("a file system of Linux").count()
-}
 
 /// A byte says how it begins and ends, and each further two make a queue, or a step: a small change of the bytes is
 /// one of the program, and a piece that is cut out is a step less.
