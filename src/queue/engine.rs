@@ -15,7 +15,8 @@
 //! | running | runs items; yields to the runtime after 100 µs or 512 items | finding nothing → *parked* |
 //! | parked | its waker lies in [`Parking`](parking::Parking) | being unparked → *searching* |
 //!
-//! A worker that would park ends instead when the engine is closed. A serial engine is the same with one worker; while an
+//! A worker that was unparked, or has yielded, is *due* until its task is polled; a task that was replaced meanwhile ends. A
+//! worker that would park ends instead when the engine is closed. A serial engine is the same with one worker; while an
 //! item of it runs on the blocking pool, its worker waits for the end of that.
 //!
 //! What the textbook lacks:
@@ -24,6 +25,8 @@
 //!   for no group, and none of the second is overtaken by what is put meanwhile.
 //! * *Growth*: when all workers of a parallel engine have been inside callbacks for [`STALL`] ticks while items wait, the
 //!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing.
+//! * *Substitutes*: when a worker has been due for as long, because a task that blocks holds up the thread that would poll it,
+//!   the monitor replaces it: see [`parking`].
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!
@@ -246,7 +249,9 @@ impl Monitored for EngineState {
         if ticks % STALL == 1 && self.spawner.has_workers() {
             worker::unpark_another(&self);
         }
-        if ticks >= STALL && !self.serial {
+        let held_up = ticks >= STALL;
+        let replaced = held_up && self.spawner.has_workers() && worker::replace(&self);
+        if held_up && !replaced && !self.serial {
             worker::grow(&self);
         }
     }

@@ -1,7 +1,9 @@
 //! Promise: everything that can be awaited is awaited by an executor that knows nothing of tokio and is nested in a task of
-//! tokio's, also when that task has used its budget up; and so in a callback, which has none.
+//! tokio's, also when that task has used its budget up; and so in a callback, which has none. What a queue runs, it runs
+//! although all of the runtime's workers are held up so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -12,9 +14,10 @@ use mf_async::{
     ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType, Operation, Platform, QueueId,
     Result, WorkQueueType,
 };
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{kept, multi_thread};
+use crate::support::{kept, multi_thread, within_bound};
 
 /// What is awaited. Another thread makes it end, while it is awaited or before.
 type Begin = fn(Platform) -> BoxFuture<'static, Result<()>>;
@@ -198,5 +201,60 @@ fn in_a_task_that_says_that_it_blocks() {
             waits.await.unwrap().unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         platform.shutdown().await.unwrap();
+    });
+}
+
+/// Begun by the very worker that is blocked, and that has woken what the end depends on.
+#[test]
+fn in_a_task_that_blocks_its_worker() {
+    multi_thread(|| async {
+        let platform = Platform::startup().unwrap();
+        for (what, begin) in KINDS {
+            for executor in [futures::executor::block_on, park_on] {
+                let platform = platform.clone();
+                let waits = tokio::spawn(async move { executor(begin(platform)) });
+                waits.await.unwrap().unwrap_or_else(|error| panic!("{what}: {error}"));
+            }
+        }
+        platform.shutdown().await.unwrap();
+    });
+}
+
+/// The only worker of the runtime is blocked, again and again: by a task that has put on each kind of queue, and by one that
+/// has found the queue's own worker in the middle of its items.
+#[test]
+fn in_a_task_that_blocks_the_only_worker() {
+    within_bound(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let platform = Platform::startup().unwrap();
+            let allocate = |kind| platform.allocate_work_queue(kind).unwrap();
+            let over = allocate(WorkQueueType::Multithreaded);
+            let queues = [
+                allocate(WorkQueueType::Standard),
+                platform.allocate_serial_work_queue(over.id()).unwrap(),
+                allocate(WorkQueueType::Window),
+                over,
+            ];
+            for queue in queues {
+                let ran = Arc::new(AtomicUsize::new(0));
+                let counted = ran.clone();
+                let waits = tokio::spawn(async move {
+                    for round in 0..3 {
+                        // More than a worker runs before it yields; in the last round, on the blocking pool.
+                        queue.set_long_running(round == 2);
+                        for _ in 0..if round == 2 { 20 } else { 5_000 } {
+                            let counted = counted.clone();
+                            queue.run(move || counted.fetch_add(1, Ordering::SeqCst)).detach();
+                        }
+                        futures::executor::block_on(queue.barrier())?;
+                    }
+                    Ok::<_, Error>(())
+                });
+                waits.await.unwrap().unwrap();
+                assert_eq!(ran.load(Ordering::SeqCst), 10_020);
+            }
+            platform.shutdown().await.unwrap();
+        });
     });
 }

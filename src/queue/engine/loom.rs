@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
+use loom::sync::atomic::AtomicBool;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -19,6 +20,7 @@ use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::injector::Injector;
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::spawner::{LocalFuture, Start};
+use crate::queue::engine::worker::Worker;
 use crate::queue::engine::{ClockHold, Engine, Spawner};
 use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
@@ -116,13 +118,18 @@ pub(in crate::queue) struct World {
 
 #[derive(Default)]
 struct Counted {
+    is_serial: bool,
+    /// Whether one runs at this moment.
+    runs: AtomicBool,
     run: Mutex<usize>,
     more: Condvar,
 }
 
 impl AsyncCallback for Counted {
     fn invoke(&self, _: &AsyncResult) {
+        assert!(!self.is_serial || !self.runs.swap(true, Ordering::SeqCst));
         *self.run.lock().unwrap() += 1;
+        self.runs.store(false, Ordering::SeqCst);
         self.more.notify_all();
     }
 }
@@ -157,7 +164,7 @@ impl World {
             executors: (0..workers).map(|_| Arc::default()).collect(),
             starts: Arc::new(std::sync::Mutex::new(starts)),
             tracker,
-            run: Arc::default(),
+            run: Arc::new(Counted { is_serial: workers == 1, ..Counted::default() }),
             _runtime: runtime,
         })
     }
@@ -208,6 +215,23 @@ fn what_is_put_while_a_worker_parks_is_run() {
         assert!(world.put());
         world.run.wait_for(2);
         world.end(threads);
+    });
+}
+
+#[test]
+fn a_worker_and_its_substitute_run_nothing_at_the_same_time() {
+    check(2, || {
+        let world = World::new(1);
+        assert!(world.put());
+        let threads = world.threads();
+        if let Some(substitute) = Worker::substitute(&world.engine.0) {
+            substitute.run_to_end();
+        }
+        assert!(world.put());
+        world.run.wait_for(2);
+        world.end(threads);
+        let stats = world.engine.stats();
+        assert_eq!((stats.put, stats.run, stats.depth, stats.running), (2, 2, 0, 0));
     });
 }
 

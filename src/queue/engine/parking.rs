@@ -4,6 +4,10 @@
 //! that parks changes the counts, then takes that lock to look at the queues once more. So one of them sees the other. A
 //! worker that was unparked searches until it finds an item, and while one searches no other is unparked; the last
 //! searcher that finds an item unparks the next if something remains.
+//!
+//! A worker that was unparked, or has yielded, is *due* until its task is polled. The thread that would poll it may be held up,
+//! for ever if it waits for an item of this very queue; then the worker is replaced: a substitute on the blocking pool takes
+//! its number, its seat and its part in the counts, and the former task, once polled, ends.
 
 use std::sync::PoisonError;
 use std::task::Waker;
@@ -21,16 +25,32 @@ pub(super) struct Parking {
 
 struct Idle {
     parked: Vec<(usize, Waker)>,
+    due: Vec<Due>,
+    /// How often each worker was replaced. Helpers are not.
+    terms: Vec<u32>,
     /// The numbers of workers that have no task yet, or whose task has ended.
     vacant: Vec<usize>,
     /// The same of additional workers.
     vacant_helpers: Vec<usize>,
 }
 
+/// A worker whose task is to be polled.
+struct Due {
+    number: usize,
+    searching: bool,
+}
+
+/// A worker's number, and how often that was replaced before: a worker of an earlier term has nothing to say any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Post {
+    pub(super) number: usize,
+    term: u32,
+}
+
 /// A worker that is to run; to be answered when no lock is held.
 pub(super) enum Unparked {
     Wake(Waker),
-    Spawn(usize),
+    Spawn(Post),
 }
 
 impl Parking {
@@ -38,6 +58,8 @@ impl Parking {
     pub(super) fn new(workers: usize, helpers: usize) -> Parking {
         let idle = Idle {
             parked: Vec::new(),
+            due: Vec::new(),
+            terms: vec![0; workers],
             vacant: (0..workers).rev().collect(),
             vacant_helpers: (workers..workers + helpers).rev().collect(),
         };
@@ -58,10 +80,12 @@ impl Parking {
         if self.is_searched() && !forced {
             return None;
         }
-        let unparked = match idle.parked.pop() {
-            Some((_, waker)) => Unparked::Wake(waker),
-            None => Unparked::Spawn(idle.vacant.pop()?),
+        let (number, waker) = match idle.parked.pop() {
+            Some((number, waker)) => (number, Some(waker)),
+            None => (idle.vacant.pop()?, None),
         };
+        idle.due.push(Due { number, searching: true });
+        let unparked = waker.map_or_else(|| Unparked::Spawn(idle.post(number)), Unparked::Wake);
         // ORDERING: SeqCst as everywhere; it is a rare step.
         self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
         Some(unparked)
@@ -70,7 +94,8 @@ impl Parking {
     /// Takes every parked worker.
     pub(super) fn unpark_all(&self) -> Vec<Waker> {
         let mut idle = self.idle();
-        let wakers: Vec<_> = idle.parked.drain(..).map(|(_, waker)| waker).collect();
+        let (numbers, wakers): (Vec<_>, Vec<_>) = idle.parked.drain(..).unzip();
+        idle.due.extend(numbers.into_iter().map(|number| Due { number, searching: true }));
         // ORDERING: SeqCst, see `unpark_one`.
         self.counts.fetch_sub((AVAILABLE - 1) * wakers.len(), Ordering::SeqCst);
         wakers
@@ -94,11 +119,15 @@ impl Parking {
         parks
     }
 
-    /// A worker ends. Its number may be spawned again.
+    /// A worker or a helper ends. Its number may be taken again.
     pub(super) fn leave(&self, number: usize, searching: bool) {
         let mut idle = self.idle();
-        idle.vacant.push(number);
-        self.make_available(searching);
+        if number < idle.terms.len() {
+            idle.vacant.push(number);
+            self.make_available(searching);
+        } else {
+            idle.vacant_helpers.push(number);
+        }
     }
 
     fn make_available(&self, searching: bool) {
@@ -106,15 +135,35 @@ impl Parking {
         self.counts.fetch_add(AVAILABLE - usize::from(searching), Ordering::SeqCst);
     }
 
-    /// A parked worker runs again. If it was not unparked by this, it searches as if it had been.
-    pub(super) fn arrive(&self, number: usize) {
+    /// A worker yields: its task will be polled again. The worker touches nothing of the engine from now on.
+    pub(super) fn yields(&self, number: usize) {
+        self.idle().due.push(Due { number, searching: false });
+    }
+
+    /// A worker is polled. If it was parked, it searches as if it had been unparked. False if it was replaced.
+    pub(super) fn arrive(&self, post: Post) -> bool {
         let mut idle = self.idle();
-        let Some(at) = idle.parked.iter().position(|(parked, _)| *parked == number) else { return };
-        let waker = idle.parked.swap_remove(at);
-        // ORDERING: SeqCst, see `unpark_one`.
-        self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
-        drop(idle);
-        drop(waker);
+        if idle.post(post.number) != post {
+            return false;
+        }
+        if let Some(at) = idle.due.iter().position(|due| due.number == post.number) {
+            idle.due.swap_remove(at);
+        } else if let Some(at) = idle.parked.iter().position(|(parked, _)| *parked == post.number) {
+            let waker = idle.parked.swap_remove(at);
+            // ORDERING: SeqCst, see `unpark_one`.
+            self.counts.fetch_sub(AVAILABLE - 1, Ordering::SeqCst);
+            drop(idle);
+            drop(waker);
+        }
+        true
+    }
+
+    /// Takes the place of a worker that is due: its post, and whether it searches.
+    pub(super) fn replace(&self) -> Option<(Post, bool)> {
+        let mut idle = self.idle();
+        let Due { number, searching } = idle.due.pop()?;
+        idle.terms[number] += 1;
+        Some((idle.post(number), searching))
     }
 
     /// A searcher has found an item; true if it was the last one.
@@ -129,18 +178,23 @@ impl Parking {
     }
 
     /// The number of a further worker, if there may be one, and none that could be unparked instead.
-    pub(super) fn take_helper(&self) -> Option<usize> {
+    pub(super) fn take_helper(&self) -> Option<Post> {
         let mut idle = self.idle();
-        if idle.parked.is_empty() && idle.vacant.is_empty() { idle.vacant_helpers.pop() } else { None }
-    }
-
-    /// A helper has ended.
-    pub(super) fn give_back_helper(&self, number: usize) {
-        self.idle().vacant_helpers.push(number);
+        if !idle.parked.is_empty() || !idle.vacant.is_empty() {
+            return None;
+        }
+        let number = idle.vacant_helpers.pop()?;
+        Some(idle.post(number))
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    fn post(&self, number: usize) -> Post {
+        Post { number, term: self.terms.get(number).copied().unwrap_or_default() }
     }
 }
 
@@ -151,6 +205,8 @@ const AVAILABLE: usize = 1 << 16;
 mod tests {
     use super::*;
 
+    const FIRST: Post = Post { number: 0, term: 0 };
+
     fn parks(parking: &Parking, number: usize, searching: bool) -> bool {
         parking.park(number, Waker::noop(), searching, || false)
     }
@@ -159,10 +215,10 @@ mod tests {
     fn one_is_spawned_at_a_time_until_none_is_left() {
         let parking = Parking::new(2, 0);
         assert!(parking.wants_unpark() && !parking.is_searched());
-        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(0))));
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(Post { number: 0, .. }))));
         assert!(!parking.wants_unpark() && parking.is_searched());
         assert!(parking.unpark_one(false).is_none(), "one searches");
-        assert!(matches!(parking.unpark_one(true), Some(Unparked::Spawn(1))));
+        assert!(matches!(parking.unpark_one(true), Some(Unparked::Spawn(Post { number: 1, .. }))));
         assert!(!parking.stop_searching(), "another still searches");
         assert!(parking.stop_searching() && !parking.is_searched());
         assert!(!parking.wants_unpark() && parking.unpark_one(true).is_none());
@@ -178,18 +234,18 @@ mod tests {
         assert!(parking.wants_unpark() && !parking.is_searched());
         assert!(matches!(parking.unpark_one(false), Some(Unparked::Wake(_))));
         assert!(parking.stop_searching());
-        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(1))));
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(Post { number: 1, .. }))));
         assert!(parking.stop_searching() && !parking.wants_unpark());
     }
 
     #[test]
     fn what_runs_without_being_unparked_searches() {
         let parking = Parking::new(1, 0);
-        assert!(parking.unpark_one(false).is_some() && parking.stop_searching());
+        assert!(parking.unpark_one(false).is_some() && parking.arrive(FIRST) && parking.stop_searching());
         assert!(parks(&parking, 0, false));
-        parking.arrive(0);
+        assert!(parking.arrive(FIRST));
         assert!(parking.is_searched() && parking.unpark_one(true).is_none());
-        parking.arrive(0);
+        assert!(parking.arrive(FIRST));
         assert!(parking.stop_searching() && !parking.wants_unpark());
     }
 
@@ -200,7 +256,7 @@ mod tests {
         assert!(parks(&parking, 0, true) && parks(&parking, 1, true));
         assert_eq!(parking.unpark_all().len(), 2);
         assert!(!parking.stop_searching() && parking.stop_searching());
-        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(2))));
+        assert!(matches!(parking.unpark_one(false), Some(Unparked::Spawn(Post { number: 2, .. }))));
         assert!(parking.stop_searching() && !parking.wants_unpark());
     }
 
@@ -209,9 +265,33 @@ mod tests {
         let parking = Parking::new(1, 1);
         assert_eq!(parking.take_helper(), None, "a worker can be spawned");
         assert!(parking.unpark_one(false).is_some());
-        assert_eq!((parking.take_helper(), parking.take_helper()), (Some(1), None));
-        parking.give_back_helper(1);
+        let helper = Post { number: 1, term: 0 };
+        assert_eq!((parking.take_helper(), parking.take_helper()), (Some(helper), None));
+        parking.leave(1, false);
+        assert!(!parking.wants_unpark(), "a helper is not unparked");
         assert!(parks(&parking, 0, true));
         assert_eq!(parking.take_helper(), None, "a worker can be unparked");
+    }
+
+    #[test]
+    fn a_worker_is_replaced_while_it_is_due_and_only_then() {
+        let parking = Parking::new(1, 0);
+        assert!(parking.replace().is_none(), "it has no task yet");
+        assert!(parking.unpark_one(false).is_some());
+        let (second, searching) = parking.replace().unwrap();
+        assert!(searching && second != FIRST && parking.replace().is_none());
+        assert!(!parking.arrive(FIRST), "its place is taken");
+        assert!(parking.is_searched() && !parking.wants_unpark(), "the substitute searches instead");
+        assert!(parking.stop_searching());
+        parking.leave(0, false);
+        let Some(Unparked::Spawn(next)) = parking.unpark_one(false) else { panic!("it is vacant") };
+        assert!(
+            parking.arrive(next) && !parking.arrive(FIRST) && parking.replace().is_none(),
+            "it is polled"
+        );
+        assert!(parking.stop_searching());
+        parking.yields(0);
+        assert!(matches!(parking.replace(), Some((_, false))));
+        assert!(!parking.arrive(next));
     }
 }

@@ -14,7 +14,7 @@ use crate::observe::{Run, Running};
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
-use crate::queue::engine::parking::Unparked;
+use crate::queue::engine::parking::{Post, Unparked};
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::state::EngineState;
 use crate::queue::priority::Priority;
@@ -29,7 +29,7 @@ use crate::tokio_quirks;
 /// it.
 pub(super) struct Worker {
     engine: Arc<EngineState>,
-    number: usize,
+    post: Post,
     state: WorkerState,
     /// What ran last, and its generation: counted when the next item is found, or nothing more is.
     ran: Option<(Run, u32)>,
@@ -83,10 +83,22 @@ pub(super) fn grow(engine: &Arc<EngineState>) {
         // The runtime is not driven at all.
         return;
     }
-    if let Some(number) = engine.parking.take_helper() {
-        let worker = Worker::new(engine.clone(), number, WorkerState::Running);
-        drop(engine.spawner.runtime().spawn_blocking(move || worker.run_to_end()));
+    if let Some(post) = engine.parking.take_helper() {
+        run_elsewhere(Worker::new(engine.clone(), post, WorkerState::Running));
     }
+}
+
+/// Replaces a worker whose task waits for a thread that is held up by one on the blocking pool. False if there is none.
+pub(super) fn replace(engine: &Arc<EngineState>) -> bool {
+    let substitute = Worker::substitute(engine);
+    let replaced = substitute.is_some();
+    substitute.into_iter().for_each(run_elsewhere);
+    replaced
+}
+
+fn run_elsewhere(worker: Worker) {
+    let runtime = worker.engine.spawner.runtime().clone();
+    drop(runtime.spawn_blocking(move || worker.run_to_end()));
 }
 
 /// Drops what is queued; the workers end.
@@ -101,8 +113,8 @@ fn run(engine: &Arc<EngineState>, unparked: Unparked) {
     }
     match unparked {
         Unparked::Wake(waker) => waker.wake(),
-        Unparked::Spawn(number) => {
-            let worker = Worker::new(engine.clone(), number, WorkerState::Searching);
+        Unparked::Spawn(post) => {
+            let worker = Worker::new(engine.clone(), post, WorkerState::Searching);
             engine.spawner.spawn(engine.on.queue, worker);
         }
     }
@@ -113,15 +125,22 @@ fn run(engine: &Arc<EngineState>, unparked: Unparked) {
 }
 
 impl Worker {
-    fn new(engine: Arc<EngineState>, number: usize, state: WorkerState) -> Worker {
+    fn new(engine: Arc<EngineState>, post: Post, state: WorkerState) -> Worker {
         let results = ResultCache::new(engine.tokens.clone());
         // Its seat is there before the task runs, so that those of later numbers are found behind it.
-        engine.seat(number);
-        Worker { number, state, ran: None, published: None, results, group_size: 1, blocked: None, engine }
+        engine.seat(post.number);
+        Worker { post, state, ran: None, published: None, results, group_size: 1, blocked: None, engine }
+    }
+
+    /// What takes the place of a worker that is due.
+    pub(super) fn substitute(engine: &Arc<EngineState>) -> Option<Worker> {
+        let (post, searching) = engine.parking.replace()?;
+        let state = if searching { WorkerState::Searching } else { WorkerState::Running };
+        Some(Worker::new(engine.clone(), post, state))
     }
 
     fn seat(&self) -> &Seat {
-        self.engine.seat(self.number)
+        self.engine.seat(self.post.number)
     }
 
     /// Runs what there is.
@@ -182,7 +201,7 @@ impl Worker {
             }
         }
         if !engine.serial {
-            let stolen = engine.steal(self.number);
+            let stolen = engine.steal(self.post.number);
             if stolen.is_some() {
                 return stolen;
             }
@@ -197,7 +216,7 @@ impl Worker {
             return None;
         }
         // Another worker may have taken what was normal since its local queue was looked at.
-        let stolen = if engine.serial { None } else { engine.steal(self.number) };
+        let stolen = if engine.serial { None } else { engine.steal(self.post.number) };
         if stolen.is_some() { stolen } else { injector.take(Priority::Low) }
     }
 
@@ -254,9 +273,13 @@ impl Worker {
         let (engine, generation) = (self.engine.clone(), item.generation);
         let key = engine.begin_outside(item.running(Instant::now()));
         self.results.give_token_up();
-        let (results, on) = (self.results.elsewhere(), engine.on);
+        let (results, on, number) = (self.results.elsewhere(), engine.on, self.post.number);
         run_blocking(self.engine.spawner.runtime(), item, on, results, move |run| {
             engine.end_outside(key, generation, run);
+            if engine.serial {
+                // Before it is woken, so that it is not due any more once it runs.
+                engine.parking.yields(number);
+            }
             drop(done);
         });
     }
@@ -303,16 +326,25 @@ impl Worker {
         }
     }
 
+    /// The task goes on; false if it ends, because the worker was replaced meanwhile.
+    fn arrives(&mut self) -> bool {
+        let arrives = self.engine.parking.arrive(self.post);
+        if !arrives {
+            self.state = WorkerState::Ended;
+        }
+        arrives
+    }
+
     /// Parks, or ends if the engine is closed.
     fn park(&mut self, waker: &Waker) -> Poll<()> {
         let engine = self.engine.clone();
         // ORDERING: Relaxed, a hint for the monitor.
         self.seat().busy.store(false, Ordering::Relaxed);
         let searching = self.state == WorkerState::Searching;
-        let parks = engine.parking.park(self.number, waker, searching, || !engine.is_open());
+        let parks = engine.parking.park(self.post.number, waker, searching, || !engine.is_open());
         self.state = if parks { WorkerState::Parked } else { WorkerState::Ended };
         if !parks {
-            engine.parking.leave(self.number, searching);
+            engine.parking.leave(self.post.number, searching);
         }
         // ORDERING: SeqCst, see `Waiters::any`.
         fence(Ordering::SeqCst);
@@ -324,8 +356,8 @@ impl Worker {
         if parks { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// What a helper does: it runs what there is, and ends.
-    fn run_to_end(mut self) {
+    /// What a helper or a substitute does: it runs what there is, and ends.
+    pub(super) fn run_to_end(mut self) {
         self.seat().busy.store(true, Ordering::Relaxed);
         loop {
             let mut budget = Budget::new(Instant::now(), self.group_size);
@@ -334,11 +366,19 @@ impl Worker {
             if matches!(stop, Pause::Empty) {
                 break;
             }
+            if let Some(blocked) = self.blocked.take() {
+                // As in a poll: both outcomes mean that the next may run.
+                let _ = blocked.blocking_recv();
+                if !self.arrives() {
+                    return;
+                }
+            }
         }
         self.seat().busy.store(false, Ordering::Relaxed);
+        let searching = self.state == WorkerState::Searching;
         self.state = WorkerState::Ended;
         let engine = self.engine.clone();
-        engine.parking.give_back_helper(self.number);
+        engine.parking.leave(self.post.number, searching);
         // ORDERING: SeqCst, as in `park`.
         fence(Ordering::SeqCst);
         engine.waiters.notify();
@@ -353,8 +393,10 @@ impl Future for Worker {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let worker = &mut *self;
+        if !worker.arrives() {
+            return Poll::Ready(());
+        }
         if worker.state == WorkerState::Parked {
-            worker.engine.parking.arrive(worker.number);
             worker.state = WorkerState::Searching;
         }
         let unparked = worker.engine.spawner.hold().map_or(0, |hold| hold.unparked());
@@ -364,6 +406,9 @@ impl Future for Worker {
                 // Either the item has ended or its thread is gone; both mean that the next may run.
                 let _ = ready!(Pin::new(blocked).poll(cx));
                 worker.blocked = None;
+                if !worker.arrives() {
+                    return Poll::Ready(());
+                }
                 budget.read();
             }
             let stop = worker.run(&mut budget);
@@ -371,6 +416,7 @@ impl Future for Worker {
             match stop {
                 Pause::Blocked => {}
                 Pause::Over => {
+                    worker.engine.parking.yields(worker.post.number);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
