@@ -24,9 +24,9 @@
 //! * *Order*: high before normal before low at every take. High and low items are taken out alone, so that the first wait
 //!   for no group, and none of the second is overtaken by what is put meanwhile.
 //! * *Growth*: when all workers of a parallel engine have been inside callbacks for [`STALL`] ticks while items wait, the
-//!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing.
+//!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing, or after 100 ms.
 //! * *Substitutes*: when a worker has been due for as long, because a task that blocks holds up the thread that would poll it,
-//!   the monitor replaces it: see [`parking`].
+//!   the monitor calls a *substitute* to the blocking pool: see [`parking`]. It ends as a helper does.
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!

@@ -6,8 +6,9 @@
 //! searcher that finds an item unparks the next if something remains.
 //!
 //! A worker that was unparked, or has yielded, is *due* until its task is polled. The thread that would poll it may be held up,
-//! for ever if it waits for an item of this very queue; then the worker is replaced: a substitute on the blocking pool takes
-//! its number, its seat and its part in the counts, and the former task, once polled, ends.
+//! for ever if it waits for an item of this very queue; then a substitute is called to the blocking pool. If the worker is
+//! still due when the substitute has a thread, which may take as long, it is replaced: the substitute takes its number, its
+//! seat and its part in the counts, and the former task, once polled, ends.
 
 use std::sync::PoisonError;
 use std::task::Waker;
@@ -26,8 +27,8 @@ pub(super) struct Parking {
 struct Idle {
     parked: Vec<(usize, Waker)>,
     due: Vec<Due>,
-    /// A substitute is on its way.
-    substituting: bool,
+    /// Whether a substitute was called that has no thread yet.
+    substitute_comes: bool,
     /// How often each worker was replaced. Helpers are not.
     terms: Vec<u32>,
     /// The numbers of workers that have no task yet, or whose task has ended.
@@ -61,7 +62,7 @@ impl Parking {
         let idle = Idle {
             parked: Vec::new(),
             due: Vec::new(),
-            substituting: false,
+            substitute_comes: false,
             terms: vec![0; workers],
             vacant: (0..workers).rev().collect(),
             vacant_helpers: (workers..workers + helpers).rev().collect(),
@@ -161,18 +162,22 @@ impl Parking {
         true
     }
 
-    /// Whether a substitute shall come, which calls [`replace`](Parking::replace): one at a time.
-    pub(super) fn wants_substitute(&self) -> bool {
-        let mut idle = self.idle();
-        let wants = !idle.due.is_empty() && !idle.substituting;
-        idle.substituting |= wants;
-        wants
+    /// Whether a worker is due.
+    pub(super) fn is_any_due(&self) -> bool {
+        !self.idle().due.is_empty()
     }
 
-    /// A substitute has come. It takes the place of a worker that is still due: its post, and whether it searches.
+    /// Whether a substitute is to be called now. One comes at a time.
+    pub(super) fn calls_substitute(&self) -> bool {
+        let mut idle = self.idle();
+        !idle.due.is_empty() && !std::mem::replace(&mut idle.substitute_comes, true)
+    }
+
+    /// A substitute has come: it takes the place of a worker that is due. Its post, and whether it searches; `None` if every
+    /// worker was polled meanwhile.
     pub(super) fn replace(&self) -> Option<(Post, bool)> {
         let mut idle = self.idle();
-        idle.substituting = false;
+        idle.substitute_comes = false;
         let Due { number, searching } = idle.due.pop()?;
         idle.terms[number] += 1;
         Some((idle.post(number), searching))
@@ -288,9 +293,8 @@ mod tests {
     #[test]
     fn a_worker_is_replaced_while_it_is_due_and_only_then() {
         let parking = Parking::new(1, 0);
-        assert!(!parking.wants_substitute() && parking.replace().is_none(), "it has no task yet");
+        assert!(parking.replace().is_none(), "it has no task yet");
         assert!(parking.unpark_one(false).is_some());
-        assert!(parking.wants_substitute() && !parking.wants_substitute(), "one comes at a time");
         let (second, searching) = parking.replace().unwrap();
         assert!(searching && second != FIRST && parking.replace().is_none());
         assert!(!parking.arrive(FIRST), "its place is taken");
@@ -306,5 +310,17 @@ mod tests {
         parking.yields(0);
         assert!(matches!(parking.replace(), Some((_, false))));
         assert!(!parking.arrive(next));
+    }
+
+    #[test]
+    fn a_substitute_that_comes_too_late_replaces_none() {
+        let parking = Parking::new(1, 0);
+        assert!(!parking.calls_substitute() && parking.unpark_one(false).is_some());
+        assert!(parking.calls_substitute() && parking.is_any_due());
+        assert!(!parking.calls_substitute(), "one comes at a time");
+        assert!(parking.arrive(FIRST) && !parking.is_any_due());
+        assert!(parking.replace().is_none());
+        parking.yields(0);
+        assert!(parking.calls_substitute(), "the last one has come");
     }
 }
