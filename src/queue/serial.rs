@@ -18,7 +18,7 @@ mod reply;
 mod turn;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
@@ -33,7 +33,7 @@ use crate::queue::priority::Priority;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::{Queued, SerialTurn, Slot, Work, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex};
 
 /// What a serial queue can lie over.
 pub(crate) trait Base: Send + Sync + 'static {
@@ -117,7 +117,7 @@ impl<B: Base> Serial<B> {
     /// must put on the queue below: not by recursion, because queues may be stacked high.
     pub(crate) fn put(self: &Arc<Self>, slot: &mut Slot, flags: CallbackFlags) -> Option<Option<Work>> {
         let (span, priority) = (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority));
-        let mut open = self.mailbox();
+        let mut open = self.mailbox.locked();
         let mailbox = &mut *open;
         // A serial queue above still runs what it had when this one was closed.
         let is_turn = matches!(slot, Some(Work::Turn(..)));
@@ -145,26 +145,14 @@ impl<B: Base> Serial<B> {
     /// Puts are refused from now on. What is queued still runs, then the lock on the queue below is released; it is
     /// returned if nothing is queued now.
     pub(crate) fn close(&self) -> Option<B::BaseLock> {
-        let mut mailbox = self.mailbox();
+        let mut mailbox = self.mailbox.locked();
         mailbox.closed = true;
-        if mailbox.turn_is_out { None } else { self.base_lock().take() }
+        if mailbox.turn_is_out { None } else { self.base_lock.locked().take() }
     }
 
     /// Whether an item, or the turn of a queue above, runs or is held.
     pub(crate) fn is_busy(&self) -> bool {
-        self.batch().busy
-    }
-
-    fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
-        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn batch(&self) -> MutexGuard<'_, Batch> {
-        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn base_lock(&self) -> MutexGuard<'_, Option<B::BaseLock>> {
-        self.base_lock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.batch.locked().busy
     }
 }
 
@@ -184,7 +172,7 @@ impl<B: Base> Backend for Serial<B> {
     }
 
     fn put_count(&self) -> u64 {
-        self.mailbox().put
+        self.mailbox.locked().put
     }
 
     fn mark(&self) -> u64 {
@@ -192,15 +180,15 @@ impl<B: Base> Backend for Serial<B> {
     }
 
     fn passed(&self, mark: u64) -> bool {
-        let batch = self.batch();
+        let batch = self.batch.locked();
         // What awaits its reply was counted when its callback returned.
         batch.stats.run + batch.stats.abandoned
             >= mark + u64::from(matches!(batch.reply, ReplyState::Awaited(_)))
     }
 
     fn is_quiet(&self) -> bool {
-        let batch = self.batch();
-        !batch.busy && batch.items.is_empty() && self.mailbox().items.is_empty()
+        let batch = self.batch.locked();
+        !batch.busy && batch.items.is_empty() && self.mailbox.locked().items.is_empty()
     }
 
     fn waiters(&self) -> &Waiters {
@@ -208,7 +196,7 @@ impl<B: Base> Backend for Serial<B> {
     }
 
     fn stats(&self) -> QueueStats {
-        let batch = self.batch();
+        let batch = self.batch.locked();
         let put = self.put_count();
         // Turns of queues above are among the items, and are not counted.
         let pending = (put - batch.stats.run - batch.stats.abandoned) as usize;
@@ -219,7 +207,7 @@ impl<B: Base> Backend for Serial<B> {
     }
 
     fn running(&self) -> Vec<Running> {
-        self.batch().running.into_iter().collect()
+        self.batch.locked().running.into_iter().collect()
     }
 
     fn abort(&self) {

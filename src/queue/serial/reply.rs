@@ -10,6 +10,7 @@ use crate::queue::backend::Backend;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::serial::{Base, Serial};
 use crate::queue::work_item::{Queued, Work};
+use crate::sync::LockExt;
 
 /// What is known of the reply to the current item.
 #[derive(Default)]
@@ -42,7 +43,7 @@ impl<B: Base> Serial<B> {
     }
 
     pub(crate) fn awaits_reply(&self) -> bool {
-        matches!(self.batch().reply, ReplyState::Awaited(_))
+        matches!(self.batch.locked().reply, ReplyState::Awaited(_))
     }
 
     /// While an item awaits its reply, lets the engine run the turns of queues above, which wait behind it: the reply may
@@ -50,11 +51,11 @@ impl<B: Base> Serial<B> {
     pub(crate) fn lift_turns(&self) {
         let mut turns = Vec::new();
         {
-            let mut batch = self.batch();
+            let mut batch = self.batch.locked();
             if !matches!(batch.reply, ReplyState::Awaited(_)) {
                 return;
             }
-            let mut mailbox = self.mailbox();
+            let mut mailbox = self.mailbox.locked();
             let mut lift = |items: &mut VecDeque<Queued>| {
                 let (above, own): (VecDeque<_>, VecDeque<_>) =
                     std::mem::take(items).into_iter().partition(Queued::is_turn);
@@ -72,8 +73,8 @@ impl<B: Base> Serial<B> {
 
     /// True if an item awaits its reply.
     fn set_unreplied(&self) -> bool {
-        let batch = self.batch();
-        self.mailbox().unreplied = true;
+        let batch = self.batch.locked();
+        self.mailbox.locked().unreplied = true;
         matches!(batch.reply, ReplyState::Awaited(_))
     }
 
@@ -81,7 +82,7 @@ impl<B: Base> Serial<B> {
     /// awaits the reply, this one goes on without.
     pub(super) fn expect_reply(self: &Arc<Self>, item: &mut Queued, results: &mut ResultCache) {
         if let Some(result) = item.make_result(results).filter(|result| result.await_reply(self.clone())) {
-            self.batch().reply = ReplyState::Expected(result);
+            self.batch.locked().reply = ReplyState::Expected(result);
         }
     }
 
@@ -90,11 +91,11 @@ impl<B: Base> Serial<B> {
     /// cannot be known.
     #[must_use]
     pub(super) fn has_ended(&self, run: Option<Run>) -> bool {
-        let mut batch = self.batch();
+        let mut batch = self.batch.locked();
         if let Some(run) = run {
             batch.stats.add(run);
         }
-        let awaits = run.is_some_and(|run| !run.panicked) && !self.mailbox().unreplied;
+        let awaits = run.is_some_and(|run| !run.panicked) && !self.mailbox.locked().unreplied;
         let held = match std::mem::take(&mut batch.reply) {
             ReplyState::Expected(result) if awaits => {
                 batch.reply = ReplyState::Awaited(result);
@@ -118,7 +119,7 @@ impl<B: Base> Serial<B> {
 
 impl<B: Base> AwaitsReply for Serial<B> {
     fn replied(self: Arc<Self>) {
-        let mut batch = self.batch();
+        let mut batch = self.batch.locked();
         match std::mem::take(&mut batch.reply) {
             ReplyState::Expected(result) => {
                 batch.reply = ReplyState::Came;

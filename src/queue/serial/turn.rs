@@ -13,6 +13,7 @@ use crate::queue::result_cache::ResultCache;
 use crate::queue::serial::reply::ReplyState;
 use crate::queue::serial::{Base, Mailbox, Serial};
 use crate::queue::work_item::{Queued, SerialTurn, Turn, Work};
+use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 
 /// What the turn does next.
@@ -65,7 +66,8 @@ impl<B: Base> SerialTurn for Serial<B> {
             if let Some(name) = name.filter(|name| published.is_none_or(|other| !std::ptr::eq(other, *name)))
             {
                 published = Some(name);
-                self.batch().running = Some(Running { name, since: budget.now(), awaits_reply: false });
+                self.batch.locked().running =
+                    Some(Running { name, since: budget.now(), awaits_reply: false });
             }
             budget.nesting += 1;
             let run = item.run(name, self.on, budget, results);
@@ -89,8 +91,8 @@ impl<B: Base> SerialTurn for Serial<B> {
 
     fn abandon(&self) -> Vec<Turn> {
         let (items, reply) = {
-            let mut batch = self.batch();
-            let mut mailbox = self.mailbox();
+            let mut batch = self.batch.locked();
+            let mut mailbox = self.mailbox.locked();
             mailbox.aborted = true;
             mailbox.unreplied = true;
             if let ReplyState::Awaited(_) = batch.reply {
@@ -107,12 +109,12 @@ impl<B: Base> SerialTurn for Serial<B> {
                 Some(Work::Turn(turn, _)) => turns.push(turn),
                 item => {
                     item.into_iter().for_each(Work::abandon);
-                    self.batch().stats.abandoned += 1;
+                    self.batch.locked().stats.abandoned += 1;
                 }
             }
         }
         self.waiters.notify();
-        let lock = self.base_lock().take();
+        let lock = self.base_lock.locked().take();
         drop(lock);
         turns
     }
@@ -125,7 +127,7 @@ impl<B: Base> Serial<B> {
         match (time, run) {
             (Some(_), Some(run)) => Some(Run { time, ..run }),
             (Some(time), None) => {
-                self.batch().stats.timed(time);
+                self.batch.locked().stats.timed(time);
                 None
             }
             (None, run) => run,
@@ -134,10 +136,10 @@ impl<B: Base> Serial<B> {
 
     /// The next item, after what ran before was counted; when there is none the turn is over.
     fn next(&self, ran: &mut Option<Run>, is_flushed: bool, now: Instant) -> TurnStep {
-        let mut batch = self.batch();
+        let mut batch = self.batch.locked();
         let mut mailbox = None;
         if batch.items.is_empty() {
-            let mut open = self.mailbox();
+            let mut open = self.mailbox.locked();
             std::mem::swap(&mut batch.items, &mut open.items);
             // ORDERING: Relaxed, a hint for fairness only.
             self.backlog.store(batch.items.len() > 1, Ordering::Relaxed);
@@ -174,8 +176,8 @@ impl<B: Base> Serial<B> {
     /// Puts the turn on the queue below, if there is anything to run; a queue below that is gone aborts this one, too.
     pub(super) fn put_turn(self: &Arc<Self>) {
         let next = {
-            let batch = self.batch();
-            let mut mailbox = self.mailbox();
+            let batch = self.batch.locked();
+            let mut mailbox = self.mailbox.locked();
             let first = batch.items.front().or(mailbox.items.front()).map(Queued::priority);
             first.ok_or_else(|| self.end_turn(&mut mailbox))
         };
@@ -192,16 +194,16 @@ impl<B: Base> Serial<B> {
     /// Nothing is left. Returns the lock on the queue below if this one is closed.
     fn end_turn(&self, mailbox: &mut Mailbox) -> Option<B::BaseLock> {
         mailbox.turn_is_out = false;
-        if mailbox.closed { self.base_lock().take() } else { None }
+        if mailbox.closed { self.base_lock.locked().take() } else { None }
     }
 
     /// Runs an item on the blocking pool; the turn is kept until it has ended.
     fn run_blocking(self: &Arc<Self>, item: Queued, results: &ResultCache) {
         let this = self.clone();
-        self.batch().running = Some(item.running(Instant::now()));
+        self.batch.locked().running = Some(item.running(Instant::now()));
         run_blocking(self.engine.runtime(), item, self.on, results.elsewhere(), move |run| {
             if run.is_none() {
-                this.batch().stats.abandoned += 1;
+                this.batch.locked().stats.abandoned += 1;
             }
             if this.has_ended(run) {
                 this.put_turn();
