@@ -57,7 +57,7 @@ impl Queues {
     }
 
     fn made_and_put(&self, queues: &[Arc<Queue>]) -> (u32, usize, u64) {
-        // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
+        // ORDERING: Acquire: a thread that sees a callback's queue quiet sees what the callback allocated.
         let private = self.private.allocated.load(Ordering::Acquire);
         let platform = self.platform.iter().filter_map(OnceLock::get).count();
         (private, platform, queues.iter().map(|queue| queue.put_count()).sum())

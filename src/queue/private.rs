@@ -61,7 +61,7 @@ impl Private {
     /// An id that was never handed out before, and never will be again.
     pub(super) fn new_id(&self) -> Result<QueueId> {
         let id = self.ids.locked().next();
-        // ORDERING: Release pairs with the Acquire of those who look for new queues.
+        // ORDERING: Release pairs with the Acquire in `Queues::made_and_put`.
         self.allocated.fetch_add(1, Ordering::Release);
         id.map(QueueId)
             .ok_or_else(|| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))

@@ -116,7 +116,7 @@ impl Queues {
         CurrentQueue { platform: self.address(), queue }
     }
 
-    /// Ends something: drops, wakes or calls what is the user's, who may not wait for the end from there.
+    /// Calls the user's code on behalf of the platform's end. A wait for that end is refused there.
     pub(crate) fn call_out<T>(&self, call: impl FnOnce() -> T) -> T {
         CallingOut::enter(self.address(), call)
     }

@@ -123,7 +123,7 @@ impl<T> Inner<T> {
         read: Result<Vec<u8>>,
     ) -> Option<Vec<u8>> {
         let count = read.as_ref().map_or(0, Vec::len);
-        // Under the lock: who finds the request ended finds the position moved.
+        // Under the lock: a thread that finds the request ended finds the position moved.
         let mut state = self.state();
         match request.settle(read) {
             Ok(()) => {
