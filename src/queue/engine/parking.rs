@@ -26,6 +26,8 @@ pub(super) struct Parking {
 struct Idle {
     parked: Vec<(usize, Waker)>,
     due: Vec<Due>,
+    /// A substitute is on its way.
+    substituting: bool,
     /// How often each worker was replaced. Helpers are not.
     terms: Vec<u32>,
     /// The numbers of workers that have no task yet, or whose task has ended.
@@ -60,6 +62,7 @@ impl Parking {
         let idle = Idle {
             parked: Vec::new(),
             due: Vec::new(),
+            substituting: false,
             terms: vec![0; workers],
             vacant: (0..workers).rev().collect(),
             vacant_helpers: (workers..workers + helpers).rev().collect(),
@@ -159,9 +162,18 @@ impl Parking {
         true
     }
 
-    /// Takes the place of a worker that is due: its post, and whether it searches.
+    /// Whether a substitute shall come, which calls [`replace`](Parking::replace): one at a time.
+    pub(super) fn wants_substitute(&self) -> bool {
+        let mut idle = self.idle();
+        let wants = !idle.due.is_empty() && !idle.substituting;
+        idle.substituting |= wants;
+        wants
+    }
+
+    /// A substitute has come. It takes the place of a worker that is still due: its post, and whether it searches.
     pub(super) fn replace(&self) -> Option<(Post, bool)> {
         let mut idle = self.idle();
+        idle.substituting = false;
         let Due { number, searching } = idle.due.pop()?;
         idle.terms[number] += 1;
         Some((idle.post(number), searching))
@@ -277,8 +289,9 @@ mod tests {
     #[test]
     fn a_worker_is_replaced_while_it_is_due_and_only_then() {
         let parking = Parking::new(1, 0);
-        assert!(parking.replace().is_none(), "it has no task yet");
+        assert!(!parking.wants_substitute() && parking.replace().is_none(), "it has no task yet");
         assert!(parking.unpark_one(false).is_some());
+        assert!(parking.wants_substitute() && !parking.wants_substitute(), "one comes at a time");
         let (second, searching) = parking.replace().unwrap();
         assert!(searching && second != FIRST && parking.replace().is_none());
         assert!(!parking.arrive(FIRST), "its place is taken");

@@ -84,21 +84,25 @@ pub(super) fn grow(engine: &Arc<EngineState>) {
         return;
     }
     if let Some(post) = engine.parking.take_helper() {
-        run_elsewhere(Worker::new(engine.clone(), post, WorkerState::Running));
+        let worker = Worker::new(engine.clone(), post, WorkerState::Running);
+        drop(engine.spawner.runtime().spawn_blocking(move || worker.run_to_end()));
     }
 }
 
-/// Replaces a worker whose task waits for a thread that is held up by one on the blocking pool. False if there is none.
+/// Has a thread of the blocking pool take the place of a worker whose own thread is held up. False if no worker is due.
+///
+/// The pool may be full, so that its thread comes late or never: until then the worker's own thread may still come first.
 pub(super) fn replace(engine: &Arc<EngineState>) -> bool {
-    let substitute = Worker::substitute(engine);
-    let replaced = substitute.is_some();
-    substitute.into_iter().for_each(run_elsewhere);
-    replaced
-}
-
-fn run_elsewhere(worker: Worker) {
-    let runtime = worker.engine.spawner.runtime().clone();
-    drop(runtime.spawn_blocking(move || worker.run_to_end()));
+    let replaces = engine.parking.wants_substitute();
+    if replaces {
+        let replaced = engine.clone();
+        drop(engine.spawner.runtime().spawn_blocking(move || {
+            if let Some(substitute) = Worker::substitute(&replaced) {
+                substitute.run_to_end();
+            }
+        }));
+    }
+    replaces
 }
 
 /// Drops what is queued; the workers end.
