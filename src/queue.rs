@@ -7,6 +7,8 @@ mod budget;
 mod calling_out;
 mod current_queue;
 mod deadline;
+mod dispatch;
+mod drain;
 mod engine;
 mod handle;
 mod kind;

@@ -36,7 +36,7 @@ impl Queues {
         window::spawner(self.runtime(), id)
     }
 
-    /// A parallel queue for all who name an MMCSS class, on raised threads of its own where that is asked for and
+    /// A parallel queue for all callers that name an MMCSS class, on raised threads of its own where that is asked for and
     /// possible.
     #[track_caller]
     pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {

@@ -85,6 +85,7 @@ use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
 use crate::queue::work_item::{Slot, Work};
+use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
@@ -225,7 +226,7 @@ impl Backend for Engine {
     }
 
     fn running(&self) -> Vec<Running> {
-        let outside: Vec<_> = self.0.lock_outside().iter().map(|(_, running)| *running).collect();
+        let outside: Vec<_> = self.0.outside.locked().iter().map(|(_, running)| *running).collect();
         self.0.seats().filter_map(|seat| *seat.running()).chain(outside).collect()
     }
 

@@ -8,11 +8,11 @@
 //! paused clock has no timers to wait for, and because a runtime may have no timers at all. It starts with the first put,
 //! sleeps while there is nothing to watch, and ends with the platform. It owns nothing of what it watches.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::sync::MODELLED;
+use crate::sync::{LockExt, MODELLED};
 
 /// Something that can come to a stop.
 pub(crate) trait Monitored: Send + Sync {
@@ -52,7 +52,7 @@ impl Monitor {
         if MODELLED {
             return;
         }
-        let mut shift = lock(&self.0);
+        let mut shift = self.0.locked();
         shift.added.push(watched);
         if shift.thread.is_none() {
             let shift_of_thread = self.0.clone();
@@ -68,7 +68,7 @@ impl Monitor {
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        let mut shift = lock(&self.0);
+        let mut shift = self.0.locked();
         shift.ended = true;
         if let Some(thread) = &shift.thread {
             thread.unpark();
@@ -111,7 +111,7 @@ fn watch_all(shift: &Mutex<Shift>) {
     let mut watched: Vec<WatchedQueue> = Vec::new();
     loop {
         {
-            let mut shift = lock(shift);
+            let mut shift = shift.locked();
             if shift.ended {
                 return;
             }
@@ -130,10 +130,6 @@ fn watch_all(shift: &Mutex<Shift>) {
             thread::park_timeout(TICK);
         }
     }
-}
-
-fn lock(shift: &Mutex<Shift>) -> MutexGuard<'_, Shift> {
-    shift.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long a lost wake-up can last. A tick costs some microseconds of one core while there is work.

@@ -43,7 +43,8 @@ struct Due {
     searching: bool,
 }
 
-/// A worker's number, and how often that was replaced before: a worker of an earlier term has nothing to say any more.
+/// A worker's number and its term: how often the worker of this number was replaced before. A worker of an earlier term ends
+/// without touching the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Post {
     pub(super) number: usize,

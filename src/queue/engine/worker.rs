@@ -26,8 +26,8 @@ use crate::tokio_quirks;
 
 /// A worker of an engine: see the table of its states there.
 ///
-/// Dropped before its end, as by a runtime that shuts down, it aborts the engine, so that what waits for an item hears of
-/// it.
+/// Dropped before its end, as by a runtime that shuts down, it aborts the engine, so that what waits for an item is woken
+/// and finds it dropped.
 pub(super) struct Worker {
     engine: Arc<EngineState>,
     post: Post,

@@ -316,7 +316,7 @@ impl World {
         Handle::current().metrics().num_alive_tasks() > self.own_tasks.get()
     }
 
-    /// A number for who acts, the same as long as the run does.
+    /// The number of what acts, the same throughout the run.
     fn actor(&self, thing: Thing) -> u64 {
         match thing {
             Thing::Runtime => 0,
@@ -465,7 +465,7 @@ impl World {
         }
     }
 
-    /// What goes on before the one who acts does.
+    /// What goes on before the actor does.
     fn overtaking(&self, acts: u64) -> Option<Thing> {
         let mut offers = self.offers.take();
         let has_clock = self.list(&mut offers);
