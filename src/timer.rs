@@ -11,7 +11,6 @@ use std::future::{Future, poll_fn};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -27,6 +26,7 @@ use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
+use crate::tokio_quirks;
 use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
@@ -320,12 +320,9 @@ impl Timers {
     /// Wakes another worker of the runtime, which takes over the clock.
     ///
     /// This worker runs next what was just dispatched, which may take long. Tokio wakes another worker only for a
-    /// second task, so this spawns an empty one.
+    /// second task.
     fn wake_other_worker(&self) {
-        let runtime = self.queues.runtime();
-        if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-            drop(runtime.spawn(std::future::ready(())));
-        }
+        tokio_quirks::leave_lifo_slot(self.queues.runtime());
     }
 }
 
