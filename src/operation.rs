@@ -204,10 +204,7 @@ impl<T> Operation<T> {
             Source::Ready(_) | Source::Taken => {
                 return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
                     Source::Ready(outcome) => outcome,
-                    _ => Outcome::error(Error::new(
-                        Hresult::E_ILLEGAL_METHOD_CALL,
-                        "await an operation whose value was taken",
-                    )),
+                    _ => Outcome::error(taken()),
                 });
             }
         };
@@ -346,4 +343,10 @@ impl<T> Outcome<T> {
         let code = error.hresult();
         Outcome { value: Err(error), status: code, begin: Hresult::S_OK }
     }
+}
+
+/// Why a future that was ready is not polled again.
+#[cold]
+fn taken() -> Error {
+    Error::new(Hresult::E_ILLEGAL_METHOD_CALL, "await an operation whose value was taken: it has one")
 }

@@ -26,7 +26,7 @@ use crate::observe;
 use crate::queue::{Job, Priority, Queues, Waiters, WorkItem};
 use crate::stepping;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{LockExt, Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex};
 use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
@@ -133,7 +133,7 @@ impl Timers {
 
     pub(crate) fn remove_periodic(&self, key: PeriodicKey) -> Result<()> {
         stepping::pause();
-        let mut table = self.table();
+        let mut table = self.table.locked();
         table.open("remove a periodic callback")?;
         let found = table.entries.iter().find_map(|(at, entry)| match entry.waits {
             Waits::Periodic { number, .. } if number == key.0 => Some(at),
@@ -152,7 +152,7 @@ impl Timers {
 
     pub(crate) fn cancel(&self, key: WorkItemKey) -> Result<()> {
         stepping::pause();
-        let mut table = self.table();
+        let mut table = self.table.locked();
         table.open("cancel a work item")?;
         let found = table.find(key);
         // The entry of a periodic callback has a number as well, but no caller has it as a key.
@@ -184,7 +184,7 @@ impl Timers {
     /// Closes the table. Scheduled items are dropped without a call; waiting items are cancelled and call back.
     pub(crate) fn shut_down(&self) {
         let entries = {
-            let mut table = self.table();
+            let mut table = self.table.locked();
             table.closed = true;
             table.due.clear();
             table.counts.clear();
@@ -216,7 +216,7 @@ impl Timers {
         if !self.queues.is_running() {
             return Err(closed(doing));
         }
-        let mut table = self.table();
+        let mut table = self.table.locked();
         table.open(doing)?;
         let (key, earliest) = table.insert(at, begun, waits);
         let first = at.is_some() && !std::mem::replace(&mut table.driven, true);
@@ -245,7 +245,7 @@ impl Timers {
     /// Takes up to [`BATCH`] due items into `due`, and returns when the next is due.
     fn take_due(&self, due: &mut Vec<Job>) -> NextDue {
         let now = self.now();
-        let mut table = self.table();
+        let mut table = self.table.locked();
         if table.closed {
             return NextDue::End;
         }
@@ -264,10 +264,6 @@ impl Timers {
             table.take_one(at, first, now, due);
         }
         NextDue::Nothing
-    }
-
-    fn table(&self) -> MutexGuard<'_, TimerTable> {
-        self.table.locked()
     }
 }
 
@@ -344,7 +340,7 @@ impl WaitTask {
         let queues = &self.counted.0.queues;
         let happened = poll_fn(|cx| self.event.poll(queues, cx)).await;
         let entry = {
-            let mut table = self.counted.0.table();
+            let mut table = self.counted.0.table.locked();
             table.find(self.key).map(|at| table.remove(at))
         };
         drop(entry);
