@@ -1,4 +1,4 @@
-//! A call that this crate serves: the value on its way from the body to End, and the duty to call back.
+//! `Call`: a call that this crate serves, with the value on its way from the body to End, and the duty to call back.
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;

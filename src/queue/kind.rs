@@ -1,4 +1,4 @@
-//! One queue, of any kind, and the counted locks that keep it open.
+//! `Queue`: an engine or a serial queue, with its number, its counters and the counted locks that keep it open.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};

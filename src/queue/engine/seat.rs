@@ -18,7 +18,7 @@ pub(super) struct Seat {
     waiting: AtomicBool,
     pub(super) counters: Counters,
     running: Mutex<Option<Running>>,
-    /// Whether the worker runs a turn or items.
+    /// Whether the worker runs: from its first item until it parks or ends.
     pub(super) busy: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What the workers of an engine share: the injectors, a seat for each worker, and the counts.
+//! `EngineState`: what the workers of an engine share, the injector, a seat for each worker, and the counts.
 
 use std::sync::{Arc, OnceLock};
 
