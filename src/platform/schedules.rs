@@ -302,12 +302,17 @@ fn a_future_woken_while_it_is_polled() {
                 if came.load(SeqCst) { Poll::Ready(token.take().unwrap()) } else { Poll::Pending }
             }));
             let wakes = thread::spawn(move || {
+                // In the first poll, or right behind it.
+                let waker = loop {
+                    let waker = waker.lock().unwrap().take();
+                    if let Some(waker) = waker {
+                        break waker;
+                    }
+                    thread::yield_now();
+                };
                 ready.store(true, SeqCst);
                 // Nothing else ever wakes it.
-                let waker = waker.lock().unwrap().take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                waker.wake();
             });
             drop(block_on(operation).unwrap());
             wakes.join().unwrap();

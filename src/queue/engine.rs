@@ -27,10 +27,10 @@
 //! * *Order*: high before normal before low at every take. High and low items are taken out alone, so that the first wait
 //!   for no group, and none of the second is overtaken by what is put meanwhile.
 //! * *Substitutes*: when nothing has run for [`STALL`] ticks while items wait, and a worker is due, a task that blocks may hold
-//!   up the thread that would poll it. The monitor then has a thread of the blocking pool take the worker's place: see
-//!   [`parking`]. Not on a runtime of one thread.
+//!   up the thread that would poll it. The monitor then calls a *substitute* to the blocking pool, which takes the worker's
+//!   place: see [`parking`]. It ends when it finds nothing, or after 100 ms. Not on a runtime of one thread.
 //! * *Growth*: when no worker is due either, all of them are inside callbacks. For a parallel engine the monitor then starts a
-//!   further worker, a *helper*, on the blocking pool. It ends when it finds nothing.
+//!   further worker, a *helper*, on the blocking pool. It ends as a substitute does.
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!

@@ -26,5 +26,6 @@ mod released;
 mod session;
 mod sink_writer;
 mod source_reader;
+mod tear_off;
 mod transform;
 mod work_queue;

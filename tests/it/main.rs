@@ -22,6 +22,7 @@ mod event_stream_races;
 mod event_stream_takeover;
 mod file_byte_stream;
 mod foreign_code;
+mod full_blocking_pool;
 mod growth;
 mod guide;
 mod held_up;

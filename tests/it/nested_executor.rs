@@ -258,25 +258,3 @@ fn in_a_task_that_blocks_the_only_worker() {
         });
     });
 }
-
-/// No thread is free to stand in for the worker, and the only other one waits for the item: the worker itself comes late.
-#[test]
-fn in_a_task_that_blocks_for_a_while_what_waits_for_a_full_pool_is_run() {
-    within_bound(|| {
-        let runtime = Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).build().unwrap();
-        runtime.block_on(async {
-            let platform = Platform::startup().unwrap();
-            let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
-            let (ran, runs) = std::sync::mpsc::channel();
-            let pool = tokio::task::spawn_blocking(move || runs.recv());
-            let task = tokio::spawn(async move {
-                queue.run(move || ran.send(())).detach();
-                // Long enough for the monitor to see it.
-                std::thread::sleep(Duration::from_millis(50));
-            });
-            task.await.unwrap();
-            pool.await.unwrap().unwrap();
-            platform.shutdown().await.unwrap();
-        });
-    });
-}

@@ -353,10 +353,12 @@ impl Inner {
         }
     }
 
-    /// Whether anything but this has the object. Asked by its identity: an interface may be an object of its own.
+    /// Whether anything but this has the object, by itself or by the interface that is kept: that may be an object of its
+    /// own, with a count of its own.
     fn is_used_elsewhere(&self) -> bool {
-        // The pointer that is counted by, and the one that is kept.
-        self.com.cast::<IUnknown>().is_ok_and(|object| references(&object) > 2)
+        let by_interface = references(&*self.com) > 1;
+        // The pointer that is counted by, and the interface that is kept.
+        by_interface || self.com.cast::<IUnknown>().is_ok_and(|object| references(&*object) > 2)
     }
 
     /// The object has dropped a request without a call: its target is dropped, too.
@@ -496,7 +498,7 @@ fn read(event: Mta<IMFMediaEvent>) -> Result<MediaEvent> {
 }
 
 /// How many references there are. Only for a guess: others may take and give back theirs at any time.
-fn references(object: &IUnknown) -> u32 {
+fn references(object: &impl Interface) -> u32 {
     let this = object.as_raw();
     // SAFETY: every COM object starts with the pointer to a table that starts with these functions; the
     // reference that is added is given back.

@@ -225,7 +225,7 @@ fn a_worker_and_its_substitute_run_nothing_at_the_same_time() {
         assert!(world.put());
         let threads = world.threads();
         if let Some(substitute) = Worker::substitute(&world.engine.0) {
-            substitute.run_to_end();
+            substitute.run_elsewhere();
         }
         assert!(world.put());
         world.run.wait_for(2);

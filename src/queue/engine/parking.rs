@@ -6,11 +6,11 @@
 //! last searcher that finds an item unparks the next if something remains.
 //!
 //! A worker that was unparked, has yielded, or waits no more for an item on the blocking pool is *due* until its task is polled.
-//! The thread that would poll it may be held up, for ever if it waits for an item of this very queue. Then the monitor asks
-//! the blocking pool for a *substitute*, one at a time. When its thread begins, it takes the place of a worker that is still
-//! due: the number, the seat and the part in the counts. The number's *term* is then another, by which the former task
-//! ends once it is polled. If no worker is due any more, the thread ends. A substitute runs what there is and ends; then the
-//! number is vacant.
+//! The thread that would poll it may be held up, for ever if it waits for an item of this very queue. Then a *substitute* is
+//! called to the blocking pool, one at a time. When it has a thread, which may take as long, it takes the place of a worker
+//! that is still due: the number, the seat and the part in the counts. The number's *term* is then another, by which the
+//! former task ends once it is polled. If no worker is due any more, the substitute ends at once. When it has run what there
+//! is, or its time is over, it ends and leaves the number vacant.
 
 use std::sync::PoisonError;
 use std::task::Waker;
@@ -29,8 +29,8 @@ pub(super) struct Parking {
 struct Idle {
     parked: Vec<(usize, Waker)>,
     due: Vec<Due>,
-    /// A substitute is on its way.
-    substituting: bool,
+    /// Whether a substitute was called that has no thread yet.
+    substitute_comes: bool,
     /// How often each worker was replaced. Helpers are not.
     terms: Vec<u32>,
     /// The numbers of workers that have no task yet, or whose task has ended.
@@ -65,7 +65,7 @@ impl Parking {
         let idle = Idle {
             parked: Vec::new(),
             due: Vec::new(),
-            substituting: false,
+            substitute_comes: false,
             terms: vec![0; workers],
             vacant: (0..workers).rev().collect(),
             vacant_helpers: (workers..workers + helpers).rev().collect(),
@@ -165,18 +165,22 @@ impl Parking {
         true
     }
 
-    /// Whether a substitute shall come, which calls [`replace`](Parking::replace): one at a time.
-    pub(super) fn wants_substitute(&self) -> bool {
-        let mut idle = self.idle();
-        let wants = !idle.due.is_empty() && !idle.substituting;
-        idle.substituting |= wants;
-        wants
+    /// Whether a worker is due.
+    pub(super) fn is_any_due(&self) -> bool {
+        !self.idle().due.is_empty()
     }
 
-    /// A substitute has come. It takes the place of a worker that is still due: its post, and whether it searches.
+    /// Whether a substitute is to be called now. One comes at a time.
+    pub(super) fn calls_substitute(&self) -> bool {
+        let mut idle = self.idle();
+        !idle.due.is_empty() && !std::mem::replace(&mut idle.substitute_comes, true)
+    }
+
+    /// A substitute has come: it takes the place of a worker that is due. Its post, and whether it searches; `None` if every
+    /// worker was polled meanwhile.
     pub(super) fn replace(&self) -> Option<(Post, bool)> {
         let mut idle = self.idle();
-        idle.substituting = false;
+        idle.substitute_comes = false;
         let Due { number, searching } = idle.due.pop()?;
         idle.terms[number] += 1;
         Some((idle.post(number), searching))
@@ -292,9 +296,8 @@ mod tests {
     #[test]
     fn a_worker_is_replaced_while_it_is_due_and_only_then() {
         let parking = Parking::new(1, 0);
-        assert!(!parking.wants_substitute() && parking.replace().is_none(), "it has no task yet");
+        assert!(parking.replace().is_none(), "it has no task yet");
         assert!(parking.unpark_one(false).is_some());
-        assert!(parking.wants_substitute() && !parking.wants_substitute(), "one comes at a time");
         let (second, searching) = parking.replace().unwrap();
         assert!(searching && second != FIRST && parking.replace().is_none());
         assert!(!parking.arrive(FIRST), "its place is taken");
@@ -310,5 +313,17 @@ mod tests {
         parking.yields(0);
         assert!(matches!(parking.replace(), Some((_, false))));
         assert!(!parking.arrive(next));
+    }
+
+    #[test]
+    fn a_substitute_that_comes_too_late_replaces_none() {
+        let parking = Parking::new(1, 0);
+        assert!(!parking.calls_substitute() && parking.unpark_one(false).is_some());
+        assert!(parking.calls_substitute() && parking.is_any_due());
+        assert!(!parking.calls_substitute(), "one comes at a time");
+        assert!(parking.arrive(FIRST) && !parking.is_any_due());
+        assert!(parking.replace().is_none());
+        parking.yields(0);
+        assert!(parking.calls_substitute(), "the last one has come");
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -20,6 +20,7 @@ use crate::queue::engine::state::EngineState;
 use crate::queue::priority::Priority;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::work_item::Queued;
+use crate::sync::STEADY;
 use crate::sync::atomic::{Ordering, fence};
 use crate::tokio_quirks;
 
@@ -40,6 +41,8 @@ pub(super) struct Worker {
     group_size: u32,
     /// The end of an item that runs on the blocking pool, which a serial engine waits for.
     blocked: Option<oneshot::Receiver<()>>,
+    /// Whether it is itself on the blocking pool.
+    is_elsewhere: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,25 +87,20 @@ pub(super) fn grow(engine: &Arc<EngineState>) {
         return;
     }
     if let Some(post) = engine.parking.take_helper() {
-        let worker = Worker::new(engine.clone(), post, WorkerState::Running);
-        drop(engine.spawner.runtime().spawn_blocking(move || worker.run_to_end()));
+        let helper = Worker::new(engine.clone(), post, WorkerState::Running);
+        drop(engine.spawner.runtime().spawn_blocking(move || helper.run_elsewhere()));
     }
 }
 
-/// Has a thread of the blocking pool take the place of a worker whose own thread is held up. False if no worker is due.
-///
-/// The pool may be full, so that its thread comes late or never: until then the worker's own thread may still come first.
+/// Calls a substitute for a worker whose task waits for a thread that is held up. False if there is no such worker.
 pub(super) fn replace(engine: &Arc<EngineState>) -> bool {
-    let replaces = engine.parking.wants_substitute();
-    if replaces {
-        let replaced = engine.clone();
-        drop(engine.spawner.runtime().spawn_blocking(move || {
-            if let Some(substitute) = Worker::substitute(&replaced) {
-                substitute.run_to_end();
-            }
-        }));
+    if engine.parking.calls_substitute() {
+        let called = engine.clone();
+        // It takes its place when it has a thread: the blocking pool may be full of what waits for this very queue.
+        let comes = move || Worker::substitute(&called).into_iter().for_each(Worker::run_elsewhere);
+        drop(engine.spawner.runtime().spawn_blocking(comes));
     }
-    replaces
+    engine.parking.is_any_due()
 }
 
 /// Drops what is queued; the workers end.
@@ -133,7 +131,17 @@ impl Worker {
         let results = ResultCache::new(engine.tokens.clone());
         // Its seat is there before the task runs, so that those of later numbers are found behind it.
         engine.seat(post.number);
-        Worker { post, state, ran: None, published: None, results, group_size: 1, blocked: None, engine }
+        Worker {
+            post,
+            state,
+            ran: None,
+            published: None,
+            results,
+            group_size: 1,
+            blocked: None,
+            is_elsewhere: false,
+            engine,
+        }
     }
 
     /// What takes the place of a worker that is due.
@@ -171,7 +179,7 @@ impl Worker {
             if let Some(wait) = item.waited(budget.now()) {
                 self.seat().counters.add_wait(wait);
             }
-            if blocks && !is_turn && !self.engine.spawner.is_one_thread() {
+            if blocks && !is_turn && self.hands_over() {
                 found.into_iter().for_each(|item| self.hand_over(item));
                 if self.engine.serial {
                     return Pause::Blocked;
@@ -263,6 +271,12 @@ impl Worker {
             self.set_quick(budget);
         }
         self.ran = run.map(|run| (run, item.generation));
+    }
+
+    /// Whether items that block run on another thread. A serial engine's substitute, which is on the blocking pool, does not
+    /// wait for a second thread: there may be none.
+    fn hands_over(&self) -> bool {
+        !(self.engine.spawner.is_one_thread() || self.is_elsewhere && self.engine.serial)
     }
 
     /// Hands an item to the blocking pool.
@@ -360,22 +374,17 @@ impl Worker {
         if parks { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// What a helper or a substitute does: it runs what there is, and ends.
-    pub(super) fn run_to_end(mut self) {
+    /// What a helper or a substitute does: it runs what there is, but not for ever, and ends. What is left is a worker's.
+    pub(super) fn run_elsewhere(mut self) {
+        self.is_elsewhere = true;
         self.seat().busy.store(true, Ordering::Relaxed);
+        let start = Instant::now();
         loop {
             let mut budget = Budget::new(Instant::now(), self.group_size);
             let stop = self.run(&mut budget);
             self.group_size = budget.group_size();
-            if matches!(stop, Pause::Empty) {
+            if matches!(stop, Pause::Empty) || start.elapsed() > SHIFT {
                 break;
-            }
-            if let Some(blocked) = self.blocked.take() {
-                // As in a poll: both outcomes mean that the next may run.
-                let _ = blocked.blocking_recv();
-                if !self.arrives() {
-                    return;
-                }
             }
         }
         self.seat().busy.store(false, Ordering::Relaxed);
@@ -446,3 +455,6 @@ impl Drop for Worker {
         }
     }
 }
+
+/// After so long a helper or a substitute gives its thread back, which others may wait for.
+const SHIFT: Duration = if STEADY { Duration::from_secs(3600) } else { Duration::from_millis(100) };
