@@ -3,6 +3,7 @@
 mod begun;
 mod cancel_on;
 mod cell;
+mod promise;
 mod timeout;
 mod wait;
 
@@ -18,7 +19,7 @@ use futures::future::FusedFuture;
 pub use self::begun::BeginStatus;
 pub(crate) use self::begun::{Begin, Canceller};
 pub use self::cancel_on::CancelOn;
-pub(crate) use self::cell::Promise;
+pub(crate) use self::promise::Promise;
 pub use self::timeout::Timeout;
 
 use self::cell::{Awaited, OwnCallback, UNANSWERED};
