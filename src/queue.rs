@@ -13,7 +13,7 @@
 //!                                                        the queue below, which runs it
 //! ```
 //!
-//! A put makes a [`Queued`](work_item::Queued) of the [`WorkItem`]. A worker, or a turn, runs it under a
+//! A put makes a [`Queued`](queued::Queued) of the [`WorkItem`]. A worker, or a turn, runs it under a
 //! [`Budget`](budget::Budget), with a result of its [`ResultCache`](result_cache::ResultCache). How queues end is in `drain.rs`
 //! and `private.rs`.
 
@@ -33,12 +33,14 @@ mod kind;
 mod manual;
 mod priority;
 mod private;
+mod queued;
 mod realtime;
 mod result_cache;
 mod serial;
 mod table;
 mod waiters;
 mod window;
+mod work;
 mod work_item;
 
 pub use self::deadline::{Deadline, DeadlineStatus};

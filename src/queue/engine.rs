@@ -88,7 +88,7 @@ use crate::queue::backend::Backend;
 use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Slot, Work};
+use crate::queue::work::{Slot, Work};
 use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 

@@ -30,8 +30,9 @@ use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::Engine;
 use crate::queue::priority::Priority;
+use crate::queue::queued::Queued;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, SerialTurn, Slot, Work, abandon_turns};
+use crate::queue::work::{SerialTurn, Slot, Work, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex};
 

@@ -16,7 +16,8 @@ use crate::async_result::CallbackFlags;
 use crate::observe::PutSpan;
 use crate::queue::engine::lane::Lane;
 use crate::queue::priority::Priority;
-use crate::queue::work_item::{Queued, Slot, Work};
+use crate::queue::queued::Queued;
+use crate::queue::work::{Slot, Work};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, MODELLED, Mutex};
 

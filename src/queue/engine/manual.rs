@@ -7,8 +7,8 @@ use crate::queue::budget::Budget;
 use crate::queue::engine::Engine;
 use crate::queue::engine::state::EngineState;
 use crate::queue::priority::Priority;
+use crate::queue::queued::Queued;
 use crate::queue::result_cache::ResultCache;
-use crate::queue::work_item::Queued;
 
 /// The right to run an engine's items. Dropping it aborts the engine: what is queued is dropped.
 pub(crate) struct Manual(Engine);

@@ -4,7 +4,7 @@ use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
 use crate::queue::engine::injector::Injector;
 use crate::queue::engine::lane::Lane;
-use crate::queue::work_item::Queued;
+use crate::queue::queued::Queued;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
 
