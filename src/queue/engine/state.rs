@@ -1,4 +1,4 @@
-//! `EngineState`: what the workers of an engine share, the injector, a seat for each worker, and the counts.
+//! `EngineState`, which the workers of an engine share: the injector, a seat for each worker, and the counts.
 
 use std::sync::{Arc, OnceLock};
 
