@@ -12,7 +12,7 @@ use crate::tracker::TrackerHandle;
 /// Completes an operation directly, for what this crate itself runs. Dropped before that, it ends the operation: with
 /// `MF_E_SHUTDOWN` if the platform is gone, otherwise as abandoned.
 pub(crate) struct Promise<T: Send + 'static> {
-    callback: Arc<OwnCallback<T, NoEnd<T>>>,
+    pub(super) callback: Arc<OwnCallback<T, NoEnd<T>>>,
     tracker: Option<TrackerHandle>,
 }
 
