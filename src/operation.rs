@@ -3,6 +3,7 @@
 mod begun;
 mod cancel_on;
 mod cell;
+mod promise;
 mod timeout;
 mod wait;
 
@@ -18,7 +19,7 @@ use futures::future::FusedFuture;
 pub use self::begun::BeginStatus;
 pub(crate) use self::begun::{Begin, Canceller};
 pub use self::cancel_on::CancelOn;
-pub(crate) use self::cell::Promise;
+pub(crate) use self::promise::Promise;
 pub use self::timeout::Timeout;
 
 use self::cell::{Awaited, OwnCallback, UNANSWERED};
@@ -204,10 +205,7 @@ impl<T> Operation<T> {
             Source::Ready(_) | Source::Taken => {
                 return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
                     Source::Ready(outcome) => outcome,
-                    _ => Outcome::error(Error::new(
-                        Hresult::E_ILLEGAL_METHOD_CALL,
-                        "await an operation whose value was taken",
-                    )),
+                    _ => Outcome::error(taken()),
                 });
             }
         };
@@ -346,4 +344,10 @@ impl<T> Outcome<T> {
         let code = error.hresult();
         Outcome { value: Err(error), status: code, begin: Hresult::S_OK }
     }
+}
+
+/// Why a future that was ready is not polled again.
+#[cold]
+fn taken() -> Error {
+    Error::new(Hresult::E_ILLEGAL_METHOD_CALL, "await an operation whose value was taken: it has one")
 }

@@ -1,4 +1,4 @@
-//! The platform: what is started, what is shut down, and Media Foundation's functions as its methods.
+//! `Platform`: what is started and shut down, with Media Foundation's functions as its methods.
 
 mod begin_end;
 mod builder;

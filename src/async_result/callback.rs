@@ -45,7 +45,7 @@ pub trait AsyncCallback: Send + Sync {
 
     /// Called when an operation has ended, or to perform a queued item.
     ///
-    /// It should not wait for anything, because its thread serves other items ([`CallbackFlags`] says how long it may
+    /// It should not wait for anything, because its thread serves other items ([`CallbackFlags`](crate::CallbackFlags) says how long it may
     /// take). The queue catches a panic, fails the operation of the result with its payload, and counts it.
     #[doc(alias = "Invoke")]
     fn invoke(&self, result: &AsyncResult);

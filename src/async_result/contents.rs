@@ -1,15 +1,15 @@
 //! What a result holds, how that is dropped, and how the items of a queue use its memory again.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::SetOnce;
 
 use crate::async_result::failure::NOT_INVOKED;
-use crate::async_result::{AsyncCallback, AsyncResult, AwaitsReply, Token, TokenSource, Unknown};
+use crate::async_result::{AsyncCallback, AsyncResult, AwaitsReply, Dispatch, Token, TokenSource, Unknown};
 use crate::contain::{Payload, contain, drop_contained, drop_payload};
-use crate::error::{Error, Hresult};
-use crate::tracker::Origin;
+use crate::error::{Error, Hresult, Result};
+use crate::tracker::{Origin, Tracker};
 
 /// What the clones of a result share.
 pub(super) struct Inner {
@@ -165,4 +165,16 @@ pub(crate) struct Parts {
     pub(crate) callback: Option<Arc<dyn AsyncCallback>>,
     pub(crate) state: Option<Unknown>,
     pub(crate) origin: Origin,
+}
+
+impl Parts {
+    /// A token for the new result. If it is refused, the contents are dropped here, where a panic of theirs stops.
+    #[inline]
+    pub(crate) fn token(
+        &mut self,
+        tracker: &Tracker<Weak<dyn Dispatch>>,
+        doing: &'static str,
+    ) -> Result<Token> {
+        tracker.token(doing).inspect_err(|_| _ = drop_contained(std::mem::take(self)))
+    }
 }

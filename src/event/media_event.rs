@@ -1,4 +1,4 @@
-//! One event: a type, a status, a value and attributes.
+//! `MediaEvent`: one event, with a type, a status, a value and attributes.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -72,15 +72,13 @@ impl Owner {
 
     /// Nothing is taken any more, and what is armed fails.
     pub(super) fn close(&self) {
-        self.queues.call_out(|| self.close_all());
-    }
-
-    fn close_all(&self) {
-        self.timers.shut_down();
-        let error = Error::shutdown("wait for an operation of a platform that was shut down");
-        self.queues.tracker.close(&error);
-        self.queues.close();
-        self.queues.tracker.drop_own();
+        self.queues.call_out(|| {
+            self.timers.shut_down();
+            let error = Error::shutdown("wait for an operation of a platform that was shut down");
+            self.queues.tracker.close(&error);
+            self.queues.close();
+            self.queues.tracker.drop_own();
+        });
     }
 
     /// Drops what is still queued, and the private queues.

@@ -1,4 +1,4 @@
-//! How a handle comes to be: by allocating a queue, or by locking one.
+//! Opening queues: a handle comes from allocating a queue, or from locking one that is open.
 
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A deadline on a queue: what was put before it was set has run by then, or the miss is reported.
+//! `Deadline`: a time by which a queue is to have run what was put before. A miss is counted and reported.
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::queue::kind::Queue;
 use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
-use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
+use crate::queue::work::{Slot, Work};
+use crate::queue::work_item::{IntoWorkItem, Job, WorkItem};
 use crate::tracker::{Begun, closed};
 
 impl Queues {

@@ -1,4 +1,4 @@
-//! One queue, of any kind, and the counted locks that keep it open.
+//! `Queue`: an engine or a serial queue, with its number, its counters and the counted locks that keep it open.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};
@@ -12,7 +12,7 @@ use crate::observe::{self, QueueStats, Running};
 use crate::queue::backend::Backend;
 use crate::queue::engine::{Engine, Start};
 use crate::queue::serial::{Base, Serial};
-use crate::queue::work_item::{Slot, Work};
+use crate::queue::work::{Slot, Work};
 use crate::stepping;
 use crate::sync::LockExt;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

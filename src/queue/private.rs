@@ -1,4 +1,4 @@
-//! The private queues of a platform: which ids are valid, and which queues still run what they had.
+//! `Private`: the private queues of a platform. It knows which ids are valid, and which closed queues still run items.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -10,7 +10,7 @@
 //! | idle | nothing is queued | a put, which puts a turn → *waiting* |
 //! | waiting | the turn waits in the queue below | the turn runs → *running* |
 //! | running | a thread below runs items | empty → *idle*; share used up → *waiting*; an item that goes on → *held* |
-//! | held | an item runs on the blocking pool, or awaits its reply | the end, or the reply → *waiting* |
+//! | held | an item runs on the blocking pool, or awaits its reply; or the engine runs the turn of a queue above | the end or the reply → *waiting*, or *idle* if nothing is left; the end of that turn → *running* |
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
@@ -30,8 +30,9 @@ use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::Engine;
 use crate::queue::priority::Priority;
+use crate::queue::queued::Queued;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, SerialTurn, Slot, Work, abandon_turns};
+use crate::queue::work::{SerialTurn, Slot, Work, abandon_turns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex};
 

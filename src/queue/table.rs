@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::Handle;
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, Parts, QueueId, Token, Unknown};
-use crate::contain::drop_contained;
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
 use crate::queue::calling_out::CallingOut;
@@ -63,14 +62,9 @@ impl Queues {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        let parts = Parts { callback: Some(callback), state, ..Parts::default() };
-        match self.token("create an asynchronous result") {
-            Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
-            Err(error) => {
-                drop_contained(parts);
-                Err(error)
-            }
-        }
+        let mut parts = Parts { callback: Some(callback), state, ..Parts::default() };
+        let token = parts.token(&self.tracker, "create an asynchronous result")?;
+        Ok(AsyncResult::new(parts, Some(token)))
     }
 
     /// A token for something new.

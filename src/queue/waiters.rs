@@ -1,4 +1,4 @@
-//! Waiters for a condition of a queue. While there are none, a change costs one load.
+//! `Waiters`: the tasks that wait for a condition of a queue. While there are none, a change costs one load.
 
 use std::future::{Future, poll_fn};
 use std::task::{Poll, Waker};

@@ -1,4 +1,4 @@
-//! Keeps tokio's clock, when it is paused, from running ahead of a thread that tokio does not know of.
+//! `ClockHold`: it keeps tokio's clock, when that is paused, from running ahead of a thread that tokio does not know of.
 
 use std::sync::Mutex;
 

@@ -1,9 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
-//! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while
-//! callbacks are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
-//! on 2 cores that other programs kept busy: see the table in `engine.rs`.
+//! One lock guards all of it. Under that lock a put counts itself, or is refused because the queue is closed, and a worker
+//! that parks looks once more; so neither needs an atomic or a fence of its own. While callbacks are quick a worker takes all
+//! that there is, so that producers and workers seldom meet. The table in `engine.rs` compares it with `crossbeam_deque`.
 //!
 //! # Marks
 //!
@@ -17,7 +16,8 @@ use crate::async_result::CallbackFlags;
 use crate::observe::PutSpan;
 use crate::queue::engine::lane::Lane;
 use crate::queue::priority::Priority;
-use crate::queue::work_item::{Queued, Slot, Work};
+use crate::queue::queued::Queued;
+use crate::queue::work::{Slot, Work};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, MODELLED, Mutex};
 

@@ -25,7 +25,8 @@ use crate::queue::engine::{ClockHold, Engine, Spawner};
 use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Work, WorkItem};
+use crate::queue::work::Work;
+use crate::queue::work_item::WorkItem;
 use crate::tracker::Tracker;
 
 /// A thread that polls workers: what is ready for it.

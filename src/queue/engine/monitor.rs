@@ -1,8 +1,8 @@
 //! The monitor: a thread of the platform that looks every millisecond whether queues with work make progress.
 //!
-//! It is Go's `sysmon` for two cases. A worker was woken, but tokio does not run it: see `tokio_quirks.rs`, or a task blocks
-//! the thread that would. Or all workers of a parallel queue are held up in callbacks. What holds them up may wait for one of
-//! the items that wait.
+//! It is Go's `sysmon` for two cases. In one, a worker was woken, but tokio does not poll it: for a reason in
+//! `tokio_quirks.rs`, or because a task blocks the thread that would. In the other, callbacks hold up all workers of a parallel
+//! queue, and may wait for one of the items that wait.
 //!
 //! A thread rather than a task, because on a runtime of one worker a callback may hold up the only thread, because a
 //! paused clock has no timers to wait for, and because a runtime may have no timers at all. It starts with the first put,

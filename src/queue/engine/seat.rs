@@ -4,7 +4,7 @@ use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
 use crate::queue::engine::injector::Injector;
 use crate::queue::engine::lane::Lane;
-use crate::queue::work_item::Queued;
+use crate::queue::queued::Queued;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex, MutexGuard};
 
@@ -18,7 +18,7 @@ pub(super) struct Seat {
     waiting: AtomicBool,
     pub(super) counters: Counters,
     running: Mutex<Option<Running>>,
-    /// Whether the worker runs a turn or items.
+    /// Whether the worker runs: from its first item until it parks or ends.
     pub(super) busy: AtomicBool,
 }
 

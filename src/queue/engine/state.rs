@@ -1,4 +1,4 @@
-//! What the workers of an engine share: the injectors, a seat for each worker, and the counts.
+//! `EngineState`, which the workers of an engine share: the injector, a seat for each worker, and the counts.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,8 +13,9 @@ use crate::queue::engine::monitor::Monitor;
 use crate::queue::engine::parking::Parking;
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::spawner::Spawner;
+use crate::queue::queued::Queued;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, Work};
+use crate::queue::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{LockExt, Mutex};
 

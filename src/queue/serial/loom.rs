@@ -16,7 +16,8 @@ use crate::queue::engine::loom::{World, check};
 use crate::queue::kind::{Queue, QueueKind, QueueLock};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::{Work, WorkItem};
+use crate::queue::work::Work;
+use crate::queue::work_item::WorkItem;
 
 /// A serial queue over a serial pool, and what its items record.
 struct Model {

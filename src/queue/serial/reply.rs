@@ -7,9 +7,10 @@ use crate::async_result::{AsyncResult, AwaitsReply, CallbackFlags};
 use crate::contain::drop_contained;
 use crate::observe::Run;
 use crate::queue::backend::Backend;
+use crate::queue::queued::Queued;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::serial::{Base, Serial};
-use crate::queue::work_item::{Queued, Work};
+use crate::queue::work::Work;
 use crate::sync::LockExt;
 
 /// What is known of the reply to the current item.

@@ -9,10 +9,11 @@ use crate::observe::{Run, Running};
 use crate::queue::backend::Backend;
 use crate::queue::blocking::run_blocking;
 use crate::queue::budget::Budget;
+use crate::queue::queued::Queued;
 use crate::queue::result_cache::ResultCache;
 use crate::queue::serial::reply::ReplyState;
 use crate::queue::serial::{Base, Mailbox, Serial};
-use crate::queue::work_item::{Queued, SerialTurn, Turn, Work};
+use crate::queue::work::{SerialTurn, Turn, Work};
 use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 
