@@ -52,6 +52,8 @@ pub(super) struct SourceState {
     pub(super) position: i64,
     /// Those that are selected.
     pub(super) streams: Vec<Option<ActiveStream>>,
+    /// The number of the last opening, of any stream.
+    openings: u64,
 }
 
 /// A stream that is selected.
@@ -60,7 +62,8 @@ pub(super) struct ActiveStream {
     pub(super) events: Mta<IMFMediaEventQueue>,
     /// A token for each sample that was asked for, or none.
     pub(super) requests: VecDeque<Option<Mta<IUnknown>>>,
-    /// Which opening of the stream is played; the future of another has ended, or is about to.
+    /// Which opening is played; the future of another has ended, or is about to. No number comes twice, so that the one of a
+    /// stream that was deselected finds that it is over, also if the stream is selected again before it looks.
     pub(super) opening: u64,
     pub(super) ended: bool,
     pub(super) failed: bool,
@@ -84,7 +87,7 @@ impl SourceShared {
     ) -> Result<Arc<SourceShared>> {
         let (events, attributes) = (platform.create_event_queue()?, platform.create_attributes()?);
         let streams = tracks.iter().map(|_| None).collect();
-        let state = SourceState { phase: SourcePhase::Stopped, position: 0, streams };
+        let state = SourceState { phase: SourcePhase::Stopped, position: 0, streams, openings: 0 };
         Ok(Arc::new(SourceShared {
             platform,
             events,
@@ -122,7 +125,7 @@ impl SourceShared {
         self: &Arc<Self>,
         from: Option<i64>,
         value: &PROPVARIANT,
-        plans: Vec<StreamPlan>,
+        mut plans: Vec<StreamPlan>,
     ) -> windows::core::Result<()> {
         let out_of_range = |position| position < 0 || self.duration.is_some_and(|end| position > end);
         if from.is_some_and(|position| out_of_range(position) || (position > 0 && !self.can_seek())) {
@@ -132,7 +135,7 @@ impl SourceShared {
         // Readers start at zero, and more than once if they have not heard yet that it has started. What plays once has no
         // other place than the one where it is.
         let from = from.filter(|_| self.can_seek());
-        // What goes is dropped after the lock, being declared before it.
+        // What goes, and what is left of the plans, is dropped after the lock, being declared before it.
         let mut gone = Vec::new();
         let mut state = self.state();
         let former = state.phase;
@@ -155,20 +158,21 @@ impl SourceShared {
             state.position = from.unwrap_or(0);
         }
         let (position, mut opened) = (state.position, Vec::new());
-        for plan in plans {
+        for plan in &mut plans {
+            state.openings += 1;
+            let opening = state.openings;
             let (kind, anew) = match &mut state.streams[plan.index] {
                 Some(stream) => {
                     let anew = former == SourcePhase::Stopped || seeks;
                     if anew {
-                        stream.opening += 1;
+                        stream.opening = opening;
                         (stream.ended, stream.failed) = (false, false);
                     }
                     (MEUpdatedStream, anew)
                 }
                 empty => {
-                    let Some((object, events)) = plan.new else { continue };
+                    let Some((object, events)) = plan.new.take() else { continue };
                     let requests = VecDeque::new();
-                    let opening = 0;
                     *empty =
                         Some(ActiveStream { object, events, requests, opening, ended: false, failed: false });
                     (MENewStream, true)
@@ -176,7 +180,7 @@ impl SourceShared {
             };
             let Some(stream) = &state.streams[plan.index] else { continue };
             if anew {
-                opened.push((plan.index, stream.opening, plan.media_type));
+                opened.push((plan.index, opening, plan.media_type.clone()));
             }
             queue_object(&self.events, kind, &*stream.object)?;
         }
@@ -233,9 +237,11 @@ impl SourceShared {
         }
         (state.phase, state.position) = (SourcePhase::Stopped, 0);
         let mut dropped = Vec::new();
-        for stream in state.streams.iter_mut().flatten() {
+        let SourceState { streams, openings, .. } = &mut *state;
+        for stream in streams.iter_mut().flatten() {
             dropped.push(std::mem::take(&mut stream.requests));
-            stream.opening += 1;
+            *openings += 1;
+            stream.opening = *openings;
         }
         let told = self.tell_all(&state, MESourceStopped, MEStreamStopped);
         drop(state);
