@@ -34,13 +34,17 @@ impl EventGenerator {
         let mut known = KNOWN.locked();
         known.retain(|_, shared| shared.strong_count() > 0);
         // While what they share lives, so does the object: its address is its own.
-        let shared = known.get(&identity).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let shared = ObjectEvents::new(com.clone());
-            known.insert(identity, Arc::downgrade(&shared));
-            shared
-        });
+        let (shared, spare) = match known.get(&identity).and_then(Weak::upgrade) {
+            Some(shared) => (shared, Some(com)),
+            None => {
+                let shared = ObjectEvents::new(com);
+                known.insert(identity, Arc::downgrade(&shared));
+                (shared, None)
+            }
+        };
         shared.state().handles += 1;
         drop(known);
+        drop(spare);
         // With a generator again, a request that is outstanding keeps nothing.
         let kept = shared.successor.locked().upgrade().and_then(|successor| successor.take());
         drop(kept);
