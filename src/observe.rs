@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::async_result::{CallbackFlags, QueueId};
 use crate::stepping;
+use crate::tokio_quirks::{Stealable, leave_lifo_slot};
 
 /// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
 ///
@@ -138,7 +139,8 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     if let Err(future) = stepping::spawn(name, future) {
-        drop(spawn(runtime, name, future));
+        drop(spawn(runtime, name, Stealable::new(future, runtime)));
+        leave_lifo_slot(runtime);
     }
 }
 

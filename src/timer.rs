@@ -13,7 +13,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -31,6 +30,7 @@ use crate::queue::{Job, Queues, Waiters, WorkItem};
 use crate::stepping;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex};
+use crate::tokio_quirks;
 use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
@@ -221,12 +221,9 @@ impl Timers {
     /// Wakes another worker of the runtime, which takes over the clock.
     ///
     /// This worker runs next what was just dispatched, which may take long. Tokio wakes another worker only for a
-    /// second task, so this spawns an empty one.
+    /// second task.
     fn wake_other_worker(&self) {
-        let runtime = self.queues.runtime();
-        if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-            drop(runtime.spawn(std::future::ready(())));
-        }
+        tokio_quirks::leave_lifo_slot(self.queues.runtime());
     }
 }
 

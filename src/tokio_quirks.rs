@@ -2,10 +2,11 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use pin_project::pin_project;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::coop;
 
 use crate::contain::WakerGuard;
@@ -142,9 +143,59 @@ pub(crate) fn poll_unconstrained<F: Future>(future: Pin<&mut F>, cx: &mut Contex
 ///
 /// tokio 1.54.1, `multi_thread/worker.rs`: a task that a worker wakes goes to that worker's LIFO slot, from which no other
 /// worker steals, and for which none is woken. If the worker is then held up, the task waits for it. A further task takes
-/// the slot, and moves the former one to the run queue. About 150 ns, on the edge from idle to busy only.
+/// the slot, and moves the former one to the run queue. About 150 ns, on the edge from idle to busy only. A runtime of one
+/// thread has no other worker.
 pub(crate) fn leave_lifo_slot(runtime: &Handle) {
-    drop(runtime.spawn(ready(())));
+    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        drop(runtime.spawn(ready(())));
+    }
+}
+
+/// A task of this crate's own, which no thread holds up that wakes it and then blocks: see [`leave_lifo_slot`]. That thread may
+/// wait for just this task, in a callback or with another executor.
+#[pin_project]
+pub(crate) struct Stealable<F> {
+    #[pin]
+    task: F,
+    runtime: Handle,
+    /// The task's waker, and what wraps it.
+    waker: Option<(Waker, Waker)>,
+}
+
+impl<F> Stealable<F> {
+    pub(crate) fn new(task: F, runtime: &Handle) -> Stealable<F> {
+        Stealable { task, runtime: runtime.clone(), waker: None }
+    }
+}
+
+impl<F: Future> Future for Stealable<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let same = this.waker.take().filter(|(inner, _)| inner.will_wake(cx.waker()));
+        let (_, waker) = this.waker.insert(same.unwrap_or_else(|| {
+            let inner = cx.waker().clone();
+            (inner.clone(), Arc::new(LeavesSlot { inner, runtime: this.runtime.clone() }).into())
+        }));
+        this.task.poll(&mut Context::from_waker(waker))
+    }
+}
+
+struct LeavesSlot {
+    inner: Waker,
+    runtime: Handle,
+}
+
+impl Wake for LeavesSlot {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.inner.wake_by_ref();
+        leave_lifo_slot(&self.runtime);
+    }
 }
 
 /// Wakes a worker of the runtime, from a thread that is none.

@@ -12,17 +12,17 @@ use futures::future::BoxFuture;
 use mf_async::byte_stream::{AccessMode, ByteStreamFromIo, FileFlags, MemoryByteStream, OpenMode};
 use mf_async::{
     ByteStreamExt, Error, EventStream, Hresult, MediaEvent, MediaEventType, Operation, Platform, QueueId,
-    Result, WorkQueueType,
+    Result, WorkItem, WorkQueueType,
 };
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{kept, multi_thread, within_bound};
+use crate::support::{callback, kept, multi_thread, within_bound};
 
 /// What is awaited. Another thread makes it end, while it is awaited or before.
 type Begin = fn(Platform) -> BoxFuture<'static, Result<()>>;
 
-const KINDS: [(&str, Begin); 15] = [
+const KINDS: [(&str, Begin); 20] = [
     ("an operation", |platform| called_back(&platform).boxed()),
     ("a timeout that does not run out", |platform| {
         called_back(&platform).timeout(Duration::from_secs(3600)).boxed()
@@ -56,6 +56,35 @@ const KINDS: [(&str, Begin); 15] = [
     }),
     ("a method", |platform| {
         platform.method().call(async { tokio::time::sleep(Duration::from_millis(1)).map(Ok).await }).boxed()
+    }),
+    ("a scheduled item", |platform| {
+        let begin =
+            |platform: &Platform, callback| platform.schedule(WorkItem::new(callback), SOON).map(drop);
+        platform.begin_end(&platform, begin, |_, _| Ok(())).boxed()
+    }),
+    ("a scheduled item before another", |platform| {
+        platform.schedule(callback(|_| ()), Duration::from_secs(3600)).unwrap();
+        let begin =
+            |platform: &Platform, callback| platform.schedule(WorkItem::new(callback), SOON).map(drop);
+        platform.begin_end(&platform, begin, |_, _| Ok(())).boxed()
+    }),
+    ("a waiting item", |platform| {
+        let begin = |platform: &Platform, callback| {
+            platform.put_waiting(std::future::ready(()), WorkItem::new(callback)).map(drop)
+        };
+        platform.begin_end(&platform, begin, |_, _| Ok(())).boxed()
+    }),
+    ("a deadline", |platform| {
+        let mut deadline = platform.queue(QueueId::STANDARD).unwrap().set_deadline(Duration::from_secs(3600));
+        async move { deadline.ended().await.map(drop) }.boxed()
+    }),
+    ("a shutdown", |_| {
+        async move {
+            let another = Platform::startup()?;
+            another.queue(QueueId::STANDARD)?.run(|| ()).detach();
+            another.shutdown().await
+        }
+        .boxed()
     }),
     ("a barrier", |platform| {
         let queue = platform.allocate_work_queue(WorkQueueType::Standard).unwrap();
@@ -108,6 +137,8 @@ const KINDS: [(&str, Begin); 15] = [
         opens.map(|file| file.map(drop)).boxed()
     }),
 ];
+
+const SOON: Duration = Duration::from_millis(1);
 
 /// On a thread that no runtime knows of.
 fn elsewhere<T: Send + 'static>(what: T, act: impl FnOnce(T) + Send + 'static) {

@@ -156,6 +156,8 @@ impl StreamObject {
         // SAFETY: all three live for the call, and the result, which is Media Foundation's own, takes its own
         // references.
         let result = unsafe { Mta::new(MFCreateAsyncResult(&*object, callback, state)?) };
+        // The stream has the callback that owns it, for as long as it likes.
+        let result = result.keeping(Started::current());
         let right = Arc::new(Mutex::new(Some(RequestRight { result, place })));
         let completer = ResultCompleter::<T> { right: right.clone(), ended };
         let call = SingleCall(Mutex::new(Some(move |result: &AsyncResult| completer.complete(end(result)))));
