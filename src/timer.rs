@@ -30,7 +30,6 @@ use crate::queue::{Job, Queues, Waiters, WorkItem};
 use crate::stepping;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{LockExt, Mutex};
-use crate::tokio_quirks;
 use crate::tracker::{Begun, Loss, closed};
 
 /// Names a periodic callback, to remove it by.
@@ -216,14 +215,6 @@ impl Timers {
         if let Err(payload) = contain(|| observe::as_timer(|| invoke(&self.queues))) {
             drop_payload(payload);
         }
-    }
-
-    /// Wakes another worker of the runtime, which takes over the clock.
-    ///
-    /// This worker runs next what was just dispatched, which may take long. Tokio wakes another worker only for a
-    /// second task.
-    fn wake_other_worker(&self) {
-        tokio_quirks::leave_lifo_slot(self.queues.runtime());
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::queue::{Job, Priority};
 use crate::sync::LockExt;
 use crate::timer::Timers;
+use crate::tokio_quirks::leave_lifo_slot;
 
 /// The task that waits for the next due item. When its runtime drops it, the platform ends, and the timers with it.
 pub(super) struct TimerDriver(Weak<Timers>);
@@ -26,7 +27,8 @@ impl TimerDriver {
                 timers.dispatch(|queues| queues.dispatch(job, Priority::Normal));
             }
             if fired {
-                timers.wake_other_worker();
+                // This worker runs next what was just dispatched, which may take long. Another takes over the clock.
+                leave_lifo_slot(timers.queues.runtime());
             }
             match next {
                 NextDue::End => return,

@@ -11,6 +11,7 @@ use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 use crate::timer::Timers;
 use crate::timer::event::AwaitedEvent;
+use crate::tokio_quirks::leave_lifo_slot;
 
 /// A waiting item's task.
 pub(super) struct WaitTask {
@@ -35,7 +36,8 @@ impl WaitTask {
             self.result.set_status(code);
         }
         self.counted.0.dispatch(|queues| queues.dispatch_result(self.priority, &self.result));
-        self.counted.0.wake_other_worker();
+        // As in `TimerDriver`.
+        leave_lifo_slot(queues.runtime());
     }
 }
 
