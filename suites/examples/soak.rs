@@ -3,6 +3,7 @@
 //!
 //! It prints a line every few seconds and ends with exit code 1 when something does not balance.
 
+#[expect(dead_code, reason = "it counts bytes alone")]
 #[path = "../../benches/support/allocations.rs"]
 mod allocations;
 
