@@ -2,6 +2,7 @@
 
 mod exported;
 mod generator;
+mod object_events;
 mod state;
 
 use std::sync::Arc;

@@ -13,6 +13,9 @@ use mf_async::{AsyncCallback, AsyncResult, MediaEventGenerator, Platform, Unknow
 use windows::Win32::Media::MediaFoundation::{IMFAsyncCallback, IMFAsyncResult, IMFMediaEventGenerator};
 use windows::core::IUnknown;
 
+/// Makes an object, which lives as long as what it gives.
+type Make<'a> = dyn Fn() -> Box<dyn Any> + 'a;
+
 /// Tells the process that it is the one.
 const CHILD: &str = "MF_ASYNC_LIVE_OBJECTS";
 
@@ -33,7 +36,7 @@ async fn child() {
     let callback: Arc<dyn AsyncCallback> = Arc::new(|_: &AsyncResult| ());
     let queue: Arc<dyn MediaEventGenerator> = Arc::new(ours.create_event_queue().unwrap());
     let result = ours.result(callback.clone()).build().unwrap();
-    let objects: [(&str, &dyn Fn() -> Box<dyn Any>); 13] = [
+    let objects: [(&str, &Make); 13] = [
         ("a field of one's own", &|| Box::new(LiveObject::new())),
         ("a clock's sink", &|| Box::new(com::clock_states())),
         ("a media engine's callback", &|| Box::new(com::media_engine_events())),

@@ -112,3 +112,28 @@ fn it_gives_the_thread_back_though_it_is_never_empty() {
         }
     });
 }
+
+#[test]
+fn it_lets_a_runtime_end_that_gives_no_thread_any_more() {
+    within_bound(|| {
+        for _ in 0..5 {
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+            let (begins, over) = (Gate::new(), Gate::new());
+            let (opens, ends) = (begins.clone(), over.clone());
+            let queues = queues(&platform);
+            runtime.spawn(async move {
+                let runs: Vec<_> = queues.iter().map(|queue| queue.run(|| ())).collect();
+                opens.open();
+                for run in runs {
+                    // It runs, or the platform ends with its runtime.
+                    drop(futures::executor::block_on(run));
+                }
+                ends.open();
+            });
+            begins.pass();
+            drop(runtime);
+            assert!(over.is_open());
+        }
+    });
+}

@@ -95,12 +95,32 @@ pub(super) fn grow(engine: &Arc<EngineState>) {
 /// Calls a substitute for a worker whose task waits for a thread that is held up. False if there is no such worker.
 pub(super) fn replace(engine: &Arc<EngineState>) -> bool {
     if engine.parking.calls_substitute() {
-        let called = engine.clone();
         // It takes its place when it has a thread: the blocking pool may be full of what waits for this very queue.
-        let comes = move || Worker::substitute(&called).into_iter().for_each(Worker::run_elsewhere);
-        drop(engine.spawner.runtime().spawn_blocking(comes));
+        let called = CalledSubstitute(Some(engine.clone()));
+        drop(engine.spawner.runtime().spawn_blocking(move || called.comes()));
     }
     engine.parking.is_any_due()
+}
+
+/// A substitute that has no thread yet. The runtime drops it only when it ends, and then no other worker may come: the thread
+/// that the runtime waits for may wait for this queue.
+struct CalledSubstitute(Option<Arc<EngineState>>);
+
+impl CalledSubstitute {
+    fn comes(mut self) {
+        let substitute = self.0.take().and_then(|engine| Worker::substitute(&engine));
+        substitute.into_iter().for_each(Worker::run_elsewhere);
+    }
+}
+
+impl Drop for CalledSubstitute {
+    fn drop(&mut self) {
+        let Some(engine) = self.0.take() else { return };
+        if let Some(token) = engine.tokens.token() {
+            token.tracker().runtime_ends();
+        }
+        abort(&engine);
+    }
 }
 
 /// Drops what is queued; the workers end.
