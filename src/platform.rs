@@ -5,10 +5,10 @@ mod builder;
 mod events;
 mod lock;
 mod owner;
-mod registration;
 #[cfg(all(test, mf_async_shuttle))]
 mod schedules;
 mod sentinel;
+mod shared_queue;
 mod shutdown;
 mod weak;
 mod work_items;

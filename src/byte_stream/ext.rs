@@ -129,8 +129,5 @@ fn begin_end<T: Send + 'static>(
     end: impl FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
 ) -> Operation<T> {
     let parameters = CallbackParameters::on(QueueId::MULTITHREADED);
-    match tracker {
-        Some(tracker) => Operation::begin(tracker, parameters, false, begin, end),
-        None => Operation::begin_unregistered(parameters, begin, end),
-    }
+    Operation::begin(tracker, parameters, tracker.is_none(), begin, end)
 }

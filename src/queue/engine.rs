@@ -97,30 +97,20 @@ use crate::sync::atomic::Ordering;
 pub(crate) struct Engine(Arc<EngineState>);
 
 impl Engine {
-    /// An engine that runs one item at a time.
-    pub(crate) fn serial(
+    /// An engine that runs one item at a time; or as many at the same time as it is wide, and more while those are held up.
+    pub(crate) fn new(
         on: CurrentQueue,
         tokens: TokenSource,
         spawner: Spawner,
         monitor: Arc<Monitor>,
+        width: Option<usize>,
     ) -> Engine {
-        let workers = usize::from(spawner.has_tasks());
-        Engine::started(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true))
-    }
-
-    /// An engine that runs as many items at the same time as it has workers, and more while those are held up.
-    pub(crate) fn parallel(
-        on: CurrentQueue,
-        tokens: TokenSource,
-        spawner: Spawner,
-        monitor: Arc<Monitor>,
-        workers: usize,
-    ) -> Engine {
-        let workers = if spawner.has_tasks() { (workers.max(1), HELPERS) } else { (0, 0) };
-        Engine::started(EngineState::new(on, tokens, spawner, monitor, workers, false))
-    }
-
-    fn started(state: EngineState) -> Engine {
+        let workers = match width {
+            _ if !spawner.has_tasks() => (0, 0),
+            Some(width) => (width.max(1), HELPERS),
+            None => (1, 0),
+        };
+        let state = EngineState::new(on, tokens, spawner, monitor, workers, width.is_none());
         let engine = Engine(Arc::new(state));
         if matches!(engine.0.spawner, Spawner::Stepped { .. }) {
             engine.hand_to_stepper();

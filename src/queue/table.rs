@@ -214,17 +214,15 @@ impl Queues {
     }
 
     pub(super) fn serial(&self, id: QueueId, spawner: Spawner) -> Engine {
-        Engine::serial(self.place(id), self.tracker.token_source(), spawner, self.monitor.clone())
+        self.engine(id, spawner, None)
     }
 
     pub(super) fn parallel(&self, id: QueueId, spawner: Spawner) -> Engine {
-        Engine::parallel(
-            self.place(id),
-            self.tracker.token_source(),
-            spawner,
-            self.monitor.clone(),
-            self.width,
-        )
+        self.engine(id, spawner, Some(self.width))
+    }
+
+    fn engine(&self, id: QueueId, spawner: Spawner, width: Option<usize>) -> Engine {
+        Engine::new(self.place(id), self.tracker.token_source(), spawner, self.monitor.clone(), width)
     }
 
     pub(super) fn spawner(&self) -> Spawner {
