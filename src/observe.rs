@@ -1,101 +1,21 @@
-//! Observation: the counters of a queue, the spans and warnings of the feature `tracing`, the recorder of the feature
-//! `timeline`, and the names of tasks.
+//! Observation: what the features `tracing` and `timeline` see of a put, a run and a task, and warnings.
 
 #[cfg(feature = "timeline")]
 pub(crate) mod recorder;
+mod stats;
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+
+pub use self::stats::QueueStats;
+pub(crate) use self::stats::{Run, Running, Time};
 
 use crate::async_result::{CallbackFlags, QueueId};
 use crate::stepping;
 use crate::tokio_quirks::{Stealable, leave_lifo_slot};
-
-/// The counters of one work queue, as [`WorkQueue::stats`](crate::WorkQueue::stats) reads them.
-///
-/// At any time, `put` is the sum of `run`, `abandoned`, `depth` and `running`. The turns of a serial queue are not
-/// counted on the queue below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QueueStats {
-    /// Items that wait.
-    pub depth: usize,
-    /// Callbacks that run now.
-    pub running: usize,
-    /// Items put since the queue was allocated.
-    pub put: u64,
-    /// Items whose callback was called and has returned or panicked.
-    pub run: u64,
-    /// Scheduled and waiting items for this queue that were cancelled by their key.
-    pub cancelled: u64,
-    /// Items dropped without a call, because the runtime or the platform ended.
-    pub abandoned: u64,
-    /// Callbacks that panicked.
-    pub panicked: u64,
-    /// Callbacks that took longer than their flags promise: 30 ms without flags, 1 ms with
-    /// `FAST_IO_PROCESSING`, 50 µs with `SIGNAL`.
-    pub overrun: u64,
-    /// Deadlines that were missed.
-    pub missed_deadlines: u64,
-    /// The longest time from a put to its callback, in real time even if tokio's clock is paused. Measured for puts
-    /// that find the queue empty and for every 16th of the others, accurate to the time of one group (see
-    /// `longest_run`).
-    pub longest_wait: Duration,
-    /// The longest time that a callback ran, in real time. Callbacks that take less than 2 µs are timed in
-    /// groups of up to 32, and counted with their average; a group with a slow one among them counts as
-    /// one callback.
-    pub longest_run: Duration,
-}
-
-/// What one run of an item adds to the counters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    pub(crate) panicked: bool,
-    /// The time of the group that this run closed; `None` if it closed none.
-    pub(crate) time: Option<Time>,
-}
-
-/// How long a callback took, or the average one of a group.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Time {
-    pub(crate) took: Duration,
-    pub(crate) overrun: bool,
-}
-
-impl QueueStats {
-    #[inline]
-    pub(crate) fn add(&mut self, run: Run) {
-        self.run += 1;
-        self.panicked += u64::from(run.panicked);
-        if let Some(time) = run.time {
-            self.timed(time);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn timed(&mut self, time: Time) {
-        self.overrun += u64::from(time.overrun);
-        self.longest_run = self.longest_run.max(time.took);
-    }
-
-    #[inline]
-    pub(crate) fn waited(&mut self, wait: Duration) {
-        self.longest_wait = self.longest_wait.max(wait);
-    }
-}
-
-/// A callback that runs now, for reports.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Running {
-    /// The callback's name.
-    pub(crate) name: &'static str,
-    pub(crate) since: Instant,
-    /// The callback has returned; a serial queue waits for the reply.
-    pub(crate) awaits_reply: bool,
-}
 
 /// The longest time that a callback with these flags promises to take; `None` if it may block.
 pub(crate) fn promised(flags: CallbackFlags) -> Option<Duration> {
@@ -221,6 +141,7 @@ mod named {
     use std::future::Future;
 
     use tokio::runtime::Handle;
+
     use tokio::task::{Builder, JoinHandle};
 
     /// Spawns a task of this name.
@@ -258,7 +179,9 @@ mod named {
 /// With the feature: real spans and warnings.
 #[cfg(feature = "tracing")]
 mod trace {
-    use super::{Duration, Instant, QueueId};
+    use std::time::Instant;
+
+    use super::{Duration, QueueId};
 
     /// The span that was current at the put, and its time.
     pub(crate) struct Span {

@@ -3,6 +3,7 @@
 mod begun;
 mod cancel_on;
 mod cell;
+mod promise;
 mod timeout;
 mod wait;
 
@@ -18,7 +19,7 @@ use futures::future::FusedFuture;
 pub use self::begun::BeginStatus;
 pub(crate) use self::begun::{Begin, Canceller};
 pub use self::cancel_on::CancelOn;
-pub(crate) use self::cell::Promise;
+pub(crate) use self::promise::Promise;
 pub use self::timeout::Timeout;
 
 use self::cell::{Awaited, OwnCallback, UNANSWERED};
@@ -204,10 +205,7 @@ impl<T> Operation<T> {
             Source::Ready(_) | Source::Taken => {
                 return Poll::Ready(match std::mem::replace(&mut self.source, Source::Taken) {
                     Source::Ready(outcome) => outcome,
-                    _ => Outcome::error(Error::new(
-                        Hresult::E_ILLEGAL_METHOD_CALL,
-                        "await an operation whose value was taken",
-                    )),
+                    _ => Outcome::error(taken()),
                 });
             }
         };
@@ -225,11 +223,12 @@ impl<T> Operation<T> {
 
 impl<T: Send + 'static> Operation<T> {
     /// Begins at once. The operation is registered after Begin has returned, before it can be awaited. An operation
-    /// that Begin itself has completed is registered without a clock reading.
+    /// that Begin itself has completed is registered without a clock reading. Without a tracker it is not registered; then
+    /// a queue is to be named, because no shutdown could release a result in hand.
     #[inline]
     #[track_caller]
-    pub(crate) fn begin<E>(
-        tracker: &TrackerHandle,
+    pub(crate) fn begin<'t, E>(
+        tracker: impl Into<Option<&'t TrackerHandle>>,
         parameters: CallbackParameters,
         is_queue_named: bool,
         begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
@@ -255,39 +254,20 @@ impl<T: Send + 'static> Operation<T> {
         if code != Hresult::S_OK {
             own.set_begin_status(code);
         }
-        let begun = Location::caller();
+        let (tracker, begun) = (tracker.into(), Location::caller());
         let budget = CoopBudget::default();
         if own.is_handed_over() {
             let weak: Weak<OwnCallback<T, E>> = Arc::downgrade(&own);
-            tracker.list_in_hand(weak, begun);
+            tracker.inspect(|tracker| tracker.list_in_hand(weak, begun));
             return Operation { source: Source::Own(own), canceller, registration: None, budget };
         }
         let cell = own.keep_itself();
-        let registered = tracker.register(cell.clone(), begun, Some(tokio::time::Instant::now()));
-        let registration = registered.inspect_err(|error| own.shut_down(error)).ok();
+        let registration = tracker.and_then(|tracker| {
+            let registered = tracker.register(cell.clone(), begun, Some(tokio::time::Instant::now()));
+            registered.inspect_err(|error| own.shut_down(error)).ok()
+        });
         drop_contained(own);
         Operation { source: Source::Cell(cell), canceller, registration, budget }
-    }
-
-    /// Begins an operation without a platform. Its queue is named, so its result is never in hand.
-    pub(crate) fn begin_unregistered<E>(
-        parameters: CallbackParameters,
-        begin: impl FnOnce(Arc<dyn AsyncCallback>) -> Result<Begin>,
-        end: E,
-    ) -> Operation<T>
-    where
-        E: FnOnce(&AsyncResult) -> Result<T> + Send + 'static,
-    {
-        let callback = OwnCallback::new(end, parameters, true);
-        let mut operation = Operation::new(Source::Cell(callback.keep_itself()));
-        match contain(|| begin(callback)) {
-            Ok(Ok(begun)) => {
-                operation.canceller = begun.canceller;
-                operation
-            }
-            Ok(Err(error)) => Operation::failed(error),
-            Err(payload) => Operation::failed(Error::panicked("the Begin call", payload)),
-        }
     }
 }
 
@@ -346,4 +326,10 @@ impl<T> Outcome<T> {
         let code = error.hresult();
         Outcome { value: Err(error), status: code, begin: Hresult::S_OK }
     }
+}
+
+/// Why a future that was ready is not polled again.
+#[cold]
+fn taken() -> Error {
+    Error::new(Hresult::E_ILLEGAL_METHOD_CALL, "await an operation whose value was taken: it has one")
 }

@@ -188,7 +188,7 @@ impl Register {
 
     /// The runtime was seen to end, before it has dropped all of its tasks.
     pub(crate) fn runtime_ends(&self) {
-        // ORDERING: Release: who sees it sees what was dropped.
+        // ORDERING: Release: a thread that sees it sees what was dropped.
         self.runtime_ends.store(true, Ordering::Release);
     }
 

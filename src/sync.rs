@@ -13,7 +13,7 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLoc
 #[cfg(all(test, mf_async_shuttle))]
 pub(crate) use shuttle::thread_local;
 
-/// What tells a thread from all others that run.
+/// Identifies a thread among all that run.
 #[cfg(not(all(test, any(mf_async_loom, mf_async_shuttle))))]
 pub(crate) type ThreadMark = usize;
 #[cfg(all(test, mf_async_loom))]

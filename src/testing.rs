@@ -50,7 +50,7 @@
 //!   says.
 //! * [`RecordingCallback`] stands in for a caller of a component that you write: it counts its calls, and records
 //!   their results, queues and threads.
-//! * [`explore()`] runs a test under a thousand orders of what may happen, and tells the shortest in which it fails; what a
+//! * [`explore()`] runs a test under a thousand orders of what may happen, and prints the shortest in which it fails; what a
 //!   [`Faulty`] wraps goes wrong by chance there. See the chapter [Finding a race](crate::guide::finding_a_race).
 //! * [`ManualQueue`] runs an item only at a call of [`step`](ManualQueue::step): it makes one interleaving certain.
 

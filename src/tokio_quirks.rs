@@ -1,4 +1,4 @@
-//! What works around tokio itself, each with the version it was measured on.
+//! Workarounds for tokio's own behaviour, each with the version that it was measured on.
 
 use std::future::{Future, pending, ready};
 use std::pin::Pin;

@@ -20,13 +20,16 @@ pub(crate) fn guard(call: impl FnOnce() -> Answer) -> HRESULT {
 
 /// The same for what has no code to answer: `None` if it panicked.
 pub(crate) fn contain<T>(call: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(forget_payload).ok()
+    catch_unwind(AssertUnwindSafe(call)).map_err(drop_payload).ok()
 }
 
-/// Drops what a panic left behind, whose drop may panic again. What that leaves is leaked.
-fn forget_payload(payload: Box<dyn std::any::Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
+/// Drops what a panic left behind, whose drop may panic again. What that leaves is dropped if it is a message, and else
+/// leaked, so that this ends.
+fn drop_payload(payload: Box<dyn std::any::Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        if !second.is::<&str>() && !second.is::<String>() {
+            std::mem::forget(second);
+        }
     }
 }
 
@@ -74,12 +77,21 @@ mod tests {
 
     use super::*;
 
-    /// Panics when it is dropped.
+    /// Panics when it is dropped, with a message.
     struct Again;
 
     impl Drop for Again {
         fn drop(&mut self) {
             panic!("again");
+        }
+    }
+
+    /// Panics when it is dropped, with another of its kind.
+    struct Always;
+
+    impl Drop for Always {
+        fn drop(&mut self) {
+            std::panic::panic_any(Always);
         }
     }
 
@@ -89,6 +101,7 @@ mod tests {
         assert_eq!(guard(|| Err(SHUTDOWN)), SHUTDOWN);
         assert_eq!(guard(|| panic!("inside")), E_UNEXPECTED);
         assert_eq!(guard(|| std::panic::panic_any(Again)), E_UNEXPECTED);
+        assert_eq!(guard(|| std::panic::panic_any(Always)), E_UNEXPECTED);
         assert_eq!(contain(|| 7), Some(7));
         assert_eq!(contain(|| -> i32 { panic!("inside") }), None);
     }

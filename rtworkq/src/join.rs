@@ -111,16 +111,20 @@ fn wait_for_all(port: usize) {
         };
         let status = if ended != 0 { S_OK } else { last_error() };
         if !overlapped.is_null() {
-            contain(|| dispatch(key, overlapped, status, bytes));
+            // SAFETY: *RtwqJoinWorkQueue*: a handle is joined for reads and writes that are begun with the `OVERLAPPED` of a
+            // result. It lives until its callback has been called: see the module.
+            contain(|| unsafe { dispatch(key, overlapped, status, bytes) });
         }
     }
 }
 
 /// Puts the result that has this `OVERLAPPED` on the queue of this join.
-fn dispatch(number: usize, overlapped: *mut OVERLAPPED, status: HRESULT, bytes: u32) {
+///
+/// # Safety
+/// It is that of a result that lives.
+unsafe fn dispatch(number: usize, overlapped: *mut OVERLAPPED, status: HRESULT, bytes: u32) {
     let Some(queue) = joins().queues.get(&number).map(WorkQueue::id) else { return };
-    // SAFETY: a handle is joined for reads and writes that are begun with the `OVERLAPPED` of a result. It lives until
-    // its callback has been called: see the module.
+    // SAFETY: the caller says so.
     unsafe {
         let raw: *mut c_void = result::of_overlapped(overlapped);
         result::has_ended(raw, status, bytes);

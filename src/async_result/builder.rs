@@ -5,7 +5,6 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 
 use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, IntoUnknown, Parts, list_origin};
-use crate::contain::drop_contained;
 use crate::error::Result;
 use crate::tracker::Tracker;
 
@@ -55,21 +54,10 @@ impl<'a> ResultBuilder<'a> {
     #[inline]
     #[track_caller]
     pub fn build(mut self) -> Result<AsyncResult> {
-        match self.tracker.token("create an asynchronous result") {
-            Ok(token) => {
-                self.parts.origin = list_origin(
-                    self.tracker.handle(),
-                    Location::caller(),
-                    None,
-                    self.parts.callback.as_ref(),
-                );
-                Ok(AsyncResult::new(self.parts, Some(token)))
-            }
-            Err(error) => {
-                drop_contained(self.parts);
-                Err(error)
-            }
-        }
+        let token = self.parts.token(self.tracker, "create an asynchronous result")?;
+        self.parts.origin =
+            list_origin(self.tracker.handle(), Location::caller(), None, self.parts.callback.as_ref());
+        Ok(AsyncResult::new(self.parts, Some(token)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a callback says of itself: the queue that it names, and its promises.
+//! `CallbackParameters`: the queue that a callback names, and what its flags promise.
 
 use std::fmt;
 

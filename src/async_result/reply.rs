@@ -1,9 +1,12 @@
 //! `Reply`: the right to reply to a serial queue, apart from the result that the queue waits for.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::async_result::{AsyncResult, Inner};
+use crate::async_result::{AsyncResult, WeakResult};
+use crate::error::{Error, Hresult, Result};
+use crate::sync::LockExt;
 
 /// The right to reply to the serial queue that awaits one: what [`AsyncResult::to_reply`] gives.
 ///
@@ -11,7 +14,7 @@ use crate::async_result::{AsyncResult, Inner};
 /// only to invoke it. It owns neither the result nor what that holds. A `Reply` that is dropped replies as well, so that
 /// no queue waits for one that is lost.
 #[must_use = "dropping it replies"]
-pub struct Reply(Weak<Inner>);
+pub struct Reply(WeakResult);
 
 impl Reply {
     /// Replies: the queue goes on with its next item, when the callback has returned.
@@ -24,7 +27,7 @@ impl Reply {
 
     fn give(&self) -> bool {
         // The queue owns the result for as long as it waits.
-        let Some(result) = self.0.upgrade().map(AsyncResult) else { return false };
+        let Some(result) = self.0.upgrade() else { return false };
         let Some(queue) = result.take_reply() else { return false };
         queue.replied();
         true
@@ -76,6 +79,58 @@ impl AsyncResult {
     /// ```
     #[doc(alias = "MFASYNC_REPLY_CALLBACK")]
     pub fn to_reply(&self) -> Option<Reply> {
-        self.awaits_reply().then(|| Reply(Arc::downgrade(&self.0)))
+        self.awaits_reply().then(|| Reply(self.downgrade()))
     }
+
+    /// From now on, invoking this result is a reply to `to`. False if another serial queue awaits that already: the result
+    /// was put on both.
+    #[must_use]
+    pub(crate) fn await_reply(&self, to: Arc<dyn AwaitsReply>) -> bool {
+        let mut rare = self.0.rare.locked();
+        let reply = &mut rare.get_or_insert_default().reply;
+        if reply.is_some() {
+            return false;
+        }
+        *reply = Some(to);
+        drop(rare);
+        // ORDERING: Release pairs with the Acquire in `take_reply`: a thread that sees the flag finds the slot
+        // filled. The lock guards the slot; the flag only saves that lock for the many results without a reply.
+        self.0.has_rare.store(true, Ordering::Release);
+        true
+    }
+
+    /// Whether a serial queue awaits a reply by this result.
+    #[inline]
+    pub(crate) fn awaits_reply(&self) -> bool {
+        // ORDERING: Acquire, as in `take_reply`.
+        self.0.has_rare.load(Ordering::Acquire)
+            && self.0.rare.locked().as_ref().is_some_and(|rare| rare.reply.is_some())
+    }
+
+    /// Refuses a result that a serial queue awaits as a reply: its callback has been called, and only an invoke replies.
+    #[inline]
+    pub(crate) fn check_not_awaited(&self, doing: &str) -> Result<()> {
+        if self.awaits_reply() { Err(awaited(doing)) } else { Ok(()) }
+    }
+
+    /// Takes the serial queue that awaits a reply by this result.
+    #[inline]
+    pub(crate) fn take_reply(&self) -> Option<Arc<dyn AwaitsReply>> {
+        // ORDERING: Acquire pairs with the Release in `await_reply`.
+        if !self.0.has_rare.load(Ordering::Acquire) {
+            return None;
+        }
+        self.0.rare.locked().as_mut()?.reply.take()
+    }
+}
+
+/// A serial queue that waits for the reply to its current item.
+pub(crate) trait AwaitsReply: Send + Sync {
+    fn replied(self: Arc<Self>);
+}
+
+#[cold]
+fn awaited(doing: &str) -> Error {
+    let what = format!("{doing} of a result whose reply a serial queue awaits: `invoke` is the reply");
+    Error::new(Hresult::E_ILLEGAL_METHOD_CALL, what)
 }

@@ -1,20 +1,23 @@
 //! `ByteStreamFromIo`: a `tokio::io` object as a byte stream.
 
+mod driver;
+mod state;
+
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
+use self::driver::DeviceDriver;
+use self::state::{Claimed, QueuedRequest, State};
 use crate::async_result::{AsyncCallback, AsyncResult, QueueId, Unknown};
 use crate::byte_stream::device::{ByteRange, Device};
-use crate::byte_stream::in_flight::{InFlight, Interrupt};
-use crate::byte_stream::position::{Claim, Position};
+use crate::byte_stream::in_flight::InFlight;
+use crate::byte_stream::position::Position;
 use crate::byte_stream::{
-    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, closed, require, seek_target,
-    within,
+    ByteStream, ByteStreamCapabilities as Can, Request, SeekFlags, SeekOrigin, require, seek_target,
 };
 use crate::cancel::CancelCookie;
 use crate::completion::{Call, Identity};
@@ -360,232 +363,10 @@ impl<T> Inner<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.locked()
     }
-
-    /// Performs a read, and measures the end if the read has met it.
-    async fn read(
-        &self,
-        device: &mut Device<T>,
-        claimed: Option<Claimed>,
-        buffer: &mut [u8],
-    ) -> Result<usize> {
-        let wanted = buffer.len();
-        let failed = |error| failed("read", wanted, error);
-        let Some(mut claimed) = claimed else {
-            return device.read(buffer, None).await.map_err(failed);
-        };
-        if claimed.range.count == 0 && wanted > 0 {
-            let length = device.measure().await?;
-            claimed.range = self.state().is_longer(claimed, length, wanted);
-        }
-        let count = device.read(buffer, Some(claimed.range)).await.map_err(failed)?;
-        if (count as u64) < claimed.range.count {
-            let length = device.measure().await?;
-            self.state().is_shorter(claimed, length, count);
-        }
-        Ok(count)
-    }
-
-    /// Completes a read. If it was cancelled meanwhile, returns the bytes that an object which does not seek has given:
-    /// they are the next read's.
-    fn deliver(
-        &self,
-        request: &Request<Vec<u8>>,
-        claimed: Option<Claimed>,
-        wanted: usize,
-        read: Result<Vec<u8>>,
-    ) -> Option<Vec<u8>> {
-        let count = read.as_ref().map_or(0, Vec::len);
-        // Under the lock: who finds the request ended finds the position moved.
-        let mut state = self.state();
-        match request.settle(read) {
-            Ok(()) => {
-                if claimed.is_none() {
-                    state.has_read_on(count, wanted);
-                }
-                drop(state);
-                request.call_back();
-                None
-            }
-            Err(late) => {
-                drop(state);
-                late.ok().filter(|bytes| claimed.is_none() && !bytes.is_empty())
-            }
-        }
-    }
-}
-
-struct State<T> {
-    /// `None` while a driver has it.
-    device: Option<Device<T>>,
-    queue: VecDeque<QueuedRequest>,
-    in_flight: InFlight,
-    position: Position,
-    /// As it was last measured. Known if and only if the device seeks.
-    length: Option<u64>,
-    /// What the user said of the content: its length, and its MIME type.
-    said_length: Option<u64>,
-    content_type: Option<String>,
-    met_end: bool,
-    closed: bool,
-}
-
-impl<T> State<T> {
-    fn check_open(&self, doing: &str) -> Result<()> {
-        if self.closed { Err(closed(&NAME, doing)) } else { Ok(()) }
-    }
-
-    fn go_to(&mut self, position: u64) -> Result<()> {
-        match self.length {
-            Some(length) => within(length, position)?,
-            None if position == self.position.at() => return Ok(()),
-            None => {
-                let what = format!("set the position of {NAME} to {position}: it cannot seek");
-                return Err(Error::new(Hresult::MF_E_BYTESTREAM_NOT_SEEKABLE, what));
-            }
-        }
-        self.position.set(position);
-        Ok(())
-    }
-
-    /// A read at the end is to be performed, and the end is measured again: it takes what was added since.
-    fn is_longer(&mut self, Claimed { mut range, claim }: Claimed, length: u64, wanted: usize) -> ByteRange {
-        self.length = Some(length);
-        if self.position.is_left_by(claim) {
-            range.count = length.saturating_sub(range.offset).min(wanted as u64);
-            self.position.correct(claim, range.offset.saturating_add(range.count));
-        }
-        range
-    }
-
-    /// A read has found only `count` bytes, and the end is measured again.
-    fn is_shorter(&mut self, Claimed { range, claim }: Claimed, length: u64, count: usize) {
-        self.length = Some(length);
-        self.position.correct(claim, range.offset.saturating_add(count as u64));
-    }
-
-    /// The read was performed on an object that does not seek.
-    fn has_read_on(&mut self, count: usize, wanted: usize) {
-        self.position.set(self.position.at().saturating_add(count as u64));
-        self.met_end |= count == 0 && wanted > 0;
-    }
-
-    fn has_written(&mut self, claimed: Option<Claimed>, count: usize) {
-        match (claimed, &mut self.length) {
-            (Some(Claimed { range, .. }), Some(length)) => {
-                *length = (*length).max(range.offset.saturating_add(range.count));
-            }
-            _ => self.position.set(self.position.at().saturating_add(count as u64)),
-        }
-    }
-}
-
-/// What a request has taken at its Begin, if the device seeks.
-#[derive(Clone, Copy)]
-struct Claimed {
-    range: ByteRange,
-    claim: Claim,
-}
-
-/// A request that waits for its turn.
-enum QueuedRequest {
-    Read { request: Arc<Request<Vec<u8>>>, claimed: Option<Claimed>, buffer: Vec<u8> },
-    Write { request: Arc<Request<(usize, Vec<u8>)>>, claimed: Option<Claimed>, buffer: Vec<u8> },
-}
-
-impl QueuedRequest {
-    fn fail(self, error: Error) {
-        match self {
-            QueuedRequest::Read { request, .. } => request.interrupt(error),
-            QueuedRequest::Write { request, .. } => request.interrupt(error),
-        }
-    }
-}
-
-/// The task that performs the queued requests; it puts the device back when none is left.
-struct DeviceDriver<T> {
-    stream: Arc<Inner<T>>,
-    device: Option<Device<T>>,
-    /// Whether the device has panicked; then it is not called again.
-    has_panicked: bool,
-}
-
-impl<T: Send + 'static> DeviceDriver<T> {
-    async fn run(mut self) {
-        while !self.has_panicked {
-            let Some(request) = self.next() else { return };
-            let Some(device) = &mut self.device else { return };
-            match request {
-                QueuedRequest::Read { request, claimed, mut buffer } => {
-                    let stream = &self.stream;
-                    let wanted = buffer.len();
-                    let read = async {
-                        let count = stream.read(device, claimed, &mut buffer).await?;
-                        buffer.truncate(count);
-                        Ok(buffer)
-                    };
-                    let mut missed = None;
-                    let deliver = |read| missed = stream.deliver(&request, claimed, wanted, read);
-                    self.has_panicked = !request.perform(read, deliver).await;
-                    if let Some(bytes) = missed {
-                        device.give_back(bytes);
-                    }
-                }
-                QueuedRequest::Write { request, claimed, buffer } => {
-                    let count = buffer.len();
-                    let stream = &self.stream;
-                    let range = claimed.map(|claimed| claimed.range);
-                    let write = async { (device.write_all(&buffer, range).await, buffer) };
-                    let deliver = |(written, buffer): (io::Result<()>, Vec<u8>)| {
-                        let written = written.map_err(|error| failed("write", count, error)).map(|()| {
-                            stream.state().has_written(claimed, count);
-                            (count, buffer)
-                        });
-                        request.complete(written);
-                    };
-                    self.has_panicked = !request.perform(write, deliver).await;
-                }
-            }
-        }
-    }
-
-    /// The next request. If there is none, the device is put back under the same lock.
-    fn next(&mut self) -> Option<QueuedRequest> {
-        let mut state = self.stream.state();
-        let next = state.queue.pop_front();
-        if next.is_none() && !state.closed {
-            state.device = self.device.take();
-        }
-        next
-    }
-}
-
-impl<T> Drop for DeviceDriver<T> {
-    fn drop(&mut self) {
-        // Dropped with the device by a panic, a shutdown or the runtime's end: the queued requests cannot be performed
-        // any more, so they fail and call back.
-        if let Some(device) = self.device.take() {
-            let mut state = self.stream.state();
-            state.closed = true;
-            let queued = std::mem::take(&mut state.queue);
-            drop(state);
-            for request in queued {
-                request.fail(if self.has_panicked {
-                    Error::new(Hresult::E_UNEXPECTED, format!("{NAME}: it panicked over a former request"))
-                } else {
-                    self.stream.queues.tracker.handle().lost(NAME)
-                });
-            }
-            drop(device);
-        }
-    }
 }
 
 fn too_far() -> Error {
     Error::new(Hresult::E_INVALIDARG, format!("write to {NAME} past any end"))
-}
-
-fn failed(verb: &str, count: usize, error: io::Error) -> Error {
-    Error::io(format_args!("{verb} {count} bytes of {NAME}"), error)
 }
 
 const NAME: &str = "a byte stream over tokio::io";

@@ -70,7 +70,7 @@ impl<T: Send + 'static> Request<T> {
         }
     }
 
-    /// Ends the request; who did that invokes its callback by [`call_back`](Request::call_back). Gives the value back if
+    /// Ends the request. The caller that has ended it then invokes its callback by [`call_back`](Request::call_back). Gives the value back if
     /// the request had ended before. Runs nothing of the user's, so that a lock may be held.
     pub(crate) fn settle(&self, value: Result<T>) -> std::result::Result<(), Result<T>> {
         self.completer.settle(value)
@@ -208,7 +208,7 @@ impl<T: Send + 'static> Cancel for Request<T> {
 
 impl<T: Send + 'static> Outstanding for Request<T> {
     fn shut_down(&self, error: &Error) {
-        // Whatever became of the stop: who is inside the future may never come out.
+        // Even if a poll is under way: the thread that is inside the future may never return.
         self.stop(error.clone());
         self.complete(Err(error.clone()));
     }

@@ -51,7 +51,7 @@ impl<T> RequestBody<T> {
             let mut state = self.state.locked();
             match std::mem::replace(&mut *state, BodyState::Polled) {
                 BodyState::Here(future) => future,
-                // It was stopped, and who did that completes the request.
+                // It was stopped, and the thread that stopped it completes the request.
                 other => {
                     *state = other;
                     return Poll::Pending;

@@ -18,6 +18,7 @@ use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, Parts,
 use crate::com::Mta;
 use crate::com::error::status_of;
 use crate::com::guarded::Guarded;
+use crate::com::startup::Started;
 use crate::contain::{contain, drop_contained, drop_payload};
 use crate::error::{Error, Hresult};
 
@@ -69,7 +70,7 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
         }
         None => {
             // SAFETY: results go from thread to thread as they are.
-            let com = unsafe { Mta::new(com.clone()) };
+            let com = unsafe { Mta::new(com.clone()) }.keeping(Started::current());
             let result = standing_for(com, Some(callback.clone()));
             let called = call(callback, &result);
             if let Some(standing) = standing(&result) {
@@ -87,7 +88,7 @@ pub(crate) fn invoke(com: &IMFAsyncResult, callback: &Arc<dyn AsyncCallback>) ->
 /// Invokes a portable callback with a state of its own; a panic of the callback stops here.
 pub(crate) fn invoke_with(com: &IMFAsyncResult, callback: Arc<dyn AsyncCallback>, state: Option<Unknown>) {
     // SAFETY: results go from thread to thread as they are.
-    let com = unsafe { Mta::new(com.clone()) };
+    let com = unsafe { Mta::new(com.clone()) }.keeping(Started::current());
     let result = ComResult::new(com, Some(callback.clone())).into_result(None, state);
     // Media Foundation ignores what a callback returns.
     let _ = call(&callback, &result);
@@ -123,8 +124,9 @@ fn standing_for(com: Mta<IMFAsyncResult>, callback: Option<Arc<dyn AsyncCallback
     // A result that has none says so by an error.
     // SAFETY: state and private object go with their result from thread to thread as they are.
     let unknown =
-        |stored: windows::core::Result<IUnknown>| Some(Unknown::from(unsafe { Mta::new(stored.ok()?) }));
-    ComResult::new(com, callback).into_result(unknown(object), unknown(state))
+        |stored: windows::core::Result<IUnknown>| Some(Unknown::from(unsafe { com.beside(stored.ok()?) }));
+    let (object, state) = (unknown(object), unknown(state));
+    ComResult::new(com, callback).into_result(object, state)
 }
 
 /// The callback of a result that stands for a COM one: it knows which.

@@ -2,6 +2,7 @@
 
 mod exported;
 mod generator;
+mod object_events;
 mod state;
 
 use std::sync::Arc;
@@ -72,11 +73,11 @@ impl TryFrom<&Mta<IMFMediaEvent>> for MediaEvent {
             let mut event = MediaEvent::new(com.GetType()?)
                 .with_status(Hresult::from(com.GetStatus()?))
                 .with_extended_type(Guid::from_u128(com.GetExtendedType()?.to_u128()))
-                .with_value(prop_variant::to_value(&com.GetValue()?).unwrap_or_default());
+                .with_value(prop_variant::to_value(&com.GetValue()?, com.started()).unwrap_or_default());
             for index in 0..com.GetCount()? {
                 let (mut key, mut value) = (GUID::zeroed(), PROPVARIANT::default());
                 com.GetItemByIndex(index, &raw mut key, Some(&raw mut value))?;
-                if let Some(value) = prop_variant::to_value(&value) {
+                if let Some(value) = prop_variant::to_value(&value, com.started()) {
                     event = event.with_attribute(Guid::from_u128(key.to_u128()), value);
                 }
             }

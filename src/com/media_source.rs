@@ -1,9 +1,11 @@
 //! A media source of one's own, from streams of samples: what a virtual camera or a custom format is made of.
 
 mod activate;
+mod playback;
 mod shared;
 mod source;
 mod stream;
+mod track;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,9 +17,10 @@ use windows::Win32::Media::MediaFoundation::{
 };
 
 pub use self::activate::media_source_activate;
-pub use self::shared::StreamStart;
+pub use self::track::StreamStart;
 
-use self::shared::{Opener, SourceShared, Track};
+use self::shared::SourceShared;
+use self::track::{Opener, Track};
 use crate::com::{Mta, Platform};
 use crate::error::{Error, Hresult, Result};
 

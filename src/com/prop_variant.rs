@@ -15,11 +15,12 @@ use windows::core::{GUID, IUnknown, PWSTR, Result};
 
 use crate::async_result::Unknown;
 use crate::com::Mta;
+use crate::com::startup::Started;
 use crate::event::MediaEventValue;
 use crate::guid::Guid;
 
-/// The value, or `None` when it is of a type that only COM has.
-pub(crate) fn to_value(variant: &PROPVARIANT) -> Option<MediaEventValue> {
+/// The value, or `None` when it is of a type that only COM has. An object keeps `started`.
+pub(crate) fn to_value(variant: &PROPVARIANT, started: Option<&Arc<Started>>) -> Option<MediaEventValue> {
     // SAFETY: the type says which field of the union is set, and each is read only under its own. Pointers
     // lead to what the variant owns, which is copied. An object in an event's value is passed from thread to
     // thread as it is, which Media Foundation only allows to free-threaded ones.
@@ -52,7 +53,10 @@ pub(crate) fn to_value(variant: &PROPVARIANT) -> Option<MediaEventValue> {
                 MediaEventValue::Blob(Arc::from(bytes))
             }
             VT_UNKNOWN => match fields.punkVal.as_ref() {
-                Some(object) => MediaEventValue::Unknown(Unknown::from(Mta::new(object.clone()))),
+                Some(object) => {
+                    let object = Mta::new(object.clone()).keeping(started.cloned());
+                    MediaEventValue::Unknown(Unknown::from(object))
+                }
                 None => return None,
             },
             _ => return None,

@@ -39,9 +39,10 @@ impl StartedSystem for MediaFoundation {
 
     #[doc(alias = "MFShutdown")]
     fn stop(&self) -> Result<()> {
-        // SAFETY: there was one successful `MFStartup` for this, and there is no other shutdown for it. What safe code
-        // got from this module keeps its `Started`, so it was released before; of what an `Mta` was made of by hand,
-        // `Mta::new` demands it. This is no work-queue thread.
+        // SAFETY: there was one successful `MFStartup` for this, and there is no other shutdown for it. Every `Mta` that
+        // safe code got from this module keeps its `Started`, so it was released before; of what an `Mta` was made of by
+        // hand, `Mta::new` demands it. A bare pointer that was cloned out of one may be released later, which no page
+        // forbids: as the apartment is kept for good, the code of its object stays. This is no work-queue thread.
         Ok(unsafe { MFShutdown() }?)
     }
 

@@ -172,10 +172,8 @@ unsafe extern "system" fn tick(context: Ref<'_, IUnknown>) {
     let Ok(ticker) = context.cast_object_ref::<Ticker>() else { return };
     let call = ticker.call.locked().clone();
     if let Some(call) = call {
-        let _ = contain(|| {
-            call();
-            drop(call);
-            Ok(())
-        });
+        let _ = contain(|| call());
+        // This may be the last of it, also after a panic.
+        drop_contained(call);
     }
 }

@@ -102,7 +102,7 @@ impl AsyncTransform {
     }
 
     /// What to do when the output format changes: choose one of the types that the transform has now, and set it.
-    /// It is given the output stream's id.
+    /// It is given the output stream's id. A panic in it fails the transform with `E_UNEXPECTED`.
     #[doc(alias = "MF_E_TRANSFORM_STREAM_CHANGE")]
     pub fn on_format_change(
         &mut self,

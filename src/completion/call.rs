@@ -1,4 +1,4 @@
-//! A call that this crate serves: the value on its way from the body to End, and the duty to call back.
+//! `Call`: a call that this crate serves, with the value on its way from the body to End, and the duty to call back.
 
 #[cfg(all(test, mf_async_loom))]
 mod loom;
@@ -73,14 +73,9 @@ impl<T: Send + 'static> Completer<T> {
     ) -> Result<Completer<T>> {
         let call = Arc::new(Call { of, what, cell: Mutex::default() });
         let object: Option<Unknown> = Some(call.clone());
-        let parts = Parts { object, hides_object: true, callback: Some(callback), state, ..Parts::default() };
-        let token = match tracker.token(what) {
-            Ok(token) => token,
-            Err(error) => {
-                drop_contained(parts);
-                return Err(error);
-            }
-        };
+        let mut parts =
+            Parts { object, hides_object: true, callback: Some(callback), state, ..Parts::default() };
+        let token = parts.token(tracker, what)?;
         let result = AsyncResult::new(parts, Some(token));
         let completer = Completer { result, call };
         let checked =
@@ -110,7 +105,7 @@ impl<T: Send + 'static> Completer<T> {
         }
     }
 
-    /// Ends the call; who did that invokes the callback by [`call_back`](Completer::call_back). Gives the value back if
+    /// Ends the call. The caller that has ended it then invokes the callback by [`call_back`](Completer::call_back). Gives the value back if
     /// the call has ended before. Runs nothing of the user's.
     pub(crate) fn settle(&self, value: Result<T>) -> std::result::Result<(), Result<T>> {
         let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);

@@ -1,4 +1,4 @@
-//! The numbers that say what an event reports, with the names of Media Foundation's headers.
+//! `MediaEventType`: what an event reports, a number with a name of Media Foundation's headers.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The contract of what sends events: `IMFMediaEventGenerator`.
+//! `MediaEventGenerator`: the contract of what sends events, `IMFMediaEventGenerator`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A component that has an event queue, and is a generator by that.
+//! `HasEventQueue`: a component that has an event queue, and is a generator by that.
 
 use std::sync::Arc;
 

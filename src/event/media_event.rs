@@ -1,4 +1,4 @@
-//! One event: a type, a status, a value and attributes.
+//! `MediaEvent`: one event, with a type, a status, a value and attributes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -139,7 +139,7 @@ impl MediaEvent {
 
     /// The error that the status is.
     pub(crate) fn error(&self) -> Error {
-        Error::new(self.status, format!("the event {} tells of a failure", self.event_type))
+        Error::new(self.status, format!("the event {} reports a failure", self.event_type))
     }
 
     fn extras_mut(&mut self) -> &mut Extras {

@@ -1,4 +1,4 @@
-//! The queue behind a generator: events in the order they came, and at most one request for the next.
+//! `MediaEventQueue`: the queue behind a generator, with its events in order and at most one request for the next.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -31,7 +31,7 @@ pub(crate) struct State {
     pub(crate) closed: bool,
 }
 
-/// The outstanding request. Once it is called, only its identity is kept: who has its result can end it.
+/// The outstanding request. Once it is called, only its identity is kept: a holder of its result can end it.
 pub(crate) struct EventRequest {
     id: WeakResult,
     callback: Weak<dyn AsyncCallback>,

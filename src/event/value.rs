@@ -1,4 +1,4 @@
-//! What an event or an attribute carries: the part of `PROPVARIANT` that Media Foundation uses there.
+//! `MediaEventValue`: what an event or an attribute carries, the part of `PROPVARIANT` that Media Foundation uses there.
 
 use std::any::Any;
 use std::fmt;

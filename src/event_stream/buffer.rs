@@ -1,4 +1,4 @@
-//! What a stream has fetched and its reader has not read: kept under the stream's policy and filters.
+//! `EventBuffer`: the events that a stream has fetched and its reader has not read, under its policy and filters.
 
 use std::collections::VecDeque;
 

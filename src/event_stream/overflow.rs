@@ -1,4 +1,4 @@
-//! What a stream does with events that come faster than they are read: a choice, made by type.
+//! `Overflow`: what a stream does with events that come faster than they are read. The choice is a type.
 
 /// What an [`EventStream`](crate::EventStream) does when events come faster than they are read.
 ///

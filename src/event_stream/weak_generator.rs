@@ -1,4 +1,4 @@
-//! The generator of a stream: called by the pump, and not kept alive.
+//! `WeakGenerator`: the generator of a stream, which the pump calls and does not keep alive.
 
 use std::sync::{Arc, Weak};
 

@@ -1,4 +1,4 @@
-//! What a call of a method is at work with: the body's end, the permit of its order, and how it is cancelled.
+//! `CallSink`: where the end of a method's body goes, with the call's place in the order; and how a call is cancelled.
 
 use std::future::Future;
 

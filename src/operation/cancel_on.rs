@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::error::{Error, Hresult, Result};
-use crate::operation::Operation;
+use crate::operation::{Operation, taken};
 use crate::tokio_quirks::GuardedFuture;
 
 impl<T> Operation<T> {
@@ -67,10 +67,7 @@ impl<T> Future for CancelOn<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let mut this = self.project();
         let Some(operation) = this.operation else {
-            return Poll::Ready(Err(Error::new(
-                Hresult::E_ILLEGAL_METHOD_CALL,
-                "await an operation whose value was taken: it has one",
-            )));
+            return Poll::Ready(Err(taken()));
         };
         let mut value = Pin::new(&mut *operation).poll(cx);
         let is_cancelled_now = value.is_pending()

@@ -16,11 +16,11 @@ mod loom;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, QueueId, Shortcut};
+use crate::async_result::{AsyncCallback, AsyncResult, CallbackParameters, HandOver, Shortcut};
 use crate::completion::{self, Found};
 use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
-use crate::operation::{Operation, Outcome, Source};
+use crate::operation::{Operation, Outcome};
 use crate::register::{self, Outstanding};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{LockExt, Mutex, ThreadMark, thread_mark};
@@ -110,7 +110,7 @@ impl<T, E> OwnCallback<T, E> {
     }
 
     /// Ends the operation; false if it had ended before, or is not awaited.
-    fn finish(&self, value: Result<T>, status: Hresult) -> bool {
+    pub(super) fn finish(&self, value: Result<T>, status: Hresult) -> bool {
         let mut state = self.state.locked();
         let begin = state.begin;
         match state.cell.end(Outcome { value, status, begin }) {
@@ -334,57 +334,6 @@ fn put_on_queue(result: AsyncResult) {
 fn count(result: &AsyncResult, count: fn(&TrackerHandle)) {
     if let Some(tracker) = result.tracker() {
         count(tracker);
-    }
-}
-
-/// Completes an operation directly, for what this crate itself runs. Dropped before that, it ends the operation: with
-/// `MF_E_SHUTDOWN` if the platform is gone, otherwise as abandoned.
-pub(crate) struct Promise<T: Send + 'static> {
-    callback: Arc<OwnCallback<T, NoEnd<T>>>,
-    tracker: Option<TrackerHandle>,
-}
-
-/// The End of an operation without one.
-type NoEnd<T> = fn(&AsyncResult) -> Result<T>;
-
-impl<T: Send + 'static> Promise<T> {
-    /// An operation, and the promise that completes it. It is not registered: the holder of the promise ends it at a
-    /// shutdown.
-    pub(crate) fn new(queue: QueueId, tracker: Option<&TrackerHandle>) -> (Promise<T>, Operation<T>) {
-        let no_end: NoEnd<T> = |_| Err(Error::abandoned(UNANSWERED));
-        let callback = OwnCallback::new(no_end, CallbackParameters::on(queue), true);
-        let operation = Operation::new(Source::Cell(callback.keep_itself()));
-        (Promise { callback, tracker: tracker.cloned() }, operation)
-    }
-
-    /// The operation as the register takes it.
-    #[cfg(windows)]
-    pub(crate) fn outstanding(&self) -> Weak<dyn Outstanding> {
-        let callback: Weak<OwnCallback<T, NoEnd<T>>> = Arc::downgrade(&self.callback);
-        callback
-    }
-
-    /// Ends the operation with a value or an error, and the result's status.
-    pub(crate) fn complete_with_status(self, value: Result<T>, status: Hresult) {
-        self.callback.finish(value, status);
-    }
-
-    pub(crate) fn complete(self, value: Result<T>) {
-        let status = value.as_ref().map_or_else(Error::hresult, |_| Hresult::S_OK);
-        self.complete_with_status(value, status);
-    }
-}
-
-impl<T: Send + 'static> Drop for Promise<T> {
-    fn drop(&mut self) {
-        if self.callback.state.locked().cell.is_pending() {
-            let error = match &self.tracker {
-                Some(tracker) => tracker.lost(UNANSWERED),
-                None => Error::abandoned(UNANSWERED),
-            };
-            let status = error.hresult();
-            self.callback.finish(Err(error), status);
-        }
     }
 }
 

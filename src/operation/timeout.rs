@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
 use crate::error::{Error, Hresult, Result};
-use crate::operation::Operation;
+use crate::operation::{Operation, taken};
 use crate::tokio_quirks::GuardedFuture;
 
 impl<T> Operation<T> {
@@ -68,10 +68,7 @@ impl<T> Future for Timeout<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.project();
         let Some(operation) = this.operation else {
-            return Poll::Ready(Err(Error::new(
-                Hresult::E_ILLEGAL_METHOD_CALL,
-                "await an operation whose value was taken: it has one",
-            )));
+            return Poll::Ready(Err(taken()));
         };
         let error = match (Pin::new(&mut *operation).poll(cx), this.sleep.as_pin_mut()) {
             (Poll::Ready(value), _) => {

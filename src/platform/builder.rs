@@ -1,13 +1,14 @@
 //! `PlatformBuilder`: the runtime of a platform, or the threads of its own, and the deadline of its shutdown.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::SetOnce;
 
 use crate::error::{Error, Hresult, Result};
+use crate::platform::events::Listeners;
 use crate::platform::{Handles, Owner, Platform, sentinel};
 use crate::queue::Queues;
 use crate::timer::Timers;
@@ -110,7 +111,7 @@ impl PlatformBuilder {
             timers: Timers::new(queues.clone()),
             queues,
             deadline: self.deadline.unwrap_or(DEADLINE),
-            events: Mutex::default(),
+            events: Listeners::default(),
             ended: SetOnce::new(),
             went: OnceLock::new(),
             sentinel: OnceLock::new(),

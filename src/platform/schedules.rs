@@ -4,138 +4,24 @@
 //! All that is locked or counted by this crate is a place where the schedule may change; tokio's runtime is the
 //! real one, of one thread and with its clock paused, and is polled by a thread of the schedule's until all is over.
 
+mod world;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use shuttle::future::block_on;
-use shuttle::scheduler::RandomScheduler;
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use shuttle::{Config, MaxSteps, Runner, thread};
-use tokio::runtime::{Builder, Runtime};
+use shuttle::thread;
 
-use crate::async_result::{AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, QueueId, Unknown};
+use self::world::{Calling, Counting, Token, World, check};
+use crate::async_result::{AsyncResult, CallbackFlags, CallbackParameters, QueueId};
 use crate::error::{Hresult, Result};
 use crate::operation::Operation;
 use crate::platform::Platform;
 use crate::queue::{WorkItem, WorkQueue, WorkQueueType};
-
-/// A runtime that a thread of the schedule's polls, and what is counted.
-struct World {
-    runtime: Arc<Runtime>,
-    over: Arc<AtomicBool>,
-    driver: Option<thread::JoinHandle<()>>,
-    made: Arc<AtomicUsize>,
-    dropped: Arc<AtomicUsize>,
-}
-
-/// Something whose drop is counted.
-struct Token(Arc<AtomicUsize>);
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-impl World {
-    fn new() -> World {
-        let runtime =
-            Arc::new(Builder::new_current_thread().enable_all().start_paused(true).build().unwrap());
-        let over = Arc::new(AtomicBool::new(false));
-        let driver = thread::spawn({
-            let (runtime, over) = (runtime.clone(), over.clone());
-            move || {
-                while !over.load(SeqCst) {
-                    // Time stands still while anybody may go on, and passes in steps of 1 ms.
-                    runtime.block_on(async {
-                        tokio::task::yield_now().await;
-                        tokio::time::advance(Duration::from_millis(1)).await;
-                    });
-                    thread::yield_now();
-                }
-            }
-        });
-        World { runtime, over, driver: Some(driver), made: Arc::default(), dropped: Arc::default() }
-    }
-
-    fn platform(&self) -> Platform {
-        Platform::builder().handle(self.runtime.handle().clone()).startup().unwrap()
-    }
-
-    fn token(&self) -> Token {
-        self.made.fetch_add(1, SeqCst);
-        Token(self.dropped.clone())
-    }
-
-    fn state(&self) -> Option<Unknown> {
-        Some(Arc::new(Wrapped(Mutex::new(self.token()))))
-    }
-
-    /// The runtime goes on until everything that was handed out is dropped; if that is never, it goes on until
-    /// the schedule is too long.
-    fn end(mut self) {
-        while self.made.load(SeqCst) > self.dropped.load(SeqCst) {
-            thread::yield_now();
-        }
-        self.over.store(true, SeqCst);
-        self.driver.take().unwrap().join().unwrap();
-    }
-}
-
-/// A state is shared.
-struct Wrapped(#[expect(dead_code, reason = "only dropped")] Mutex<Token>);
-
-/// A callback that counts its calls, on this queue.
-struct Counting {
-    parameters: CallbackParameters,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Counting {
-    fn on(queue: QueueId) -> (Arc<AtomicUsize>, Arc<dyn AsyncCallback>) {
-        let calls = Arc::new(AtomicUsize::new(0));
-        (calls.clone(), Arc::new(Counting { parameters: CallbackParameters::on(queue), calls }))
-    }
-}
-
-impl AsyncCallback for Counting {
-    fn parameters(&self) -> CallbackParameters {
-        self.parameters
-    }
-
-    fn invoke(&self, _: &AsyncResult) {
-        self.calls.fetch_add(1, SeqCst);
-    }
-}
-
-/// A callback that is called with its result.
-struct Calling<F>(CallbackParameters, F);
-
-impl<F: Fn(&AsyncResult) + Send + Sync> AsyncCallback for Calling<F> {
-    fn parameters(&self) -> CallbackParameters {
-        self.0
-    }
-
-    fn invoke(&self, result: &AsyncResult) {
-        self.1(result);
-    }
-}
-
-fn check(model: impl Fn() + Send + Sync + 'static) {
-    let number = |name, usual| std::env::var(name).map_or(usual, |value| value.parse().unwrap());
-    let mut config = Config::new();
-    config.stack_size = 1 << 20;
-    // What does not end by itself is taken for a hang.
-    config.max_steps = MaxSteps::FailAfter(200_000);
-    let schedules = number("MF_ASYNC_SCHEDULES", 1000);
-    let seed = number("MF_ASYNC_SEED", 1);
-    println!("MF_ASYNC_SEED={seed} MF_ASYNC_SCHEDULES={schedules} plays these again");
-    let scheduler = RandomScheduler::new_from_seed(seed as u64, schedules);
-    Runner::new(scheduler, config).run(model);
-}
 
 /// One of each kind that has no thread of its own.
 fn queues(platform: &Platform) -> Vec<WorkQueue> {
@@ -246,10 +132,10 @@ fn cancel_while_it_happens() {
         let world = World::new();
         let platform = world.platform();
         let (calls, status) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Hresult::E_FAIL)));
-        let (count, told) = (calls.clone(), status.clone());
+        let (count, seen) = (calls.clone(), status.clone());
         let called =
             Arc::new(Calling(CallbackParameters::on(QueueId::MULTITHREADED), move |result: &AsyncResult| {
-                *told.lock().unwrap() = result.status();
+                *seen.lock().unwrap() = result.status();
                 count.fetch_add(1, SeqCst);
             }));
         let result = platform.result(called).state(world.state()).build().unwrap();
@@ -350,7 +236,7 @@ fn a_queue_locked_by_number_while_its_last_handle_goes() {
         let locker = thread::spawn({
             let (platform, token) = (platform.clone(), world.token());
             move || match platform.queue(id) {
-                // Whoever has a handle has an open queue.
+                // A handle keeps the queue open.
                 Ok(queue) => drop(block_on(queue.run(move || token)).unwrap()),
                 Err(error) => assert_eq!(error.hresult(), Hresult::MF_E_INVALID_WORKQUEUE),
             }
@@ -393,7 +279,7 @@ fn a_reply_while_the_last_platform_goes() {
         });
         drop(queue);
         drop(platform);
-        // Nobody can reply when the replier is back: the item behind runs, or hears of it.
+        // No reply can come after the replier has ended: the item behind runs, or fails.
         ends_or_is_shut_down(block_on(behind));
         replier.join().unwrap();
         drop(held);
@@ -416,12 +302,17 @@ fn a_future_woken_while_it_is_polled() {
                 if came.load(SeqCst) { Poll::Ready(token.take().unwrap()) } else { Poll::Pending }
             }));
             let wakes = thread::spawn(move || {
+                // In the first poll, or right behind it.
+                let waker = loop {
+                    let waker = waker.lock().unwrap().take();
+                    if let Some(waker) = waker {
+                        break waker;
+                    }
+                    thread::yield_now();
+                };
                 ready.store(true, SeqCst);
                 // Nothing else ever wakes it.
-                let waker = waker.lock().unwrap().take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                waker.wake();
             });
             drop(block_on(operation).unwrap());
             wakes.join().unwrap();

@@ -30,7 +30,7 @@ impl Shutdown {
         let owner = self.owner.clone();
         let start = Instant::now();
         let until = start.checked_add(deadline);
-        owner.notify_events(|events| events.shutdown_start());
+        owner.events.notify(&owner.queues, |events| events.shutdown_start());
         owner.queues.call_out(|| owner.timers.shut_down());
         let drained = self.wait(until, owner.drained(), Report::queued_and_running).await;
         // `close` fails these. Those whose results are still held at the deadline are reported.
@@ -50,7 +50,7 @@ impl Shutdown {
         let went = ShutdownReport { took: start.elapsed(), waited_for };
         observe::shut_down(went.took, &went.waited_for);
         let _ = owner.went.set(went);
-        owner.notify_events(|events| events.shutdown_complete());
+        owner.events.notify(&owner.queues, |events| events.shutdown_complete());
         self.end(match stuck {
             None => Ok(()),
             Some(report) => Err(Error::new(

@@ -105,7 +105,21 @@ impl Platform {
         task_id: u32,
         base_priority: i32,
     ) -> Operation<u32> {
-        self.queues().register(queue.into(), class, task_id, base_priority)
+        let registered = self.queue(queue).and_then(|queue| {
+            let mmcss = self.queues().groups().join(class, task_id, base_priority)?;
+            Ok((queue, mmcss))
+        });
+        match registered {
+            // By an item of the queue, because MMCSS registers the calling thread.
+            Ok((queue, mmcss)) => {
+                let (of, task_id) = (queue.queue().clone(), mmcss.task_id);
+                queue.run(move || {
+                    of.set_mmcss(mmcss);
+                    task_id
+                })
+            }
+            Err(error) => Operation::failed(error),
+        }
     }
 
     /// Removes a queue's registration with MMCSS.
@@ -122,7 +136,13 @@ impl Platform {
     #[doc(alias = "RtwqEndUnregisterWorkQueueWithMMCSS")]
     #[track_caller]
     pub fn unregister_work_queue_with_mmcss(&self, queue: impl Into<QueueId>) -> Operation<()> {
-        self.queues().unregister(queue.into())
+        match self.queue(queue) {
+            Ok(queue) => {
+                let of = queue.queue().clone();
+                queue.run(move || of.set_mmcss(Mmcss::none()))
+            }
+            Err(error) => Operation::failed(error),
+        }
     }
 
     /// A queue's registration with MMCSS. A queue that is not registered has an empty class, task id 0 and priority 0.
@@ -147,7 +167,9 @@ impl Platform {
     #[doc(alias = "MFRegisterPlatformWithMMCSS")]
     #[doc(alias = "RtwqRegisterPlatformWithMMCSS")]
     pub fn register_platform_with_mmcss(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
-        self.queues().register_all(class, task_id, base_priority)
+        let mmcss = self.queues().groups().join(class, task_id, base_priority)?;
+        self.queues().set_platform_mmcss(&mmcss)?;
+        Ok(mmcss.task_id)
     }
 
     /// Removes the registration of the platform's own queues.

@@ -1,4 +1,4 @@
-//! How a handle comes to be: by allocating a queue, or by locking one.
+//! Opening queues: a handle comes from allocating a queue, or from locking one that is open.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Queues {
         window::spawner(self.runtime(), id)
     }
 
-    /// A parallel queue for all who name an MMCSS class, on raised threads of its own where that is asked for and
+    /// A parallel queue for all callers that name an MMCSS class, on raised threads of its own where that is asked for and
     /// possible.
     #[track_caller]
     pub(crate) fn allocate_shared(self: &Arc<Self>, mmcss: &Mmcss) -> Result<WorkQueue> {

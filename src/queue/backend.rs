@@ -1,4 +1,4 @@
-//! What the kinds of queues have in common: counters, marks and ends.
+//! `Backend`: what an engine and a serial queue have in common: counters, marks and ends.
 
 use tokio::runtime::Handle;
 

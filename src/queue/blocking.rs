@@ -6,8 +6,8 @@ use crate::async_result::TokenSource;
 use crate::observe::Run;
 use crate::queue::budget::Budget;
 use crate::queue::current_queue::CurrentQueue;
+use crate::queue::queued::Queued;
 use crate::queue::result_cache::ResultCache;
-use crate::queue::work_item::Queued;
 use crate::stepping;
 
 /// Runs an item on the blocking pool. `ended` is called once, with `None` if the item never ran because the runtime is

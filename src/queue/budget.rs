@@ -1,4 +1,4 @@
-//! How much a worker runs before it yields, and when it reads the clock.
+//! `Budget`: how much a worker runs before it yields, and when it reads the clock.
 //!
 //! Reading the clock takes as long as running a small callback. While callbacks prove quick they are timed in *groups*:
 //! the first one alone, then twice as many at each reading, up to [`GROUP`]. A group that took longer than so many quick

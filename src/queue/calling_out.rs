@@ -1,4 +1,4 @@
-//! That a shutdown calls the user's code on the current thread: what waits for that shutdown is refused by it.
+//! `CallingOut`: marks a thread while a shutdown calls the user's code on it, where waits for that shutdown are refused.
 
 use std::cell::RefCell;
 

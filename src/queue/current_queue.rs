@@ -1,4 +1,4 @@
-//! The queue whose callback the current thread runs: waiting for one's own queue is refused by it.
+//! `CurrentQueue`: the queue whose callback the current thread runs, where waits for that queue are refused.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! A deadline on a queue: what was put before it was set has run by then, or the miss is reported.
+//! `Deadline`: a time by which a queue is to have run what was put before. A miss is counted and reported.
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,14 +57,14 @@ impl WorkQueue {
             let _context = runtime.enter();
             Instant::now()
         };
-        let (tell, status) = watch::channel(DeadlineStatus::Pending);
+        let (report, status) = watch::channel(DeadlineStatus::Pending);
         let (cancel, cancelled) = tokio::sync::oneshot::channel();
         let watched = Watched {
             queue: self.queue().clone(),
             mark: self.queue().mark(),
             near: now.checked_add(warn_after.min(within)),
             over: now.checked_add(within),
-            tell,
+            report,
         };
         let watch = select(Box::pin(watched.run()), cancelled).map(drop);
         observe::detach(runtime, format_args!("a deadline of queue {}", self.id()), watch);
@@ -107,7 +107,7 @@ struct Watched {
     /// `None` is later than any time.
     near: Option<Instant>,
     over: Option<Instant>,
-    tell: watch::Sender<DeadlineStatus>,
+    report: watch::Sender<DeadlineStatus>,
 }
 
 impl Watched {
@@ -123,10 +123,10 @@ impl Watched {
                 }
             };
             if in_time {
-                self.tell.send_replace(DeadlineStatus::Met);
+                self.report.send_replace(DeadlineStatus::Met);
                 return;
             }
-            self.tell.send_replace(status);
+            self.report.send_replace(status);
             status = DeadlineStatus::Missed;
         }
         self.queue.count_missed_deadline();

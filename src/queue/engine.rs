@@ -3,30 +3,34 @@
 //! It is the textbook's work-stealing pool, as tokio's, Go's and rayon's readers know it:
 //!
 //! * an *injector*, a lane per priority, which puts push to;
-//! * a *worker* per worker of the runtime, spawned when first needed, with a *local queue*. While callbacks are not known
-//!   to be quick it takes the oldest item alone; then all there is, and others *steal* from it;
+//! * a *worker* per worker of the runtime, a task that is spawned when it is first needed, with a *local queue*. It takes the
+//!   oldest item alone until callbacks prove quick. Then it takes all that the injector has, and others *steal* from it;
 //! * *parking*: a worker that finds nothing parks. A put unparks one worker, unless one searches; the last searcher that
 //!   finds an item unparks the next if something remains.
 //!
-//! | state | means | leaves it by |
-//! |---|---|---|
-//! | (none) | no task: not spawned yet, or ended | being unparked: it is spawned → *searching* |
-//! | searching | unparked, has found nothing yet | finding an item → *running*; finding nothing → *parked* |
-//! | running | runs items; yields to the runtime after 100 µs or 512 items | finding nothing → *parked* |
-//! | parked | its waker lies in [`Parking`](parking::Parking) | being unparked → *searching* |
+//! What is put is an item, or the *turn* of a [serial queue](crate::queue::serial) above. A serial engine is an engine with
+//! one worker.
 //!
-//! A worker that was unparked, or has yielded, is *due* until its task is polled; a task that was replaced meanwhile ends. A
-//! worker that would park ends instead when the engine is closed. A serial engine is the same with one worker; while an
-//! item of it runs on the blocking pool, its worker waits for the end of that.
+//! | state of a worker | means | leaves it by |
+//! |---|---|---|
+//! | vacant | it has no task: not spawned yet, or ended | being unparked: a task is spawned → *due* |
+//! | due | its task is to be polled | the poll → *searching* if it was unparked, else *running* |
+//! | searching | has found nothing yet | finding an item → *running*; finding nothing → *parked* |
+//! | running | runs items; yields to the runtime after 100 µs or 512 items | yielding → *due*; finding nothing → *parked* |
+//! | blocked | of a serial engine: its item runs on the blocking pool | the end of that item → *due* |
+//! | parked | its waker lies in [`Parking`](parking::Parking) | being unparked → *due* |
+//!
+//! When the engine is closed, a worker that would park ends instead → *vacant*.
 //!
 //! What the textbook lacks:
 //!
 //! * *Order*: high before normal before low at every take. High and low items are taken out alone, so that the first wait
 //!   for no group, and none of the second is overtaken by what is put meanwhile.
-//! * *Growth*: when all workers of a parallel engine have been inside callbacks for [`STALL`] ticks while items wait, the
-//!   monitor starts a further worker, a *helper*, on the blocking pool. It ends when it finds nothing, or after 100 ms.
-//! * *Substitutes*: when a worker has been due for as long, because a task that blocks holds up the thread that would poll it,
-//!   the monitor calls a *substitute* to the blocking pool: see [`parking`]. It ends as a helper does.
+//! * *Substitutes*: when nothing has run for [`STALL`] ticks while items wait, and a worker is due, a task that blocks may hold
+//!   up the thread that would poll it. The monitor then calls a *substitute* to the blocking pool, which takes the worker's
+//!   place: see [`parking`]. It ends when it finds nothing, or after 100 ms. Not on a runtime of one thread.
+//! * *Growth*: when no worker is due either, all of them are inside callbacks. For a parallel engine the monitor then starts a
+//!   further worker, a *helper*, on the blocking pool. It ends as a substitute does.
 //! * *Counters* without a lock or an atomic step per item: see [`counters`]. *Barriers* without a number per item: see
 //!   [`injector`].
 //!
@@ -84,7 +88,8 @@ use crate::queue::backend::Backend;
 use crate::queue::budget::SAMPLE;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Slot, Work};
+use crate::queue::work::{Slot, Work};
+use crate::sync::LockExt;
 use crate::sync::atomic::Ordering;
 
 /// A queue whose items are run by workers: one of them if it is serial, several if it is parallel.
@@ -92,30 +97,20 @@ use crate::sync::atomic::Ordering;
 pub(crate) struct Engine(Arc<EngineState>);
 
 impl Engine {
-    /// An engine that runs one item at a time.
-    pub(crate) fn serial(
+    /// An engine that runs one item at a time; or as many at the same time as it is wide, and more while those are held up.
+    pub(crate) fn new(
         on: CurrentQueue,
         tokens: TokenSource,
         spawner: Spawner,
         monitor: Arc<Monitor>,
+        width: Option<usize>,
     ) -> Engine {
-        let workers = usize::from(spawner.has_tasks());
-        Engine::started(EngineState::new(on, tokens, spawner, monitor, (workers, 0), true))
-    }
-
-    /// An engine that runs as many items at the same time as it has workers, and more while those are held up.
-    pub(crate) fn parallel(
-        on: CurrentQueue,
-        tokens: TokenSource,
-        spawner: Spawner,
-        monitor: Arc<Monitor>,
-        workers: usize,
-    ) -> Engine {
-        let workers = if spawner.has_tasks() { (workers.max(1), HELPERS) } else { (0, 0) };
-        Engine::started(EngineState::new(on, tokens, spawner, monitor, workers, false))
-    }
-
-    fn started(state: EngineState) -> Engine {
+        let workers = match width {
+            _ if !spawner.has_tasks() => (0, 0),
+            Some(width) => (width.max(1), HELPERS),
+            None => (1, 0),
+        };
+        let state = EngineState::new(on, tokens, spawner, monitor, workers, width.is_none());
         let engine = Engine(Arc::new(state));
         if matches!(engine.0.spawner, Spawner::Stepped { .. }) {
             engine.hand_to_stepper();
@@ -225,7 +220,7 @@ impl Backend for Engine {
     }
 
     fn running(&self) -> Vec<Running> {
-        let outside: Vec<_> = self.0.lock_outside().iter().map(|(_, running)| *running).collect();
+        let outside: Vec<_> = self.0.outside.locked().iter().map(|(_, running)| *running).collect();
         self.0.seats().filter_map(|seat| *seat.running()).chain(outside).collect()
     }
 

@@ -1,7 +1,7 @@
-//! One queue, of any kind, and the counted locks that keep it open.
+//! `Queue`: an engine or a serial queue, with its number, its counters and the counted locks that keep it open.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::Handle;
 
@@ -12,8 +12,9 @@ use crate::observe::{self, QueueStats, Running};
 use crate::queue::backend::Backend;
 use crate::queue::engine::{Engine, Start};
 use crate::queue::serial::{Base, Serial};
-use crate::queue::work_item::{Slot, Work};
+use crate::queue::work::{Slot, Work};
 use crate::stepping;
+use crate::sync::LockExt;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tracker::Begun;
 
@@ -190,11 +191,11 @@ impl Queue {
     }
 
     pub(crate) fn mmcss(&self) -> Mmcss {
-        self.mmcss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mmcss.locked().clone()
     }
 
     pub(crate) fn set_mmcss(&self, mmcss: Mmcss) {
-        *self.mmcss.lock().unwrap_or_else(PoisonError::into_inner) = mmcss;
+        *self.mmcss.locked() = mmcss;
     }
 
     #[inline]
@@ -249,12 +250,12 @@ impl Queue {
 
     /// A lock that was left by number.
     pub(super) fn take_left(&self) -> Option<QueueLock> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.left.locked().pop()
     }
 
     /// All of them.
     pub(super) fn take_all_left(&self) -> Vec<QueueLock> {
-        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.left.locked())
     }
 }
 
@@ -323,7 +324,7 @@ impl QueueLock {
 
     /// Leaves one more lock on the queue, to be released by number.
     pub(super) fn leave(&self) {
-        self.queue().left.lock().unwrap_or_else(PoisonError::into_inner).push(self.clone());
+        self.queue().left.locked().push(self.clone());
     }
 }
 

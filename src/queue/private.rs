@@ -1,15 +1,15 @@
-//! The private queues of a platform: which ids are valid, and which queues still run what they had.
+//! `Private`: the private queues of a platform. It knows which ids are valid, and which closed queues still run items.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::observe;
 use crate::queue::kind::{OnLastUnlock, Queue, QueueLock};
-use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{LockExt, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The private queues by their ids.
 #[derive(Default)]
@@ -60,8 +60,8 @@ impl Ids {
 impl Private {
     /// An id that was never handed out before, and never will be again.
     pub(super) fn new_id(&self) -> Result<QueueId> {
-        let id = self.lock_ids().next();
-        // ORDERING: Release pairs with the Acquire of those who look for new queues.
+        let id = self.ids.locked().next();
+        // ORDERING: Release pairs with the Acquire in `Queues::made_and_put`.
         self.allocated.fetch_add(1, Ordering::Release);
         id.map(QueueId)
             .ok_or_else(|| Error::new(Hresult::E_FAIL, "allocate a work queue: every id has been used"))
@@ -73,7 +73,7 @@ impl Private {
 
     /// Why there is no queue of this id.
     pub(super) fn not_open(&self, id: QueueId) -> Error {
-        let ours = self.lock_ids().handed_out(id.0);
+        let ours = self.ids.locked().handed_out(id.0);
         let why = if ours {
             "its last handle was dropped; keep a clone of the `WorkQueue`"
         } else {
@@ -86,16 +86,8 @@ impl Private {
     /// Those in the table, and those that are ending.
     pub(super) fn all(&self) -> Vec<Arc<Queue>> {
         let table = self.lock_read();
-        let ending = self.lock_ending();
+        let ending = self.ending.locked();
         table.values().cloned().chain(ending.iter().filter_map(Weak::upgrade)).collect()
-    }
-
-    fn lock_ids(&self) -> MutexGuard<'_, Ids> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_ending(&self) -> MutexGuard<'_, Vec<Weak<Queue>>> {
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lock_read(&self) -> RwLockReadGuard<'_, HashMap<QueueId, Arc<Queue>>> {
@@ -114,7 +106,7 @@ impl OnLastUnlock for Private {
             let mut table = self.lock_write();
             let removed = if queue.is_locked() { None } else { table.remove(&queue.id) };
             if removed.is_some() {
-                let mut ending = self.lock_ending();
+                let mut ending = self.ending.locked();
                 if ending.len() == ending.capacity() {
                     ending.retain(|queue| queue.strong_count() > 0);
                 }

@@ -1,4 +1,4 @@
-//! The results of work items: each is made when its item runs, in the memory of the one before.
+//! `ResultCache`: makes the results of work items, each when its item runs, in the memory of the one before.
 
 use std::sync::Arc;
 

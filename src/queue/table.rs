@@ -1,42 +1,31 @@
-//! The table that turns an id into a queue, and the way in for everything that dispatches.
+//! `Queues`: the table of a platform's queues, which turns an id into a queue.
 
-use std::cmp::Reverse;
 use std::panic::Location;
-use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
-use futures::future::select;
 use tokio::runtime::Handle;
 
-use crate::async_result::{
-    AsyncCallback, AsyncResult, CallbackFlags, CallbackParameters, Dispatch, Parts, QueueId, Shortcut, Token,
-    Unknown,
-};
-use crate::contain::{Payload, contain, drop_contained};
+use crate::async_result::{AsyncCallback, AsyncResult, Dispatch, Parts, QueueId, Token, Unknown};
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Groups, Mmcss};
 use crate::queue::calling_out::CallingOut;
 use crate::queue::current_queue::CurrentQueue;
 use crate::queue::engine::{Engine, Monitor, Spawner};
 use crate::queue::kind::{Held, OnLastUnlock, Queue, QueueKind, QueueLock};
-use crate::queue::priority::Priority;
 use crate::queue::private::Private;
-use crate::queue::work_item::{IntoWorkItem, Job, Slot, Work, WorkItem};
 use crate::stepping;
 use crate::tokio_quirks;
 use crate::tracker::{Begun, Phase, Tracker, closed};
 
-/// The table of a platform's queues, and the way in: everything that dispatches shares it.
+/// The table of a platform's queues. Everything that dispatches shares it.
 pub(crate) struct Queues {
     pub(crate) tracker: Tracker<Weak<dyn Dispatch>>,
     runtime: Handle,
     monitor: Arc<Monitor>,
     /// How many items a parallel queue runs at the same time: one per worker.
     width: usize,
-    platform: [OnceLock<Arc<Queue>>; 8],
-    private: Arc<Private>,
+    pub(super) platform: [OnceLock<Arc<Queue>>; 8],
+    pub(super) private: Arc<Private>,
     groups: Groups,
 }
 
@@ -73,14 +62,9 @@ impl Queues {
         callback: Arc<dyn AsyncCallback>,
         state: Option<Unknown>,
     ) -> Result<AsyncResult> {
-        let parts = Parts { callback: Some(callback), state, ..Parts::default() };
-        match self.token("create an asynchronous result") {
-            Ok(token) => Ok(AsyncResult::new(parts, Some(token))),
-            Err(error) => {
-                drop_contained(parts);
-                Err(error)
-            }
-        }
+        let mut parts = Parts { callback: Some(callback), state, ..Parts::default() };
+        let token = parts.token(&self.tracker, "create an asynchronous result")?;
+        Ok(AsyncResult::new(parts, Some(token)))
     }
 
     /// A token for something new.
@@ -93,163 +77,6 @@ impl Queues {
     #[inline]
     pub(crate) fn admit_new(&self, doing: &'static str) -> Result<()> {
         if self.phase() == Phase::Closed { Err(closed(doing)) } else { Ok(()) }
-    }
-
-    /// `MFInvokeCallback`: a reply if a serial queue awaits one, else the callback, on the queue that it names.
-    #[inline]
-    pub(crate) fn invoke(&self, result: &AsyncResult) -> Result<()> {
-        if let Some(serial) = result.take_reply() {
-            serial.replied();
-            return Ok(());
-        }
-        self.admit("invoke a callback")?;
-        self.invoke_late(Priority::Normal, result)
-    }
-
-    /// Invokes a callback that was accepted before: a timer's, or a wait's.
-    #[inline]
-    pub(crate) fn invoke_late(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
-        let Some(callback) = result.callback() else {
-            result.signal();
-            return Ok(());
-        };
-        // An operation takes one end by itself.
-        if matches!(callback.shortcut(), Shortcut::HandOver(_)) {
-            result.set_invoked();
-        } else if !result.claim_invoke() {
-            return Ok(());
-        }
-        self.send(priority, result, callback)
-    }
-
-    /// Hands the result to its callback, or puts it on the queue that the callback names.
-    #[inline]
-    fn send(
-        &self,
-        priority: Priority,
-        result: &AsyncResult,
-        callback: &Arc<dyn AsyncCallback>,
-    ) -> Result<()> {
-        let own = if let Shortcut::HandOver(own) = callback.shortcut() { Some(own) } else { None };
-        if own.is_some_and(|own| own.hand_over(result)) {
-            return Ok(());
-        }
-        let parameters = ask(callback)?;
-        let mut slot = Some(Work::Item(WorkItem::from_result(result).priority(priority)));
-        let queued = self
-            .resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))
-            .and_then(|queued| queued);
-        if queued.as_ref().is_err_and(Error::is_shutdown) && own.is_some_and(|own| own.hand_over_last(result))
-        {
-            return Ok(());
-        }
-        queued
-    }
-
-    /// Puts a work item on the queue of this id: `MFPutWorkItem` and its kin.
-    ///
-    /// A ready result goes along: when it has run before this returns, nothing of it is left here whose drop could be the
-    /// last. `begun` is the line that reports name; `None` for an item of this crate, which reports name otherwise.
-    #[inline]
-    pub(crate) fn put(&self, queue: QueueId, item: WorkItem, begun: Option<Begun>) -> Result<()> {
-        let mut slot = Some(Work::Item(item));
-        let put = |queue: &Arc<Queue>| self.put_item(queue, &mut slot, begun);
-        let put = self.admit(PUT).and_then(|()| self.resolve(queue, put)?);
-        if put.is_err() {
-            drop_refused(&mut slot);
-        }
-        put
-    }
-
-    /// Puts a work item on the queue that its callback names. A ready result is invoked.
-    pub(crate) fn invoke_item(&self, mut item: WorkItem, begun: Option<Begun>) -> Result<()> {
-        if let Some(result) = item.ready() {
-            let result = result.clone();
-            drop_contained(item);
-            return self.invoke(&result);
-        }
-        let asked =
-            self.admit("invoke a callback").and_then(|()| contain(|| item.job().parameters()).map_err(asked));
-        match asked {
-            Ok(CallbackParameters { queue, flags }) => {
-                item.put_by(begun, queue, &self.tracker);
-                let mut slot = Some(Work::Item(item));
-                let put = self.resolve(queue, |queue| enqueue(queue, &mut slot, flags));
-                drop_refused(&mut slot);
-                put?
-            }
-            Err(error) => {
-                drop_contained(item);
-                Err(error)
-            }
-        }
-    }
-
-    /// The same on a queue that the caller holds.
-    #[inline(always)]
-    pub(crate) fn put_on(
-        &self,
-        queue: &Arc<Queue>,
-        item: impl IntoWorkItem,
-        begun: Option<Begun>,
-    ) -> Result<()> {
-        let mut slot = Some(Work::Item(item.into_work_item()));
-        let put = self.admit(PUT).and_then(|()| self.put_item(queue, &mut slot, begun));
-        if put.is_err() {
-            drop_refused(&mut slot);
-        }
-        put
-    }
-
-    /// Puts an item. A ready result without a callback signals its event instead.
-    #[inline(always)]
-    fn put_item(&self, queue: &Queue, slot: &mut Slot, begun: Option<Begun>) -> Result<()> {
-        let Some(Work::Item(item)) = slot else { return Ok(()) };
-        let Some(flags) = item.callback().map(ask_flags).transpose()? else {
-            item.ready().inspect(|result| result.signal());
-            return Ok(());
-        };
-        if let Some(result) = item.ready() {
-            result.check_not_awaited(PUT)?;
-            if result.has_failed() && !result.claim_invoke() {
-                return Ok(());
-            }
-            result.set_invoked();
-        }
-        item.put_by(begun, queue.id, &self.tracker);
-        enqueue(queue, slot, flags)
-    }
-
-    /// Dispatches what was accepted before, on the queue that its callback names, which is asked again.
-    pub(crate) fn dispatch(&self, job: Job, priority: Priority) -> Result<()> {
-        match job {
-            Job::Ready(result) => {
-                let dispatched = self.dispatch_result(priority, &result);
-                drop_contained(result);
-                dispatched
-            }
-            Job::Invocation(_) => {
-                let parameters = job.parameters();
-                let mut slot = Some(Work::Item(WorkItem::from(job).priority(priority)));
-                self.resolve(parameters.queue, |queue| enqueue(queue, &mut slot, parameters.flags))?
-            }
-        }
-    }
-
-    /// The same for a result. If a serial queue awaits a reply by it, this is the reply.
-    pub(crate) fn dispatch_result(&self, priority: Priority, result: &AsyncResult) -> Result<()> {
-        if let Some(serial) = result.take_reply() {
-            serial.replied();
-            return Ok(());
-        }
-        self.invoke_late(priority, result)
-    }
-
-    /// Whether the callback could be dispatched now: its queue is open and allows its flags.
-    pub(crate) fn check(&self, job: &Job) -> Result<CallbackParameters> {
-        let parameters = contain(|| job.parameters()).map_err(asked)?;
-        self.resolve(parameters.queue, |queue| queue.allows(parameters.flags))??;
-        Ok(parameters)
     }
 
     /// What a queue is registered as with MMCSS.
@@ -283,7 +110,7 @@ impl Queues {
         CurrentQueue { platform: self.address(), queue }
     }
 
-    /// Ends something: drops, wakes or calls what is the user's, who may not wait for the end from there.
+    /// Calls the user's code on behalf of the platform's end. A wait for that end is refused there.
     pub(crate) fn call_out<T>(&self, call: impl FnOnce() -> T) -> T {
         CallingOut::enter(self.address(), call)
     }
@@ -324,85 +151,6 @@ impl Queues {
         all
     }
 
-    /// From now on only callbacks of this platform may put.
-    pub(crate) fn start_draining(&self) -> bool {
-        self.tracker.start_draining()
-    }
-
-    /// No more puts at all; queues end when they are empty.
-    pub(crate) fn close(&self) {
-        for queue in self.all() {
-            drop(queue.close());
-        }
-    }
-
-    /// The platform is gone: no queue waits for a reply any more.
-    pub(crate) fn orphan(&self) {
-        self.all().iter().for_each(|queue| queue.await_no_replies());
-    }
-
-    /// Drops everything that is still queued.
-    pub(crate) fn kill(&self) {
-        self.all().iter().for_each(|queue| queue.abort());
-    }
-
-    /// Drops the private queues. The table owns serial queues, which own locks on those below, and a lock left by number
-    /// is a ring of a queue and itself.
-    pub(crate) fn forget(&self) {
-        let mut forgotten: Vec<_> = std::mem::take(&mut *self.private.lock_write()).into_values().collect();
-        // The youngest first: none of them owns another then, whose drop would be nested in its own.
-        forgotten.sort_by_key(|queue| Reverse(queue.id));
-        for queue in forgotten {
-            drop(queue.take_all_left());
-        }
-    }
-
-    /// Waits until every queue is empty and nothing runs.
-    ///
-    /// When all that is left waits for replies, the queues above those that await one go on: a reply may come from there.
-    pub(crate) async fn drained(&self) {
-        select(pin!(self.all_quiet()), pin!(self.lift_what_waits())).await;
-    }
-
-    async fn lift_what_waits(&self) {
-        let (mut tick, mut last) = (REPLY_TICK, None);
-        loop {
-            tokio::time::sleep(tick).await;
-            let all = self.all();
-            let before = self.made_and_put(&all);
-            let mut waits = all.iter().filter(|queue| !queue.is_quiet());
-            if waits.all(|queue| queue.waits_for_reply()) && self.made_and_put(&all) == before {
-                all.iter().for_each(|queue| queue.lift_turns());
-            }
-            // Where nothing happens, ever more rarely: a paused clock would go through millions of ticks at once.
-            let changed = last.replace(before) != Some(before);
-            tick = if changed { REPLY_TICK } else { (2 * tick).min(LONGEST_REPLY_TICK) };
-        }
-    }
-
-    async fn all_quiet(&self) {
-        loop {
-            for queue in self.all() {
-                queue.until_quiet().await;
-            }
-            // A callback may have put on a queue that was looked at before, or on a new one. If nothing
-            // was made and put from before the first look to after the last, all of them were quiet at
-            // the same time.
-            let all = self.all();
-            let before = self.made_and_put(&all);
-            if all.iter().all(|queue| queue.is_quiet()) && self.made_and_put(&all) == before {
-                return;
-            }
-        }
-    }
-
-    fn made_and_put(&self, queues: &[Arc<Queue>]) -> (u32, usize, u64) {
-        // ORDERING: Acquire: who sees a callback's queue quiet sees what the callback allocated.
-        let private = self.private.allocated.load(Ordering::Acquire);
-        let platform = self.platform.iter().filter_map(OnceLock::get).count();
-        (private, platform, queues.iter().map(|queue| queue.put_count()).sum())
-    }
-
     /// An item for this queue was cancelled.
     #[inline]
     pub(crate) fn count_cancelled(&self, id: QueueId) {
@@ -427,7 +175,7 @@ impl Queues {
     /// Calls `with` with the queue of this id. Numbers without a private bit that name no queue mean
     /// STANDARD, as observed on Windows.
     #[inline]
-    fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
+    pub(super) fn resolve<T>(&self, id: QueueId, with: impl FnOnce(&Arc<Queue>) -> T) -> Result<T> {
         if id.is_private() {
             return Ok(with(&self.private.find(id).ok_or_else(|| self.not_open(id))?));
         }
@@ -466,17 +214,15 @@ impl Queues {
     }
 
     pub(super) fn serial(&self, id: QueueId, spawner: Spawner) -> Engine {
-        Engine::serial(self.place(id), self.tracker.token_source(), spawner, self.monitor.clone())
+        self.engine(id, spawner, None)
     }
 
     pub(super) fn parallel(&self, id: QueueId, spawner: Spawner) -> Engine {
-        Engine::parallel(
-            self.place(id),
-            self.tracker.token_source(),
-            spawner,
-            self.monitor.clone(),
-            self.width,
-        )
+        self.engine(id, spawner, Some(self.width))
+    }
+
+    fn engine(&self, id: QueueId, spawner: Spawner, width: Option<usize>) -> Engine {
+        Engine::new(self.place(id), self.tracker.token_source(), spawner, self.monitor.clone(), width)
     }
 
     pub(super) fn spawner(&self) -> Spawner {
@@ -526,70 +272,3 @@ impl Queues {
         std::ptr::from_ref(self) as usize
     }
 }
-
-/// The parameters of a callback that another than its author invokes: a panic there is an error here.
-#[inline]
-fn ask(callback: &Arc<dyn AsyncCallback>) -> Result<CallbackParameters> {
-    contain(|| callback.parameters()).map_err(asked)
-}
-
-/// The same of a callback that its author puts.
-#[inline]
-fn ask_flags(callback: &dyn AsyncCallback) -> Result<CallbackFlags> {
-    contain(|| callback.parameters().flags).map_err(asked)
-}
-
-#[cold]
-fn asked(payload: Payload) -> Error {
-    Error::panicked("a callback that was asked for its queue", payload)
-}
-
-/// Drops an item that was refused.
-#[cold]
-fn drop_refused(slot: &mut Slot) {
-    slot.take().into_iter().for_each(Work::abandon);
-}
-
-/// Puts an item whose callback has these flags.
-#[inline(always)]
-fn enqueue(queue: &Queue, slot: &mut Slot, flags: CallbackFlags) -> Result<()> {
-    queue.allows(flags)?;
-    if queue.put(slot, flags) {
-        return Ok(());
-    }
-    drop_refused(slot);
-    Err(closed("put a work item on a queue whose platform or runtime is gone"))
-}
-
-impl Dispatch for Queues {
-    fn invoke(&self, result: &AsyncResult) -> Result<()> {
-        Queues::invoke(self, result)
-    }
-
-    fn invoke_accepted(&self, result: &AsyncResult) -> Result<()> {
-        self.invoke_late(Priority::Normal, result)
-    }
-
-    fn invoke_failed(&self, result: &AsyncResult) -> Result<()> {
-        result.callback().map_or(Ok(()), |callback| self.send(Priority::Normal, result, callback))
-    }
-
-    fn put_accepted(&self, result: &AsyncResult) -> Result<()> {
-        let Some(callback) = result.callback() else { return Ok(()) };
-        let flags = ask(callback)?.flags;
-        let mut slot = Some(Work::Item(WorkItem::from_result(result)));
-        self.resolve(QueueId::MULTITHREADED, |queue| enqueue(queue, &mut slot, flags))?
-    }
-
-    fn check(&self, result: &AsyncResult) -> Result<()> {
-        Queues::check(self, &Job::Ready(result.clone())).map(drop)
-    }
-}
-
-const PUT: &str = "put a work item";
-
-/// So often a shutdown looks whether all that is left waits for replies.
-const REPLY_TICK: Duration = Duration::from_millis(1);
-
-/// The longest time between two looks, when nothing happens.
-const LONGEST_REPLY_TICK: Duration = Duration::from_millis(100);

@@ -1,14 +1,13 @@
-//! Waiters for a condition of a queue. While there are none, a change costs one load.
+//! `Waiters`: the tasks that wait for a condition of a queue. While there are none, a change costs one load.
 
 use std::future::{Future, poll_fn};
-use std::sync::PoisonError;
 use std::task::{Poll, Waker};
 
 use slab::Slab;
 
 use crate::contain::{drop_contained, wake_contained};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex};
 
 /// Tasks that wait for a condition, and are woken when something has changed.
 #[derive(Default)]
@@ -49,7 +48,8 @@ impl Waiters {
 
     #[cold]
     fn wake_all(&self) {
-        let wakers: Vec<Waker> = self.wakers().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
+        let wakers: Vec<Waker> =
+            self.wakers.locked().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         for waker in wakers {
             // One that panics must not keep the others from being woken.
             wake_contained(Some(waker));
@@ -66,10 +66,6 @@ impl Waiters {
             if condition() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
-
-    fn wakers(&self) -> MutexGuard<'_, Slab<Option<Waker>>> {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A task among the waiters.
@@ -77,7 +73,7 @@ struct WaiterEntry<'a>(&'a Waiters, usize);
 
 impl<'a> WaiterEntry<'a> {
     fn new(waiters: &'a Waiters) -> WaiterEntry<'a> {
-        let key = waiters.wakers().insert(None);
+        let key = waiters.wakers.locked().insert(None);
         // ORDERING: SeqCst, with the fence: see `any`.
         waiters.count.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -88,7 +84,7 @@ impl<'a> WaiterEntry<'a> {
 
     fn set(&self, waker: &Waker) {
         let waker = waker.clone();
-        let former = self.0.wakers()[self.1].replace(waker);
+        let former = self.0.wakers.locked()[self.1].replace(waker);
         drop(former);
     }
 }
@@ -97,7 +93,7 @@ impl Drop for WaiterEntry<'_> {
     fn drop(&mut self) {
         // ORDERING: SeqCst as its counterpart; a late decrement only costs a look at an empty table.
         self.0.count.fetch_sub(1, Ordering::SeqCst);
-        let waker = self.0.wakers().remove(self.1);
+        let waker = self.0.wakers.locked().remove(self.1);
         drop_contained(waker);
     }
 }

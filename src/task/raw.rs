@@ -13,7 +13,7 @@ use crate::contain::drop_contained;
 use crate::error::{Error, Result};
 use crate::operation::Promise;
 use crate::register::{Begun, Outstanding, Registration};
-use crate::sync::{LockExt, Mutex, MutexGuard, ThreadMark, thread_mark};
+use crate::sync::{LockExt, Mutex, ThreadMark, thread_mark};
 use crate::task::THE_FUTURE;
 
 /// The receiver of a task's outcome. Dropped before [`join`](JoinSink::join), it completes as abandoned.
@@ -156,7 +156,7 @@ where
                 return;
             }
         }
-        let mut state = self.state();
+        let mut state = self.state.locked();
         if state.open.is_none() {
             drop(state);
             drop_contained(future);
@@ -178,7 +178,7 @@ where
 
     /// Takes the future for a poll on this thread.
     fn start_poll(&self) -> Option<Pin<Box<F>>> {
-        let mut state = self.state();
+        let mut state = self.state.locked();
         state.polled_on = Some(thread_mark());
         state.future.take()
     }
@@ -189,7 +189,7 @@ where
     }
 
     fn keep(&self, registration: (Registration, Token)) {
-        let mut state = self.state();
+        let mut state = self.state.locked();
         match &mut state.open {
             Some(open) => open._registration = Some(registration),
             None => {
@@ -225,7 +225,7 @@ where
     }
 
     fn take(&self) -> Taken<F, E, H::Hold> {
-        let mut state = self.state();
+        let mut state = self.state.locked();
         (state.open.take(), state.future.take())
     }
 }
@@ -233,10 +233,6 @@ where
 impl<F, E, H: Schedule> Task<F, E, H> {
     pub(crate) fn scheduler(&self) -> &H {
         &self.scheduler
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<F, E, H::Hold>> {
-        self.state.locked()
     }
 }
 
@@ -247,7 +243,7 @@ where
     H: Schedule,
 {
     fn wake_by_ref(task: &Arc<Self>) {
-        let mut state = task.state();
+        let mut state = task.state.locked();
         if state.scheduled {
             state.again = true;
             return;
@@ -269,7 +265,7 @@ where
 {
     fn shut_down(&self, error: &Error) {
         {
-            let mut state = self.state();
+            let mut state = self.state.locked();
             let is_within_poll = state.future.is_none() && state.polled_on == Some(thread_mark());
             if is_within_poll && state.open.is_some() {
                 // The future may own the last handle of its platform, and drop it on its way out.
@@ -281,13 +277,13 @@ where
     }
 
     fn describe(&self) -> String {
-        let described = self.state().open.as_ref().and_then(|open| open.sink.describe());
+        let described = self.state.locked().open.as_ref().and_then(|open| open.sink.describe());
         described.unwrap_or_else(|| {
             format!("a future on {}: {}", self.scheduler.queue(), std::any::type_name::<F>())
         })
     }
 
     fn has_ended(&self) -> bool {
-        self.state().open.is_none()
+        self.state.locked().open.is_none()
     }
 }

@@ -1,4 +1,4 @@
-//! `QueueScheduler`: polls tasks on a work queue of the platform. The task itself is the callback of its items.
+//! `QueueScheduler`: it polls a task on a work queue of the platform. The task itself is the callback of its items.
 
 use std::future::Future;
 use std::sync::Arc;

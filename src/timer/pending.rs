@@ -1,4 +1,4 @@
-//! What is pending in the table of timers, by name and line, for reports.
+//! `TimedItem`: what is pending in the table of timers, by name and line, for reports.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use crate::async_result::{AsyncCallback, QueueId, name_of};
 use crate::cancel::WorkItemKey;
 use crate::contain::drop_contained;
 use crate::queue::Job;
+use crate::sync::LockExt;
 use crate::timer::Timers;
 use crate::timer::table::{TimerEntry, Waits};
 use crate::tracker::Begun;
@@ -37,7 +38,7 @@ impl Timers {
         type Named = Option<Arc<dyn AsyncCallback>>;
         let now = self.now();
         let found: Vec<(TimedItem, Named)> = {
-            let table = self.table();
+            let table = self.table.locked();
             let mut due: HashMap<WorkItemKey, u64> = HashMap::new();
             due.extend(table.due.iter().map(|Reverse(entry)| (entry.key, entry.at)));
             let pending = |(index, entry): (usize, &TimerEntry)| {

@@ -1,4 +1,4 @@
-//! The table of timers: a slab of entries by key, and a heap of deadlines.
+//! `TimerTable`: a slab of entries by key, and a heap of deadlines.
 //!
 //! A cancelled entry leaves its heap entry behind. When three quarters of the heap are stale, it is rebuilt.
 

@@ -3,6 +3,10 @@
 //!
 //! It prints a line every few seconds and ends with exit code 1 when something does not balance.
 
+#[expect(dead_code, reason = "it counts bytes alone")]
+#[path = "../../benches/support/allocations.rs"]
+mod allocations;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,6 +21,8 @@ use mf_async::{
     AsyncCallback, AsyncResult, ByteStreamExt, CallbackFlags, CallbackParameters, ErrorKind, EventStream,
     Hresult, MediaEvent, Platform, QueueId, Result, WorkItem, WorkQueue, WorkQueueType,
 };
+
+use allocations::Counting;
 
 /// What was begun and how it ended; at the end they are the same number.
 #[derive(Default)]
@@ -312,6 +318,7 @@ async fn main() -> ExitCode {
 
 /// Runs for so long, and says what did not balance.
 async fn soak(time: Duration) -> Result<Vec<String>> {
+    let counting = Counting::start();
     let platform = Platform::startup()?;
     let tally = Arc::new(Tally::default());
     let mut queues = vec![];
@@ -383,6 +390,11 @@ async fn soak(time: Duration) -> Result<Vec<String>> {
     drop((queues, limited));
     platform.shutdown().await?;
     drop(platform);
+    let left = counting.stop().kept / 1024;
+    println!("{left} KiB were allocated since the start and not freed");
+    if left > LEFT {
+        wrong.push(format!("{left} KiB are left of what was allocated"));
+    }
     let (begun, ended) = (tally.begun.load(Relaxed), tally.ended());
     let (made, dropped) = (tally.objects.load(Relaxed), tally.dropped.load(Relaxed));
     println!(
@@ -458,6 +470,9 @@ async fn watch(until: Instant, time: Duration, tally: &Tally) -> Vec<u64> {
 }
 
 const WORKERS: u64 = 32;
+
+/// So many KiB may be left when all has ended: tokio keeps what its queues and pools have grown to.
+const LEFT: isize = 1024;
 
 /// How many kinds of round there are.
 const KINDS: u64 = 20;

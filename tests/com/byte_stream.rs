@@ -237,6 +237,22 @@ async fn what_is_wrong_is_told_by_code() {
     assert!(matches!(error.kind(), ErrorKind::Shutdown | ErrorKind::Abandoned), "{error:?}");
 }
 
+/// Zeros that are never touched take no memory.
+#[cfg(target_pointer_width = "64")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_media_foundation_cannot_count_is_refused() {
+    let _theirs = start();
+    let ours = Platform::startup().unwrap();
+    let stream = ComByteStream::new(&ours, byte_stream_object(MemoryByteStream::new(&ours, vec![1; 10])));
+    let mut buffer = vec![0; 1 << 32];
+    let code = |error: mf_async::Error| error.hresult();
+    assert_eq!(stream.blocking_read(&mut buffer).map_err(code), Err(Hresult::E_INVALIDARG));
+    assert_eq!(stream.blocking_write(&buffer).map_err(code), Err(Hresult::E_INVALIDARG));
+    assert_eq!(within(stream.read(buffer)).await.unwrap_err().hresult(), Hresult::E_INVALIDARG);
+    drop(stream);
+    within(ours.shutdown()).await.unwrap();
+}
+
 /// A stream that keeps the callback of a read, and refuses the read.
 struct Refuses {
     ours: Platform,

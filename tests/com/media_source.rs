@@ -1,8 +1,8 @@
 //! A media source of one's own does what the page *Writing a Custom Media Source* asks for, and Media Foundation's own reader
 //! plays it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use mf_async::com::{
@@ -321,6 +321,54 @@ async fn a_deselected_stream_is_shut_down_and_a_selected_one_is_new() {
         extended.GetStreamAttributes(1).unwrap();
         assert!(extended.GetStreamAttributes(2).is_err());
         extended.SetD3DManager(None).unwrap();
+    }
+    unsafe { driven.source.Shutdown() }.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_selected_again_gets_nothing_of_its_former_playback() {
+    let platform = start();
+    let ((arrives, arrived), (open, gate)) = (mpsc::channel(), mpsc::channel::<()>());
+    let (first, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(gate)));
+    let ours = move |start: StreamStart| {
+        if first.fetch_add(1, SeqCst) > 0 {
+            return samples(start.position, 3);
+        }
+        // It is at work until after the next has begun.
+        let (arrives, gate) = (arrives.clone(), gate.clone());
+        let held = move || {
+            arrives.send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+            Ok(sample(77))
+        };
+        stream::once(async move { held() }).boxed()
+    };
+    let source = MediaSourceBuilder::new(&platform).stream(&[pcm()], ours);
+    let source = source.once(&pcm(), samples(0, 3)).build().unwrap();
+    let mut driven = Driven::new(source);
+    driven.start(at(0)).unwrap();
+    let (former, _) = driven.stream(MediaEventType::MENewStream).await;
+    driven.expect(MediaEventType::MENewStream).await;
+    driven.expect(MediaEventType::MESourceStarted).await;
+    unsafe { former.RequestSample(None) }.unwrap();
+    arrived.recv_timeout(LIMIT).unwrap();
+
+    let presentation = unsafe { driven.source.CreatePresentationDescriptor() }.unwrap();
+    unsafe {
+        presentation.DeselectStream(0).unwrap();
+        driven.source.Start(&presentation, std::ptr::null(), &go_on()).unwrap();
+    }
+    driven.expect(MediaEventType::MEUpdatedStream).await;
+    driven.expect(MediaEventType::MESourceStarted).await;
+    driven.start(go_on()).unwrap();
+    let (again, mut events) = driven.stream(MediaEventType::MENewStream).await;
+    expect(&mut events, MediaEventType::MEStreamStarted).await;
+    drop(open);
+    for time in 0..3 {
+        unsafe { again.RequestSample(None) }.unwrap();
+        let event = expect(&mut events, MediaEventType::MEMediaSample).await;
+        let sample = event.value().as_object::<Mta<IUnknown>>().unwrap().cast::<IMFSample>().unwrap();
+        assert_eq!(unsafe { sample.GetSampleTime() }.unwrap(), time * 1_000_000);
     }
     unsafe { driven.source.Shutdown() }.unwrap();
 }

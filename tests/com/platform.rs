@@ -1,16 +1,20 @@
 //! What this module hands out keeps Media Foundation started, whatever the order of drops; the last drop may be anywhere and
-//! never waits; and a shutdown that is awaited is over. Each case has a process of its own, with no other platform in it.
+//! never waits; a shutdown that is awaited is over, and leaves the multithreaded apartment. Each case has a process of its
+//! own, with no other platform in it.
 
+use std::any::Any;
 use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
 
-use crate::support::{any_pcm, media_url, until, within};
+use crate::support::{LIMIT, any_pcm, media_url, mta, until, within};
 use mf_async::com::{self, Mta, Platform, SourceReader, StreamIndex};
-use mf_async::{ErrorKind, Hresult, QueueId};
+use mf_async::{AsyncCallback, AsyncResult, ErrorKind, Hresult, MediaEvent, QueueId, Unknown};
 use windows::Win32::Media::MediaFoundation::{
-    IMFMediaEvent, MFCreateMediaEvent, MFLockPlatform, MFUnlockPlatform,
+    IMFAsyncCallback, IMFMediaEvent, MF_E_SHUTDOWN, MFAllocateWorkQueue, MFCreateAsyncResult,
+    MFCreateMediaEvent, MFInvokeCallback, MFLockPlatform, MFPutWorkItem, MFUnlockPlatform, MFUnlockWorkQueue,
 };
-use windows::Win32::Media::MediaFoundation::{MF_E_SHUTDOWN, MFAllocateWorkQueue, MFUnlockWorkQueue};
-use windows::core::GUID;
+use windows::Win32::System::Com::{APTTYPE, APTTYPE_MTA, APTTYPEQUALIFIER, CoGetApartmentType};
+use windows::core::{GUID, IUnknown, Interface};
 
 /// Tells the process which case it is.
 const CASE: &str = "MF_ASYNC_PLATFORM";
@@ -33,10 +37,10 @@ fn is_started() -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
     match std::env::var(CASE).as_deref() {
-        Ok("sample") => a_sample_is_the_last().await,
         Ok("shutdown") => a_shutdown_is_awaited().await,
         Ok("queue") => the_last_drop_is_on_a_work_queue().await,
-        Ok("event") => an_event_is_the_last(),
+        Ok("apartment") => the_apartment_stays().await,
+        Ok(what) if KEPT.contains(&what) => one_thing_is_the_last(what).await,
         _ => {}
     }
 }
@@ -49,26 +53,114 @@ fn in_a_process_of_its_own(case: &str) {
     assert!(output.status.success(), "{case} ended with {:?}: {said}", output.status);
 }
 
+/// What safe code can keep.
+const KEPT: [&str; 10] = [
+    "a sample",
+    "a media type",
+    "a reader's object",
+    "an event that was made",
+    "an event that was told",
+    "an object in an event",
+    "a result",
+    "a result's state",
+    "a result's object",
+    "a queued state",
+];
+
 #[test]
-fn a_sample_keeps_media_foundation_started() {
-    in_a_process_of_its_own("sample");
+fn everything_keeps_media_foundation_started() {
+    KEPT.into_iter().for_each(in_a_process_of_its_own);
 }
 
-async fn a_sample_is_the_last() {
+async fn one_thing_is_the_last(what: &str) {
     let platform = Platform::startup().unwrap();
-    let reader = within(SourceReader::open(&platform, media_url("tone.wav"))).await.unwrap();
-    reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
-    let sample = within(reader.read_sample(StreamIndex::FIRST_AUDIO)).await.unwrap();
-    let kind = reader.media_type(StreamIndex::FIRST_AUDIO).unwrap();
-    let source = reader.as_com().clone();
-    drop((reader, platform));
-    drop(source);
-    assert!(is_started());
-    assert!(!sample.to_vec().unwrap().is_empty());
-    drop(sample);
-    assert!(is_started());
-    drop(kind);
+    let kept = keep(what, &platform).await;
+    // Were it the last that keeps Media Foundation started, it would be shut down when this is over.
+    within(platform.shutdown()).await.unwrap();
+    assert!(is_started(), "{what}");
+    drop(kept);
     until("it is shut down", || !is_started());
+}
+
+/// One thing that is handed out, with all else that came with it gone.
+async fn keep(what: &str, platform: &Platform) -> Box<dyn Any> {
+    // Objects that keep nothing by themselves.
+    let bare = || platform.create_attributes().unwrap().into_inner().cast::<IUnknown>().unwrap();
+    match what {
+        "a sample" | "a media type" | "a reader's object" => {
+            let reader = within(SourceReader::open(platform, media_url("tone.wav"))).await.unwrap();
+            reader.set_media_type(StreamIndex::FIRST_AUDIO, &any_pcm()).unwrap();
+            match what {
+                "a sample" => Box::new(within(reader.read_sample(StreamIndex::FIRST_AUDIO)).await.unwrap()),
+                "a media type" => Box::new(reader.media_type(StreamIndex::FIRST_AUDIO).unwrap()),
+                _ => Box::new(reader.as_com().clone()),
+            }
+        }
+        "an event that was made" => {
+            Box::new(Mta::<IMFMediaEvent>::try_from(&MediaEvent::new(1_u32)).unwrap())
+        }
+        "an event that was told" => {
+            let (callback, mut events) = com::capture_engine_events();
+            unsafe {
+                let told = MFCreateMediaEvent(1, &GUID::zeroed(), windows::core::HRESULT(0), None).unwrap();
+                callback.OnEvent(&told).unwrap();
+            }
+            Box::new(events.try_next().unwrap())
+        }
+        "an object in an event" => {
+            let event = MediaEvent::new(1_u32).with_value(Arc::new(mta(bare())) as Unknown);
+            let event = Mta::<IMFMediaEvent>::try_from(&event).unwrap();
+            Box::new(MediaEvent::try_from(&event).unwrap().value().clone())
+        }
+        "a queued state" => {
+            let (callback, told) = telling();
+            let gone = Arc::downgrade(&callback);
+            let callback = Mta::<IMFAsyncCallback>::from(callback);
+            unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, &*callback, &bare()) }.unwrap();
+            let state = told.recv_timeout(LIMIT).unwrap().unknown_state().cloned();
+            drop((callback, told));
+            until("the queue has released it", || gone.strong_count() == 0);
+            Box::new(state.unwrap())
+        }
+        _ => {
+            let (callback, told) = telling();
+            let gone = Arc::downgrade(&callback);
+            let callback = Mta::<IMFAsyncCallback>::from(callback);
+            let result = unsafe { MFCreateAsyncResult(&bare(), &*callback, &bare()) }.unwrap();
+            unsafe { MFInvokeCallback(&result) }.unwrap();
+            let told = told.recv_timeout(LIMIT).unwrap();
+            drop((callback, result));
+            let (state, object) = (told.unknown_state().cloned(), told.unknown_object().cloned());
+            if what == "a result" {
+                return Box::new(told);
+            }
+            drop(told);
+            until("the queue has released it", || gone.strong_count() == 0);
+            Box::new(if what == "a result's state" { state.unwrap() } else { object.unwrap() })
+        }
+    }
+}
+
+/// A callback that sends the results that it is called with.
+fn telling() -> (Arc<dyn AsyncCallback>, mpsc::Receiver<AsyncResult>) {
+    let (sender, told) = mpsc::channel();
+    let callback = move |result: &AsyncResult| drop(sender.send(result.clone()));
+    (Arc::new(callback), told)
+}
+
+#[test]
+fn the_multithreaded_apartment_is_kept_for_good() {
+    in_a_process_of_its_own("apartment");
+}
+
+async fn the_apartment_stays() {
+    let apartment = || {
+        let (mut kind, mut qualifier) = (APTTYPE::default(), APTTYPEQUALIFIER::default());
+        unsafe { CoGetApartmentType(&mut kind, &mut qualifier) }.map(|()| kind)
+    };
+    assert!(apartment().is_err(), "no thread has initialised COM");
+    within(Platform::startup().unwrap().shutdown()).await.unwrap();
+    assert_eq!(std::thread::spawn(apartment).join().unwrap(), Ok(APTTYPE_MTA));
 }
 
 #[test]
@@ -118,46 +210,20 @@ async fn the_last_drop_is_on_a_work_queue() {
         drop((queue, platform));
         dropped.send(()).unwrap();
     });
-    unsafe { windows::Win32::Media::MediaFoundation::MFPutWorkItem(QueueId::MULTITHREADED.0, &*item, None) }
-        .unwrap();
+    unsafe { MFPutWorkItem(QueueId::MULTITHREADED.0, &*item, None) }.unwrap();
     within(is_dropped).await.unwrap();
     unsafe { MFUnlockPlatform() }.unwrap();
     until("it is shut down", || !is_started());
 }
 
-fn mta_callback(
-    call: impl FnOnce() + Send + 'static,
-) -> Mta<windows::Win32::Media::MediaFoundation::IMFAsyncCallback> {
-    let call = std::sync::Mutex::new(Some(call));
-    let callback: std::sync::Arc<dyn mf_async::AsyncCallback> =
-        std::sync::Arc::new(move |_: &mf_async::AsyncResult| {
-            if let Some(call) = call.lock().unwrap().take() {
-                call();
-            }
-        });
+fn mta_callback(call: impl FnOnce() + Send + 'static) -> Mta<IMFAsyncCallback> {
+    let call = Mutex::new(Some(call));
+    let callback: Arc<dyn AsyncCallback> = Arc::new(move |_: &AsyncResult| {
+        if let Some(call) = call.lock().unwrap().take() {
+            call();
+        }
+    });
     Mta::from(callback)
-}
-
-#[test]
-fn an_event_keeps_media_foundation_started() {
-    in_a_process_of_its_own("event");
-}
-
-fn an_event_is_the_last() {
-    let platform = Platform::startup().unwrap();
-    let event = mf_async::MediaEvent::new(1_u32);
-    let event = Mta::<IMFMediaEvent>::try_from(&event).unwrap();
-    let (callback, mut events) = com::capture_engine_events();
-    unsafe {
-        let captured = MFCreateMediaEvent(1, &GUID::zeroed(), windows::core::HRESULT(0), None).unwrap();
-        callback.OnEvent(&captured).unwrap();
-    }
-    drop(platform);
-    assert!(is_started());
-    drop(event);
-    assert!(is_started());
-    drop(events.try_next().unwrap());
-    until("it is shut down", || !is_started());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, SinkExt, StreamExt, TryStreamExt};
-use mf_async::Hresult;
 use mf_async::com::{AsyncTransform, Mta, Platform};
+use mf_async::{ErrorKind, Hresult};
 use windows::Win32::Foundation::{E_NOTIMPL, E_UNEXPECTED};
 use windows::Win32::Media::MediaFoundation::*;
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
@@ -234,6 +234,18 @@ async fn a_change_of_format_is_negotiated() {
         assert_eq!((seen.types.load(SeqCst), asked.load(SeqCst)), (1, own.into()));
         assert_eq!(seen.out_of_turn.load(SeqCst), 0);
     }
+}
+
+#[tokio::test]
+async fn a_choice_of_a_format_that_panics_is_an_error_on_both_sides() {
+    let platform = start();
+    let (mut transform, _seen) = pass(&platform, Some(0));
+    transform.on_format_change(|_, _| panic!("a choice"));
+    let (mut input, mut output) = transform.split();
+    within(input.send(sample(0))).await.unwrap();
+    let error = within(output.next()).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.hresult()), (ErrorKind::Panicked, Hresult::E_UNEXPECTED));
+    assert_eq!(within(input.send(sample(1))).await.unwrap_err().kind(), ErrorKind::Panicked);
 }
 
 #[tokio::test]

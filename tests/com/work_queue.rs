@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::support::{until, within};
+use crate::support::{LIMIT, is_wine, until, within};
 use futures::task::SpawnExt;
 use mf_async::com;
 use mf_async::{ErrorKind, Hresult, QueueId, WorkQueueType};
@@ -305,6 +305,39 @@ async fn a_periodic_callback_is_called_until_its_guard_is_dropped() {
     drop(guard);
     within(async { while ticks.recv().await.is_some() {} }).await;
     assert_eq!(Arc::strong_count(&held), 1, "what it captured is dropped");
+    drop(platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_periodic_callback_may_panic_and_so_may_what_it_leaves_behind() {
+    struct Bomb(std::sync::mpsc::Sender<()>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            panic!("contained");
+        }
+    }
+    let platform = com::Platform::startup().unwrap();
+    let (arrives, arrived) = std::sync::mpsc::channel();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (dropped, is_dropped) = std::sync::mpsc::channel();
+    let (gate, bomb) = (Mutex::new(gate), Bomb(dropped));
+    let guard = platform
+        .add_periodic_callback(move || {
+            let _ = &bomb;
+            arrives.send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+            panic!("contained");
+        })
+        .unwrap();
+    arrived.recv_timeout(LIMIT).unwrap();
+    // The call that is running has the last of it now. Elsewhere: the removal may wait for it.
+    let removed = std::thread::spawn(move || drop(guard));
+    if is_wine() {
+        removed.join().unwrap();
+    }
+    drop(open);
+    is_dropped.recv_timeout(LIMIT).unwrap();
     drop(platform);
 }
 

@@ -153,7 +153,7 @@ fn of_events() {
         );
         queue.queue_event(MediaEvent::new(MediaEventType::MEError)).unwrap();
         says(
-            "E_FAIL (0x80004005): the event MEError tells of a failure",
+            "E_FAIL (0x80004005): the event MEError reports a failure",
             stream.wait_for(MediaEventType::MESourceStarted).await,
         );
         queue.shutdown();

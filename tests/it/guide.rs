@@ -52,9 +52,9 @@ fn numbers_are_those_of_the_code() {
         ("src/event_stream.rs", "if it refuses {} times", "src/event_stream.rs", "REFUSALS"),
         ("src/event_stream.rs", "again, after {} at first", "src/event_stream.rs", "FIRST_PAUSE"),
         ("src/event_stream.rs", "never more than /// {};", "src/event_stream.rs", "LONGEST_PAUSE"),
-        ("src/observe.rs", "for every {}th of the others", "src/queue/budget.rs", "SAMPLE"),
-        ("src/observe.rs", "Callbacks that take less than {} are", "src/queue/budget.rs", "QUICK"),
-        ("src/observe.rs", "groups of up to {}, and", "src/queue/budget.rs", "GROUP"),
+        ("src/observe/stats.rs", "for every {}th of the others", "src/queue/budget.rs", "SAMPLE"),
+        ("src/observe/stats.rs", "Callbacks that take less than {} are", "src/queue/budget.rs", "QUICK"),
+        ("src/observe/stats.rs", "groups of up to {}, and", "src/queue/budget.rs", "GROUP"),
         ("src/queue/engine.rs", "yields to the runtime after {} or", "src/queue/budget.rs", "SLICE"),
         ("src/queue/engine.rs", "or {} items |", "src/queue/budget.rs", "ITEMS"),
     ];

@@ -2,6 +2,7 @@
 //! `MF_E_SHUTDOWN`, wherever it is awaited, later calls are refused with it, and the report says so.
 
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use mf_async::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{callback, with, within_bound};
+use crate::support::{Gate, callback, kept, with, within_bound};
 
 fn runtimes() -> [(&'static str, Runtime); 2] {
     [
@@ -268,5 +269,41 @@ fn a_component_that_keeps_a_weak_handle_keeps_nothing_alive() {
         let error = block_on(operation).unwrap_err();
         assert_eq!(error.hresult(), Hresult::MF_E_SHUTDOWN, "{kind}");
         assert!(component.0.upgrade().unwrap_err().is_shutdown());
+    }
+}
+
+/// tokio refuses to wait for a runtime's end on its own worker. So it does on a thread that stands in for one.
+#[test]
+fn a_callback_drops_the_runtime_wherever_its_queue_runs_it() {
+    for held_up_by in ["nothing", "a task", "a callback"] {
+        within_bound(move || {
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let handle = runtime.handle().clone();
+            let platform = Platform::builder().handle(handle.clone()).startup().unwrap();
+            let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+            let (outstanding, _kept) = kept(&platform);
+            let (runtime, dropped) = (Arc::new(Mutex::new(Some(runtime))), Gate::new());
+            let done = dropped.clone();
+            let drops = callback(move |_| {
+                let runtime = runtime.lock().unwrap().take();
+                let refused = catch_unwind(AssertUnwindSafe(|| drop(runtime))).is_err();
+                assert!(refused, "by a queue that is held up by {held_up_by}");
+                done.open();
+            });
+            let waits = dropped.clone();
+            match held_up_by {
+                "nothing" => queue.put(drops).unwrap(),
+                "a task" => drop(handle.spawn(async move {
+                    queue.put(drops).unwrap();
+                    waits.pass();
+                })),
+                _ => {
+                    queue.put(callback(move |_| waits.pass())).unwrap();
+                    queue.put(drops).unwrap();
+                }
+            }
+            dropped.pass();
+            assert!(block_on(outstanding).unwrap_err().is_shutdown());
+        });
     }
 }

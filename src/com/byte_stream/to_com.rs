@@ -156,6 +156,8 @@ impl StreamObject {
         // SAFETY: all three live for the call, and the result, which is Media Foundation's own, takes its own
         // references.
         let result = unsafe { Mta::new(MFCreateAsyncResult(&*object, callback, state)?) };
+        // The stream has the callback that owns it, for as long as it likes.
+        let result = result.keeping(Started::current());
         let right = Arc::new(Mutex::new(Some(RequestRight { result, place })));
         let completer = ResultCompleter::<T> { right: right.clone(), ended };
         let call = SingleCall(Mutex::new(Some(move |result: &AsyncResult| completer.complete(end(result)))));
@@ -350,19 +352,21 @@ trait Ended: Send + 'static {
     type Place: Send + 'static;
 
     /// Writes it there, and gives the count for End.
-    fn write_to(&self, place: &Self::Place) -> u32;
+    ///
+    /// # Safety
+    /// The place is one that a Begin was given, which has not failed and whose callback has not been invoked yet.
+    unsafe fn write_to(&self, place: &Self::Place) -> u32;
 }
 
 /// What was read.
 impl Ended for Vec<u8> {
     type Place = Destination;
 
-    fn write_to(&self, place: &Destination) -> u32 {
+    unsafe fn write_to(&self, place: &Destination) -> u32 {
         // A stream may give more than it was asked for; there is no room for that.
         let count = self.len().min(place.room);
         // SAFETY: the caller of BeginRead passes that much room and leaves it there until BeginRead fails or the callback
-        // is invoked. Neither has happened: the right that this place is from is held, under its lock; a Begin that fails
-        // takes it back under the same lock before it returns, and the callback is invoked after this.
+        // is invoked, and the caller of this says that neither has happened.
         unsafe { place.place.copy_from_nonoverlapping(self.as_ptr(), count) };
         count as u32
     }
@@ -372,7 +376,7 @@ impl Ended for Vec<u8> {
 impl Ended for u32 {
     type Place = ();
 
-    fn write_to(&self, (): &()) -> u32 {
+    unsafe fn write_to(&self, (): &()) -> u32 {
         *self
     }
 }
@@ -392,7 +396,9 @@ impl<T: Ended> ResultCompleter<T> {
         let mut held = self.right.locked();
         let Some(right) = &*held else { return };
         // Under the lock: a withdrawal waits for it. It copies bytes, no more.
-        let outcome = outcome.map(|ended| ended.write_to(&right.place));
+        // SAFETY: the right is held, under its lock. A Begin that fails takes it back under the same lock before it returns,
+        // and the callback is invoked after this.
+        let outcome = outcome.map(|ended| unsafe { ended.write_to(&right.place) });
         let right = held.take();
         drop(held);
         let Some(RequestRight { result, .. }) = right else { return };

@@ -15,6 +15,7 @@ use windows_core::implement;
 use crate::async_result::{AsyncCallback, AsyncResult, Shortcut, Unknown};
 use crate::com::callback::contain;
 use crate::com::guarded::Guarded;
+use crate::com::startup::Started;
 use crate::com::{Mta, prop_variant};
 use crate::error::Hresult;
 use crate::event::{GetEventFlags, MediaEvent, MediaEventGenerator};
@@ -56,7 +57,8 @@ impl Exported {
         state: Option<&IUnknown>,
     ) -> (Arc<dyn AsyncCallback>, Option<Unknown>) {
         // SAFETY: callbacks are called by any thread that has an event for them.
-        let made = Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) });
+        let made =
+            Arc::<dyn AsyncCallback>::from(unsafe { Mta::new(callback.clone()) }.keeping(Started::current()));
         let callback = match made.shortcut() {
             // While what stands for a COM object lives, so does the COM object: its address is its own.
             Shortcut::Foreign(object) if object.is::<Mta<IMFAsyncCallback>>() => {
@@ -66,7 +68,7 @@ impl Exported {
         };
         let state = state.map(|state| {
             // SAFETY: a state goes with its result from thread to thread as it is.
-            let made = Unknown::from(unsafe { Mta::new(state.clone()) });
+            let made = Unknown::from(unsafe { Mta::new(state.clone()) }.keeping(Started::current()));
             if made.is::<Mta<IUnknown>>() {
                 same(|last| &mut last.state, &mut self.last(), state.as_raw() as usize, &made)
             } else {
@@ -116,7 +118,7 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
 
     fn EndGetEvent(&self, result: Ref<'_, IMFAsyncResult>) -> Result<IMFMediaEvent> {
         // SAFETY: results go from thread to thread as they are.
-        let result = unsafe { Mta::new(result.ok()?.clone()) };
+        let result = unsafe { Mta::new(result.ok()?.clone()) }.keeping(Started::current());
         self.call(|generator| to_com(&generator.end_get_event(&AsyncResult::from(result))?))
     }
 
@@ -134,7 +136,8 @@ impl IMFMediaEventGenerator_Impl for Exported_Impl {
             event = event.with_extended_type(Guid::from_u128(extended.to_u128()));
         }
         if let Some(value) = value {
-            event = event.with_value(prop_variant::to_value(value).ok_or(E_INVALIDARG)?);
+            event = event
+                .with_value(prop_variant::to_value(value, Started::current().as_ref()).ok_or(E_INVALIDARG)?);
         }
         self.call(|generator| generator.queue_event(event))
     }

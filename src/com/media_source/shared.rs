@@ -4,62 +4,25 @@
 //! that no sample comes after the event that stops its stream.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use futures::FutureExt;
-use futures::future::{Either, select};
-use futures::stream::{BoxStream, StreamExt};
 use tokio::sync::Notify;
 use windows::Win32::Media::MediaFoundation::{
     IMFAttributes, IMFMediaEventQueue, IMFMediaSource, IMFMediaStream, IMFMediaType,
-    IMFPresentationDescriptor, IMFSample, IMFStreamDescriptor, MEEndOfPresentation, MEEndOfStream, MEError,
-    MEMediaSample, MENewStream, MESourcePaused, MESourceSeeked, MESourceStarted, MESourceStopped,
-    MEStreamPaused, MEStreamSeeked, MEStreamStarted, MEStreamStopped, MEUpdatedStream, MF_E_END_OF_STREAM,
-    MF_E_INVALID_STATE_TRANSITION, MF_E_INVALIDREQUEST, MF_E_MEDIA_SOURCE_WRONGSTATE, MF_E_SHUTDOWN,
-    MF_EVENT_SOURCE_ACTUAL_START, MF_EVENT_TYPE, MFCreateMediaEvent, MFSampleExtension_Token,
+    IMFPresentationDescriptor, MEEndOfPresentation, MEEndOfStream, MENewStream, MESourcePaused,
+    MESourceSeeked, MESourceStarted, MESourceStopped, MEStreamPaused, MEStreamSeeked, MEStreamStarted,
+    MEStreamStopped, MEUpdatedStream, MF_E_END_OF_STREAM, MF_E_INVALID_STATE_TRANSITION, MF_E_INVALIDREQUEST,
+    MF_E_MEDIA_SOURCE_WRONGSTATE, MF_E_SHUTDOWN, MF_EVENT_SOURCE_ACTUAL_START, MF_EVENT_TYPE,
+    MFCreateMediaEvent,
 };
 use windows::Win32::System::Com::StructuredStorage::PROPVARIANT;
 use windows::core::{GUID, HRESULT, IUnknown, Interface};
 
-use crate::async_result::QueueId;
+use super::track::{Opener, StreamStart, Track};
 use crate::com::weak::WeakMta;
 use crate::com::{Mta, Platform};
-use crate::error::{Error, Hresult, Result};
+use crate::error::Result;
 use crate::sync::LockExt;
-
-/// Where a stream of a media source is to begin.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct StreamStart {
-    /// The position, in units of 100 ns.
-    pub position: i64,
-    /// The type that was chosen for the stream.
-    pub media_type: Mta<IMFMediaType>,
-}
-
-pub(super) type Samples = BoxStream<'static, Result<Mta<IMFSample>>>;
-
-/// How a stream gets its samples.
-pub(super) enum Opener {
-    Each(Arc<dyn Fn(StreamStart) -> Samples + Send + Sync>),
-    /// Used by one future after the other.
-    Once(Arc<tokio::sync::Mutex<Samples>>),
-}
-
-impl Opener {
-    pub(super) fn once(samples: Samples) -> Opener {
-        // Polled after its end it still says that it has ended.
-        Opener::Once(Arc::new(tokio::sync::Mutex::new(samples.fuse().boxed())))
-    }
-}
-
-/// One of the streams, as it was described.
-pub(super) struct Track {
-    pub(super) descriptor: Mta<IMFStreamDescriptor>,
-    pub(super) opener: Opener,
-    pub(super) attributes: Mta<IMFAttributes>,
-}
 
 pub(super) struct SourceShared {
     pub(super) platform: Platform,
@@ -72,35 +35,38 @@ pub(super) struct SourceShared {
     /// The object, which must not be kept by its streams.
     pub(super) source: OnceLock<WeakMta<IMFMediaSource>>,
     state: Mutex<SourceState>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SourcePhase {
+pub(super) enum SourcePhase {
     Stopped,
     Started,
     Paused,
     Shutdown,
 }
 
-struct SourceState {
-    phase: SourcePhase,
+pub(super) struct SourceState {
+    pub(super) phase: SourcePhase,
     /// Where the last sample ended.
-    position: i64,
+    pub(super) position: i64,
     /// Those that are selected.
-    streams: Vec<Option<ActiveStream>>,
+    pub(super) streams: Vec<Option<ActiveStream>>,
+    /// The number of the last opening, of any stream.
+    openings: u64,
 }
 
 /// A stream that is selected.
-struct ActiveStream {
+pub(super) struct ActiveStream {
     object: Mta<IMFMediaStream>,
-    events: Mta<IMFMediaEventQueue>,
+    pub(super) events: Mta<IMFMediaEventQueue>,
     /// A token for each sample that was asked for, or none.
-    requests: VecDeque<Option<Mta<IUnknown>>>,
-    /// Which opening of the stream is played; the future of another has ended, or is about to.
-    opening: u64,
-    ended: bool,
-    failed: bool,
+    pub(super) requests: VecDeque<Option<Mta<IUnknown>>>,
+    /// Which opening is played; the future of another has ended, or is about to. No number comes twice, so that the one of a
+    /// stream that was deselected finds that it is over, also if the stream is selected again before it looks.
+    pub(super) opening: u64,
+    pub(super) ended: bool,
+    pub(super) failed: bool,
 }
 
 /// A stream to be played, and what is there for it.
@@ -121,7 +87,7 @@ impl SourceShared {
     ) -> Result<Arc<SourceShared>> {
         let (events, attributes) = (platform.create_event_queue()?, platform.create_attributes()?);
         let streams = tracks.iter().map(|_| None).collect();
-        let state = SourceState { phase: SourcePhase::Stopped, position: 0, streams };
+        let state = SourceState { phase: SourcePhase::Stopped, position: 0, streams, openings: 0 };
         Ok(Arc::new(SourceShared {
             platform,
             events,
@@ -136,7 +102,7 @@ impl SourceShared {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, SourceState> {
+    pub(super) fn state(&self) -> MutexGuard<'_, SourceState> {
         self.state.locked()
     }
 
@@ -159,7 +125,7 @@ impl SourceShared {
         self: &Arc<Self>,
         from: Option<i64>,
         value: &PROPVARIANT,
-        plans: Vec<StreamPlan>,
+        mut plans: Vec<StreamPlan>,
     ) -> windows::core::Result<()> {
         let out_of_range = |position| position < 0 || self.duration.is_some_and(|end| position > end);
         if from.is_some_and(|position| out_of_range(position) || (position > 0 && !self.can_seek())) {
@@ -169,7 +135,7 @@ impl SourceShared {
         // Readers start at zero, and more than once if they have not heard yet that it has started. What plays once has no
         // other place than the one where it is.
         let from = from.filter(|_| self.can_seek());
-        // What goes is dropped after the lock, being declared before it.
+        // What goes, and what is left of the plans, is dropped after the lock, being declared before it.
         let mut gone = Vec::new();
         let mut state = self.state();
         let former = state.phase;
@@ -192,20 +158,21 @@ impl SourceShared {
             state.position = from.unwrap_or(0);
         }
         let (position, mut opened) = (state.position, Vec::new());
-        for plan in plans {
+        for plan in &mut plans {
+            state.openings += 1;
+            let opening = state.openings;
             let (kind, anew) = match &mut state.streams[plan.index] {
                 Some(stream) => {
                     let anew = former == SourcePhase::Stopped || seeks;
                     if anew {
-                        stream.opening += 1;
+                        stream.opening = opening;
                         (stream.ended, stream.failed) = (false, false);
                     }
                     (MEUpdatedStream, anew)
                 }
                 empty => {
-                    let Some((object, events)) = plan.new else { continue };
+                    let Some((object, events)) = plan.new.take() else { continue };
                     let requests = VecDeque::new();
-                    let opening = 0;
                     *empty =
                         Some(ActiveStream { object, events, requests, opening, ended: false, failed: false });
                     (MENewStream, true)
@@ -213,7 +180,7 @@ impl SourceShared {
             };
             let Some(stream) = &state.streams[plan.index] else { continue };
             if anew {
-                opened.push((plan.index, stream.opening, plan.media_type));
+                opened.push((plan.index, opening, plan.media_type.clone()));
             }
             queue_object(&self.events, kind, &*stream.object)?;
         }
@@ -270,9 +237,11 @@ impl SourceShared {
         }
         (state.phase, state.position) = (SourcePhase::Stopped, 0);
         let mut dropped = Vec::new();
-        for stream in state.streams.iter_mut().flatten() {
+        let SourceState { streams, openings, .. } = &mut *state;
+        for stream in streams.iter_mut().flatten() {
             dropped.push(std::mem::take(&mut stream.requests));
-            stream.opening += 1;
+            *openings += 1;
+            stream.opening = *openings;
         }
         let told = self.tell_all(&state, MESourceStopped, MEStreamStopped);
         drop(state);
@@ -346,146 +315,16 @@ impl SourceShared {
     }
 
     /// Says that everything has ended, if it has.
-    fn end_presentation(&self, state: &SourceState) -> windows::core::Result<()> {
+    pub(super) fn end_presentation(&self, state: &SourceState) -> windows::core::Result<()> {
         let mut streams = state.streams.iter().flatten().peekable();
         if streams.peek().is_some() && streams.all(|stream| stream.ended) {
             queue(&self.events, MEEndOfPresentation, HRESULT(0), &PROPVARIANT::default())?;
         }
         Ok(())
     }
-
-    /// Plays one opening of a stream, on a work queue.
-    fn play(self: &Arc<Self>, index: usize, opening: u64, start: StreamStart) -> windows::core::Result<()> {
-        let queue = self.platform.queue(QueueId::MULTITHREADED)?;
-        let shared = self.clone();
-        let playing = async move {
-            let played = AssertUnwindSafe(shared.fill(index, opening, start)).catch_unwind().await;
-            if let Err(payload) = played {
-                shared.fail(index, opening, &Error::panicked("a stream of samples", payload));
-            }
-        };
-        // Events say its end, so no caller awaits it.
-        drop(queue.spawn(playing));
-        Ok(())
-    }
-
-    /// Takes samples as they are asked for, until there are no more or another opening is played.
-    async fn fill(&self, index: usize, opening: u64, start: StreamStart) {
-        match &self.tracks[index].opener {
-            Opener::Each(open) => {
-                let mut samples = open(start);
-                self.fill_from(index, opening, &mut samples).await;
-            }
-            Opener::Once(samples) => {
-                let mut samples = samples.lock().await;
-                self.fill_from(index, opening, &mut samples).await;
-            }
-        }
-    }
-
-    async fn fill_from(&self, index: usize, opening: u64, samples: &mut Samples) {
-        loop {
-            if !self.until(index, opening, |stream| !stream.requests.is_empty()).await {
-                return;
-            }
-            let never = std::pin::pin!(self.until(index, opening, |_| false));
-            let item = match select(samples.next(), never).await {
-                Either::Left((item, _)) => item,
-                Either::Right(_) => return,
-            };
-            if !self.live && !self.until(index, opening, |_| true).await {
-                return;
-            }
-            match item {
-                Some(Ok(sample)) => self.deliver(index, opening, &sample),
-                Some(Err(error)) => return self.fail(index, opening, &error),
-                None => return self.finish(index, opening),
-            }
-        }
-    }
-
-    /// Waits until this opening is played, not paused, and so far; false if it is not the one any more.
-    async fn until(&self, index: usize, opening: u64, so: impl Fn(&ActiveStream) -> bool) -> bool {
-        loop {
-            // Before the look, so that no change is missed.
-            let changed = self.changed.notified();
-            {
-                let state = self.state();
-                match &state.streams[index] {
-                    Some(stream) if stream.opening == opening => {
-                        if state.phase == SourcePhase::Started && so(stream) {
-                            return true;
-                        }
-                    }
-                    _ => return false,
-                }
-            }
-            changed.await;
-        }
-    }
-
-    /// Calls for the stream, if this opening is the one that is played.
-    fn with<R>(&self, index: usize, opening: u64, call: impl FnOnce(&mut SourceState) -> R) -> Option<R> {
-        let mut state = self.state();
-        let played = state.streams[index].as_ref().is_some_and(|stream| stream.opening == opening);
-        played.then(|| call(&mut state))
-    }
-
-    fn deliver(&self, index: usize, opening: u64, sample: &Mta<IMFSample>) {
-        // SAFETY: needs nothing.
-        let (time, length) = unsafe { (sample.GetSampleTime(), sample.GetSampleDuration()) };
-        // Taken out one by one: what the token's object does when it is set is foreign code.
-        let Some(Some(token)) = self.with(index, opening, |state| {
-            let started = state.phase == SourcePhase::Started;
-            let stream = state.streams[index].as_mut()?;
-            // A live source drops what comes while it is paused, and the request stays.
-            if started { stream.requests.pop_front() } else { None }
-        }) else {
-            return;
-        };
-        if let Some(token) = &token {
-            // SAFETY: the token lives for the call, and the sample takes its own reference.
-            let _ = unsafe { sample.SetUnknown(&MFSampleExtension_Token, &**token) };
-        }
-        self.with(index, opening, |state| {
-            if let Ok(time) = time {
-                state.position = time.saturating_add(length.unwrap_or(0));
-            }
-            if let Some(stream) = &state.streams[index] {
-                // If it is shut down, nothing waits for it.
-                let _ = queue_object(&stream.events, MEMediaSample, &**sample);
-            }
-        });
-        drop(token);
-    }
-
-    fn finish(&self, index: usize, opening: u64) {
-        let dropped = self.with(index, opening, |state| {
-            let stream = state.streams[index].as_mut()?;
-            stream.ended = true;
-            let dropped = std::mem::take(&mut stream.requests);
-            // If it is shut down, nothing waits for it.
-            let _ = queue(&stream.events, MEEndOfStream, HRESULT(0), &PROPVARIANT::default());
-            let _ = self.end_presentation(state);
-            Some(dropped)
-        });
-        drop(dropped);
-    }
-
-    fn fail(&self, index: usize, opening: u64, error: &Error) {
-        let code = if error.hresult().is_failure() { error.hresult() } else { Hresult::E_FAIL };
-        let dropped = self.with(index, opening, |state| {
-            let stream = state.streams[index].as_mut()?;
-            stream.failed = true;
-            let dropped = std::mem::take(&mut stream.requests);
-            let _ = queue(&self.events, MEError, code.into(), &PROPVARIANT::default());
-            Some(dropped)
-        });
-        drop(dropped);
-    }
 }
 
-fn queue(
+pub(super) fn queue(
     events: &IMFMediaEventQueue,
     kind: MF_EVENT_TYPE,
     status: HRESULT,
@@ -495,7 +334,7 @@ fn queue(
     unsafe { events.QueueEventParamVar(kind.0 as u32, &GUID::zeroed(), status, &raw const *value) }
 }
 
-fn queue_object(
+pub(super) fn queue_object(
     events: &IMFMediaEventQueue,
     kind: MF_EVENT_TYPE,
     object: &impl Interface,

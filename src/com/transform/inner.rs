@@ -16,7 +16,7 @@ use super::markers::Markers;
 use crate::async_result::{CallbackParameters, QueueId};
 use crate::com::Mta;
 use crate::com::callback::OnceCallback;
-use crate::contain::wake_contained;
+use crate::contain::{contain, drop_contained, wake_contained};
 use crate::error::{Error, Hresult, Result};
 use crate::operation::Promise;
 use crate::sync::LockExt;
@@ -423,15 +423,18 @@ impl Inner {
                 state.taking = true;
                 let choose = state.choose.clone();
                 drop(state);
-                let chosen = match choose {
-                    Some(choose) => choose(&self.transform, self.output),
-                    None => self.choose_first(),
+                let chosen = match &choose {
+                    Some(choose) => contain(|| choose(&self.transform, self.output))
+                        .map_err(|payload| Error::panicked("the choice of a format", payload))
+                        .and_then(|chosen| Ok(chosen?)),
+                    None => self.choose_first().map_err(Error::from),
                 };
+                drop_contained(choose);
                 let mut state = self.lock();
                 state.taking = false;
                 state.driver.negotiated();
                 drop(state);
-                chosen.map_err(|error| self.fail(error.into()))?;
+                chosen.map_err(|error| self.fail(error))?;
                 // The other side may go on, too.
                 self.wake();
                 Ok(Step::Again)

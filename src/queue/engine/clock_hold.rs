@@ -1,10 +1,11 @@
-//! Keeps tokio's clock, when it is paused, from running ahead of a thread that tokio does not know of.
+//! `ClockHold`: it keeps tokio's clock, when that is paused, from running ahead of a thread that tokio does not know of.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::sync::LockExt;
 use crate::tokio_quirks::is_clock_paused;
 
 /// A paused clock jumps to the next timer when the runtime has nothing to do. A blocking task is something to do, so one
@@ -37,7 +38,7 @@ impl ClockGuard {
 impl ClockHold {
     /// The thread's worker was unparked.
     pub(super) fn hold(&self, runtime: &Handle) {
-        let mut holding = self.holding();
+        let mut holding = self.0.locked();
         holding.unparked += 1;
         if holding.until.is_none() && is_clock_paused(runtime) {
             let (until, mut released) = unbounded_channel();
@@ -49,19 +50,15 @@ impl ClockHold {
 
     /// How often it was unparked.
     pub(super) fn unparked(&self) -> u64 {
-        self.holding().unparked
+        self.0.locked().unparked
     }
 
     /// It has parked, unless it was unparked again since `unparked` was read.
     pub(super) fn release(&self, unparked: u64) {
         let released = {
-            let mut holding = self.holding();
+            let mut holding = self.0.locked();
             if holding.unparked == unparked { holding.until.take() } else { None }
         };
         drop(released);
-    }
-
-    fn holding(&self) -> MutexGuard<'_, Holding> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker counts of the items that it has run.
+//! `Counters`: what a worker counts of the items that it has run.
 
 use std::sync::atomic::AtomicU64 as Rare;
 use std::time::Duration;

@@ -1,9 +1,8 @@
 //! The injector: what was put and not taken out yet, by priority; and which barriers wait for what.
 //!
-//! It has a lock, and needs nothing else: not to count puts, not to refuse them when the queue is closed, and no fence
-//! against a worker that parks, which looks at it once more under the same lock. A worker takes all there is while
-//! callbacks are quick, so producers and workers meet seldom. Measured against `crossbeam_deque` 0.8.8, without its own lock per put,
-//! on 2 cores that other programs kept busy: see the table in `engine.rs`.
+//! One lock guards all of it. Under that lock a put counts itself, or is refused because the queue is closed, and a worker
+//! that parks looks once more; so neither needs an atomic or a fence of its own. While callbacks are quick a worker takes all
+//! that there is, so that producers and workers seldom meet. The table in `engine.rs` compares it with `crossbeam_deque`.
 //!
 //! # Marks
 //!
@@ -13,15 +12,14 @@
 //! takes is complete; until then a barrier waits for what is put meanwhile as well. Barriers between which nothing is put
 //! share a generation.
 
-use std::sync::PoisonError;
-
 use crate::async_result::CallbackFlags;
 use crate::observe::PutSpan;
 use crate::queue::engine::lane::Lane;
 use crate::queue::priority::Priority;
-use crate::queue::work_item::{Queued, Slot, Work};
+use crate::queue::queued::Queued;
+use crate::queue::work::{Slot, Work};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{MODELLED, Mutex, MutexGuard};
+use crate::sync::{LockExt, MODELLED, Mutex};
 
 /// What was put, on a line of memory apart from others.
 #[derive(Default)]
@@ -66,7 +64,7 @@ impl Injector {
     ) -> Option<T> {
         let (span, lane) =
             (PutSpan::current(), slot.as_ref().map_or(Priority::Normal, Work::priority) as usize);
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         let lanes = &mut *lanes;
         let is_turn = matches!(slot, Some(Work::Turn(..)));
         if lanes.phase != EnginePhase::Open && (lanes.phase == EnginePhase::Aborted || !is_turn) {
@@ -97,7 +95,7 @@ impl Injector {
         if !self.waits(lane) {
             return None;
         }
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         let item = lanes.items[lane].pop();
         self.show(&lanes, lane);
         item
@@ -106,7 +104,7 @@ impl Injector {
     /// Takes the item that comes at this place of the queue's order.
     #[cfg(feature = "test-util")]
     pub(crate) fn take_at(&self, mut index: usize) -> Option<Queued> {
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         let lane = (0..3).rev().find(|&lane| {
             let found = index < lanes.items[lane].len();
             index -= if found { 0 } else { lanes.items[lane].len() };
@@ -122,7 +120,7 @@ impl Injector {
     /// How many items wait.
     #[cfg(feature = "test-util")]
     pub(crate) fn len(&self) -> usize {
-        self.lanes().items.iter().map(Lane::len).sum()
+        self.lanes.locked().items.iter().map(Lane::len).sum()
     }
 
     /// Moves all items of normal priority to a local queue, which is empty, and says so to `shown` before they
@@ -130,7 +128,7 @@ impl Injector {
     #[inline]
     pub(super) fn take_all(&self, local: &mut Lane, shown: impl FnOnce(bool)) {
         let lane = Priority::Normal as usize;
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         std::mem::swap(&mut lanes.items[lane], local);
         shown(!local.is_empty());
         self.show(&lanes, lane);
@@ -139,7 +137,7 @@ impl Injector {
     /// Takes back the blocks that a local queue has emptied.
     #[cold]
     pub(super) fn take_spare(&self, local: &mut Lane) {
-        local.give_spare(&mut self.lanes().items[Priority::Normal as usize]);
+        local.give_spare(&mut self.lanes.locked().items[Priority::Normal as usize]);
     }
 
     /// Whether an item of a priority waits, read without the lock.
@@ -158,13 +156,13 @@ impl Injector {
 
     /// Whether nothing waits. A put that comes later sees what was done before this.
     pub(super) fn is_empty(&self) -> bool {
-        let _lanes = self.lanes();
+        let _lanes = self.lanes.locked();
         !self.waits_any()
     }
 
     /// Enters a later phase. Returns what was queued if that is dropped.
     pub(super) fn enter(&self, phase: EnginePhase) -> impl Iterator<Item = Queued> + use<> {
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         let mut items = <[Lane; 3]>::default();
         if lanes.phase != EnginePhase::Aborted {
             lanes.phase = phase;
@@ -178,29 +176,29 @@ impl Injector {
     }
 
     pub(super) fn phase(&self) -> EnginePhase {
-        self.lanes().phase
+        self.lanes.locked().phase
     }
 
     /// How many items were put so far.
     pub(super) fn put(&self) -> u64 {
-        self.lanes().put
+        self.lanes.locked().put
     }
 
     /// The current generation's counter.
     pub(super) fn generation(&self) -> u32 {
-        counter_of(self.lanes().generation)
+        counter_of(self.lanes.locked().generation)
     }
 
     /// A mark: [`passed`](Injector::passed) says whether what was put before it has ended.
     pub(super) fn mark(&self, ended: impl Fn(usize) -> u64) -> u64 {
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         let marked = lanes.put == lanes.put_before || lanes.begin_generation(ended);
         lanes.generation + u64::from(!marked)
     }
 
     /// Whether every item that was put before `mark` has ended. `ended` sums up what has, by counter.
     pub(super) fn passed(&self, mark: u64, ended: impl Fn(usize) -> u64) -> bool {
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.locked();
         if lanes.generation < mark && !lanes.begin_generation(&ended) {
             return false;
         }
@@ -215,11 +213,6 @@ impl Injector {
     fn show(&self, lanes: &Lanes, lane: usize) {
         // ORDERING: Release, see `waits`.
         self.waiting[lane].store(!lanes.items[lane].is_empty(), Ordering::Release);
-    }
-
-    #[inline(always)]
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::queue::work_item::Queued;
+use crate::queue::queued::Queued;
 use crate::sync::MODELLED;
 
 /// At most [`BLOCK`] items.

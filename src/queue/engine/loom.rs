@@ -25,7 +25,8 @@ use crate::queue::engine::{ClockHold, Engine, Spawner};
 use crate::queue::priority::Priority;
 use crate::queue::table::Queues;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Work, WorkItem};
+use crate::queue::work::Work;
+use crate::queue::work_item::WorkItem;
 use crate::tracker::Tracker;
 
 /// A thread that polls workers: what is ready for it.
@@ -153,10 +154,8 @@ impl World {
         let spawner =
             Spawner::Thread { runtime: runtime.handle().clone(), start, hold: ClockHold::default() };
         let tracker = Tracker::new(nowhere(), None);
-        let engine = match workers {
-            1 => Engine::serial(on, tracker.token_source(), spawner, Arc::default()),
-            _ => Engine::parallel(on, tracker.token_source(), spawner, Arc::default(), workers),
-        };
+        let width = (workers > 1).then_some(workers);
+        let engine = Engine::new(on, tracker.token_source(), spawner, Arc::default(), width);
         // Workers reach their threads by a channel that loom does not see: what they use is made before that.
         (0..workers).for_each(|number| drop(engine.0.seat(number).running()));
         Arc::new(World {

@@ -1,18 +1,18 @@
 //! The monitor: a thread of the platform that looks every millisecond whether queues with work make progress.
 //!
-//! It is Go's `sysmon` for two cases. A worker was woken, but tokio does not run it: see `tokio_quirks.rs`, or a task blocks
-//! the thread that would. Or all workers of a parallel queue are held up in callbacks. What holds them up may wait for one of
-//! the items that wait.
+//! It is Go's `sysmon` for two cases. In one, a worker was woken, but tokio does not poll it: for a reason in
+//! `tokio_quirks.rs`, or because a task blocks the thread that would. In the other, callbacks hold up all workers of a parallel
+//! queue, and may wait for one of the items that wait.
 //!
 //! A thread rather than a task, because on a runtime of one worker a callback may hold up the only thread, because a
 //! paused clock has no timers to wait for, and because a runtime may have no timers at all. It starts with the first put,
 //! sleeps while there is nothing to watch, and ends with the platform. It owns nothing of what it watches.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::sync::MODELLED;
+use crate::sync::{LockExt, MODELLED};
 
 /// Something that can come to a stop.
 pub(crate) trait Monitored: Send + Sync {
@@ -52,7 +52,7 @@ impl Monitor {
         if MODELLED {
             return;
         }
-        let mut shift = lock(&self.0);
+        let mut shift = self.0.locked();
         shift.added.push(watched);
         if shift.thread.is_none() {
             let shift_of_thread = self.0.clone();
@@ -68,7 +68,7 @@ impl Monitor {
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        let mut shift = lock(&self.0);
+        let mut shift = self.0.locked();
         shift.ended = true;
         if let Some(thread) = &shift.thread {
             thread.unpark();
@@ -111,7 +111,7 @@ fn watch_all(shift: &Mutex<Shift>) {
     let mut watched: Vec<WatchedQueue> = Vec::new();
     loop {
         {
-            let mut shift = lock(shift);
+            let mut shift = shift.locked();
             if shift.ended {
                 return;
             }
@@ -130,10 +130,6 @@ fn watch_all(shift: &Mutex<Shift>) {
             thread::park_timeout(TICK);
         }
     }
-}
-
-fn lock(shift: &Mutex<Shift>) -> MutexGuard<'_, Shift> {
-    shift.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long a lost wake-up can last. A tick costs some microseconds of one core while there is work.

@@ -2,13 +2,15 @@
 //!
 //! The protocol is the textbook's. A put pushes its item, then looks at the counts, both under the injector's lock; a worker
 //! that parks changes the counts, then takes that lock to look at the queues once more. So one of them sees the other. A
-//! worker that was unparked searches until it finds an item, and while one searches no other is unparked; the last
-//! searcher that finds an item unparks the next if something remains.
+//! worker counts as a searcher from its unpark until it finds an item or parks. While one searches, puts unpark no other; the
+//! last searcher that finds an item unparks the next if something remains.
 //!
-//! A worker that was unparked, or has yielded, is *due* until its task is polled. The thread that would poll it may be held up,
-//! for ever if it waits for an item of this very queue; then a substitute is called to the blocking pool. If the worker is
-//! still due when the substitute has a thread, which may take as long, it is replaced: the substitute takes its number, its
-//! seat and its part in the counts, and the former task, once polled, ends.
+//! A worker that was unparked, has yielded, or waits no more for an item on the blocking pool is *due* until its task is polled.
+//! The thread that would poll it may be held up, for ever if it waits for an item of this very queue. Then a *substitute* is
+//! called to the blocking pool, one at a time. When it has a thread, which may take as long, it takes the place of a worker
+//! that is still due: the number, the seat and the part in the counts. The number's *term* is then another, by which the
+//! former task ends once it is polled. If no worker is due any more, the substitute ends at once. When it has run what there
+//! is, or its time is over, it ends and leaves the number vacant.
 
 use std::sync::PoisonError;
 use std::task::Waker;
@@ -18,7 +20,7 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// The workers that are not running.
 pub(super) struct Parking {
-    /// How many workers search, in the low half, and how many could be unparked, in units of [`AVAILABLE`]. They change
+    /// How many workers search, in the low half, and how many are parked or vacant, in units of [`AVAILABLE`]. They change
     /// under the lock, except that a searcher that has found an item takes itself off.
     counts: AtomicUsize,
     idle: Mutex<Idle>,
@@ -33,7 +35,7 @@ struct Idle {
     terms: Vec<u32>,
     /// The numbers of workers that have no task yet, or whose task has ended.
     vacant: Vec<usize>,
-    /// The same of additional workers.
+    /// Those of helpers that do not run.
     vacant_helpers: Vec<usize>,
 }
 
@@ -43,7 +45,8 @@ struct Due {
     searching: bool,
 }
 
-/// A worker's number, and how often that was replaced before: a worker of an earlier term has nothing to say any more.
+/// A worker's number and its term: how often the worker of this number was replaced before. A worker of an earlier term ends
+/// without touching the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Post {
     pub(super) number: usize,

@@ -1,14 +1,12 @@
 //! A seat: what others see of a worker. It outlives the worker's task, and the next task of the same number takes it over.
 
-use std::sync::PoisonError;
-
 use crate::observe::Running;
 use crate::queue::engine::counters::Counters;
 use crate::queue::engine::injector::Injector;
 use crate::queue::engine::lane::Lane;
-use crate::queue::work_item::Queued;
+use crate::queue::queued::Queued;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex, MutexGuard};
 
 /// The local queue, the counters and the current callback of one worker, on lines of memory apart from the others'.
 #[derive(Default)]
@@ -20,7 +18,7 @@ pub(super) struct Seat {
     waiting: AtomicBool,
     pub(super) counters: Counters,
     running: Mutex<Option<Running>>,
-    /// Whether the worker runs a turn or items.
+    /// Whether the worker runs: from its first item until it parks or ends.
     pub(super) busy: AtomicBool,
 }
 
@@ -79,7 +77,7 @@ impl Seat {
 
     #[inline(always)]
     fn change<T>(&self, change: impl FnOnce(&mut Lane) -> T) -> T {
-        let mut items = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self.local.locked();
         let changed = change(&mut items);
         // ORDERING: Relaxed, see `waits`.
         self.waiting.store(!items.is_empty(), Ordering::Relaxed);
@@ -88,7 +86,7 @@ impl Seat {
 
     /// What the worker runs, for reports and for the count of what runs.
     pub(super) fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.locked()
     }
 }
 

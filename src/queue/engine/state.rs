@@ -1,6 +1,6 @@
-//! What the workers of an engine share: the injectors, a seat for each worker, and the counts.
+//! `EngineState`, which the workers of an engine share: the injector, a seat for each worker, and the counts.
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use slab::Slab;
 
@@ -13,10 +13,11 @@ use crate::queue::engine::monitor::Monitor;
 use crate::queue::engine::parking::Parking;
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::spawner::Spawner;
+use crate::queue::queued::Queued;
 use crate::queue::waiters::Waiters;
-use crate::queue::work_item::{Queued, Work};
+use crate::queue::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{LockExt, Mutex};
 
 /// What the workers of an engine share.
 pub(super) struct EngineState {
@@ -37,7 +38,7 @@ pub(super) struct EngineState {
     pub(super) turns: AtomicUsize,
     seats: Box<[OnceLock<Box<Seat>>]>,
     /// What runs on the blocking pool, or is stepped by hand.
-    outside: Mutex<Slab<Running>>,
+    pub(super) outside: Mutex<Slab<Running>>,
     pub(super) counted_outside: Counters,
     abandoned: [AtomicU64; GENERATIONS],
     pub(super) waiters: Waiters,
@@ -132,7 +133,7 @@ impl EngineState {
 
     /// An item begins that no worker runs. The key is for its end.
     pub(super) fn begin_outside(&self, running: Running) -> usize {
-        self.lock_outside().insert(running)
+        self.outside.locked().insert(running)
     }
 
     /// It has ended; no `run` if it never ran.
@@ -141,7 +142,7 @@ impl EngineState {
             Some(run) => self.counted_outside.add_shared(generation, run),
             None => self.count_abandoned(generation),
         }
-        self.lock_outside().remove(key);
+        self.outside.locked().remove(key);
         // ORDERING: SeqCst, see `Waiters::any`.
         fence(Ordering::SeqCst);
         self.waiters.notify();
@@ -153,10 +154,6 @@ impl EngineState {
         if self.injector.generation() != generation {
             self.waiters.notify();
         }
-    }
-
-    pub(super) fn lock_outside(&self) -> MutexGuard<'_, Slab<Running>> {
-        self.outside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many items of a generation have ended.
@@ -184,7 +181,7 @@ impl EngineState {
             stats.abandoned += self.abandoned[generation].load(Ordering::Acquire);
         }
         let running =
-            self.seats().filter(|seat| seat.running().is_some()).count() + self.lock_outside().len();
+            self.seats().filter(|seat| seat.running().is_some()).count() + self.outside.locked().len();
         // What has not ended waits or runs, so that the sum is right at any time.
         let ended = stats.run + stats.abandoned;
         stats.put = stats.put.max(ended);

@@ -2,12 +2,11 @@
 //! next.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::async_result::CallbackFlags;
 use crate::queue::backend::Backend;
 use crate::queue::blocking::run_blocking;
-use crate::queue::budget::Budget;
+use crate::queue::engine::manual::{begin_here, run_here};
 use crate::queue::engine::{Engine, Spawner};
 use crate::queue::result_cache::ResultCache;
 use crate::stepping::{self, SteppedQueue};
@@ -51,40 +50,23 @@ impl SteppedQueue for SteppedEngine {
 
     fn step(&self, index: usize) {
         let engine = self.engine.0.clone();
-        let Some(mut item) = engine.injector.take_at(index) else { return };
-        let mut results = ResultCache::new(engine.tokens.clone());
-        let running = InCallback::new(&self.running);
-        if item.is_turn() {
-            let entered = engine.on.enter();
-            item.run(None, engine.on, &mut Budget::single(), &mut results);
-            drop((results, running, entered));
-            engine.end_turn();
-            engine.waiters.notify();
-            return;
-        }
-        let now = Instant::now();
-        if let Some(wait) = item.waited(now) {
-            engine.counted_outside.add_wait(wait);
-        }
-        let generation = item.generation;
-        let shown = item.running(now);
-        let key = engine.begin_outside(shown);
+        let Some(item) = engine.injector.take_at(index) else { return };
         let blocks =
             item.flags.contains(CallbackFlags::BLOCKING) || engine.long_running.load(Ordering::Relaxed);
-        if blocks {
-            drop(running);
-            self.is_blocked.store(engine.serial, Ordering::Relaxed);
-            let (on, is_blocked) = (engine.on, self.is_blocked.clone());
-            run_blocking(&self.engine.runtime().clone(), item, on, results, move |run| {
-                engine.end_outside(key, generation, run);
-                is_blocked.store(false, Ordering::Relaxed);
-            });
-            return;
+        let running = InCallback::new(&self.running);
+        if item.is_turn() || !blocks {
+            return run_here(&engine, item, running);
         }
-        let entered = engine.on.enter();
-        let run = item.run(Some(shown.name), engine.on, &mut Budget::single(), &mut results);
-        drop((item, results, running, entered));
-        engine.end_outside(key, generation, run);
+        let generation = item.generation;
+        let (key, _) = begin_here(&engine, &item);
+        drop(running);
+        self.is_blocked.store(engine.serial, Ordering::Relaxed);
+        let (on, is_blocked) = (engine.on, self.is_blocked.clone());
+        let results = ResultCache::new(engine.tokens.clone());
+        run_blocking(self.engine.runtime(), item, on, results, move |run| {
+            engine.end_outside(key, generation, run);
+            is_blocked.store(false, Ordering::Relaxed);
+        });
     }
 
     fn id(&self) -> u32 {

@@ -18,16 +18,16 @@ use crate::queue::engine::parking::{Post, Unparked};
 use crate::queue::engine::seat::Seat;
 use crate::queue::engine::state::EngineState;
 use crate::queue::priority::Priority;
+use crate::queue::queued::Queued;
 use crate::queue::result_cache::ResultCache;
-use crate::queue::work_item::Queued;
 use crate::sync::STEADY;
 use crate::sync::atomic::{Ordering, fence};
 use crate::tokio_quirks;
 
 /// A worker of an engine: see the table of its states there.
 ///
-/// Dropped before its end, as by a runtime that shuts down, it aborts the engine, so that what waits for an item hears of
-/// it.
+/// Dropped before its end, as by a runtime that shuts down, it aborts the engine, so that what waits for an item is woken
+/// and finds it dropped.
 pub(super) struct Worker {
     engine: Arc<EngineState>,
     post: Post,
@@ -204,6 +204,8 @@ impl Worker {
                 if self.engine.serial {
                     return Pause::Blocked;
                 }
+            } else if blocks && !is_turn && self.is_elsewhere {
+                tokio::task::block_in_place(|| self.run_item(item, budget));
             } else {
                 self.run_item(item, budget);
             }
@@ -395,7 +397,15 @@ impl Worker {
     }
 
     /// What a helper or a substitute does: it runs what there is, but not for ever, and ends. What is left is a worker's.
-    pub(super) fn run_elsewhere(mut self) {
+    ///
+    /// Its thread says to tokio that it runs tasks, as a worker's does: a callback that drops the runtime waits for no thread
+    /// there. On a thread that says nothing it would wait for this very one.
+    pub(super) fn run_elsewhere(self) {
+        let runtime = self.engine.spawner.runtime().clone();
+        runtime.block_on(self.run_shift());
+    }
+
+    async fn run_shift(mut self) {
         self.is_elsewhere = true;
         self.seat().busy.store(true, Ordering::Relaxed);
         let start = Instant::now();
@@ -406,6 +416,8 @@ impl Worker {
             if matches!(stop, Pause::Empty) || start.elapsed() > SHIFT {
                 break;
             }
+            // What is polled next has tokio's budget anew.
+            tokio::task::yield_now().await;
         }
         self.seat().busy.store(false, Ordering::Relaxed);
         let searching = self.state == WorkerState::Searching;

@@ -16,18 +16,19 @@ use crate::queue::engine::loom::{World, check};
 use crate::queue::kind::{Queue, QueueKind, QueueLock};
 use crate::queue::private::Private;
 use crate::queue::serial::Serial;
-use crate::queue::work_item::{Work, WorkItem};
+use crate::queue::work::Work;
+use crate::queue::work_item::WorkItem;
 
 /// A serial queue over a serial pool, and what its items record.
 struct Model {
     world: Arc<World>,
     serial: Arc<Serial<Queue>>,
     below: Arc<Queue>,
-    told: Arc<Told>,
+    ran: Arc<Ran>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Ran {
     state: Mutex<State>,
     more: Condvar,
 }
@@ -39,7 +40,7 @@ struct State {
     unreplied: Vec<AsyncResult>,
 }
 
-impl Told {
+impl Ran {
     fn enter(&self, number: usize) {
         let mut state = self.state.lock().unwrap();
         assert!(!std::mem::replace(&mut state.busy, true), "two items at the same time");
@@ -82,18 +83,18 @@ impl Model {
         );
         let on = CurrentQueue { platform: 0, queue: QueueId(0x10_0001) };
         let serial = Serial::new(on, below.clone(), QueueLock::new(&below));
-        Arc::new(Model { world, serial, below, told: Arc::default() })
+        Arc::new(Model { world, serial, below, ran: Arc::default() })
     }
 
     /// Puts an item; false if the queue is closed.
     fn put(&self, number: usize, flags: CallbackFlags) -> bool {
-        let told = self.told.clone();
+        let ran = self.ran.clone();
         let callback = Arc::new(move |result: &AsyncResult| {
-            told.enter(number);
+            ran.enter(number);
             if flags.contains(CallbackFlags::REPLY) {
-                told.state.lock().unwrap().unreplied.push(result.clone());
+                ran.state.lock().unwrap().unreplied.push(result.clone());
             }
-            told.leave();
+            ran.leave();
         });
         let parts = Parts { callback: Some(callback), ..Parts::default() };
         let token = self.world.tracker.token("put an item of a model").unwrap();
@@ -127,7 +128,7 @@ fn what_two_put_runs_one_at_a_time() {
         });
         assert!(model.put(2, nothing()));
         producer.join().unwrap();
-        let mut order = model.told.wait_for(2);
+        let mut order = model.ran.wait_for(2);
         order.sort_unstable();
         assert_eq!(order, [1, 2]);
         model.end(threads);
@@ -140,11 +141,11 @@ fn what_is_put_while_the_turn_ends_runs_in_order() {
         let model = Model::new();
         let threads = model.world.threads();
         assert!(model.put(1, nothing()));
-        model.told.wait_for(1);
+        model.ran.wait_for(1);
         // The turn looks again, is over, or has been.
         assert!(model.put(2, nothing()));
         assert!(model.put(3, nothing()));
-        assert_eq!(model.told.wait_for(3), [1, 2, 3]);
+        assert_eq!(model.ran.wait_for(3), [1, 2, 3]);
         model.end(threads);
         let stats = model.serial.stats();
         assert_eq!((stats.put, stats.run, stats.depth, stats.running), (3, 3, 0, 0));
@@ -157,12 +158,12 @@ fn a_reply_that_races_with_the_callbacks_return_lets_the_next_run() {
         let model = Model::new();
         let threads = model.world.threads();
         let replier = thread::spawn({
-            let told = model.told.clone();
-            move || told.unreplied().take_reply().unwrap().replied()
+            let ran = model.ran.clone();
+            move || ran.unreplied().take_reply().unwrap().replied()
         });
         assert!(model.put(1, CallbackFlags::REPLY));
         assert!(model.put(2, nothing()));
-        assert_eq!(model.told.wait_for(2), [1, 2]);
+        assert_eq!(model.ran.wait_for(2), [1, 2]);
         replier.join().unwrap();
         model.end(threads);
     });
@@ -176,9 +177,9 @@ fn without_a_platform_no_reply_is_waited_for() {
         assert!(model.put(1, CallbackFlags::REPLY));
         assert!(model.put(2, nothing()));
         model.serial.await_no_replies();
-        assert_eq!(model.told.wait_for(2), [1, 2]);
+        assert_eq!(model.ran.wait_for(2), [1, 2]);
         model.end(threads);
-        model.told.state.lock().unwrap().unreplied.clear();
+        model.ran.state.lock().unwrap().unreplied.clear();
     });
 }
 
@@ -194,7 +195,7 @@ fn what_a_closing_queue_accepts_is_run() {
         let accepted = usize::from(model.put(1, nothing()));
         closer.join().unwrap();
         assert!(!model.put(2, nothing()));
-        assert_eq!(model.told.wait_for(accepted).len(), accepted);
+        assert_eq!(model.ran.wait_for(accepted).len(), accepted);
         model.end(threads);
     });
 }

@@ -1,4 +1,4 @@
-//! `Explore`: the settings of an exploration, its loop over schedules, and what becomes of a failure.
+//! `Explore`: the settings of an exploration, how it is run, and how its failure is reported.
 
 use std::future::Future;
 use std::sync::Arc;

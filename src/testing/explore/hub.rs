@@ -1,4 +1,4 @@
-//! `Hub`: what the threads of one run share. One of them goes on at a time, and hands the others on what it is given.
+//! `Hub`: what the threads of one run share. One thread goes on at a time; what it is given for the others, it hands on.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard};

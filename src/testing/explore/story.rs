@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::testing::explore::record::{Doer, Done, Place, Record, Telling, short};
 
-/// Tells what was done, step by step.
+/// What was done, a line for each step.
 pub(super) fn tell(record: &Record) -> String {
     let steps = || record.steps.iter().zip(record.tellings());
     // What goes on and does nothing more is left out.

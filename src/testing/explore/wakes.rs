@@ -30,7 +30,7 @@ pub(super) struct SearchProgress {
     /// How many callbacks are in the middle, each because the next has overtaken it.
     pub(super) depth: AtomicUsize,
     pub(super) callback: Mutex<Option<(u32, &'static str)>>,
-    /// A run is told, which takes its time: the lines of the user's code are looked up.
+    /// The story of a run is recorded, which takes its time: the lines of the user's code are looked up.
     pub(super) is_told: AtomicBool,
 }
 

@@ -1,23 +1,23 @@
 //! `World`: all that may happen next in one run, and the step that makes one of it happen.
 
+mod step;
+mod stepper;
+mod thing;
+
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
 use tokio::runtime::{Handle, Runtime};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use crate::contain::{contain, drop_contained, drop_payload};
-use crate::queue::{CallingOut, CurrentQueue};
-use crate::stepping::{self, LocalTask, SendTask, SteppedQueue, Stepper};
+use self::thing::{BlockedItem, Offer, Stays, Thing, WorldPart, WorldQueue, WorldTask};
+use crate::contain::drop_contained;
+use crate::stepping::{LocalTask, Stepper};
 use crate::testing::explore::hub::{Given, Hub};
-use crate::testing::explore::parts::Part;
-use crate::testing::explore::record::{Doer, place};
+use crate::testing::explore::record::Doer;
 use crate::testing::explore::strategy::Offered;
 use crate::testing::explore::wakes::{Parks, TaskWake};
 
@@ -39,73 +39,11 @@ pub(super) struct World {
     turns: Cell<usize>,
     /// How many callbacks are in the middle, each because it was overtaken there.
     depth: Cell<usize>,
-    /// Who is in the middle; `None` while that cannot be overtaken.
+    /// The number of what is in the middle; `None` while that cannot be overtaken.
     acts: Cell<Option<u64>>,
     runtime: RefCell<Option<Rc<Runtime>>>,
     pub(super) clock_matters: Cell<bool>,
     made: Cell<u64>,
-}
-
-/// A task that the world polls.
-struct WorldTask {
-    name: Arc<str>,
-    number: u64,
-    stays: Stays,
-    /// `None` while it is polled.
-    future: Option<LocalTask>,
-    wake: Arc<TaskWake>,
-}
-
-struct WorldQueue {
-    queue: Arc<dyn SteppedQueue>,
-    number: u64,
-    /// When it last began to have something that may be next.
-    since: Cell<u64>,
-    was_ready: Cell<bool>,
-}
-
-/// An item that blocks, and has not ended.
-struct BlockedItem {
-    since: u64,
-    work: Box<dyn FnOnce() + Send>,
-}
-
-/// An item that was left in the middle.
-struct WorldPart {
-    part: Part,
-    queue: Rc<WorldQueue>,
-    /// The step that it began in, and what it is as an actor.
-    step: usize,
-    number: u64,
-    since: u64,
-}
-
-/// Whether a task belongs to the thread of a window queue.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stays {
-    OnAnyThread,
-    OnItsThread,
-}
-
-/// One of the things that may happen next.
-#[derive(Clone, Copy)]
-struct Offer {
-    thing: Thing,
-    since: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Thing {
-    Task(usize),
-    /// A queue, and which of the items that may be next.
-    Queue(usize, usize),
-    Blocking(usize),
-    /// An item that was left in the middle goes on.
-    Part(usize),
-    /// A task that was spawned on the runtime itself.
-    Runtime,
-    /// Time passes although something else may happen.
-    Clock,
 }
 
 /// Why a run does not go on.
@@ -243,11 +181,6 @@ impl World {
         }
     }
 
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        let runtime = self.runtime.borrow().clone().expect("a run has a runtime");
-        runtime.block_on(future)
-    }
-
     fn choose(&self, offers: &[Offer], count: usize, has_clock: bool) -> usize {
         if count == 1 {
             return 0;
@@ -316,7 +249,7 @@ impl World {
         Handle::current().metrics().num_alive_tasks() > self.own_tasks.get()
     }
 
-    /// A number for who acts, the same as long as the run does.
+    /// The number of what acts, the same throughout the run.
     fn actor(&self, thing: Thing) -> u64 {
         match thing {
             Thing::Runtime => 0,
@@ -345,83 +278,6 @@ impl World {
         }
     }
 
-    fn happen(&self, thing: Thing) {
-        let acts = self.acts.replace(self.can_be_overtaken(thing).then(|| self.actor(thing)));
-        self.do_it(thing);
-        self.acts.set(acts);
-    }
-
-    fn do_it(&self, thing: Thing) {
-        let doer = self.doer(thing);
-        self.hub.record().step(doer);
-        self.hub.wakes.stepped();
-        self.turns.set(if matches!(thing, Thing::Runtime) { self.turns.get() + 1 } else { 0 });
-        match thing {
-            Thing::Task(key) => self.poll(key),
-            Thing::Queue(at, slot) => {
-                let queue = self.queues.borrow()[at].clone();
-                queue.since.set(self.hub.wakes.tick());
-                if !self.runs_in_parts(&queue) {
-                    queue.queue.step(slot);
-                    self.forget_if_over(&queue);
-                    return;
-                }
-                let (step, of_part) = (self.hub.record().now(), queue.queue.clone());
-                let number = self.number();
-                let part = Part::begin(&self.hub, move || of_part.step(slot));
-                self.keep_part(part, queue, step, number);
-            }
-            Thing::Part(at) => {
-                let WorldPart { part, queue, step, number, .. } = self.parts.borrow_mut().remove(at);
-                self.keep_part(part.go_on(), queue, step, number);
-            }
-            Thing::Blocking(at) => {
-                let BlockedItem { work, .. } = self.blocking.borrow_mut().remove(at);
-                work();
-            }
-            Thing::Runtime => {
-                self.hub.wakes.runs();
-                // With an event interval of one, one task runs before this goes on.
-                self.block_on(tokio::task::yield_now());
-            }
-            Thing::Clock => {
-                let started = Instant::now();
-                self.block_on(self.pass_time(self.lag.get(), Parks::Anyway));
-                let took = self.note_time(started);
-                self.lag.set(self.lag.get().saturating_sub(took.max(LEAST_LAG)));
-            }
-        }
-    }
-
-    /// Whether the next item of a queue may be left in the middle.
-    fn runs_in_parts(&self, queue: &WorldQueue) -> bool {
-        if !self.hub.may_pause() || queue.queue.is_window() || self.parts.borrow().len() >= MOST_PARTS {
-            return false;
-        }
-        let in_parts = self.hub.chooser().runs_in_parts();
-        self.hub.record().chose_alone(usize::from(in_parts));
-        in_parts
-    }
-
-    /// An item was left in the middle, or has ended.
-    fn keep_part(&self, part: Option<Part>, queue: Rc<WorldQueue>, step: usize, number: u64) {
-        self.take_given();
-        match part {
-            Some(part) => {
-                let since = self.hub.wakes.tick();
-                self.parts.borrow_mut().push(WorldPart { part, queue, step, number, since });
-            }
-            None => self.forget_if_over(&queue),
-        }
-        self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
-    }
-
-    fn forget_if_over(&self, queue: &Rc<WorldQueue>) {
-        if queue.queue.is_over() {
-            self.queues.borrow_mut().retain(|other| !Rc::ptr_eq(other, queue));
-        }
-    }
-
     /// Takes what other threads of the run were given.
     fn take_given(&self) {
         for given in self.hub.take_given() {
@@ -442,145 +298,9 @@ impl World {
         self.tasks.borrow_mut().insert(WorldTask { name, number, stays, future: Some(future), wake });
     }
 
-    fn poll(&self, key: usize) {
-        let (future, wake) = {
-            let mut tasks = self.tasks.borrow_mut();
-            let task = &mut tasks[key];
-            (task.future.take(), task.wake.clone())
-        };
-        let Some(mut future) = future else { return };
-        wake.begin();
-        let waker = Waker::from(wake);
-        let polled = contain(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
-        let is_over = !matches!(polled, Ok(Poll::Pending));
-        if let Err(payload) = polled {
-            drop_payload(payload);
-        }
-        if is_over {
-            let task = self.tasks.borrow_mut().try_remove(key);
-            drop(task);
-            drop_contained(future);
-        } else if let Some(task) = self.tasks.borrow_mut().get_mut(key) {
-            task.future = Some(future);
-        }
-    }
-
-    /// What goes on before the one who acts does.
-    fn overtaking(&self, acts: u64) -> Option<Thing> {
-        let mut offers = self.offers.take();
-        let has_clock = self.list(&mut offers);
-        let mut actors = self.actors.take();
-        actors.clear();
-        actors.push(acts);
-        actors.extend(offers.iter().map(|offer| self.actor(offer.thing)));
-        let offered = Offered { actors: &actors, has_clock, is_pause: true };
-        let index = self.hub.chooser().choose(&offered);
-        self.hub.record().chose_at_pause(index, actors.len());
-        let thing = index.checked_sub(1).map(|at| offers[at].thing);
-        self.actors.set(actors);
-        self.offers.set(offers);
-        thing
-    }
-
-    /// Lets the runtime's clock go on to its next timer, at most this far; false if there was none.
-    async fn pass_time(&self, limit: Duration, parks: Parks) -> bool {
-        let mut sleep = pin!(sleep_until(Instant::now() + limit));
-        let started = Instant::now();
-        let mut is_first = true;
-        poll_fn(|cx| {
-            self.hub.wakes.goes_on(cx.waker());
-            if sleep.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            let has_passed = Instant::now() > started && parks == Parks::Anyway;
-            if !std::mem::take(&mut is_first) && (has_passed || !self.is_idle()) {
-                return Poll::Ready(true);
-            }
-            self.hub.wakes.may_park(parks);
-            if parks == Parks::IfIdle && !self.is_idle() { Poll::Ready(true) } else { Poll::Pending }
-        })
-        .await
-    }
-
-    /// Time has passed for a timer. Returns how much.
-    fn note_time(&self, started: Instant) -> Duration {
-        let took = Instant::now().saturating_duration_since(started);
-        if took > Duration::ZERO {
-            if took < self.hub.settings.lag {
-                self.clock_matters.set(true);
-            }
-            self.hub.record().time_passed(took);
-        }
-        took
-    }
-
     fn number(&self) -> u64 {
         self.made.set(self.made.get() + 1);
         self.made.get()
-    }
-}
-
-impl Stepper for World {
-    fn width(&self) -> usize {
-        self.hub.settings.width
-    }
-
-    fn add_queue(&self, queue: Arc<dyn SteppedQueue>) {
-        let (since, was_ready) = (Cell::new(0), Cell::new(false));
-        let queue = Rc::new(WorldQueue { queue, number: self.number(), since, was_ready });
-        self.queues.borrow_mut().push(queue);
-    }
-
-    fn add_task(&self, name: String, task: SendTask) {
-        self.insert_task(name, task, Stays::OnAnyThread);
-    }
-
-    fn add_local(&self, name: String, make: Box<dyn FnOnce() -> LocalTask + Send>) {
-        self.insert_task(name, make(), Stays::OnItsThread);
-    }
-
-    fn add_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        let since = self.hub.wakes.tick();
-        self.blocking.borrow_mut().push(BlockedItem { since, work });
-    }
-
-    fn has_begun(&self, queue: u32, name: &'static str) {
-        self.hub.wakes.runs_callback(queue, name);
-        self.hub.record().has_begun(queue, name);
-    }
-
-    fn pause(&self) {
-        // What a shutdown drops or calls may not wait for it; what goes on in the middle would be taken for that.
-        let may = self.hub.may_pause() && self.depth.get() < DEEPEST && !CallingOut::is_any();
-        let Some(acts) = self.acts.get().filter(|_| may) else { return };
-        while self.hub.record().steps() < self.hub.settings.steps {
-            let look = self.hub.chooser().looks_at_pause();
-            let overtakes = if look { self.overtaking(acts) } else { None };
-            let Some(thing) = overtakes else {
-                if !look {
-                    self.hub.record().chose_at_pause(0, 1);
-                }
-                return;
-            };
-            stepping::note(|| "is overtaken here".to_owned());
-            let outer = self.hub.record().begin_inner();
-            self.depth.set(self.depth.get() + 1);
-            self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
-            CurrentQueue::as_another_thread(|| self.happen(thing));
-            self.depth.set(self.depth.get() - 1);
-            self.hub.wakes.overtakes(self.depth.get() + self.parts.borrow().len());
-            self.hub.record().end_inner(outer);
-        }
-    }
-
-    fn put(&self, queue: u32, name: &'static str) {
-        let place = place();
-        self.hub.record().put(queue, name, place);
-    }
-
-    fn note(&self, text: String) {
-        let place = place();
-        self.hub.record().note(text, place);
     }
 }
 
@@ -592,12 +312,6 @@ const LEAST_LAG: Duration = Duration::from_millis(1);
 
 /// So often in a row the runtime's own tasks have a turn while something else may happen.
 const TURNS: usize = 3;
-
-/// So many callbacks can be in the middle, each because the next has overtaken it.
-const DEEPEST: usize = 4;
-
-/// So many items can be in the middle at the same time.
-const MOST_PARTS: usize = 4;
 
 /// More than any queue is wide.
 const SLOTS: u64 = 1 << 16;

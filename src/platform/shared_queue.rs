@@ -1,61 +1,15 @@
-//! Registration of work queues with the Multimedia Class Scheduler Service (MMCSS), and the queues shared by class.
+//! The queues that are shared by class of the Multimedia Class Scheduler Service (MMCSS).
 //!
-//! Each queue keeps its registration, which can be read back. The system raises only the threads of queues that have
-//! threads of their own: the shared queues of a class, with the feature `realtime`.
+//! Every queue keeps its registration with MMCSS, which can be read back. The system raises only the threads of queues that have
+//! threads of their own: these shared ones, with the feature `realtime`.
 
 use std::sync::Arc;
 
-use crate::async_result::QueueId;
 use crate::error::{Error, Hresult, Result};
 use crate::mmcss::{Mmcss, check_priority, known};
-use crate::operation::Operation;
 use crate::queue::{Queues, WorkQueue};
 
 impl Queues {
-    /// Registers a queue by an item of that queue, because MMCSS registers the calling thread.
-    #[track_caller]
-    pub(crate) fn register(
-        self: &Arc<Self>,
-        queue: QueueId,
-        class: &str,
-        task_id: u32,
-        base_priority: i32,
-    ) -> Operation<u32> {
-        let registered = self.handle(queue).and_then(|queue| {
-            let mmcss = self.groups().join(class, task_id, base_priority)?;
-            Ok((queue, mmcss))
-        });
-        match registered {
-            Ok((queue, mmcss)) => {
-                let task_id = mmcss.task_id;
-                let of = queue.queue().clone();
-                queue.run(move || {
-                    of.set_mmcss(mmcss);
-                    task_id
-                })
-            }
-            Err(error) => Operation::failed(error),
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn unregister(self: &Arc<Self>, queue: QueueId) -> Operation<()> {
-        match self.handle(queue) {
-            Ok(queue) => {
-                let of = queue.queue().clone();
-                queue.run(move || of.set_mmcss(Mmcss::none()))
-            }
-            Err(error) => Operation::failed(error),
-        }
-    }
-
-    /// Registers every platform queue at once.
-    pub(crate) fn register_all(&self, class: &str, task_id: u32, base_priority: i32) -> Result<u32> {
-        let mmcss = self.groups().join(class, task_id, base_priority)?;
-        self.set_platform_mmcss(&mmcss)?;
-        Ok(mmcss.task_id)
-    }
-
     /// The queue that all callers with this class share, and its task id.
     #[track_caller]
     pub(crate) fn lock_shared(
