@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crate::contain::{contain, drop_payload};
 use crate::sync::{LockExt, MODELLED};
 
 /// Something that can come to a stop.
@@ -100,7 +101,10 @@ impl WatchedQueue {
         self.idle = 0;
         self.stalled = if advanced { 0 } else { self.stalled.saturating_add(1) };
         if self.stalled > 0 {
-            of.unstall(self.stalled);
+            // tokio panics where the system gives its blocking pool no thread. The next tick tries again.
+            if let Err(payload) = contain(|| of.unstall(self.stalled)) {
+                drop_payload(payload);
+            }
         }
         true
     }
@@ -153,6 +157,9 @@ mod tests {
         Unwatch,
     }
 
+    /// The tick that fails.
+    const PANICS: u32 = 7;
+
     struct StandIn {
         has_work: AtomicBool,
         progress: AtomicU64,
@@ -183,6 +190,7 @@ mod tests {
 
         fn unstall(self: Arc<Self>, ticks: u32) {
             self.call(Heard::Unstall(ticks));
+            assert_ne!(ticks, PANICS, "planned");
         }
 
         fn tick(&self) {
@@ -213,6 +221,12 @@ mod tests {
         assert_eq!(looks(true, 0, 3), ([1, 2, 3].map(Heard::Unstall).into(), true));
         assert_eq!(looks(true, 1, 1), (vec![Heard::Unstall(1)], true), "nothing is known before");
         assert_eq!(looks(true, 1, 100), (vec![Heard::Unstall(1)], true));
+    }
+
+    #[test]
+    fn what_cannot_be_helped_once_is_tried_again() {
+        let ticks: Vec<_> = (1..=PANICS + 2).map(Heard::Unstall).collect();
+        assert_eq!(looks(true, 0, PANICS + 2), (ticks, true));
     }
 
     #[test]

@@ -149,8 +149,8 @@ fn run(engine: &Arc<EngineState>, unparked: Unparked) {
 impl Worker {
     fn new(engine: Arc<EngineState>, post: Post, state: WorkerState) -> Worker {
         let results = ResultCache::new(engine.tokens.clone());
-        // Its seat is there before the task runs, so that those of later numbers are found behind it.
-        engine.seat(post.number);
+        // Its seat is there before the task runs, and so are those of lower numbers: the first that is missing ends the row.
+        (0..=post.number).for_each(|number| _ = engine.seat(number));
         Worker {
             post,
             state,
