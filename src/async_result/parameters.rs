@@ -56,6 +56,9 @@ bitflags! {
         const SIGNAL = 0x02;
         /// It blocks: it runs on the runtime's blocking pool, where it holds up no other item. On a queue that runs one
         /// item at a time, the next item still waits for it.
+        ///
+        /// It must not drop the runtime: as in `tokio::task::spawn_blocking`, that would wait for this very thread. A callback
+        /// without this flag is refused to wait, and the runtime ends all the same.
         #[doc(alias = "MFASYNC_BLOCKING_CALLBACK")]
         const BLOCKING = 0x04;
         /// A serial queue goes on only when the result is passed to `invoke_callback` again, not when `invoke`
