@@ -141,6 +141,13 @@ impl<C> TokenSource<C> {
     pub(crate) fn token(&self) -> Option<Token<C>> {
         self.0.upgrade().map(Token)
     }
+
+    /// As [`TrackerHandle::runtime_ends`], if there is a token left for which that matters.
+    pub(crate) fn runtime_ends(&self) {
+        if let Some(token) = self.token() {
+            token.tracker().runtime_ends();
+        }
+    }
 }
 
 /// One thing that a shutdown waits for. Each clone counts as one more.

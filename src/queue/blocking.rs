@@ -56,8 +56,8 @@ impl Unrun {
 
 impl Drop for Unrun {
     fn drop(&mut self) {
-        if let Some(token) = self.0.take().and_then(|tokens| tokens.token()) {
-            token.tracker().runtime_ends();
+        if let Some(tokens) = self.0.take() {
+            tokens.runtime_ends();
         }
     }
 }

@@ -137,3 +137,25 @@ fn it_lets_a_runtime_end_that_gives_no_thread_any_more() {
         }
     });
 }
+
+#[test]
+fn so_it_does_while_a_callback_holds_its_worker_up() {
+    within_bound(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let platform = Platform::builder().handle(runtime.handle().clone()).startup().unwrap();
+        let queue = platform.queue(QueueId::MULTITHREADED).unwrap();
+        let (holds, ends) = (Gate::new(), Gate::new());
+        let (held, over) = (holds.clone(), ends.clone());
+        let first = queue.run(move || {
+            held.open();
+            over.pass();
+        });
+        holds.pass();
+        let second = queue.run(|| ());
+        runtime.shutdown_background();
+        // The worker has not seen its runtime's end.
+        assert!(futures::executor::block_on(second).unwrap_err().is_shutdown());
+        ends.open();
+        drop(first);
+    });
+}

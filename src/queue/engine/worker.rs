@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -87,38 +86,50 @@ pub(super) fn grow(engine: &Arc<EngineState>) {
         return;
     }
     if let Some(post) = engine.parking.take_helper() {
-        let helper = Worker::new(engine.clone(), post, WorkerState::Running);
-        drop(engine.spawner.runtime().spawn_blocking(move || helper.run_elsewhere()));
+        Called::call(engine, Some(post));
     }
 }
 
 /// Calls a substitute for a worker whose task waits for a thread that is held up. False if there is no such worker.
 pub(super) fn replace(engine: &Arc<EngineState>) -> bool {
     if engine.parking.calls_substitute() {
-        // It takes its place when it has a thread: the blocking pool may be full of what waits for this very queue.
-        let called = CalledSubstitute(Some(engine.clone()));
-        drop(engine.spawner.runtime().spawn_blocking(move || called.comes()));
+        Called::call(engine, None);
     }
     engine.parking.is_any_due()
 }
 
-/// A substitute that has no thread yet. The runtime drops it only when it ends, and then no other worker may come: the thread
-/// that the runtime waits for may wait for this queue.
-struct CalledSubstitute(Option<Arc<EngineState>>);
+/// A helper or a substitute that was called to the blocking pool and has no thread yet. The pool may be full of what waits for
+/// this very queue, so it takes its place when it has a thread.
+///
+/// The runtime drops it only when it ends. No other worker may come then, and the thread that the runtime waits for may wait
+/// for this queue.
+struct Called {
+    /// Taken when it has a thread.
+    engine: Option<Arc<EngineState>>,
+    /// The post of a helper.
+    helper: Option<Post>,
+}
 
-impl CalledSubstitute {
+impl Called {
+    fn call(engine: &Arc<EngineState>, helper: Option<Post>) {
+        let called = Called { engine: Some(engine.clone()), helper };
+        drop(engine.spawner.runtime().spawn_blocking(move || called.comes()));
+    }
+
     fn comes(mut self) {
-        let substitute = self.0.take().and_then(|engine| Worker::substitute(&engine));
-        substitute.into_iter().for_each(Worker::run_elsewhere);
+        let Some(engine) = self.engine.take() else { return };
+        let worker = match self.helper {
+            Some(post) => Some(Worker::new(engine, post, WorkerState::Running)),
+            None => Worker::substitute(&engine),
+        };
+        worker.into_iter().for_each(Worker::run_elsewhere);
     }
 }
 
-impl Drop for CalledSubstitute {
+impl Drop for Called {
     fn drop(&mut self) {
-        let Some(engine) = self.0.take() else { return };
-        if let Some(token) = engine.tokens.token() {
-            token.tracker().runtime_ends();
-        }
+        let Some(engine) = self.engine.take() else { return };
+        engine.tokens.runtime_ends();
         abort(&engine);
     }
 }
@@ -127,6 +138,17 @@ impl Drop for CalledSubstitute {
 pub(super) fn abort(engine: &EngineState) {
     engine.abort();
     engine.parking.unpark_all().into_iter().for_each(Waker::wake);
+}
+
+/// What a worker does when it has parked or left.
+fn look_again(engine: &Arc<EngineState>) {
+    // ORDERING: SeqCst, see `Waiters::any`.
+    fence(Ordering::SeqCst);
+    engine.waiters.notify();
+    // Under the injector's lock: either a put sees that the worker is parked, or this sees its item.
+    if engine.has_work() {
+        unpark_one(engine);
+    }
 }
 
 fn run(engine: &Arc<EngineState>, unparked: Unparked) {
@@ -386,13 +408,7 @@ impl Worker {
         if !parks {
             engine.parking.leave(self.post.number, searching);
         }
-        // ORDERING: SeqCst, see `Waiters::any`.
-        fence(Ordering::SeqCst);
-        engine.waiters.notify();
-        // Under the injector's lock: either a put sees that this worker is parked, or this sees its item.
-        if engine.has_work() {
-            unpark_one(&engine);
-        }
+        look_again(&engine);
         if parks { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -424,12 +440,7 @@ impl Worker {
         self.state = WorkerState::Ended;
         let engine = self.engine.clone();
         engine.parking.leave(self.post.number, searching);
-        // ORDERING: SeqCst, as in `park`.
-        fence(Ordering::SeqCst);
-        engine.waiters.notify();
-        if engine.has_work() {
-            unpark_one(&engine);
-        }
+        look_again(&engine);
     }
 }
 
